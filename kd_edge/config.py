@@ -1,0 +1,130 @@
+"""What a run is asked to do: the TOML file of `kd-edge run` as frozen values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from kd_edge.budget import Budget, parse_bytes, parse_ms
+from kd_edge.devices import DeviceProfile
+from kd_edge.errors import ConfigError
+from kd_edge.settings import from_table, read_toml
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Which samples; see `load_data`."""
+
+    source: str
+    normalize: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetConfig:
+    """What the student has to keep on `device`; a missing size is what the device leaves, a missing time no limit."""
+
+    device: str
+    flash: str | int | None = None
+    ram: str | int | None = None
+    latency: str | int | float | None = None
+
+    def budget(self, device: DeviceProfile) -> Budget:
+        """Return the limits in bytes and milliseconds."""
+        return Budget.of(
+            device,
+            flash_bytes=_optional(parse_bytes, self.flash),
+            ram_bytes=_optional(parse_bytes, self.ram),
+            latency_ms=_optional(parse_ms, self.latency),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherConfig:
+    """A trained `.keras` file at `path`, or how a teacher is trained here when `path` is missing."""
+
+    path: str | None = None
+    width: int = 48
+    epochs: int = 16
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    augment: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class DesignConfig:
+    """The search: `trials` networks of the family are trained for `epochs` each.
+
+    None has more than the teacher's MACs divided by `teacher_ratio`.
+    """
+
+    family: str = "ds_cnn"
+    trials: int = 8
+    epochs: int = 6
+    teacher_ratio: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class DistillConfig:
+    """The student's training; `trainee` is `"like_teacher"` or `"none"`."""
+
+    trainee: str = "like_teacher"
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 4e-3
+    temperature: float = 4.0
+    student_loss_weight: float = 0.3
+    trainee_loss_weight: float = 0.5
+    patience: int = 3
+    augment: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertConfig:
+    """The quantization; see `convert`."""
+
+    quantize: str = "int8"
+    num_calibration_samples: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that `kd-edge run` needs; one table of the file per attribute."""
+
+    data: DataConfig
+    budget: BudgetConfig
+    seed: int = 0
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    design: DesignConfig = field(default_factory=DesignConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    convert: ConvertConfig = field(default_factory=ConvertConfig)
+
+    def __post_init__(self) -> None:
+        for section in (self.teacher, self.design, self.distill, self.convert):
+            for f in fields(section):
+                value = getattr(section, f.name)
+                if isinstance(value, int | float) and value <= 0 and f.name not in _MAY_BE_ZERO:
+                    raise ConfigError(f"bad value for key {f.name!r}: expected more than 0, received {value!r}")
+        if not 0 <= self.distill.student_loss_weight <= 1:
+            raise ConfigError(
+                f"bad value for key 'student_loss_weight': expected 0 to 1, received {self.distill.student_loss_weight}"
+            )
+        if self.distill.trainee not in ("like_teacher", "none"):
+            raise ConfigError(
+                f"bad value for key 'trainee': expected 'like_teacher' or 'none', received {self.distill.trainee!r}"
+            )
+
+
+_MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight")
+
+
+def load_config(path: str | Path) -> RunConfig:
+    """Return the run that a TOML file asks for.
+
+    Raises:
+        ConfigError: The file is missing or no TOML, or a key is unknown, missing or has a bad value.
+    """
+    return from_table(RunConfig, read_toml(path), str(path))
+
+
+def _optional(parse: Callable[[Any], Any], value: object) -> Any:
+    return None if value is None else parse(value)

@@ -1,0 +1,84 @@
+"""Everything that a network costs on a device, computed from its graph."""
+
+from dataclasses import dataclass
+
+from kd_edge.budget import Budget
+from kd_edge.devices import DeviceProfile
+from kd_edge.graph import Graph
+from kd_edge.latency import latency_ms
+from kd_edge.memory import arena_bytes, flash_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one network costs on one device; every figure is computed, none measured.
+
+    Attributes:
+        macs: Multiply-accumulate operations of one inference.
+        params: Weights and biases.
+        flash_bytes: Size of the `.tflite` file.
+        arena_bytes: Tensor arena of TFLM: the sum of the next two.
+        arena_persistent_bytes: Structures that TFLM keeps for tensors and ops.
+        arena_nonpersistent_bytes: Activations, planned by lifetime.
+        latency_ms: Time of one inference.
+        latency_low_ms: Lower end of the interval that the device's profile claims.
+        latency_high_ms: Upper end of that interval.
+    """
+
+    macs: int
+    params: int
+    flash_bytes: int
+    arena_bytes: int
+    arena_persistent_bytes: int
+    arena_nonpersistent_bytes: int
+    latency_ms: float
+    latency_low_ms: float
+    latency_high_ms: float
+
+    def excess(self, budget: Budget) -> dict[str, float]:
+        """Return by how much each broken limit is exceeded; empty when the network fits.
+
+        Returns:
+            The amount over the limit, by the limit's name in `Budget` (bytes or milliseconds).
+        """
+        over = {
+            "flash_bytes": self.flash_bytes - budget.flash_bytes,
+            "ram_bytes": self.arena_bytes - budget.ram_bytes,
+            "latency_ms": 0.0 if budget.latency_ms is None else self.latency_ms - budget.latency_ms,
+        }
+        return {name: amount for name, amount in over.items() if amount > 0}
+
+    def fits(self, budget: Budget) -> bool:
+        """Return whether no limit of the budget is exceeded."""
+        return not self.excess(budget)
+
+
+class CostModel:
+    """Computes the cost of networks on one device, without TensorFlow.
+
+    Args:
+        device: The board. `load_device("nucleo-l4r5zi")` gives one.
+    """
+
+    def __init__(self, device: DeviceProfile) -> None:
+        self.device = device
+
+    def estimate(self, graph: Graph) -> Cost:
+        """Return the cost of one network.
+
+        Args:
+            graph: The network as the converter will emit it, from `Blueprint.to_graph()` or `lower()`.
+        """
+        arena = arena_bytes(graph, pointer_bytes=self.device.pointer_bytes)
+        latency = latency_ms(graph, self.device)
+        return Cost(
+            macs=graph.total_macs,
+            params=graph.params,
+            flash_bytes=flash_bytes(graph),
+            arena_bytes=arena.arena_bytes,
+            arena_persistent_bytes=arena.persistent_bytes,
+            arena_nonpersistent_bytes=arena.nonpersistent_bytes,
+            latency_ms=latency.ms,
+            latency_low_ms=latency.low_ms,
+            latency_high_ms=latency.high_ms,
+        )

@@ -1,0 +1,215 @@
+"""The boards: what they hold and how fast they run a network."""
+
+import json
+import math
+import os
+import re
+from dataclasses import astuple, dataclass, fields
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from kd_edge.errors import ConfigError, nearest
+from kd_edge.settings import from_table, read_toml
+
+DTYPES = ("int8", "int16", "float32")
+QUALITIES = ("measured", "calibrated", "datasheet")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCost:
+    """What one class of ops costs on a device: three figures that are multiplied and summed.
+
+    Attributes:
+        cycles_per_mac: Clock cycles per multiply-accumulate.
+        cycles_per_byte: Clock cycles per byte moved: inputs gathered and outputs written; see `latency_ms`.
+        fixed_cycles: Clock cycles of every call, whatever its size.
+    """
+
+    cycles_per_mac: float = 0.0
+    cycles_per_byte: float = 0.0
+    fixed_cycles: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCosts:
+    """What the ops of one dtype cost on a device, by class of op.
+
+    Attributes:
+        conv: Convolutions with a window larger than 1x1, and transposed ones.
+        pointwise: 1x1 convolutions.
+        depthwise: Depthwise convolutions.
+        dense: Fully connected layers.
+        pool: Average, maximum and global pooling.
+        elementwise: Arithmetic of two tensors, and activations that are not fused.
+        softmax: Softmax, sigmoid, tanh: everything that needs an exponential.
+        copy: Everything that only moves data: padding, concatenation, reshaping, quantizing.
+    """
+
+    conv: KernelCost
+    pointwise: KernelCost
+    depthwise: KernelCost
+    dense: KernelCost
+    pool: KernelCost
+    elementwise: KernelCost
+    softmax: KernelCost
+    copy: KernelCost
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """A board: what it holds, and what its runtime's kernels cost in clock cycles.
+
+    Profiles are TOML files; the file's name is the device's name. The package brings some (`list_devices()`), a file
+    of the user's takes precedence (`load_device`).
+
+    Attributes:
+        name: The file's name without `.toml`.
+        title: The board's full name.
+        core: The processor, e.g. `"cortex-m4"`. Profiles of one core are scaled into each other.
+        runtime: Interpreter or code generator and its kernels, e.g. `"tflm+cmsis-nn"`.
+        clock_mhz: Clock of the core, in MHz.
+        flash_bytes: Non-volatile memory, in bytes.
+        ram_bytes: RAM that one array may use, in bytes.
+        reserved_flash_bytes: Flash that runtime, stack and application take, in bytes; the rest is the model's.
+        reserved_ram_bytes: The same for RAM; the rest is the tensor arena's.
+        quality: `"measured"` on this board and runtime, `"calibrated"` from measurements of this or a near relative,
+            or `"datasheet"`: scaled by clock and instruction set from another core, never measured.
+        error_percent: Half width of the interval around an estimate: the estimate divided and multiplied by
+            `1 + error_percent / 100`.
+        source: Where the figures come from.
+        date: When the profile was made, `YYYY-MM-DD`.
+        int8: Costs of int8 ops.
+        int16: Costs of ops with int16 activations and int8 weights; `None`: unknown.
+        float32: Costs of float ops; `None`: unknown.
+        pointer_bytes: 4 on microcontrollers, 8 on phones and PCs.
+    """
+
+    name: str
+    title: str
+    core: str
+    runtime: str
+    clock_mhz: float
+    flash_bytes: int
+    ram_bytes: int
+    reserved_flash_bytes: int
+    reserved_ram_bytes: int
+    quality: str
+    error_percent: float
+    source: str
+    date: str
+    int8: KernelCosts
+    int16: KernelCosts | None = None
+    float32: KernelCosts | None = None
+    pointer_bytes: int = 4
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(f"bad device name: expected small letters, digits and '._-', received {self.name!r}")
+        for name in ("clock_mhz", "flash_bytes", "ram_bytes", "error_percent"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "a finite number > 0")
+        for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):
+            self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
+        self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
+        self._require("pointer_bytes", self.pointer_bytes in (4, 8), "4 or 8")
+        for dtype in DTYPES:
+            _check_costs(dtype, getattr(self, dtype))
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise ConfigError(f"bad value for key {name!r}: expected {expected}, received {getattr(self, name)!r}")
+
+
+def _check_costs(dtype: str, costs: KernelCosts | None) -> None:
+    for kernel in [f.name for f in fields(costs)] if costs else ():
+        cycles = astuple(getattr(costs, kernel))
+        if not (all(0 <= value < math.inf for value in cycles) and any(cycles)):
+            raise ConfigError(
+                f"bad value for key '{dtype}.{kernel}': expected finite cycles >= 0, one of them > 0, received {cycles}"
+            )
+
+
+def devices_folder() -> Path:
+    """Return the user's folder of profiles: `$KD_EDGE_DEVICES`, or `kd_edge/devices` in the user's configuration."""
+    if folder := os.environ.get("KD_EDGE_DEVICES"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kd_edge" / "devices"
+
+
+def list_devices() -> tuple[str, ...]:
+    """Return the names of all known devices, the user's own among them."""
+    return tuple(sorted(_built_in().keys() | _own().keys()))
+
+
+def load_device(name: str | Path) -> DeviceProfile:
+    """Return a device's profile.
+
+    Args:
+        name: A name that `list_devices()` knows, or the path of a TOML file (it ends in `.toml`). A file in
+            `devices_folder()` takes precedence over the built-in profile of the same name.
+
+    Raises:
+        ConfigError: The device is unknown, or its file is missing, no TOML, or has a wrong key or value.
+
+    >>> load_device("nucleo-l4r5zi").clock_mhz
+    120.0
+    """
+    if str(name).endswith(".toml"):
+        return _read(Path(name))
+    known: dict[str, Traversable] = {**_built_in(), **_own()}
+    if str(name) not in known:
+        hint = nearest(str(name), known)
+        raise ConfigError(f"unknown device {str(name)!r}: expected a known one or the path of a .toml file; {hint}")
+    with resources.as_file(known[str(name)]) as path:
+        return _read(path)
+
+
+def _read(path: Path) -> DeviceProfile:
+    table = read_toml(path)
+    if table.setdefault("name", path.stem) != path.stem:
+        raise ConfigError(
+            f"bad value for {path}, key 'name': expected the file's name {path.stem!r}, received {table['name']!r}"
+        )
+    try:
+        return from_table(DeviceProfile, table, str(path))
+    except ConfigError as error:
+        raise error if str(path) in str(error) else ConfigError(f"{error} in {path}") from error
+
+
+def _built_in() -> dict[str, Traversable]:
+    return _profiles(resources.files("kd_edge") / "device_profiles")
+
+
+def _own() -> dict[str, Traversable]:
+    folder = devices_folder()
+    return _profiles(folder) if folder.is_dir() else {}
+
+
+def _profiles(folder: Traversable) -> dict[str, Traversable]:
+    files = {path.name: path for path in folder.iterdir()}
+    return {
+        name.removesuffix(".toml"): path
+        for name, path in files.items()
+        if name.endswith(".toml") and not name.startswith(".")
+    }
+
+
+def to_toml(device: DeviceProfile) -> str:
+    """Return a profile as the text of a TOML file that `load_device` reads back as the same profile."""
+    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES)]
+    lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]
+    for dtype in DTYPES:
+        costs = getattr(device, dtype)
+        if costs is not None:
+            lines += ["", f"[{dtype}]", *(_cost_line(f.name, getattr(costs, f.name)) for f in fields(costs))]
+    return "\n".join(lines) + "\n"
+
+
+def _cost_line(kernel: str, cost: KernelCost) -> str:
+    values = ((f.name, getattr(cost, f.name)) for f in fields(cost))
+    return f"{kernel} = {{ {', '.join(f'{name} = {value!r}' for name, value in values if value)} }}"
+
+
+def _literal(value: str | float) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -1,0 +1,132 @@
+"""Ops and tensors of a network, as the TFLite converter emits them: the one thing every cost is computed from."""
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+DTYPE_BYTES: Mapping[str, int] = MappingProxyType(
+    {
+        "bool": 1,
+        "int8": 1,
+        "uint8": 1,
+        "int16": 2,
+        "float16": 2,
+        "int32": 4,
+        "uint32": 4,
+        "float32": 4,
+        "int64": 8,
+        "float64": 8,
+    }
+)
+
+
+class Tensor(NamedTuple):
+    """One tensor of a graph.
+
+    Attributes:
+        shape: Dimensions with the batch of 1, e.g. `(1, 32, 32, 3)`; filters as TFLite stores them,
+            e.g. `(filters, height, width, channels)`.
+        dtype: A key of `DTYPE_BYTES`.
+        constant: True for weights, biases and shape arguments: bytes that live in the file, not in RAM.
+        num_scales: Number of quantization scales: 0 unquantized, 1 per tensor, else one per channel.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "int8"
+    constant: bool = False
+    num_scales: int = 1
+
+    @property
+    def num_elements(self) -> int:
+        """Product of the dimensions; 1 for a scalar."""
+        return math.prod(self.shape)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the tensor's contents."""
+        return math.prod(self.shape) * DTYPE_BYTES[self.dtype]
+
+
+class Op(NamedTuple):
+    """One operator of a graph.
+
+    Attributes:
+        kind: TFLite's name of the operator, e.g. `"CONV_2D"`.
+        inputs: Indices into `Graph.tensors` in TFLite's order (input, filter, bias); -1 for an absent one.
+        outputs: Indices into `Graph.tensors`.
+        strides: Vertical and horizontal stride of convolutions and pooling.
+        padding: `"SAME"`, `"VALID"` or, where the operator has none, `""`.
+        window: Height and width of a pooling window; `(0, 0)` elsewhere.
+        dilations: Vertical and horizontal dilation of convolutions.
+        activation: Fused activation, e.g. `"RELU"`, or `"NONE"`.
+    """
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    strides: tuple[int, int] = (1, 1)
+    padding: str = ""
+    window: tuple[int, int] = (0, 0)
+    dilations: tuple[int, int] = (1, 1)
+    activation: str = "NONE"
+
+
+class Graph(NamedTuple):
+    """A network as a list of ops in execution order.
+
+    Two graphs are the same network when their `canonical()` forms are equal. A graph that was read from a file keeps
+    the file's numbers of tensors, since TFLM plans buffers of one size in that order.
+    """
+
+    tensors: tuple[Tensor, ...]
+    ops: tuple[Op, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def macs(self, op: Op) -> int:
+        """Return the multiply-accumulate operations of one op (0 for ops without a filter).
+
+        A convolution does `output elements x filter height x width x input channels per group`, a depthwise
+        convolution `output elements x filter height x width`, a dense layer `batch x inputs x outputs`, and a
+        transposed convolution `input elements x filter height x width x output channels`.
+        """
+        if op.kind not in _MAC_KINDS:
+            return 0
+        weights = self.tensors[op.inputs[1]].shape
+        out = self.tensors[op.outputs[0]].num_elements
+        if op.kind == "CONV_2D":
+            return out * weights[1] * weights[2] * weights[3]
+        if op.kind == "DEPTHWISE_CONV_2D":
+            return out * weights[1] * weights[2]
+        if op.kind == "FULLY_CONNECTED":
+            return out * weights[-1]
+        return self.tensors[op.inputs[2]].num_elements * weights[0] * weights[1] * weights[2]
+
+    @property
+    def total_macs(self) -> int:
+        """Multiply-accumulate operations of one inference."""
+        return sum(map(self.macs, self.ops))
+
+    @property
+    def params(self) -> int:
+        """Number of stored weights and biases: the elements of the constants of ops with MACs."""
+        used = {i for op in self.ops if op.kind in _MAC_KINDS for i in op.inputs[:3] if i >= 0}
+        return sum(self.tensors[i].num_elements for i in used if self.tensors[i].constant)
+
+    def canonical(self) -> "Graph":
+        """Return the same graph with unused tensors dropped and tensors numbered by first use."""
+        order: dict[int, int] = {}
+        for index in (*self.inputs, *(i for op in self.ops for i in (*op.inputs, *op.outputs)), *self.outputs):
+            if index >= 0:
+                order.setdefault(index, len(order))
+        order[-1] = -1
+        ops = tuple(
+            op._replace(inputs=tuple(order[i] for i in op.inputs), outputs=tuple(order[i] for i in op.outputs))
+            for op in self.ops
+        )
+        tensors = tuple(self.tensors[i] for i in order if i >= 0)
+        return Graph(tensors, ops, tuple(order[i] for i in self.inputs), tuple(order[i] for i in self.outputs))
+
+
+_MAC_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})

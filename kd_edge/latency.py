@@ -1,0 +1,151 @@
+"""Time of one inference, estimated op by op from the graph and the device's profile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from kd_edge.devices import DeviceProfile, KernelCost, KernelCosts
+from kd_edge.errors import ConfigError
+from kd_edge.graph import DTYPE_BYTES, Graph, Op, Tensor
+
+_KERNELS = {
+    "CONV_2D": "conv",
+    "TRANSPOSE_CONV": "conv",
+    "DEPTHWISE_CONV_2D": "depthwise",
+    "FULLY_CONNECTED": "dense",
+    "AVERAGE_POOL_2D": "pool",
+    "MAX_POOL_2D": "pool",
+    "MEAN": "pool",
+    "SUM": "pool",
+    "REDUCE_MAX": "pool",
+    "ADD": "elementwise",
+    "SUB": "elementwise",
+    "MUL": "elementwise",
+    "DIV": "elementwise",
+    "SQUARED_DIFFERENCE": "elementwise",
+    "MAXIMUM": "elementwise",
+    "MINIMUM": "elementwise",
+    "RELU": "elementwise",
+    "RELU6": "elementwise",
+    "LEAKY_RELU": "elementwise",
+    "PRELU": "elementwise",
+    "HARD_SWISH": "elementwise",
+    "SOFTMAX": "softmax",
+    "LOGISTIC": "softmax",
+    "TANH": "softmax",
+    "ELU": "softmax",
+    "EXP": "softmax",
+}
+_COSTED_AS = {"int16": "int16", "float32": "float32", "float16": "float32"}
+_MAC_KERNELS = ("conv", "pointwise", "depthwise", "dense")
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time of one inference.
+
+    Attributes:
+        ms: The estimate, in milliseconds.
+        low_ms: Lower end of the interval that the profile's error gives.
+        high_ms: Upper end.
+        per_op: The estimate's parts in milliseconds, in the order of the graph's ops.
+    """
+
+    ms: float
+    low_ms: float
+    high_ms: float
+    per_op: tuple[float, ...]
+
+
+def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
+    """Return the time of one inference on a device.
+
+    Every op costs `MACs x cycles per MAC + bytes moved x cycles per byte + fixed cycles`, with the three figures of
+    its class (see `KernelCosts`) from the device's profile, and the work that `work_of` counts. The interval is the
+    estimate divided and multiplied by `1 + error_percent / 100`.
+
+    Args:
+        graph: The network.
+        device: The board; its figures are for one runtime and its kernels.
+
+    Raises:
+        ConfigError: The profile has no costs for the dtype of a convolution or dense layer.
+    """
+    ms_per_cycle = 1e-3 / device.clock_mhz
+    tensors = graph.tensors
+    int8 = device.int8
+    per_op = []
+    for op in graph.ops:
+        kernel, macs, moved_bytes = work_of(tensors, op)
+        dtype = tensors[op.inputs[0]].dtype if op.inputs else "int8"
+        cost: KernelCost = getattr(int8 if dtype == "int8" else _costs(device, dtype, kernel), kernel)
+        cycles = macs * cost.cycles_per_mac + moved_bytes * cost.cycles_per_byte + cost.fixed_cycles
+        per_op.append(cycles * ms_per_cycle)
+    ms = sum(per_op)
+    spread = 1 + device.error_percent / 100
+    return Latency(ms, ms / spread, ms * spread, tuple(per_op))
+
+
+def work_of(tensors: Sequence[Tensor], op: Op) -> tuple[str, int, int]:
+    """Return an op's class (a field of `KernelCosts`), its MACs, and the bytes that it gathers and writes.
+
+    A convolution or dense layer gathers a patch of inputs for every output position, once for all its filters, and
+    writes its outputs; every other op reads its inputs once and writes its outputs. Constants are not counted: their
+    cost goes with the MACs. An op of no known class that has constants counts as a dense layer which uses every
+    constant once per output position (recurrent layers); one without only moves data.
+
+    The search calls this for every op of every candidate, hence the plain arithmetic on shapes.
+
+    Args:
+        tensors: The graph's tensors.
+        op: One of its ops.
+    """
+    kind, inputs, outputs = op[:3]
+    if not outputs:
+        return _other_work(tensors, op, "copy")
+    shape, dtype = tensors[outputs[0]][:2]
+    elements = prod(shape)
+    kernel = _KERNELS.get(kind, "copy")
+    if kernel == "conv" or kernel == "dense":
+        filters = tensors[inputs[1]][0]
+        if kind == "TRANSPOSE_CONV":
+            gathered = tensors[inputs[2]].num_elements * filters[1] * filters[2]
+        else:
+            gathered = elements // (filters[0] or 1) * prod(filters[1:])
+            if kernel == "conv" and filters[1] == filters[2] == 1:
+                kernel = "pointwise"
+        return kernel, gathered * filters[0], (gathered + elements) * DTYPE_BYTES[dtype]
+    if kernel == "depthwise":
+        filters = tensors[inputs[1]][0]
+        moved = prod(tensors[inputs[0]][0]) + elements
+        return kernel, elements * filters[1] * filters[2], moved * DTYPE_BYTES[dtype]
+    return _other_work(tensors, op, kernel)
+
+
+def _other_work(tensors: Sequence[Tensor], op: Op, kernel: str) -> tuple[str, int, int]:
+    moved = constants = 0
+    for index in op.outputs + op.inputs:
+        if index >= 0:
+            shape, dtype, constant, _ = tensors[index]
+            if not constant:
+                moved += prod(shape) * DTYPE_BYTES[dtype]
+            elif dtype != "int32":
+                constants += prod(shape)
+    if kernel != "copy" or not constants or not op.outputs:
+        return kernel, 0, moved
+    positions = prod(tensors[op.outputs[0]].shape[:-1])
+    return "dense", constants * positions, moved
+
+
+def _costs(device: DeviceProfile, dtype: str, kernel: str) -> KernelCosts:
+    """Return the costs of a dtype; data that is only moved or compared costs its bytes whatever the dtype."""
+    costs: KernelCosts | None = getattr(device, _COSTED_AS.get(dtype, "int8"))
+    if costs is not None:
+        return costs
+    if kernel not in _MAC_KERNELS:
+        return device.int8
+    known = ", ".join(name for name in ("int8", "int16", "float32") if getattr(device, name))
+    raise ConfigError(
+        f"no latency on {device.name}: expected ops of {known}, received {dtype}; "
+        f"convert the model to int8, or add a table [{_COSTED_AS[dtype]}] to a profile of your own"
+    )

@@ -1,0 +1,265 @@
+"""The whole job: data, teacher, design, distillation, conversion, verification. The only file that knows the order."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from kd_edge.blueprint import Blueprint
+from kd_edge.config import DistillConfig, RunConfig, TeacherConfig
+from kd_edge.conversion import convert
+from kd_edge.data import Dataset, load_data
+from kd_edge.devices import load_device
+from kd_edge.files import write_bytes, write_json, write_model
+from kd_edge.halting import EarlyHalting
+from kd_edge.lowering import lower
+from kd_edge.space import StudentSpace
+from kd_edge.teacher import build_teacher, load_teacher
+from kd_edge.training import Recipe, accuracy, classified_right, distill, epochs_shown, summary, train
+from kd_edge.tuner import design
+from kd_edge.verification import verify
+
+# The tables of the configuration that shape each stage, in the order of the stages.
+STAGES: Mapping[str, tuple[str, ...]] = {
+    "data": ("data", "seed"),
+    "teacher": ("teacher",),
+    "design": ("budget", "design"),
+    "distill": ("distill",),
+    "baseline": (),
+    "convert": ("convert",),
+    "verify": (),
+}
+
+
+class Progress(Protocol):
+    """Told what a run is doing."""
+
+    def __call__(self, stage: str, done: float, message: str = "") -> None:
+        """Report that a share `done`, 0 to 1, of one of `STAGES` is finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run found.
+
+    Attributes:
+        folder: Where `teacher.keras`, `student.keras` and `model.tflite` are.
+        config: What was asked.
+        stages: Plain data per stage; `results.json` holds the same under `result`.
+    """
+
+    folder: Path
+    config: RunConfig
+    stages: Mapping[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check of the verification failed."""
+        return bool(self.stages["verify"]["passed"])
+
+
+def run(
+    config: RunConfig, folder: str | Path, *, progress: Progress = lambda stage, done, message="": None
+) -> RunResult:
+    """Do the whole job.
+
+    Every stage leaves its files in the folder. A run that was interrupted goes on after its last finished stage; a
+    stage is done again when something that shapes it has changed.
+
+    Args:
+        config: What to do; `load_config` reads one from TOML.
+        folder: Made if missing.
+        progress: Told what is going on.
+
+    Raises:
+        KdEdgeError: Something that the user gave is wrong, or no student fits the budget.
+    """
+    job = _Job(config, Path(folder), progress)
+    return RunResult(job.folder, config, {name: job.stage(name) for name in STAGES})
+
+
+class _Job:
+    """The stages of one run, in plain methods that return plain data."""
+
+    def __init__(self, config: RunConfig, folder: Path, progress: Progress) -> None:
+        self.folder = folder
+        self._config = config
+        self._progress = progress
+        self._device = load_device(config.budget.device)
+        self._budget = config.budget.budget(self._device)
+        self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        self._fingerprint = hashlib.sha256(_content(self._data)).hexdigest()
+
+    def stage(self, name: str) -> dict[str, Any]:
+        """Return what a stage gave, from its file where nothing that shapes it has changed since."""
+        shaped_by = [getattr(self._config, table) for table in STAGES[name]]
+        self._fingerprint = hashlib.sha256(f"{self._fingerprint} {name} {shaped_by!r}".encode()).hexdigest()
+        path = self.folder / "stages" / f"{name}.json"
+        if path.is_file():
+            saved = json.loads(path.read_text())
+            if saved["fingerprint"] == self._fingerprint:
+                self._progress(name, 1.0, "done before")
+                return dict(saved["result"])
+        self._progress(name, 0.0)
+        keras.utils.set_random_seed(self._config.seed)
+        result: dict[str, Any] = getattr(self, f"_stage_{name}")()
+        write_json(path, {"fingerprint": self._fingerprint, "result": result})
+        self._progress(name, 1.0)
+        return result
+
+    def _stage_data(self) -> dict[str, Any]:
+        data = self._data
+        return {
+            "name": data.name,
+            "description": data.description,
+            "input_shape": data.input_shape,
+            "class_names": data.class_names,
+            "num_train": len(data.x_train),
+            "num_val": len(data.x_val),
+            "num_test": len(data.x_test),
+            "scale": data.scale,
+        }
+
+    def _stage_teacher(self) -> dict[str, Any]:
+        wanted, data = self._config.teacher, self._data
+        if wanted.path is None:
+            teacher = build_teacher(data.input_shape, data.num_classes, width=wanted.width)
+            recipe = self._recipe(wanted.epochs, wanted)
+            training = train(teacher, data, recipe, callbacks=[self._epochs("teacher", wanted.epochs)])
+            made = summary(training)
+        else:
+            teacher, made = load_teacher(wanted.path, data), {"path": wanted.path}
+        write_model(self.folder / "teacher.keras", teacher)
+        return made | self._judge(teacher)
+
+    def _stage_design(self) -> dict[str, Any]:
+        wanted, data = self._config.design, self._data
+
+        def on_trial(done: int) -> None:
+            self._progress("design", done / wanted.trials, f"{done} of {wanted.trials} candidates trained")
+
+        found = design(
+            self._load("teacher.keras"),
+            data,
+            device=self._device,
+            budget=self._budget,
+            space=StudentSpace.family(wanted.family, data.input_shape, data.num_classes),
+            recipe=replace(self._recipe(wanted.epochs, self._config.distill), augment="none"),
+            num_trials=wanted.trials,
+            teacher_ratio=wanted.teacher_ratio,
+            directory=self.folder / "search",
+            on_trial=on_trial,
+        )
+        return asdict(found) | {
+            "blueprint": found.blueprint.to_dict(),
+            "device": self._device.name,
+            "budget": asdict(self._budget),
+        }
+
+    def _stage_distill(self) -> dict[str, Any]:
+        wanted = self._config.distill
+        recipe = self._recipe(wanted.epochs, wanted)
+        training = distill(
+            self._fresh_student(),
+            self._data,
+            recipe,
+            teacher=self._load("teacher.keras"),
+            trainee=None if wanted.trainee == "none" else wanted.trainee,
+            temperature=wanted.temperature,
+            student_loss_weight=wanted.student_loss_weight,
+            trainee_loss_weight=wanted.trainee_loss_weight,
+            halting=EarlyHalting(patience=wanted.patience),
+            callbacks=[self._epochs("distill", wanted.epochs)],
+        )
+        write_model(self.folder / "student.keras", training.model)
+        return summary(training) | self._judge(training.model)
+
+    def _stage_baseline(self) -> dict[str, Any]:
+        """Train the same student from the same weights on the same batches, without guides."""
+        recipe = self._recipe(self._config.distill.epochs, self._config.distill)
+        training = train(self._fresh_student(), self._data, recipe, callbacks=[self._epochs("baseline", recipe.epochs)])
+        student = self._load("student.keras")
+        gain = paired_difference(
+            classified_right(student, self._data),
+            classified_right(training.model, self._data),
+            seed=self._config.seed,
+        )
+        return summary(training) | self._judge(training.model) | {"distillation_gain": gain}
+
+    def _stage_convert(self) -> dict[str, Any]:
+        wanted, student = self._config.convert, self._load("student.keras")
+        content = convert(
+            student,
+            self._data.x_train,
+            quantize=wanted.quantize,
+            num_calibration_samples=wanted.num_calibration_samples,
+            seed=self._config.seed,
+        )
+        write_bytes(self.folder / "model.tflite", content)
+        digest = hashlib.sha256(content).hexdigest()
+        return {"quantize": wanted.quantize, "flash_bytes": len(content), "sha256": digest}
+
+    def _stage_verify(self) -> dict[str, Any]:
+        return asdict(
+            verify(
+                (self.folder / "model.tflite").read_bytes(),
+                self._data,
+                device=self._device,
+                budget=self._budget,
+                student=self._load("student.keras"),
+            )
+        )
+
+    def _recipe(self, epochs: int, section: TeacherConfig | DistillConfig) -> Recipe:
+        return Recipe(epochs, section.batch_size, section.learning_rate, section.augment, self._config.seed)
+
+    def _fresh_student(self) -> keras.Model:
+        keras.utils.set_random_seed(self._config.seed)
+        saved = json.loads((self.folder / "stages" / "design.json").read_text())
+        return Blueprint.from_dict(saved["result"]["blueprint"]).to_keras()
+
+    def _load(self, name: str) -> keras.Model:
+        return keras.models.load_model(self.folder / name, compile=False)
+
+    def _epochs(self, stage: str, epochs: int) -> keras.callbacks.Callback:
+        return epochs_shown(self._progress, stage, epochs)
+
+    def _judge(self, model: keras.Model) -> dict[str, Any]:
+        graph = lower(model)
+        return {
+            "test_accuracy": accuracy(model, self._data),
+            "macs": graph.total_macs,
+            "params": model.count_params(),
+        }
+
+
+def paired_difference(
+    right: np.ndarray, other: np.ndarray, *, seed: int = 0, num_draws: int = 2000
+) -> dict[str, float]:
+    """Return the difference of two accuracies on the same samples with its 95 % bootstrap interval.
+
+    Args:
+        right: Whether each sample was classified right by the one model, shape `(samples,)`.
+        other: The same for the other model.
+        seed: Draws the resamples.
+        num_draws: How many.
+
+    Returns:
+        `difference`, `ci95_low` and `ci95_high`, as shares of the samples. The interval speaks of these test samples
+        and this one training; it leaves out what another seed would change.
+    """
+    gains = right.astype(np.float64) - other
+    rng = np.random.default_rng(seed)
+    means = [float(rng.choice(gains, len(gains)).mean()) for _ in range(num_draws)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {"difference": float(gains.mean()), "ci95_low": float(low), "ci95_high": float(high)}
+
+
+def _content(data: Dataset) -> bytes:
+    arrays = (data.x_train, data.y_train, data.x_val, data.y_val, data.x_test, data.y_test)
+    return b"".join(hashlib.sha256(a.tobytes()).digest() for a in arrays)

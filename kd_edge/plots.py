@@ -1,0 +1,101 @@
+"""The plots of a run, as PNG files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from kd_edge.files import write_file
+
+_BLUE, _ORANGE, _GREEN, _GREY = "#2a6fbb", "#d9822b", "#3a8f4d", "#7a7a7a"
+
+
+def plot_run(stages: Mapping[str, Any], folder: str | Path) -> None:
+    """Draw `training.png`, `cost.png` and `candidates.png` into a run's folder."""
+    plot_training(stages["distill"], stages["baseline"], Path(folder) / "training.png")
+    plot_cost(stages["verify"], stages["design"]["budget"], Path(folder) / "cost.png")
+    plot_candidates(stages["design"], Path(folder) / "candidates.png")
+
+
+def plot_training(distill: Mapping[str, Any], baseline: Mapping[str, Any], path: str | Path) -> Path:
+    """Draw validation accuracy per epoch, with and without guides, and when each guide was halted."""
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for stage, name, color in ((distill, "distilled", _BLUE), (baseline, "without a teacher", _GREY)):
+        values = stage["history"]["val_accuracy"]
+        axes.plot(range(1, len(values) + 1), values, color=color, label=f"student, {name}")
+    for report in distill["halting"]:
+        if report["epoch"] is not None:
+            axes.axvline(report["epoch"], color=_ORANGE, linestyle="--", label=f"{report['guide']} halted")
+    axes.set(xlabel="epoch", ylabel="validation accuracy", title="Training of the student")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return _save(figure, path)
+
+
+def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | Path) -> Path:
+    """Draw what was predicted and measured as shares of the budget."""
+    predicted, measured = verify["predicted"], verify["measured"]
+    rows = [
+        ("flash", budget["flash_bytes"], predicted["flash_bytes"], measured["flash_bytes"], "B", ""),
+        ("RAM", budget["ram_bytes"], predicted["arena_bytes"], measured["arena_bytes"], "B", " (64-bit PC)"),
+        ("latency", budget["latency_ms"], predicted["latency_ms"], None, "ms", ""),
+    ]
+    rows = [row for row in rows if row[1] is not None]
+    shares = [max(guess, real or 0) / limit for _, limit, guess, real, _, _ in rows]
+    figure, axes = plt.subplots(figsize=(7, 1.2 + 0.9 * len(rows)), layout="constrained")
+    for position, (_, limit, guess, real, unit, where) in enumerate(rows):
+        digits = 0 if unit == "B" else 2
+        bars = (
+            (-0.2, guess, _BLUE, f"{guess:,.{digits}f} {unit}"),
+            (0.2, real, _GREEN, "not measured" if real is None else f"{real:,.{digits}f} {unit}{where}"),
+        )
+        for offset, value, color, text in bars:
+            axes.barh(position + offset, (value or 0) / limit, height=0.36, color=color)
+            axes.text((value or 0) / limit + 0.01, position + offset, text, va="center")
+    names = [axes.barh(0, 0, color=color, label=name) for color, name in ((_BLUE, "predicted"), (_GREEN, "measured"))]
+    axes.set_yticks(range(len(rows)), [f"{row[0]}\n{row[1]:,g} {row[4]}" for row in rows])
+    axes.set(xlabel="share of the budget", title="Predicted and measured cost", xlim=(0, 0.35 + max(1.0, *shares)))
+    axes.invert_yaxis()
+    figure.legend(
+        handles=[*names, axes.axvline(1.0, color="black", label="budget")], loc="outside lower center", ncols=3
+    )
+    return _save(figure, path)
+
+
+def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
+    """Draw the candidates that were trained: accuracy against latency, the Pareto front and the chosen one."""
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+
+    def place(candidates: Any) -> tuple[list[float], list[float]]:
+        return [c["cost"]["latency_ms"] for c in candidates], [c["accuracy"] for c in candidates]
+
+    axes.scatter(*place(design["candidates"]), color=_GREY, label="trained")
+    axes.scatter(*place(design["front"]), color=_BLUE, label="Pareto front")
+    axes.scatter(*place([design["chosen"]]), s=160, facecolors="none", edgecolors=_ORANGE, linewidths=2, label="chosen")
+    limit = design["budget"]["latency_ms"]
+    if limit is not None:
+        axes.axvline(limit, color="black", linestyle=":", label="budget")
+    axes.set(
+        xlabel=f"latency on {design['device']}, computed (ms)",
+        ylabel="validation accuracy after the search's training",
+        title="Candidates",
+        xlim=(0, None),
+    )
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=4)
+    return _save(figure, path)
+
+
+def _save(figure: Figure, path: str | Path) -> Path:
+    try:
+        return write_file(path, lambda partial: figure.savefig(partial, dpi=120))
+    finally:
+        plt.close(figure)

@@ -1,0 +1,72 @@
+"""Reads TOML tables into frozen dataclasses, strictly."""
+
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kd_edge.errors import ConfigError, nearest
+
+T = TypeVar("T")
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Return a TOML file as plain data.
+
+    Raises:
+        ConfigError: The file is missing, no text, or no TOML (the line is in the message).
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: expected a TOML file, received {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: expected TOML, received {error}") from error
+
+
+def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
+    """Return a dataclass filled from a TOML table.
+
+    A field that is itself a dataclass takes a sub-table, an integer is taken where a float is expected, and a missing
+    key takes the field's default.
+
+    Args:
+        cls: A dataclass; its annotations say what each key may hold.
+        table: The parsed table.
+        where: Names the file and the table in messages.
+
+    Raises:
+        ConfigError: A key is unknown (the nearest known one is named), missing, or of the wrong type.
+    """
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"unknown key {key!r} in {where}: {nearest(key, known)}")
+    missing = [
+        name for name, f in known.items() if name not in table and f.default is MISSING and f.default_factory is MISSING
+    ]
+    if missing:
+        raise ConfigError(f"missing key {missing[0]!r} in {where}")
+    return cls(**{key: _value(hints[key], value, f"{where}, key {key!r}") for key, value in table.items()})
+
+
+def _value(expected: Any, value: Any, where: str) -> Any:
+    options = typing.get_args(expected) if isinstance(expected, types.UnionType) else (expected,)
+    for option in options:
+        if hasattr(option, "__dataclass_fields__"):
+            if isinstance(value, Mapping):
+                return from_table(option, value, where)
+        elif option is float and type(value) in (int, float):
+            return float(value)
+        elif type(value) is (typing.get_origin(option) or option):
+            return value
+    names = " or ".join(_name(option) for option in options if option is not types.NoneType)
+    raise ConfigError(f"bad value for {where}: expected {names}, received {value!r}")
+
+
+def _name(option: Any) -> str:
+    return "a table" if hasattr(option, "__dataclass_fields__") else str(getattr(option, "__name__", option))

@@ -1,0 +1,192 @@
+"""The tables that people read, from the plain data of a result."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+Result = Mapping[str, Any]
+
+
+def run_tables(result: Result) -> Iterator[Table | str]:
+    """Yield the summary of a run."""
+    data, design, verify = result["data"], result["design"], result["verify"]
+    verdict = "PASSED: the model fits and the runtimes agree" if verify["passed"] else "FAILED: see the checks below"
+    yield f"{data['name']} on {design['device']}: {verdict}"
+    yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
+    yield _cost_table(verify, design["budget"])
+    yield _accuracy_table(result)
+    yield from _gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
+    yield from halting_lines(result["distill"]["halting"])
+    yield from _parity_lines(verify)
+
+
+def verify_tables(result: Result) -> Iterator[Table | str]:
+    """Yield the checks of a verification."""
+    yield f"{result['device']}: {'PASSED' if result['passed'] else 'FAILED'}"
+    yield _cost_table(result, result["budget"])
+    table = _table("accuracy on the test samples", "", "share right")
+    for name, title in _ACCURACIES.items():
+        table.add_row(title, _share(result["accuracy"][name]))
+    yield table
+    yield from _parity_lines(result)
+    failed = [name for name, gate in result["gates"].items() if gate["passed"] is False]
+    if failed:
+        yield f"failed checks: {', '.join(failed)}"
+
+
+def design_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a search found."""
+    yield (
+        f"{result['num_feasible']:,} of {result['num_costed']:,} networks of the space {result['space']!r} fit "
+        f"{result['device']}; {len(result['candidates'])} were trained"
+    )
+    title = "candidates (* chosen, + no other is better in everything)"
+    table = _table(title, "", "validation accuracy", "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    for candidate in result["candidates"]:
+        cost = candidate["cost"]
+        mark = "*" if candidate == result["chosen"] else "+" if candidate in result["front"] else ""
+        table.add_row(
+            mark,
+            f"{candidate['accuracy']:.3f}",
+            f"{cost['macs']:,}",
+            f"{cost['flash_bytes']:,} B",
+            f"{cost['arena_bytes']:,} B",
+            _interval(cost),
+        )
+    yield table
+
+
+def distill_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a distillation gave."""
+    yield f"{result['student']}: test accuracy {result['test_accuracy']:.3f} (measured), {result['seconds']:.0f} s"
+    yield from halting_lines(result["halting"])
+
+
+def convert_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a conversion wrote."""
+    yield f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}"
+
+
+def device_tables(result: Result) -> Iterator[Table | str]:
+    """Yield the devices."""
+    table = _table("", "device", "core", "clock", "flash", "RAM", "speed is", "board")
+    for device in result["devices"]:
+        table.add_row(
+            device["name"],
+            device["core"],
+            f"{device['clock_mhz']:g} MHz",
+            _size(device["flash_bytes"]),
+            _size(device["ram_bytes"]),
+            f"{device['quality']}, \u00b1{device['error_percent']:g} %",
+            device["title"],
+        )
+    yield table
+    if len(result["devices"]) == 1:
+        yield f"source: {result['devices'][0]['source']}"
+
+
+def halting_lines(reports: list[Result]) -> Iterator[str]:
+    """Yield one line per guide: whether and why it was halted, what it cost and what halting it saved."""
+    for report in reports:
+        spent = _effort(report["macs_spent"], report["seconds_spent"])
+        if not report["halted"]:
+            yield f"the {report['guide']} stayed to the end and cost {spent}"
+            continue
+        saved = _effort(report["macs_saved"], report["seconds_saved"])
+        yield (
+            f"the {report['guide']} was halted after epoch {report['epoch']} ({report['reason']}): it cost {spent}; "
+            f"halting it saved {saved} and {report['megabytes_saved']:.1f} MB of memory"
+        )
+
+
+def _effort(macs: int | None, seconds: float | None) -> str:
+    known = [] if macs is None else [f"{macs / 1e9:,.1f} G MACs (computed)"]
+    return " and ".join(known + ([] if seconds is None else [f"{seconds:,.0f} s (measured)"])) or "an unknown effort"
+
+
+_ACCURACIES = {
+    "float_keras": "float, Keras",
+    "float_tflite": "float, LiteRT",
+    "int8_litert": "int8, LiteRT",
+    "int8_tflm": "int8, TFLM",
+}
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title or None, title_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    return table
+
+
+def _cost_table(verify: Result, budget: Result) -> Table:
+    predicted, measured, gates = verify["predicted"], verify["measured"], verify["gates"]
+    host = f"{_bytes(measured['arena_bytes'])} (PC; {verify['predicted_host_arena_bytes']:,} B predicted there)"
+    rows = (
+        ("flash (.tflite file)", budget["flash_bytes"], "flash_bytes", predicted["flash_bytes"]),
+        ("RAM (tensor arena)", budget["ram_bytes"], "ram_bytes", predicted["arena_bytes"]),
+    )
+    table = _table("does it fit?", "", "limit", "predicted", "measured", "")
+    for (name, limit, gate, guess), real in zip(rows, (_bytes(measured["flash_bytes"]), host), strict=True):
+        table.add_row(name, f"{limit:,} B", f"{guess:,} B", real, _mark(gates[gate]))
+    limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
+    table.add_row("latency", limit, _interval(predicted), "needs the board", _mark(gates["latency_ms"]))
+    return table
+
+
+def _accuracy_table(result: Result) -> Table:
+    teacher, distill, baseline = result["teacher"], result["distill"], result["baseline"]
+    accuracy = result["verify"]["accuracy"]
+    table = _table("test accuracy (measured)", "", "share right", "MACs", "parameters")
+    rows = (
+        ("teacher, float", teacher["test_accuracy"], teacher),
+        ("student without a teacher, float", baseline["test_accuracy"], baseline),
+        ("student distilled, float", distill["test_accuracy"], distill),
+        ("student distilled, int8 in LiteRT", accuracy["int8_litert"], distill),
+        ("student distilled, int8 in TFLM", accuracy["int8_tflm"], distill),
+    )
+    for name, share, model in rows:
+        table.add_row(name, _share(share), f"{model['macs']:,}", f"{model['params']:,}")
+    return table
+
+
+def _gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
+    points = {key: 100 * value for key, value in gain.items()}
+    yield (
+        f"distillation gave {points['difference']:+.1f} points over the same student without a teacher "
+        f"(95 % interval {points['ci95_low']:+.1f} to {points['ci95_high']:+.1f} on these {num_samples:,} samples; "
+        "one seed, another one can differ by more)"
+    )
+
+
+def _parity_lines(verify: Result) -> Iterator[str]:
+    parity = verify["parity"]
+    if parity is None:
+        yield f"TFLM was not run: {verify['unavailable_reason'].get('parity', 'unknown')}"
+        return
+    yield (
+        f"LiteRT's reference kernels and TFLM: {parity['num_identical']:,} of {parity['num_samples']:,} outputs bit "
+        f"for bit the same, largest difference {parity['max_difference']} steps, same class "
+        f"in {parity['agreement']:.1%}"
+    )
+
+
+def _interval(cost: Result) -> str:
+    return f"{cost['latency_ms']:.2f} ms ({cost['latency_low_ms']:.2f} to {cost['latency_high_ms']:.2f})"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1024:,.0f} KiB" if size < 1024**2 else f"{size / 1024**2:,.0f} MiB"
+
+
+def _bytes(size: int | None) -> str:
+    return "not measured" if size is None else f"{size:,} B"
+
+
+def _share(share: float | None) -> str:
+    return "not measured" if share is None else f"{share:.3f}"
+
+
+def _mark(gate: Result) -> str:
+    return {True: "ok", False: "FAILED", None: "not checked"}[gate["passed"]]

@@ -1,0 +1,80 @@
+"""Times the steps of a training and stops it when a loss is no longer a number."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from kd_edge.errors import ModelError
+
+TERMS = ("labels", "teacher", "trainee", "trainee's own", "penalty")
+
+
+class NotFinite(keras.metrics.Metric):
+    """Counts for each term of the loss the steps in which it was infinite or no number.
+
+    The first term to go spoils the weights and with them all terms of later steps, so it has the highest count.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="not_finite")
+        self.counts = self.add_variable((len(TERMS),), "zeros", name="counts")
+
+    def update_state(self, terms: Mapping[str, Any]) -> None:
+        """Look at the terms of a step, by their names in `TERMS`; one that is missing counts as finite."""
+        values = keras.ops.stack([keras.ops.cast(terms.get(name, 0.0), "float32") for name in TERMS])
+        self.counts.assign_add(1.0 - keras.ops.cast(keras.ops.isfinite(values), "float32"))
+
+    def result(self) -> Any:
+        """Return the counts."""
+        return self.counts
+
+    @property
+    def culprit(self) -> str:
+        """Name of the term that went first."""
+        return TERMS[int(keras.ops.argmax(self.result()))]
+
+
+class Watch(keras.callbacks.Callback):
+    """Gives the Distiller's ledger the time of each epoch's steps, and ends a training that has gone wrong."""
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Start the clock and keep the student's weights."""
+        self._weights = self.model.student.get_weights()
+        self._guides = self.model.guides
+        self._step = self.model.num_steps
+        self._start = time.perf_counter()
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Stop the clock: the rest of the epoch is validation."""
+        self._stop()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Stop the clock and check that the epoch's losses are numbers."""
+        self._stop()
+        values = [float(value) for name, value in (logs or {}).items() if name in ("loss", "trainee_loss")]
+        if all(math.isfinite(value) for value in values):
+            return
+        self.model.student.set_weights(self._weights)
+        raise ModelError(
+            f"training stopped in epoch {epoch + 1}: expected a finite loss, received none from the {self._culprit} "
+            f"term; the student has its weights of the end of epoch {epoch} again; lower the learning rate"
+        )
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Put the reports beside the history."""
+        self.model.history.halting = [report.to_dict() for report in self.model.halting_reports]
+
+    @property
+    def _culprit(self) -> str:
+        return self.model.ledger.not_finite.culprit
+
+    def _stop(self) -> None:
+        if self._start is None:
+            return
+        seconds, self._start = time.perf_counter() - self._start, None
+        num_steps = self.model.num_steps - self._step
+        mixed = self._guides != self.model.guides
+        self.model.ledger.add_epoch(None if mixed else self._guides, seconds, num_steps)

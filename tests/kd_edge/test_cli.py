@@ -1,0 +1,137 @@
+"""The command line: each command alone, JSON on stdout, one-line errors and exit codes."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from kd_edge.cli import main
+from kd_edge.space import StudentSpace
+from kd_edge.teacher import build_teacher
+
+FRAMEWORKS = ("tensorflow", "keras", "keras_tuner")
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def fails(*arguments):
+    """Return the message of a command that has to end with one line and exit code 2."""
+    result = call(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("Error: ")
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A teacher and a student for the small waves, untrained."""
+    folder = tmp_path_factory.mktemp("models")
+    keras.utils.set_random_seed(0)
+    build_teacher((32, 3), 4, width=16).save(folder / "teacher.keras")
+    space = StudentSpace.family("ds_cnn", (32, 3), 4)
+    values = {name: options[1] for name, options in space.choices.items()}
+    space.blueprint(values).to_keras().save(folder / "student.keras")
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["devices"], ["devices", "rp2040", "--json"], ["run", "--help"]])
+def test_help_and_devices_answer_without_a_framework(arguments):
+    code = (
+        "import sys; from click.testing import CliRunner; from kd_edge.cli import main;"
+        f"result = CliRunner().invoke(main, {arguments!r}); assert result.exit_code == 0, result.output;"
+        f"print([name for name in {FRAMEWORKS!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_packages_loads_no_framework_and_no_numpy():
+    code = (
+        "import sys, kd_edge, tflite_bench; kd_edge.Budget, kd_edge.load_device;"
+        f"print([name for name in {(*FRAMEWORKS, 'numpy')!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_devices_as_json_follow_the_schema(check_document):
+    document = json.loads(call("devices", "--json").stdout)
+    check_document(document)
+    names = [device["name"] for device in document["result"]["devices"]]
+    assert {"nucleo-l4r5zi", "stm32f746", "nrf52840", "esp32-s3", "rp2040", "host"} <= set(names)
+
+
+def test_the_stages_work_alone_on_the_files_of_the_stage_before(files, waves_npz, tmp_path, check_document):
+    budget = ("--device", "nucleo-l4r5zi", "--flash", "64k", "--ram", "24k")
+    data = ("--data", waves_npz)
+    designed = call(
+        "design", files / "teacher.keras", *data, *budget, "--trials", 1, "--epochs", 1, "-o", tmp_path, "--json",
+        "--family", "resnet", "--teacher-ratio", 2,
+    )  # fmt: skip
+    assert designed.exit_code == 0, designed.output
+    check_document(json.loads(designed.stdout))
+    assert (tmp_path / "search.json").is_file()
+    assert (tmp_path / "candidates.png").stat().st_size > 5000
+
+    distilled = call(
+        "distill", "--teacher", files / "teacher.keras", "--student", tmp_path / "student.keras", *data,
+        "--epochs", 1, "-o", tmp_path / "trained.keras", "--json",
+    )  # fmt: skip
+    assert distilled.exit_code == 0, distilled.output
+    check_document(json.loads(distilled.stdout))
+
+    converted = call("convert", tmp_path / "trained.keras", *data, "--json")
+    assert converted.exit_code == 0, converted.output
+    document = json.loads(converted.stdout)
+    check_document(document)
+    assert document["result"]["flash_bytes"] == (tmp_path / "trained.tflite").stat().st_size
+
+    student = ("--student", tmp_path / "trained.keras")
+    verified = call("verify", tmp_path / "trained.tflite", *data, *budget, *student, "--max-accuracy-loss", 1, "--json")
+    assert verified.exit_code == 0, verified.output
+    check_document(json.loads(verified.stdout))
+
+    too_large = call("verify", tmp_path / "trained.tflite", *data, "--device", "nucleo-l4r5zi", "--flash", "1k")
+    assert too_large.exit_code == 1
+    assert "failed checks: flash_bytes" in too_large.stdout
+
+
+def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
+    teacher, student = files / "teacher.keras", files / "student.keras"
+    device = ("--device", "host")
+    text = tmp_path / "text.keras"
+    text.write_text("no model")
+    assert "did you mean 'rp2040'" in fails("devices", "rp204")
+    assert "expected a TOML file" in fails("run", tmp_path / "none.toml")
+    assert "found nothing at" in fails("design", teacher, "--data", "none.npz", *device)
+    assert "found nothing at none.keras" in fails("design", "none.keras", "--data", waves_npz, *device)
+    assert "expected a Keras model" in fails("convert", text)
+    assert "no calibration data" in fails("convert", student)
+    assert "did you mean 'int8'" in fails("convert", student, "--quantize", "int88", "--data", waves_npz)
+    assert "expected samples of shape (32, 3), received (128, 6)" in fails("convert", student, "--data", "watch")
+    assert "expected bytes such as" in fails("design", teacher, "--data", waves_npz, *device, "--flash", "much")
+    assert "expected a time such as" in fails("design", teacher, "--data", waves_npz, *device, "--latency", "15")
+    assert "expected 'like_teacher' or 'none'" in fails(
+        "distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--trainee", "me"
+    )
+    assert list(tmp_path.iterdir()) == [text]
+
+
+def test_a_file_that_is_no_tflite_model_is_named(waves_npz, tmp_path):
+    path = tmp_path / "bad.tflite"
+    path.write_bytes(np.random.default_rng(0).bytes(2000))
+    assert "bad.tflite" in fails("verify", path, "--data", waves_npz, "--device", "host")
+
+
+def test_an_output_that_cannot_be_written_is_named(files, waves_npz, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    message = fails("convert", files / "student.keras", "--quantize", "none", "-o", blocked / "model.tflite")
+    assert "cannot write" in message

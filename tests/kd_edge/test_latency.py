@@ -1,0 +1,175 @@
+"""Latency: cycles per MAC, byte and call, summed op by op."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kd_edge.devices import DeviceProfile, KernelCost, KernelCosts, list_devices, load_device
+from kd_edge.errors import ConfigError
+from kd_edge.graph import Graph, Op, Tensor
+from kd_edge.latency import latency_ms, work_of
+from kd_edge.lowering import lower
+
+FREE = KernelCost()
+CHEAP = KernelCost(fixed_cycles=1.0)
+
+
+def device(**kernels: KernelCost) -> DeviceProfile:
+    """A board at 1 MHz, so that 1000 cycles are a millisecond."""
+    names = ("conv", "pointwise", "depthwise", "dense", "pool", "elementwise", "softmax", "copy")
+    costs = KernelCosts(**{name: kernels.get(name, CHEAP) for name in names})
+    known = load_device("nucleo-l4r5zi")
+    return replace(known, name="board", clock_mhz=1.0, error_percent=25.0, int8=costs, float32=None)
+
+
+def conv(kernel: int, *, channels: int = 3, filters: int = 8, side: int = 4, dtype: str = "int8") -> Graph:
+    tensors = (
+        Tensor((1, side, side, channels), dtype),
+        Tensor((filters, kernel, kernel, channels), dtype, constant=True),
+        Tensor((1, side, side, filters), dtype),
+    )
+    return Graph(tensors, (Op("CONV_2D", (0, 1), (2,), padding="SAME"),), (0,), (2,))
+
+
+def one_op(kind: str, *tensors: Tensor) -> Graph:
+    last = len(tensors) - 1
+    return Graph(tensors, (Op(kind, tuple(range(last)), (last,)),), (0,), (last,))
+
+
+def test_a_convolution_costs_its_macs_its_bytes_and_its_call() -> None:
+    # 16 positions x 8 filters x 27 weights = 3456 MACs; 16 x 27 bytes gathered + 16 x 8 written = 560 bytes.
+    cost = KernelCost(cycles_per_mac=2.0, cycles_per_byte=3.0, fixed_cycles=408.0)
+    latency = latency_ms(conv(3), device(conv=cost))
+    assert latency.ms == pytest.approx((3456 * 2 + 560 * 3 + 408) / 1000)
+    assert latency.per_op == (latency.ms,)
+    assert (latency.low_ms, latency.high_ms) == pytest.approx((latency.ms / 1.25, latency.ms * 1.25))
+
+
+def test_twice_the_clock_takes_half_the_time() -> None:
+    slow = device(conv=KernelCost(cycles_per_mac=2.0))
+    assert latency_ms(conv(3), replace(slow, clock_mhz=2.0)).ms == pytest.approx(latency_ms(conv(3), slow).ms / 2)
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        (conv(3), ("conv", 16 * 8 * 27, 16 * 27 + 16 * 8)),
+        (conv(1), ("pointwise", 16 * 8 * 3, 16 * 3 + 16 * 8)),
+        (
+            one_op(
+                "DEPTHWISE_CONV_2D",
+                Tensor((1, 4, 4, 3)),
+                Tensor((1, 3, 3, 6), constant=True),
+                Tensor((6,), "int32", constant=True),
+                Tensor((1, 4, 4, 6)),
+            ),
+            ("depthwise", 16 * 6 * 9, 16 * 3 + 16 * 6),
+        ),
+        (
+            one_op("FULLY_CONNECTED", Tensor((1, 10)), Tensor((5, 10), constant=True), Tensor((1, 5))),
+            ("dense", 50, 10 + 5),
+        ),
+        (
+            one_op(
+                "TRANSPOSE_CONV",
+                Tensor((4,), "int32", constant=True),
+                Tensor((8, 2, 2, 3), constant=True),
+                Tensor((1, 4, 4, 3)),
+                Tensor((1, 8, 8, 8)),
+            ),
+            ("conv", 4 * 4 * 3 * 2 * 2 * 8, 4 * 4 * 3 * 2 * 2 + 8 * 8 * 8),
+        ),
+        (one_op("ADD", Tensor((1, 7)), Tensor((1, 7)), Tensor((1, 7))), ("elementwise", 0, 21)),
+        (one_op("AVERAGE_POOL_2D", Tensor((1, 4, 4, 2)), Tensor((1, 1, 1, 2))), ("pool", 0, 34)),
+        (one_op("SOFTMAX", Tensor((1, 4)), Tensor((1, 4))), ("softmax", 0, 8)),
+        (
+            one_op("RESHAPE", Tensor((1, 2, 2)), Tensor((2,), "int32", constant=True), Tensor((1, 4))),
+            ("copy", 0, 8),
+        ),
+        (
+            # Recurrent: 12 weights at each of 5 steps.
+            one_op("SOME_LSTM", Tensor((1, 5, 3)), Tensor((4, 3), constant=True), Tensor((1, 5, 4))),
+            ("dense", 12 * 5, 15 + 20),
+        ),
+    ],
+    ids=lambda value: value.ops[0].kind if isinstance(value, Graph) else "",
+)
+def test_the_work_of_an_op_is_counted(graph: Graph, expected: tuple[str, int, int]) -> None:
+    assert work_of(graph.tensors, graph.ops[0]) == expected
+
+
+def test_bytes_of_float_tensors_count_four_times() -> None:
+    assert work_of(conv(3, dtype="float32").tensors, conv(3, dtype="float32").ops[0])[2] == 4 * (16 * 27 + 16 * 8)
+
+
+def test_equal_macs_cost_differently_by_kernel() -> None:
+    # 3x3 over 4 channels and 1x1 over 36 channels both do 36 MACs per output.
+    board = device(conv=KernelCost(cycles_per_mac=1.0), pointwise=KernelCost(cycles_per_mac=2.0))
+    window, point = conv(3, channels=4), conv(1, channels=36)
+    assert window.total_macs == point.total_macs
+    assert latency_ms(point, board).ms == pytest.approx(2 * latency_ms(window, board).ms)
+
+
+def test_a_float_model_needs_float_costs() -> None:
+    with pytest.raises(ConfigError, match="no latency on board: expected ops of int8, received float32; convert"):
+        latency_ms(conv(3, dtype="float32"), device())
+
+
+def test_float_costs_are_used_where_they_are_known() -> None:
+    board = device(conv=KernelCost(cycles_per_mac=1.0))
+    with_float = replace(board, float32=device(conv=KernelCost(cycles_per_mac=5.0)).int8)
+    assert latency_ms(conv(3, dtype="float32"), with_float).ms == pytest.approx(3456 * 5 / 1000)
+
+
+def test_quantizing_a_float_input_needs_no_float_costs() -> None:
+    graph = one_op("QUANTIZE", Tensor((1, 10), "float32", num_scales=0), Tensor((1, 10)))
+    assert latency_ms(graph, device(copy=KernelCost(cycles_per_byte=2.0))).ms == pytest.approx(2 * (40 + 10) / 1000)
+
+
+def test_an_op_without_outputs_costs_what_it_reads() -> None:
+    graph = Graph((Tensor((1, 10)),), (Op("ASSIGN_VARIABLE", (0,), ()),), (0,), ())
+    assert latency_ms(graph, device(copy=KernelCost(cycles_per_byte=2.0))).ms == pytest.approx(2 * 10 / 1000)
+
+
+def test_an_empty_graph_takes_no_time() -> None:
+    assert latency_ms(Graph((Tensor((1, 4)),), (), (0,), (0,)), device()).ms == 0
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", list_devices())
+def test_every_shared_int8_model_has_a_latency_on_every_device(name: str, shared_path: Path) -> None:
+    for path in sorted((shared_path / "models").glob("*int8.tflite")):
+        graph = lower(path)
+        latency = latency_ms(graph, load_device(name))
+        assert 0 < latency.low_ms < latency.ms < latency.high_ms
+        assert sum(latency.per_op) == pytest.approx(latency.ms)
+
+
+@pytest.mark.shared
+def test_macs_are_those_of_the_graph(shared_path: Path) -> None:
+    for model in ("mlperf_vww_96_int8", "mlperf_pretrainedResnet_quant", "mlperf_ad01_int8"):
+        graph = lower(shared_path / "models" / f"{model}.tflite")
+        assert [work_of(graph.tensors, op)[1] for op in graph.ops] == [graph.macs(op) for op in graph.ops]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("device_name", "model", "published_ms"),
+    [
+        # MLPerf Tiny v1.2, Renesas EK-RA8D1; the profile was fitted to these rows.
+        ("ek-ra8d1", "mlperf_pretrainedResnet_quant", 8.4783),
+        ("ek-ra8d1", "mlperf_ad01_int8", 0.5307),
+        # mcufit-bench, whole models; the profile was fitted to the same board's rows per operator.
+        ("nrf52840", "mlperf_kws_ref_model", 224.553),
+        ("nrf52840", "tflm_person_detect", 655.145),
+        ("esp32", "mlperf_kws_ref_model", 162.334),
+        ("esp32", "tflm_person_detect", 474.381),
+    ],
+)
+def test_measured_boards_reproduce_published_latencies(
+    device_name: str, model: str, published_ms: float, shared_path: Path
+) -> None:
+    latency = latency_ms(lower(shared_path / "models" / f"{model}.tflite"), load_device(device_name))
+    assert latency.ms == pytest.approx(published_ms, rel=0.1)
+    assert latency.low_ms < published_ms < latency.high_ms

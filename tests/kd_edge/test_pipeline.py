@@ -1,0 +1,198 @@
+"""The whole job on a small set: every stage real, every file there, interrupted runs resumed."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.config import (
+    BudgetConfig,
+    DataConfig,
+    DesignConfig,
+    DistillConfig,
+    RunConfig,
+    TeacherConfig,
+    load_config,
+)
+from kd_edge.data import load_data
+from kd_edge.errors import BudgetError, ConfigError, ModelError
+from kd_edge.pipeline import STAGES, paired_difference, run
+from kd_edge.report import write_run
+
+
+def small_config(source):
+    return RunConfig(
+        DataConfig(str(source)),
+        BudgetConfig("nucleo-l4r5zi", flash="64k", ram="24k", latency="15ms"),
+        teacher=TeacherConfig(width=16, epochs=4, batch_size=32),
+        design=DesignConfig(trials=2, epochs=2, teacher_ratio=5.0),
+        distill=DistillConfig(epochs=6, batch_size=32, patience=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(waves_npz, tmp_path_factory):
+    config = small_config(waves_npz)
+    return run(config, tmp_path_factory.mktemp("runs") / "waves")
+
+
+def test_every_stage_leaves_its_result(finished):
+    assert list(finished.stages) == list(STAGES)
+    for name in ("teacher.keras", "student.keras", "model.tflite"):
+        assert (finished.folder / name).stat().st_size > 1000
+
+
+def test_the_models_of_the_run_are_those_of_its_figures(finished, waves_npz):
+    data = load_data(waves_npz)
+    for stage, name in (("teacher", "teacher.keras"), ("distill", "student.keras")):
+        model = keras.models.load_model(finished.folder / name)
+        scores = model.predict(data.x_test, verbose=0)
+        assert finished.stages[stage]["test_accuracy"] == np.mean(scores.argmax(axis=1) == data.y_test)
+    assert finished.stages["convert"]["flash_bytes"] == (finished.folder / "model.tflite").stat().st_size
+
+
+def test_the_student_learns_and_quantization_keeps_it(finished):
+    accuracy = finished.stages["verify"]["accuracy"]
+    assert accuracy["float_keras"] > 0.6
+    assert accuracy["float_tflite"] == pytest.approx(accuracy["float_keras"], abs=0.03)
+    assert accuracy["int8_litert"] == pytest.approx(accuracy["float_keras"], abs=0.06)
+    assert accuracy["int8_tflm"] == pytest.approx(accuracy["int8_litert"], abs=0.02)
+
+
+def test_the_student_fits_and_the_prediction_holds(finished):
+    verify = finished.stages["verify"]
+    assert verify["measured"]["flash_bytes"] <= 64 * 1024
+    assert verify["measured"]["arena_bytes"] <= 24 * 1024
+    assert verify["measured"]["flash_bytes"] == pytest.approx(verify["predicted"]["flash_bytes"], rel=0.1)
+    assert verify["measured"]["arena_bytes"] == pytest.approx(verify["predicted_host_arena_bytes"], rel=0.02)
+    assert verify["gates"]["flash_bytes"]["passed"]
+    assert verify["gates"]["ram_bytes"]["passed"]
+
+
+def test_no_candidate_exceeds_the_budget_or_the_share_of_the_teacher(finished):
+    design = finished.stages["design"]
+    assert len(design["candidates"]) == 2
+    for candidate in design["candidates"]:
+        assert candidate["cost"]["flash_bytes"] <= 64 * 1024
+        assert candidate["cost"]["arena_bytes"] <= 24 * 1024
+        assert candidate["cost"]["latency_ms"] <= 15
+        assert candidate["cost"]["macs"] <= finished.stages["teacher"]["macs"] / 5
+    assert design["chosen"]["accuracy"] == max(c["accuracy"] for c in design["candidates"])
+
+
+def test_the_baseline_is_the_same_student_for_the_same_epochs(finished):
+    baseline, distill = finished.stages["baseline"], finished.stages["distill"]
+    assert baseline["params"] == distill["params"]
+    assert len(baseline["history"]["loss"]) == len(distill["history"]["student_loss"]) == 6
+    gain = baseline["distillation_gain"]
+    assert gain["difference"] == pytest.approx(distill["test_accuracy"] - baseline["test_accuracy"])
+
+
+def test_the_halting_of_the_trainee_is_reported(finished):
+    guides = {report["guide"]: report for report in finished.stages["distill"]["halting"]}
+    assert set(guides) == {"teacher", "trainee"}
+    assert guides["trainee"]["macs_spent"] > 0
+
+
+def test_a_finished_run_is_not_done_again(finished):
+    said = []
+    before = (finished.folder / "student.keras").stat().st_mtime_ns
+    again = run(finished.config, finished.folder, progress=lambda stage, done, message="": said.append(message))
+    assert said == ["done before"] * len(STAGES)
+    assert (finished.folder / "student.keras").stat().st_mtime_ns == before
+    assert json.dumps(again.stages) == json.dumps(finished.stages)
+
+
+def test_a_change_repeats_its_stage_and_what_follows_only(finished, tmp_path):
+    repeated = []
+
+    def progress(stage, done, message=""):
+        if done == 0.0:
+            repeated.append(stage)
+
+    changed = replace(finished.config, convert=replace(finished.config.convert, num_calibration_samples=50))
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    run(changed, tmp_path / "copy", progress=progress)
+    assert repeated == ["convert", "verify"]
+
+
+def test_the_written_results_follow_the_schema_and_name_the_origin_of_every_figure(finished, check_document):
+    document = write_run(finished)
+    assert json.loads((finished.folder / "results.json").read_text()) == document
+    check_document(document)
+    kinds = document["provenance"]
+    assert kinds["verify.measured.flash_bytes"] == "measured"
+    assert kinds["verify.predicted.flash_bytes"] == "computed"
+    assert kinds["verify.predicted.latency_ms"] == "calibrated"
+    assert kinds["design.candidates[].cost.arena_bytes"] == "computed"
+    assert kinds["design.candidates[].accuracy"] == "measured"
+    assert kinds["design.budget.ram_bytes"] == "given"
+    summary = (finished.folder / "summary.txt").read_text()
+    assert "without a teacher" in summary
+    assert max(map(len, summary.splitlines())) <= 110
+
+
+def test_the_same_seed_gives_the_same_student(finished, tmp_path):
+    again = run(finished.config, tmp_path / "again")
+    assert again.stages["design"]["chosen"]["values"] == finished.stages["design"]["chosen"]["values"]
+    assert again.stages["distill"]["test_accuracy"] == finished.stages["distill"]["test_accuracy"]
+    assert (again.folder / "model.tflite").read_bytes() == (finished.folder / "model.tflite").read_bytes()
+
+
+def test_a_budget_that_nothing_meets_ends_before_a_candidate_is_trained(waves_npz, finished, tmp_path):
+    config = replace(finished.config, budget=BudgetConfig("nucleo-l4r5zi", flash=500))
+    config = replace(config, teacher=TeacherConfig(path=str(finished.folder / "teacher.keras")))
+    with pytest.raises(BudgetError, match=r"flash: the smallest candidate needs [\d,]+ B, 500 B allowed"):
+        run(config, tmp_path)
+    assert not (tmp_path / "search").exists()
+    assert not (tmp_path / "student.keras").exists()
+
+
+def test_a_teacher_that_does_not_belong_to_the_data_is_named(waves_npz, finished, tmp_path):
+    def teacher(shape, classes):
+        model = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(classes)])
+        path = tmp_path / f"{classes}.keras"
+        model.save(path)
+        return replace(finished.config, teacher=TeacherConfig(path=str(path)))
+
+    with pytest.raises(ModelError, match=r"expected samples of shape \(32, 3\), received \(16, 3\)"):
+        run(teacher((16, 3), 4), tmp_path / "a")
+    with pytest.raises(ModelError, match="expected 4 classes, received 5 outputs"):
+        run(teacher((32, 3), 5), tmp_path / "b")
+    with pytest.raises(ModelError, match=r"found nothing at .*none.keras"):
+        run(replace(finished.config, teacher=TeacherConfig(path="none.keras")), tmp_path / "c")
+
+
+def test_the_example_configuration_asks_for_what_the_documentation_says():
+    config = load_config(Path(__file__).parents[2] / "examples" / "watch.toml")
+    assert config.budget == BudgetConfig("nucleo-l4r5zi", "64k", "24k", "15ms")
+    assert config.data.source == "watch"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[data]\nsource='watch'\n[budget]\ndevise='host'", "unknown key 'devise' .* did you mean 'device'"),
+        ("[data]\nsource='watch'\n[budgets]\ndevice='host'", "unknown key 'budgets' .* did you mean 'budget'"),
+        ("[data]\nsource='watch'", "missing key 'budget'"),
+        ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nepochs=0", "key 'epochs': expected more than 0"),
+        ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\ntrainee='me'", "key 'trainee': expected"),
+        ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent_loss_weight=2", "expected 0 to 1"),
+    ],
+)
+def test_a_bad_configuration_names_the_key(tmp_path, text, message):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
+
+
+def test_the_paired_difference_of_equal_answers_is_zero_and_of_opposite_ones_certain():
+    right = np.array([True, False] * 50)
+    assert paired_difference(right, right) == {"difference": 0.0, "ci95_low": 0.0, "ci95_high": 0.0}
+    certain = paired_difference(np.ones(40, bool), np.zeros(40, bool))
+    assert certain == {"difference": 1.0, "ci95_low": 1.0, "ci95_high": 1.0}

@@ -1,0 +1,44 @@
+"""What the README shows runs as it is shown."""
+
+import re
+from pathlib import Path
+
+import keras
+
+from kd_edge.teacher import build_teacher
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_script_of_the_readme_runs(tmp_path, monkeypatch):
+    script = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert script is not None
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "watch").mkdir(parents=True)
+    build_teacher((128, 6), 7, width=8).save("runs/watch/teacher.keras")
+    names: dict[str, object] = {}
+    exec(compile(script[1], "README.md", "exec"), names)
+    student = keras.models.load_model("student.keras")
+    assert student.output_shape == (None, 7)
+    assert names["distiller"].student.count_params() == student.count_params()
+
+
+def test_the_configuration_page_names_every_key():
+    from dataclasses import fields
+
+    from kd_edge.config import BudgetConfig, ConvertConfig, DataConfig, DesignConfig, DistillConfig, TeacherConfig
+
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    for table in (DataConfig, BudgetConfig, TeacherConfig, DesignConfig, DistillConfig, ConvertConfig):
+        assert [f.name for f in fields(table) if f"`{f.name}`" not in page] == []
+
+
+def test_the_commands_of_the_readme_exist():
+    from kd_edge.cli import main
+    from tflite_bench.cli import main as bench
+
+    text = (ROOT / "README.md").read_text()
+    commands = {"kd-edge": set(main.commands), "tflite-bench": set(bench.commands)}
+    shown = re.findall(r"^    (kd-edge|tflite-bench) ([a-z]+)", text, re.MULTILINE)
+    assert len(shown) >= 8
+    assert [(tool, name) for tool, name in shown if name not in commands[tool]] == []

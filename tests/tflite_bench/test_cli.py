@@ -1,0 +1,122 @@
+"""The command tflite-bench."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner, Result
+
+from tflite_bench.cli import main
+
+
+def tflite_bench(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def schema(name: str) -> dict[str, object]:
+    return json.loads((files("tflite_bench") / "schemas" / f"{name}.schema.json").read_text())
+
+
+def test_run_prints_one_json_object_and_nothing_else(model_path: Callable[[str], Path]) -> None:
+    result = tflite_bench(
+        "run", model_path("residual_int8"), "--num-runs", 10, "--threads", 2, "--no-xnnpack", "--json"
+    )
+    assert (result.exit_code, result.stderr) == (0, "")
+    document = json.loads(result.stdout)
+    jsonschema.validate(document, schema("benchmark"))
+    assert (document["result"]["num_runs"], document["result"]["num_threads"]) == (10, 2)
+    assert "without XNNPACK" in document["result"]["note"]
+
+
+def test_run_on_tflm_labels_its_times(model_path: Callable[[str], Path], tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    result = tflite_bench("run", model_path("residual_int8"), "--on", "tflm", "--num-runs", 5, "-o", output)
+    assert result.exit_code == 0
+    assert "say nothing about any microcontroller" in result.stdout
+    assert "576 B" in result.stdout  # the activations
+    jsonschema.validate(json.loads(output.read_text()), schema("benchmark"))
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_inspect_prints_one_json_object_and_nothing_else(model_path: Callable[[str], Path]) -> None:
+    result = tflite_bench("inspect", model_path("atan2"), "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    document = json.loads(result.stdout)
+    jsonschema.validate(document, schema("inspect"))
+    assert [op["name"] for op in document["result"]["ops"]] == ["ADD", "ATAN2"]
+    assert document["result"]["missing_ops_tflm"] == ["ATAN2"]
+
+
+def test_inspect_shows_operators_tensors_and_totals(model_path: Callable[[str], Path]) -> None:
+    result = tflite_bench("inspect", model_path("residual_int8"))
+    assert result.exit_code == 0
+    for text in ("DEPTHWISE_CONV_2D", "stride_h=2", "8 along 3", "6 operators", "4,152 B", "kernel: none"):
+        assert text in result.stdout
+
+
+def test_inspect_without_the_tflm_wheel_says_why_it_cannot_tell(
+    model_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)  # how Python marks a module that cannot be imported
+    document = json.loads(tflite_bench("inspect", model_path("atan2"), "--json").stdout)
+    assert document["result"]["missing_ops_tflm"] is None
+    assert "TFLM is not installed" in document["result"]["unavailable_reason"]["missing_ops_tflm"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nowhere.tflite"], "cannot read nowhere.tflite: expected a .tflite file, found no file there"),
+        (["inspect", "nowhere.tflite"], "cannot read nowhere.tflite: expected a .tflite file, found no file there"),
+        (["run"], "Missing argument 'MODEL'."),
+        (["run", "x", "--precision", "200%"], "expected a share between 0% and 100%"),
+        (["run", "x", "--precision", "nan"], "expected a share between 0% and 100%"),
+        (["run", "x", "--on", "phone"], "'phone' is not one of 'litert', 'tflm'"),
+        (["run", "x", "--on", "tflm", "--threads", "2"], "--threads and --no-xnnpack belong to --on litert"),
+        (["run", "x", "--num-runs", "0"], "Invalid value for '--num-runs'"),
+        (["measure", "x"], "No such command 'measure'"),
+    ],
+)
+def test_wrong_use_is_one_line_on_stderr_and_exit_code_2(arguments: list[str], message: str) -> None:
+    result = tflite_bench(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert result.stderr.startswith("tflite-bench: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_failed_run_leaves_no_file(model_path: Callable[[str], Path], tmp_path: Path) -> None:
+    result = tflite_bench("run", model_path("atan2"), "--on", "tflm", "-o", tmp_path / "result.json")
+    assert result.exit_code == 2
+    assert "TFLM has no kernel for the operator ATAN2" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_cannot_be_written_is_named(model_path: Callable[[str], Path], tmp_path: Path) -> None:
+    result = tflite_bench("inspect", model_path("atan2"), "--json", "-o", tmp_path / "no" / "result.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "choose another --output" in result.stderr
+
+
+def test_help_imports_neither_numpy_nor_a_runtime() -> None:
+    code = (
+        "import sys; from tflite_bench.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'numpy', 'rich', 'ai_edge_litert', 'tflite_micro', 'tensorflow'} & set(sys.modules)\n"
+        "print(sorted(heavy), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout[:6], done.stderr) == ("Usage:", "[]\n")
+
+
+def test_a_reader_that_has_left_sees_no_traceback(model_path: Callable[[str], Path]) -> None:
+    code = "from tflite_bench.cli import main; main()"
+    command = f"{sys.executable} -c '{code}' inspect {model_path('residual_int8')} | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

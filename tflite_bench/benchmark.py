@@ -1,0 +1,98 @@
+"""Measures one model with one runner, and records what the figures depend on."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tflite_bench.errors import ConfigError
+from tflite_bench.litert import LiteRTRunner
+from tflite_bench.machine import Machine, read_machine, read_versions
+from tflite_bench.model import ModelInfo, read_file, read_model
+from tflite_bench.runner import Runner, RunnerResult
+from tflite_bench.tflm import TFLMRunner
+from tflite_bench.timing import Plan
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A measurement with everything that is needed to repeat it.
+
+    Attributes:
+        model: The model, with its hash.
+        result: What the runner measured.
+        plan: How long it was to measure.
+        machine: Where, and in which state.
+        versions: Versions of the software.
+        created: When, in ISO 8601 with the zone.
+    """
+
+    model: ModelInfo
+    result: RunnerResult
+    plan: Plan
+    machine: Machine
+    versions: dict[str, str | None]
+    created: str
+
+
+def run_benchmark(
+    model: str | Path | bytes,
+    *,
+    runner: Runner | str = "litert",
+    precision: float = 0.02,
+    num_runs: int | None = None,
+    time_limit_s: float = 30.0,
+    seed: int = 0,
+) -> Benchmark:
+    """Measure how fast a model is and how much memory it needs.
+
+    Args:
+        model: Path or bytes of a `.tflite` file.
+        runner: A runner, or the name of one with its defaults: `"litert"` or `"tflm"`.
+        precision: Measure until half the width of the median's 95 % interval is at most this share of the median.
+        num_runs: Measure exactly this many inferences instead; None to go by `precision`.
+        time_limit_s: Stop measuring after this many seconds in any case.
+        seed: Seed of the random input values and of the bootstrap.
+
+    Returns:
+        The figures, with the machine, versions and model hash that they belong to.
+
+    Raises:
+        ConfigError: An argument is out of its range.
+        ModelFileError: The file is no usable model.
+        RunnerError: The runtime is missing, refused the model, crashed or hung.
+
+    Example:
+
+    ```python
+    benchmark = run_benchmark("model.tflite", runner=LiteRTRunner(num_threads=2))
+    print(benchmark.result.latency.median_ms)
+    ```
+    """
+    plan = _plan(precision, num_runs, time_limit_s, seed)
+    chosen = _runner(runner) if isinstance(runner, str) else runner
+    content = model if isinstance(model, bytes) else read_file(model)
+    info = read_model(content, name=None if isinstance(model, bytes) else str(model))
+    machine = read_machine()
+    result = chosen.benchmark(content, plan)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return Benchmark(info, result, plan, machine, read_versions(), created)
+
+
+def _plan(precision: float, num_runs: int | None, time_limit_s: float, seed: int) -> Plan:
+    if not 0 < precision < 1:
+        raise ConfigError(f"expected a precision between 0 and 1, e.g. 0.02 for 2 %, received {precision}")
+    if num_runs is not None and num_runs < 1:
+        raise ConfigError(f"expected num_runs of 1 or more, received {num_runs}")
+    if not 0 < time_limit_s <= 86_400:
+        raise ConfigError(f"expected a time limit above 0 s and up to a day, received {time_limit_s}")
+    if seed < 0:
+        raise ConfigError(f"expected a seed of 0 or more, received {seed}")
+    return Plan(precision, num_runs, time_limit_s, seed)
+
+
+def _runner(name: str) -> Runner:
+    if name == "litert":
+        return LiteRTRunner()
+    if name == "tflm":
+        return TFLMRunner()
+    raise ConfigError(f"unknown runner {name!r}: expected 'litert', 'tflm' or an object with a benchmark() method")

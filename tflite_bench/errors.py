@@ -1,0 +1,25 @@
+"""The errors that tflite_bench raises on purpose."""
+
+
+class TfliteBenchError(Exception):
+    """Base class of every error that tflite_bench raises on purpose.
+
+    Its message is one line: what happened, what was expected, what was received, and the way out.
+    The command line prints it and exits with code 2.
+    """
+
+
+class ConfigError(TfliteBenchError, ValueError):
+    """A setting or an argument is wrong."""
+
+
+class ModelFileError(TfliteBenchError, ValueError):
+    """The file is no usable `.tflite` model."""
+
+
+class RunnerError(TfliteBenchError, RuntimeError):
+    """A runtime refused the model, crashed, hung, or is not installed."""
+
+
+class RuntimeMissingError(RunnerError, ImportError):
+    """A runtime is not installed, or there is none for this platform."""

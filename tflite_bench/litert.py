@@ -1,0 +1,164 @@
+"""The LiteRT runtime (ai-edge-litert), as on phones and Linux boards."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tflite_bench.child import Array, run_child, serve
+from tflite_bench.errors import ConfigError
+from tflite_bench.model import ModelInfo, read_model
+from tflite_bench.runner import OpResult, RunnerResult
+from tflite_bench.samples import check_inputs, random_inputs
+from tflite_bench.stats import LatencyStats
+from tflite_bench.timing import Plan, measure
+
+_START_SECONDS = 60.0
+
+
+def run_outputs(
+    model: bytes,
+    inputs: Array | Sequence[Array],
+    *,
+    reference_kernels: bool = False,
+    num_threads: int = 1,
+    output: int = 0,
+    time_limit_s: float = 600.0,
+) -> Array:
+    """Run samples one by one through a model, in a child process.
+
+    Args:
+        model: Bytes of a `.tflite` file of batch 1.
+        inputs: Samples of the shape `(n, ...)` in the type of the model's input (quantized where the model is), or one
+            such array per input.
+        reference_kernels: Use the plain kernels, whose results are the same bits on every machine, instead of the
+            optimised ones. TFLM computes the same bits, but for FULLY_CONNECTED, which LiteRT rounds in float: there
+            the two may differ by 1 per layer (LiteRT issue 8567).
+        num_threads: Threads of the optimised kernels.
+        output: Position of the output to return.
+        time_limit_s: Give up after this many seconds.
+
+    Returns:
+        The raw outputs, of the shape `(n, ...)` and the type of the model's output. The state of a recurrent model
+        is reset before each sample.
+
+    Raises:
+        ModelFileError: The bytes are no usable model.
+        ConfigError: The inputs do not belong to the model.
+        RunnerError: The runtime refused it, crashed or hung.
+
+    Example:
+
+    ```python
+    scores = run_outputs(Path("model.tflite").read_bytes(), samples, reference_kernels=True)
+    ```
+    """
+    info = read_model(model)
+    if not 0 <= output < len(info.outputs):
+        raise ConfigError(f"cannot run: the model has {len(info.outputs)} outputs, received output={output}")
+    request = {
+        "task": "outputs",
+        "resolver": "BUILTIN_REF" if reference_kernels else "AUTO",
+        "num_threads": num_threads,
+        "output": output,
+    }
+    arrays = check_inputs(info, inputs)
+    return run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s).arrays[0]
+
+
+@dataclass(frozen=True)
+class LiteRTRunner:
+    """Measures the latency in LiteRT on this machine.
+
+    Attributes:
+        num_threads: Threads of the kernels.
+        xnnpack: False to switch the XNNPACK delegate off.
+    """
+
+    num_threads: int = 1
+    xnnpack: bool = True
+    name: str = "litert"
+
+    def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
+        """Measure one inference on random input values; see `Runner`."""
+        info = read_model(model)
+        resolver = "AUTO" if self.xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
+        request = {
+            "task": "benchmark",
+            "resolver": resolver,
+            "num_threads": self.num_threads,
+            "plan": plan._asdict(),
+        }
+        arrays = random_inputs(info, seed=plan.seed)
+        child = run_child(
+            __name__, request, model=model, arrays=arrays, time_limit_s=_START_SECONDS + 2 * plan.time_limit_s
+        )
+        samples_ms = child.arrays[0]
+        arena = "LiteRT takes its memory from the heap, there is no arena"
+        return RunnerResult(
+            runner=self.name,
+            kind="wall time",
+            note=_note(self.xnnpack, child.values["reached"], plan),
+            num_runs=len(samples_ms),
+            num_warmup_runs=child.values["num_warmup_runs"],
+            num_threads=self.num_threads,
+            latency=LatencyStats.from_samples(samples_ms, seed=plan.seed, init_ms=child.values["init_ms"]),
+            ops=tuple(OpResult(op.index, op.name) for op in info.ops),
+            unavailable_reason={
+                "arena_bytes": arena,
+                "arena_persistent_bytes": arena,
+                "arena_nonpersistent_bytes": arena,
+                "arena_minimum_bytes": arena,
+                "ops.latency_ms": "LiteRT's Python interpreter does not time single operators",
+            },
+        )
+
+
+def _note(xnnpack: bool, reached: bool, plan: Plan) -> str:
+    kernels = "XNNPACK where it applies" if xnnpack else "LiteRT's own kernels, without XNNPACK"
+    late = "" if reached else f"; stopped by the time limit of {plan.time_limit_s:g} s, the precision was not reached"
+    return f"{kernels}{late}"
+
+
+def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tuple[Mapping[str, Any], list[Array]]:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    start = time.perf_counter()
+    interpreter = Interpreter(
+        model_content=model,
+        num_threads=request["num_threads"],
+        experimental_op_resolver_type=OpResolverType[request["resolver"]],
+    )
+    interpreter.allocate_tensors()
+    init_ms = (time.perf_counter() - start) * 1e3
+    if request["task"] == "outputs":
+        return {}, [_outputs(interpreter, read_model(model), arrays, request["output"])]
+    _feed(interpreter, arrays)
+    timing = measure(interpreter.invoke, Plan(**request["plan"]))
+    values = {"init_ms": init_ms, "num_warmup_runs": timing.num_warmup_runs, "reached": timing.reached}
+    return values, [timing.samples_ms]
+
+
+def _outputs(interpreter: Any, info: ModelInfo, arrays: list[Array], output: int) -> Array:
+    index = interpreter.get_output_details()[output]["index"]
+    has_state = any(tensor.is_variable for tensor in info.tensors)
+    results = []
+    for sample in range(len(arrays[0])):
+        if has_state:
+            interpreter.reset_all_variables()
+        _feed(interpreter, [array[sample : sample + 1] for array in arrays])
+        interpreter.invoke()
+        results.append(interpreter.get_tensor(index))
+    batched = results[0].shape[:1] == (1,)
+    return np.concatenate(results) if batched else np.stack(results)
+
+
+def _feed(interpreter: Any, values: list[Array]) -> None:
+    for details, value in zip(interpreter.get_input_details(), values, strict=True):
+        interpreter.set_tensor(details["index"], value)
+
+
+if __name__ == "__main__":
+    serve(_handle)
