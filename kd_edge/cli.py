@@ -194,7 +194,7 @@ def design(
     keras.utils.set_random_seed(seed)
     write_model(output / "student.keras", found.blueprint.to_keras())
     result = asdict(found) | {"blueprint": found.blueprint.to_dict(), "device": device.name, "budget": asdict(budget)}
-    document = make_document("design", result, seed=seed)
+    document = make_document("design", result, seed=seed, device=device)
     write_json(output / "search.json", document)
     plots.plot_candidates(result, output / "candidates.png")
     _print(document, as_json, tables.design_tables)
@@ -316,7 +316,8 @@ def verify(
         student=None if student is None else load_model(student),
         max_accuracy_loss=max_accuracy_loss,
     )
-    document = make_document("verify", asdict(checked) | {"device": device.name, "budget": asdict(budget)}, seed=seed)
+    result = asdict(checked) | {"device": device.name, "budget": asdict(budget)}
+    document = make_document("verify", result, seed=seed, device=device)
     _print(document, as_json, tables.verify_tables)
     sys.exit(0 if checked.passed else 1)
 

@@ -5,31 +5,39 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kd_edge.devices import DeviceProfile
 
 SCHEMA_VERSION = 1
 
 _PACKAGES = ("kd-edge", "tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
 _GIVEN = frozenset({"budget", "devices", "input_shape", "limit", "scale", "values", "blueprint"})
 _COMPUTED = frozenset(
-    {"cost", "num_costed", "num_feasible", "predicted", "predicted_host_arena_bytes", "macs", "params", "guide_macs"}
+    {"cost", "num_costed", "num_feasible", "predicted", "predicted_host_arena_bytes", "macs", "params"}
 )
+_COMPUTED_PREFIXES = ("macs_", "megabytes_")
 
 
-def make_document(command: str, result: Mapping[str, Any], *, seed: int | None = None) -> dict[str, Any]:
+def make_document(
+    command: str, result: Mapping[str, Any], *, seed: int | None = None, device: "DeviceProfile | None" = None
+) -> dict[str, Any]:
     """Return a command's result in the envelope that all commands share.
 
     Args:
         command: Name of the command.
         result: Plain data; a figure's key ends in its unit where it has one.
         seed: The seed that the result belongs to.
+        device: The device that latencies were computed for.
 
     Returns:
         The object described by `schemas/document.schema.json`. Its `provenance` names for every figure of the result
-        whether it was `measured`, `calibrated` (computed with a calibrated device profile), `computed` or `given`;
-        `[]` in a path stands for every item of a list.
+        whether it was `measured`, `calibrated` (computed with the profile of a measured device), `computed` or
+        `given`; `[]` in a path stands for every item of a list.
     """
     plain = _plain(result)
+    latency = "computed" if device is not None and device.quality == "datasheet" else "calibrated"
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": "kd-edge",
@@ -44,7 +52,7 @@ def make_document(command: str, result: Mapping[str, Any], *, seed: int | None =
         },
         "seed": seed,
         "result": plain,
-        "provenance": {".".join(path): _kind(path) for path in sorted(set(_figures(plain, ())))},
+        "provenance": {".".join(path): _kind(path, latency) for path in sorted(set(_figures(plain, ())))},
     }
 
 
@@ -84,10 +92,12 @@ def _figures(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield path
 
 
-def _kind(path: tuple[str, ...]) -> str:
+def _kind(path: tuple[str, ...], latency: str) -> str:
     keys = {key.removesuffix("[]") for key in path}
     if keys & _GIVEN:
         return "given"
+    if path[0] == "bench":
+        return "measured"
     if any(key.startswith("latency") for key in keys):
-        return "calibrated"
-    return "computed" if keys & _COMPUTED else "measured"
+        return latency
+    return "computed" if keys & _COMPUTED or path[-1].startswith(_COMPUTED_PREFIXES) else "measured"

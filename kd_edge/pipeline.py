@@ -13,6 +13,7 @@ import numpy as np
 from kd_edge.blueprint import Blueprint
 from kd_edge.config import DistillConfig, RunConfig, TeacherConfig
 from kd_edge.conversion import convert
+from kd_edge.cost import CostModel
 from kd_edge.data import Dataset, load_data
 from kd_edge.devices import load_device
 from kd_edge.files import write_bytes, write_json, write_model
@@ -23,7 +24,10 @@ from kd_edge.teacher import build_teacher, load_teacher
 from kd_edge.training import Recipe, accuracy, classified_right, distill, epochs_shown, summary, train
 from kd_edge.tuner import design
 from kd_edge.verification import verify
+from tflite_bench.benchmark import run_benchmark
+from tflite_bench.report import benchmark_document
 
+_BENCH_SECONDS = 10.0
 # The tables of the configuration that shape each stage, in the order of the stages.
 STAGES: Mapping[str, tuple[str, ...]] = {
     "data": ("data", "seed"),
@@ -33,6 +37,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "baseline": (),
     "convert": ("convert",),
     "verify": (),
+    "bench": (),
 }
 
 
@@ -93,6 +98,9 @@ class _Job:
         self._device = load_device(config.budget.device)
         self._budget = config.budget.budget(self._device)
         self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        self._space = StudentSpace.family(config.design.family, self._data.input_shape, self._data.num_classes)
+        # Says that nothing fits before a teacher is trained.
+        self._space.screen(CostModel(self._device), self._budget, seed=config.seed)
         self._fingerprint = hashlib.sha256(_content(self._data)).hexdigest()
 
     def stage(self, name: str) -> dict[str, Any]:
@@ -148,7 +156,7 @@ class _Job:
             data,
             device=self._device,
             budget=self._budget,
-            space=StudentSpace.family(wanted.family, data.input_shape, data.num_classes),
+            space=self._space,
             recipe=replace(self._recipe(wanted.epochs, self._config.distill), augment="none"),
             num_trials=wanted.trials,
             teacher_ratio=wanted.teacher_ratio,
@@ -214,6 +222,11 @@ class _Job:
                 student=self._load("student.keras"),
             )
         )
+
+    def _stage_bench(self) -> dict[str, Any]:
+        """Measure on this computer: a board is reached by `tflite-bench run --on`."""
+        benchmark = run_benchmark(self.folder / "model.tflite", time_limit_s=_BENCH_SECONDS, seed=self._config.seed)
+        return dict(benchmark_document(benchmark)["result"])
 
     def _recipe(self, epochs: int, section: TeacherConfig | DistillConfig) -> Recipe:
         return Recipe(epochs, section.batch_size, section.learning_rate, section.augment, self._config.seed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich.progress
 from rich.console import Console
 
+from kd_edge.devices import load_device
 from kd_edge.document import make_document
 from kd_edge.files import write_bytes, write_json
 from kd_edge.tables import run_tables
@@ -28,7 +29,8 @@ def show(parts: Iterable[Any]) -> None:
 def write_run(result: "RunResult") -> dict[str, Any]:
     """Write `results.json`, `config.json` and `summary.txt` into a run's folder; return the document."""
     stages, folder = result.stages, result.folder
-    run = make_document("run", stages, seed=result.config.seed)
+    content = {**stages, "halting": stages["distill"]["halting"]}
+    run = make_document("run", content, seed=result.config.seed, device=load_device(result.config.budget.device))
     text = io.StringIO()
     _print(Console(file=text, width=_WIDTH, highlight=False), run_tables(run["result"]))
     write_json(folder / "config.json", asdict(result.config))

@@ -17,8 +17,9 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield _cost_table(verify, design["budget"])
     yield _accuracy_table(result)
     yield from _gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
-    yield from halting_lines(result["distill"]["halting"])
+    yield from halting_lines(result["halting"])
     yield from _parity_lines(verify)
+    yield _bench_line(result["bench"])
 
 
 def verify_tables(result: Result) -> Iterator[Table | str]:
@@ -169,6 +170,14 @@ def _parity_lines(verify: Result) -> Iterator[str]:
         f"LiteRT's reference kernels and TFLM: {parity['num_identical']:,} of {parity['num_samples']:,} outputs bit "
         f"for bit the same, largest difference {parity['max_difference']} steps, same class "
         f"in {parity['agreement']:.1%}"
+    )
+
+
+def _bench_line(bench: Result) -> str:
+    median_ms, num_runs = bench["latency"]["median_ms"], bench["num_runs"]
+    return (
+        f"on this computer LiteRT needs {median_ms:.3g} ms (measured, median of {num_runs:,} runs); that says nothing "
+        "about the board"
     )
 
 
