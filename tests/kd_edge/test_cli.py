@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from kd_edge.cli import main
+from kd_edge.cost import CostModel
+from kd_edge.devices import load_device
+from kd_edge.lowering import lower
 from kd_edge.space import StudentSpace
 from kd_edge.teacher import build_teacher
 
@@ -66,6 +70,45 @@ def test_devices_as_json_follow_the_schema(check_document):
     check_document(document)
     names = [device["name"] for device in document["result"]["devices"]]
     assert {"nucleo-l4r5zi", "stm32f746", "nrf52840", "esp32-s3", "rp2040", "host"} <= set(names)
+
+
+@pytest.fixture
+def own_devices(tmp_path, monkeypatch):
+    """A folder of the user's own devices, empty."""
+    monkeypatch.setenv("KD_EDGE_DEVICES", str(tmp_path))
+    return tmp_path
+
+
+def test_a_measured_device_is_added_and_then_known(own_devices):
+    model = Path(__file__).parents[1] / "data" / "residual_int8.tflite"
+    options = ("--flash", "512k", "--ram", "96k", "--clock", 80, "--measured", f"{model}=4ms", "--json")
+    device = json.loads(call("devices", "add", "my-board", *options).stdout)["result"]["devices"][0]
+    assert (device["quality"], device["flash_bytes"], device["ram_bytes"]) == ("calibrated", 512 * 1024, 96 * 1024)
+    estimate = CostModel(load_device("my-board")).estimate(lower(model))
+    assert estimate.latency_ms == pytest.approx(4.0, rel=1e-3)
+    assert "my-board" in call("devices").stdout
+    assert (own_devices / "my-board.toml").is_file()
+
+
+def test_an_own_device_hides_a_built_in_one_of_the_same_name(own_devices):
+    options = ("--flash", "1M", "--ram", "128k", "--clock", 64, "--macs-per-second", "2e7")
+    assert call("devices", "add", "rp2040", *options).exit_code == 0
+    assert load_device("rp2040").title == "rp2040 (added by the user)"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "expected --measured MODEL=TIME once or more, or --macs-per-second"),
+        (("--measured", "kws.tflite"), "expected MODEL=TIME such as kws.tflite=12.3ms, received 'kws.tflite'"),
+        (("--measured", "none.tflite=3ms"), "none.tflite"),
+        (("--macs-per-second", "1e7", "--like", "cortex-m44"), "did you mean 'cortex-m4'"),
+        (("--macs-per-second", "-1"), "received -1.0"),
+    ],
+)
+def test_a_device_that_cannot_be_added_is_named(own_devices, options, message):
+    assert message in fails("devices", "add", "b", "--flash", "1M", "--ram", "64k", "--clock", 80, *options)
+    assert list(own_devices.iterdir()) == []
 
 
 def test_the_stages_work_alone_on_the_files_of_the_stage_before(files, waves_npz, tmp_path, check_document):

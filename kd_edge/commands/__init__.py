@@ -1,0 +1,1 @@
+"""The commands of `kd-edge`, one per file; what a command needs is imported when it runs."""

@@ -1,0 +1,64 @@
+"""The command `kd-edge distill`."""
+
+from pathlib import Path
+
+import click
+
+from kd_edge.commands.options import data_option, json_option, print_document, seed_option
+from kd_edge.document import make_document
+from kd_edge.quiet import load_tensorflow
+
+
+@click.command()
+@click.option("--teacher", type=click.Path(path_type=Path), required=True, help="Trained large model (.keras).")
+@click.option("--student", type=click.Path(path_type=Path), required=True, help="Small model to train (.keras).")
+@data_option
+@click.option("--trainee", default="like_teacher", show_default=True, help="'like_teacher' or 'none'.")
+@click.option("--epochs", default=40, show_default=True)
+@click.option("--temperature", default=4.0, show_default=True)
+@seed_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="distilled.keras", show_default=True)
+@json_option
+def distill(
+    teacher: Path,
+    student: Path,
+    source: str,
+    trainee: str,
+    epochs: int,
+    temperature: float,
+    seed: int,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Train a student with a teacher and a trainee that is halted early; saves the trained student."""
+    from kd_edge import report, tables
+    from kd_edge.data import load_data
+    from kd_edge.errors import ConfigError
+
+    if trainee not in ("like_teacher", "none"):
+        raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {trainee!r}")
+    data = load_data(source, seed=seed)
+    load_tensorflow()
+    import keras
+
+    from kd_edge import training
+    from kd_edge.files import write_model
+    from kd_edge.halting import EarlyHalting
+    from kd_edge.teacher import load_teacher
+
+    keras.utils.set_random_seed(seed)
+    guide, pupil = load_teacher(teacher, data), load_teacher(student, data)
+    with report.StageDisplay(("distill",)) as display:
+        trained = training.distill(
+            pupil,
+            data,
+            training.Recipe(epochs, learning_rate=4e-3, seed=seed),
+            teacher=guide,
+            trainee=None if trainee == "none" else trainee,
+            temperature=temperature,
+            halting=EarlyHalting(),
+            callbacks=[training.epochs_shown(display, "distill", epochs)],
+        )
+    write_model(output, trained.model)
+    result = {"student": str(output), **training.summary(trained), "test_accuracy": training.accuracy(pupil, data)}
+    print_document(make_document("distill", result, seed=seed), as_json, tables.distill_tables)

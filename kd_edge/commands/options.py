@@ -1,0 +1,79 @@
+"""The options that several commands share, and how a result is printed."""
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kd_edge.quiet import load_tensorflow
+
+if TYPE_CHECKING:
+    from kd_edge.graph import Graph
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")(
+        command
+    )
+
+
+def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--seed`."""
+    return click.option("--seed", default=0, show_default=True, help="Makes the result repeatable.")(command)
+
+
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--data`."""
+    return click.option("--data", "source", required=True, help="'watch', an .npz file, or module:function.")(command)
+
+
+def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--latency", help="Longest time of one inference, such as 15ms.  [default: no limit]"),
+        click.option("--ram", help="Largest tensor arena, such as 24k.  [default: what the device leaves]"),
+        click.option("--flash", help="Largest .tflite file, such as 64k.  [default: what the device leaves]"),
+        click.option("--device", required=True, help="A name that `kd-edge devices` lists, or a TOML file."),
+    ):
+        command = option(command)
+    return command
+
+
+def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand the command a device and a budget instead of their options."""
+
+    @_budget_options
+    @functools.wraps(command)
+    def wrapper(*, device: str, flash: str | None, ram: str | None, latency: str | None, **rest: Any) -> Any:
+        from kd_edge.config import BudgetConfig
+        from kd_edge.devices import load_device
+
+        profile = load_device(device)
+        return command(device=profile, budget=BudgetConfig(device, flash, ram, latency).budget(profile), **rest)
+
+    return wrapper
+
+
+def load_graph(path: Path) -> "Graph":
+    """Return the ops and tensors of a `.tflite` or `.keras` file."""
+    from kd_edge.lowering import lower
+
+    if path.suffix != ".keras":
+        return lower(path)
+    load_tensorflow()
+    from kd_edge.teacher import load_model
+
+    return lower(load_model(path))
+
+
+def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:
+    """Print a document as JSON, or as the tables that a function makes of its result."""
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        from kd_edge import report
+
+        report.show(tables(document["result"]))

@@ -1,0 +1,59 @@
+"""The command `kd-edge verify`."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kd_edge.commands.options import data_option, json_option, print_document, seed_option, with_budget
+from kd_edge.document import make_document
+from kd_edge.quiet import load_tensorflow
+
+if TYPE_CHECKING:
+    from kd_edge.budget import Budget
+    from kd_edge.devices import DeviceProfile
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@data_option
+@with_budget
+@click.option("--student", type=click.Path(path_type=Path), help="The float model (.keras) to compare with.")
+@click.option("--max-accuracy-loss", default=0.02, show_default=True, help="Largest loss against --student.")
+@seed_option
+@json_option
+def verify(
+    model: Path,
+    source: str,
+    device: "DeviceProfile",
+    budget: "Budget",
+    student: Path | None,
+    max_accuracy_loss: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Check MODEL (.tflite) in LiteRT and TFLM against its budget; exit code 1 when a check fails."""
+    from kd_edge import tables
+    from kd_edge.data import load_data
+    from tflite_bench.model import read_model
+
+    read_model(model)
+    data = load_data(source, seed=seed)
+    load_tensorflow()
+    from kd_edge.teacher import load_model
+    from kd_edge.verification import verify as verify_model
+
+    checked = verify_model(
+        model.read_bytes(),
+        data,
+        device=device,
+        budget=budget,
+        student=None if student is None else load_model(student),
+        max_accuracy_loss=max_accuracy_loss,
+    )
+    result = asdict(checked) | {"device": device.name, "budget": asdict(budget)}
+    document = make_document("verify", result, seed=seed, device=device)
+    print_document(document, as_json, tables.verify_tables)
+    sys.exit(0 if checked.passed else 1)
