@@ -43,13 +43,8 @@ def make_document(
         "tool": "kd-edge",
         "command": command,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "num_cpus": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        "versions": list_versions(),
+        "machine": describe_machine(),
         "seed": seed,
         "result": plain,
         "provenance": {".".join(path): _kind(path, latency) for path in sorted(set(_figures(plain, ())))},
@@ -62,7 +57,18 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _versions() -> dict[str, str]:
+def describe_machine() -> dict[str, Any]:
+    """Return what a figure of time depends on, and the version of Python."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "num_cpus": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def list_versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on, of those that are installed."""
     found = {}
     for package in _PACKAGES:
         try:
