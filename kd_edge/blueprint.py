@@ -57,14 +57,17 @@ class Blueprint:
             if isinstance(node.layer, InputLayer):
                 values.append(keras.Input(**arguments))
                 continue
-            kind = type(node.layer).__name__
-            layer = getattr(keras.layers, kind)(name=f"{kind.lower()}_{index}", **arguments)
+            layer = getattr(keras.layers, type(node.layer).__name__)(name=self.layer_name(index), **arguments)
             values.append(layer([values[i] for i in node.inputs] if len(node.inputs) > 1 else values[node.inputs[0]]))
         sources = [v for v, n in zip(values, self.nodes, strict=True) if isinstance(n.layer, InputLayer)]
         outputs = [values[i] for i in self.outputs]
         return keras.Model(
             sources if len(sources) > 1 else sources[0], outputs if len(outputs) > 1 else outputs[0], name=name
         )
+
+    def layer_name(self, position: int) -> str:
+        """Return the name that `to_keras` gives the layer of a node."""
+        return f"{type(self.nodes[position].layer).__name__.lower()}_{position}"
 
     def to_dict(self) -> dict[str, object]:
         """Return the blueprint as plain data for JSON; `from_dict` reads it back."""

@@ -70,9 +70,22 @@ def read_blueprint(model: "keras.Model") -> Blueprint:
     Raises:
         ModelError: A layer, or the value of one of its arguments, is not supported; or the model is subclassed.
     """
+    return read_layers(model)[0]
+
+
+def read_layers(model: "keras.Model") -> "tuple[Blueprint, tuple[keras.Layer, ...]]":
+    """Return a Keras model as plain data, and for every node the layer of the model that it stands for.
+
+    Args:
+        model: As for `read_blueprint`.
+
+    Raises:
+        ModelError: As for `read_blueprint`.
+    """
     if not getattr(model, "inputs", None):
         raise ModelError(f"cannot read model {model.name!r}: expected a functional or sequential Keras model, built")
     nodes: list[Node] = []
+    operations: list[Any] = []
     known: dict[tuple[int, int], int] = {}
 
     def visit(value: Any) -> int:
@@ -80,13 +93,14 @@ def read_blueprint(model: "keras.Model") -> Blueprint:
         if (id(operation), call) not in known:
             inputs = tuple(visit(i) for i in operation._inbound_nodes[call].input_tensors)
             nodes.append(Node(_read_layer(operation), inputs))
+            operations.append(operation)
             known[id(operation), call] = len(nodes) - 1
         return known[id(operation), call]
 
     for source in model.inputs:
         visit(source)
     outputs = tuple(visit(output) for output in model.outputs)
-    return Blueprint(tuple(nodes), outputs)
+    return Blueprint(tuple(nodes), outputs), tuple(operations)
 
 
 def _read_layer(layer: Any) -> Layer:

@@ -64,6 +64,21 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4) -> Arena:
     return Arena(_persistent_bytes(graph, pointer_bytes), _planned_bytes(_buffers(graph)))
 
 
+def least_arena_bytes(graph: Graph, *, pointer_bytes: int = 4) -> int:
+    """Return what no plan can go below: the persistent part, and the buffers that live at the same time.
+
+    Unlike the greedy plan it never shrinks when a tensor grows, so that it bounds all networks of more channels.
+
+    Args:
+        graph: The network.
+        pointer_bytes: 4 for a microcontroller, 8 for a 64-bit host.
+    """
+    buffers = _buffers(graph)
+    steps = range(len(graph.ops) + 2)
+    alive = max(sum(size for size, first, last in buffers if first <= step <= last) for step in steps)
+    return _persistent_bytes(graph, pointer_bytes) + alive
+
+
 def _align(size: int) -> int:
     return -(-size // _ALIGNMENT) * _ALIGNMENT
 
