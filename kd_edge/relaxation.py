@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def find_fitting(question: Question, *, seed: int = 0) -> Answer:
     """
     limits = {name: limit for name, limit in question.limits.items() if limit < math.inf}
     cheapest = {name: options[0] for name, options in question.choices.items()}
-    least = {name: _descend(question, cheapest, lambda c, n=name: getattr(c, n)) for name in limits}
+    least = {name: _descend(question, cheapest, attrgetter(name)) for name in limits}
     rng = np.random.default_rng(seed)
     drawn = [
         {name: options[int(rng.integers(len(options)))] for name, options in question.choices.items()}

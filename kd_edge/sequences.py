@@ -34,8 +34,8 @@ def as_image_layers(layer: Layer) -> tuple[Layer, ...]:
     if values.get("padding") != "causal":
         return (target(**values),)
     before = (values["kernel_size"][0] - 1) * values.get("dilation_rate", (1, 1))[0]
-    padding: Any = layers.ZeroPadding2D
-    return padding(((before, 0), (0, 0))), target(**values | {"padding": "valid"})
+    known: Any = layers
+    return known.ZeroPadding2D(((before, 0), (0, 0))), target(**values | {"padding": "valid"})
 
 
 def _reshaped(layer: Any) -> Layer:

@@ -25,10 +25,7 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
         return tuple(fields.shape)
     shape = inputs[0]
     if (window := window_of(layer)) is not None:
-        sizes = [
-            slide(size, *of, fields.padding)
-            for size, *of in zip(shape[:-1], window, fields.strides, dilation_of(layer), strict=True)
-        ]
+        sizes = slid(layer, window, shape[:-1])
         channels = getattr(fields, "filters", None) or shape[-1] * getattr(fields, "depth_multiplier", 1)
         return (*sizes, channels)
     if hasattr(fields, "units"):
@@ -75,8 +72,16 @@ def pools_globally(node: Node, shapes: Sequence[Shape]) -> bool:
     return getattr(node.layer, "pool_size", None) == shapes[node.inputs[0]][:-1] if node.inputs else False
 
 
-def slide(size: int, window: int, stride: int, dilation: int, padding: str) -> int:
-    """Return how many positions a window takes along one dimension."""
-    if padding == "same":
-        return -(-size // stride)
-    return (size - (window - 1) * dilation - 1) // stride + 1
+def slid(layer: Layer, window: Shape, size: Shape) -> Shape:
+    """Return the size of a layer's output when its window slides over an image.
+
+    Args:
+        layer: A convolution or pooling.
+        window: Its window.
+        size: Size of the image.
+    """
+    fields: Any = layer
+    along = zip(size, window, fields.strides, dilation_of(layer), strict=True)
+    if fields.padding == "same":
+        return tuple(-(-whole // stride) for whole, _, stride, _ in along)
+    return tuple((whole - (reach - 1) * dilation - 1) // stride + 1 for whole, reach, stride, dilation in along)

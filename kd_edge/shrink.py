@@ -6,7 +6,7 @@ from typing import Any
 
 from kd_edge.blueprint import Blueprint
 from kd_edge.layers import Conv2D, DepthwiseConv2D, Layer, Node, Reshape
-from kd_edge.shapes import dilation_of, output_shape, pools_globally, slide
+from kd_edge.shapes import dilation_of, output_shape, pools_globally, slid
 from kd_edge.skeleton import Skeleton
 
 Values = Mapping[str, int | float]
@@ -139,7 +139,7 @@ class _Draft:
         if hasattr(layer, "filters"):
             layer = replace(layer, filters=self._num_channels(i))
         place = self._split(i, layer, inputs) if self._splits and i in self._skeleton.separable else None
-        return self._add(i, layer, inputs) if place is None else place, _slid(layer, window, size)
+        return self._add(i, layer, inputs) if place is None else place, slid(layer, window, size)
 
     def _split(self, i: int, layer: Any, inputs: tuple[int, ...]) -> int:
         # TensorFlow runs depthwise convolutions with equal strides only; where they differ one size is 1, and stays so.
@@ -158,7 +158,7 @@ class _Draft:
         if max(*window, *strides) == 1:
             return inputs[0], size
         layer = replace(layer, pool_size=window, strides=strides)
-        return self._add(i, layer, inputs), _slid(layer, window, size)
+        return self._add(i, layer, inputs), slid(layer, window, size)
 
     def _add(self, i: int, layer: Layer, inputs: tuple[int, ...], part: str = "") -> int:
         self._nodes.append(Node(layer, inputs))
@@ -175,11 +175,6 @@ class _Draft:
 
 
 _RESIZING = ("Flatten", "ZeroPadding", "UpSampling")
-
-
-def _slid(layer: Any, window: Size, size: Size) -> Size:
-    dilation = dilation_of(layer)
-    return tuple(slide(*along, layer.padding) for along in zip(size, window, layer.strides, dilation, strict=True))
 
 
 def _unite(skeleton: Skeleton, dropped: Sequence[tuple[int, int]]) -> list[int]:

@@ -71,8 +71,9 @@ class Skeleton:
 
     def kernel_caps(self) -> tuple[int, ...]:
         """Return the largest windows that convolutions may be allowed, from 3 to the teacher's own largest."""
-        sizes = {max(n.layer.kernel_size) for n in self.nodes if hasattr(n.layer, "kernel_size")}  # type: ignore[attr-defined]
-        return tuple(sorted({3} | {size for size in sizes if size > 3})) if sizes and max(sizes) > 3 else ()
+        windows = [getattr(node.layer, "kernel_size", (1,)) for node in self.nodes]
+        sizes = set(map(max, windows))
+        return tuple(sorted({3} | {size for size in sizes if size > 3})) if max(sizes) > 3 else ()
 
 
 def find_skeleton(teacher: Blueprint, names: Sequence[str] = ()) -> Skeleton:
@@ -143,11 +144,12 @@ def _parts(layer: Any, *, is_output: bool, sequential: bool) -> Iterator[tuple[L
         layer = replace(layer, activation="linear")
     if kind == "BatchNormalization":
         layer = layers.BatchNormalization(epsilon=layer.epsilon)
-    for image in as_image_layers(layer) if sequential else (layer,):
+    images: tuple[Any, ...] = as_image_layers(layer) if sequential else (layer,)
+    for image in images:
         if type(image).__name__.startswith("Separable"):
             yield from _separated(image)
-        elif type(image).__name__.startswith("Global") and not image.keepdims:  # type: ignore[attr-defined]
-            yield replace(image, keepdims=True), ""  # type: ignore[call-arg]
+        elif type(image).__name__.startswith("Global") and not image.keepdims:
+            yield replace(image, keepdims=True), ""
             yield Flatten(), ""
         else:
             yield image, ""

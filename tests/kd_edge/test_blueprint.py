@@ -26,6 +26,10 @@ SPACES = [
     StudentSpace.family("ds_cnn", (12, 12, 1), 4),
     StudentSpace.family("resnet", (32, 3), 4),
     StudentSpace.family("resnet", (12, 12, 3), 4),
+    StudentSpace.family("mobilenet", (32, 3), 4),
+    StudentSpace.family("mobilenet", (12, 12, 3), 4),
+    StudentSpace.family("tcn", (32, 3), 4),
+    StudentSpace.family("tcn", (16, 8, 1), 4),
     StudentSpace.family("mlp", (20,), 4),
 ]
 TITLES = [f"{space.name}-{len(space.input_shape)}d" for space in SPACES]
