@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from kd_edge.errors import KdEdgeError
     from kd_edge.graph import Graph
     from kd_edge.halting import EarlyHalting
+    from kd_edge.heritage import inherit
     from kd_edge.ledger import HaltingReport
     from kd_edge.lowering import lower
+    from kd_edge.oracles import BudgetOracle
     from kd_edge.pipeline import run
     from kd_edge.space import StudentSpace
     from kd_edge.targets import SoftTargets, soft_targets
-    from kd_edge.tuner import BudgetOracle, SizingTuner, design
+    from kd_edge.tuner import SizingTuner, design
     from kd_edge.verification import Verification, verify
 
 _HOMES = {
@@ -38,12 +40,14 @@ _HOMES = {
     "errors": ("KdEdgeError",),
     "graph": ("Graph",),
     "halting": ("EarlyHalting",),
+    "heritage": ("inherit",),
     "ledger": ("HaltingReport",),
     "lowering": ("lower",),
+    "oracles": ("BudgetOracle",),
     "pipeline": ("run",),
     "targets": ("SoftTargets", "soft_targets"),
     "space": ("StudentSpace",),
-    "tuner": ("BudgetOracle", "SizingTuner", "design"),
+    "tuner": ("SizingTuner", "design"),
     "verification": ("Verification", "verify"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

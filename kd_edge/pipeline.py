@@ -148,8 +148,8 @@ class _Job:
     def _stage_design(self) -> dict[str, Any]:
         wanted, data = self._config.design, self._data
 
-        def on_trial(done: int) -> None:
-            self._progress("design", done / wanted.trials, f"{done} of {wanted.trials} candidates trained")
+        def on_trial(done: int, planned: int) -> None:
+            self._progress("design", done / planned, f"{done} of {planned} candidates trained")
 
         found = design(
             self._load("teacher.keras"),
@@ -160,9 +160,11 @@ class _Job:
             recipe=replace(self._recipe(wanted.epochs, self._config.distill), augment="none"),
             num_trials=wanted.trials,
             teacher_ratio=wanted.teacher_ratio,
-            directory=self.folder / "search",
+            # A stage that is done anew for another reason is another search.
+            directory=self.folder / "search" / self._fingerprint[:16],
             on_trial=on_trial,
         )
+        assert found is not None  # a run is no worker of another search
         return asdict(found) | {
             "blueprint": found.blueprint.to_dict(),
             "device": self._device.name,

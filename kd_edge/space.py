@@ -2,8 +2,10 @@
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from kd_edge.blueprint import Blueprint
 from kd_edge.budget import Budget
-from kd_edge.cost import Cost, CostModel
+from kd_edge.cost import CostModel
 from kd_edge.errors import BudgetError, ConfigError, ModelError, nearest
 from kd_edge.families import FAMILIES
 from kd_edge.lowering import read_layers
@@ -148,13 +150,15 @@ class StudentSpace:
         drawn: dict[tuple[int | float, ...], Values] = {
             tuple(values.values()): values for values in (self.sample(rng) for _ in range(num_samples))
         }
-        costs = [(values, cost_model.estimate(self.blueprint(values).to_graph())) for values in drawn.values()]
-        feasible = [(values, cost) for values, cost in costs if cost.fits(budget) and cost.macs <= max_macs]
-        if not feasible:
-            feasible = [self._find_fitting(cost_model, budget, max_macs)]
-        return Screening(len(costs), len(feasible), tuple(sorted(cost.macs for _, cost in feasible)))
+        costs = [cost_model.estimate(self.blueprint(values).to_graph()) for values in drawn.values()]
+        over = [[*cost.excess(budget), *(["teacher_ratio"] if cost.macs > max_macs else [])] for cost in costs]
+        feasible = [(cost.macs, v) for v, cost, o in zip(drawn.values(), costs, over, strict=True) if not o]
+        feasible = sorted(feasible or [self._find_fitting(cost_model, budget, max_macs)], key=itemgetter(0))
+        num_over = Counter(name for exceeded in over for name in exceeded)
+        macs, values = zip(*feasible, strict=True)
+        return Screening(len(costs), len(feasible), macs, values, num_over)
 
-    def _find_fitting(self, cost_model: CostModel, budget: Budget, max_macs: float) -> tuple[Values, Cost]:
+    def _find_fitting(self, cost_model: CostModel, budget: Budget, max_macs: float) -> tuple[int, Values]:
         limits = {
             "flash_bytes": budget.flash_bytes,
             "arena_bytes": budget.ram_bytes,
@@ -165,7 +169,7 @@ class StudentSpace:
         answer = find_fitting(question)
         if answer.values is None:
             raise BudgetError(f"no candidate of the space {self.name!r} fits the budget ({answer.explanation()}")
-        return answer.values, question.cost(answer.values)
+        return question.cost(answer.values).macs, answer.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +180,15 @@ class Screening:
         num_costed: Different networks costed.
         num_feasible: Those that fit the budget.
         feasible_macs: Their MACs, ascending.
+        feasible_values: Their hyperparameters, in the same order.
+        num_over: How many exceed each limit, by its name in `Budget`, and `teacher_ratio` for the most MACs.
     """
 
     num_costed: int
     num_feasible: int
     feasible_macs: tuple[int, ...]
+    feasible_values: tuple[Values, ...]
+    num_over: Mapping[str, int]
 
     def macs_quantile(self, fraction: float) -> int:
         """Return the MACs that `fraction` of the feasible networks stay below."""

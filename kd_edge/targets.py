@@ -141,7 +141,7 @@ class SoftTargets:
             targets = cls(np.load(path, mmap_mode="r", allow_pickle=False), header, num_passes=0)
         except (ValueError, KeyError, IndexError) as error:
             raise DataError(f"{path} is damaged: {error}; make it again with soft_targets(teacher, x)") from error
-        if teacher is not None and header["teacher"] != _hash(teacher):
+        if teacher is not None and header["teacher"] != hash_of(teacher):
             raise DataError(f"{path} is of another teacher, or of other weights; make it again with soft_targets")
         if x is not None:
             for batch in _batches(x, 1024):
@@ -207,7 +207,7 @@ def soft_targets(
     columns = {"key": np.concatenate(keys).view(np.uint64).ravel()}
     for i, output in enumerate(outputs):
         columns |= _columns(output, i, top_k, temperature)
-    header = {"version": 1, "teacher": _hash(teacher), "structure": structure}
+    header = {"version": 1, "teacher": hash_of(teacher), "structure": structure}
     header["shapes"] = [output.shape[1:] for output in outputs]
     targets = SoftTargets(_records(columns), header)
     if path is None:
@@ -278,7 +278,8 @@ def _unflatten(flat: list[Any], structure: Any) -> Any:
     return list(flat) if isinstance(structure, int) else dict(zip(structure, flat, strict=True))
 
 
-def _hash(teacher: keras.Model) -> str:
+def hash_of(teacher: keras.Model) -> str:
+    """Return a fingerprint of a network: its layers and weights."""
     digest = hashlib.sha256()
     for layer in teacher._flatten_layers():
         activation = getattr(getattr(layer, "activation", None), "__name__", "")

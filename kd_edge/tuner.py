@@ -1,21 +1,27 @@
 """Searches a space for the best student that fits, with keras-tuner."""
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
+import tensorflow as tf
 
-from kd_edge.blueprint import Blueprint
 from kd_edge.budget import Budget
-from kd_edge.cost import Cost, CostModel
+from kd_edge.candidates import Candidate, Design, budget_shares, pareto_front, sort_candidates
+from kd_edge.cost import CostModel
 from kd_edge.data import Dataset
-from kd_edge.devices import DeviceProfile
-from kd_edge.lowering import lower
+from kd_edge.devices import DeviceProfile, load_device
+from kd_edge.errors import ConfigError, KdEdgeError
+from kd_edge.files import write_bytes, write_file, write_model
+from kd_edge.heritage import Heritage
+from kd_edge.macs import count_macs
+from kd_edge.oracles import BudgetOracle, make_oracle, num_planned
+from kd_edge.search_folder import PROJECT, STUDENT, TARGETS, claim_folder, identify_search
 from kd_edge.space import Screening, StudentSpace, Values
 from kd_edge.targets import SoftTargets, soft_targets
 from kd_edge.training import Recipe, distill
@@ -23,100 +29,8 @@ from kd_edge.training import Recipe, distill
 # Of the candidates that fit, the half with fewer MACs is not trained: larger ones are usually better.
 SCREENED_OUT = 0.5
 
-# Proposals of a model-based oracle that may be rejected before a random one takes their place.
-_ATTEMPTS = 20
-
-
-class BudgetOracle(keras_tuner.Oracle):
-    """Makes any keras-tuner oracle propose only candidates that pass a check, so that no other is built or counted.
-
-    The oracle that is wrapped keeps its own strategy and its own state.
-
-    Args:
-        oracle: For example `keras_tuner.oracles.RandomSearchOracle(...)`. It is absorbed: use the wrapper afterwards.
-        accepts: Says whether the candidate with these hyperparameter values may be trained.
-        max_draws: Random draws per trial before the search is declared exhausted.
-    """
-
-    def __new__(cls, oracle: keras_tuner.Oracle, *args: Any, **kwargs: Any) -> "BudgetOracle":
-        wrapper: BudgetOracle = object.__new__(type(f"Budget{type(oracle).__name__}", (cls, type(oracle)), {}))
-        wrapper.__dict__.update(vars(oracle))
-        wrapper._display.oracle = wrapper
-        return wrapper
-
-    def __init__(
-        self, oracle: keras_tuner.Oracle, accepts: Callable[[Mapping[str, Any]], bool], *, max_draws: int = 10_000
-    ) -> None:
-        self._accepts = accepts
-        self._max_draws = max_draws
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Return the wrapped oracle's proposal, replaced by a random or the next one where it does not pass."""
-        for _ in range(_ATTEMPTS):
-            proposal: dict[str, Any] = super().populate_space(trial_id)
-            if proposal["status"] != "RUNNING" or self._accepts(proposal["values"]):
-                return proposal
-            if self._is_grid:
-                break
-        values = self._get_next_combination(proposal["values"]) if self._is_grid else self._random_values()
-        return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
-
-    @property
-    def _is_grid(self) -> bool:
-        return isinstance(self, keras_tuner.oracles.GridSearchOracle)
-
-    def _random_values(self) -> dict[str, Any] | None:
-        """Draw until a candidate passes: random search, Hyperband and Bayesian optimization start from here."""
-        for _ in range(self._max_draws):
-            values: dict[str, Any] | None = super()._random_values()
-            if values is None or self._accepts(values):
-                return values
-        return None
-
-    def _get_next_combination(self, values: dict[str, Any]) -> dict[str, Any] | None:
-        """Step on until a candidate passes: grid search."""
-        following: dict[str, Any] | None = super()._get_next_combination(values)
-        while following is not None and not self._accepts(following):
-            following = super()._get_next_combination(following)
-        return following
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One trained network of a search.
-
-    Attributes:
-        values: Its hyperparameters.
-        cost: What it costs on the device.
-        accuracy: Of the float network on the validation samples after the brief training, 0 to 1.
-    """
-
-    values: dict[str, int | float]
-    cost: Cost
-    accuracy: float
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """What a search found.
-
-    Attributes:
-        space: Name of the space.
-        chosen: The candidate with the best validation accuracy, of equal ones the fastest.
-        blueprint: Its network.
-        front: Candidates that no other beats in accuracy, latency, RAM and flash at once.
-        candidates: All that were trained, best first.
-        num_costed: Networks costed before training.
-        num_feasible: Those of them that fit the budget.
-    """
-
-    space: str
-    chosen: Candidate
-    blueprint: Blueprint
-    front: tuple[Candidate, ...]
-    candidates: tuple[Candidate, ...]
-    num_costed: int
-    num_feasible: int
+# Random draws for one trial; where so few fit, those that the screening found are taken.
+_MAX_DRAWS = 500
 
 
 class SizingTuner(keras_tuner.Tuner):
@@ -126,8 +40,8 @@ class SizingTuner(keras_tuner.Tuner):
         oracle: Proposes hyperparameter values; usually a `BudgetOracle`.
         space: Turns them into networks.
         targets: The teacher's outputs for the training samples: the teacher runs once for the whole search.
-        recipe: How each candidate is trained.
-        on_trial: Called with the number of finished trials.
+        recipe: How each candidate is trained; Hyperband decides on the epochs itself.
+        heritage: The teacher's weights, from which candidates start; fresh ones by default.
         **kwargs: `directory`, `project_name` and `overwrite` of `keras_tuner.Tuner`.
     """
 
@@ -138,102 +52,155 @@ class SizingTuner(keras_tuner.Tuner):
         space: StudentSpace,
         targets: SoftTargets,
         recipe: Recipe,
-        on_trial: Callable[[int], None] = lambda done: None,
+        heritage: Heritage | None = None,
         **kwargs: Any,
     ) -> None:
         self._space = space
         self._targets = targets
         self._recipe = recipe
-        self._on_trial = on_trial
+        self._heritage = heritage
         super().__init__(oracle, **kwargs)
 
-    def run_trial(self, trial: keras_tuner.engine.trial.Trial, data: Dataset) -> dict[str, float]:  # type: ignore[name-defined]
+    def run_trial(self, trial: Any, data: Dataset) -> dict[str, float]:
         """Train one candidate and return its best validation accuracy.
 
         Every network of a space can be trained: a failure is an error of this package or of the machine, and ends the
         search instead of being counted as a failed trial.
         """
-        keras.utils.set_random_seed(self._recipe.seed)
+        values = trial.hyperparameters.values
+        epochs = values.get("tuner/epochs", self._recipe.epochs) - values.get("tuner/initial_epoch", 0)
         try:
-            student = self._space.blueprint(trial.hyperparameters.values).to_keras()
-            history = distill(student, data, self._recipe, teacher=self._targets).history
+            student = self.start(values, data)
+            history = distill(student, data, replace(self._recipe, epochs=epochs), teacher=self._targets).history
+            write_file(self._weights_path(trial.trial_id), student.save_weights)
         except Exception as error:
-            raise keras_tuner.errors.FatalRuntimeError(f"candidate {trial.hyperparameters.values} failed") from error
+            raise keras_tuner.errors.FatalRuntimeError(f"candidate {values} failed") from error
         return {"val_accuracy": max(history["val_accuracy"])}
 
-    def on_trial_end(self, trial: Any) -> None:
-        """Record the trial and report progress."""
-        super().on_trial_end(trial)
-        self._on_trial(len(self.oracle.end_order))
+    def start(self, values: Values, data: Dataset) -> keras.Model:
+        """Return a candidate as its training starts: with inherited weights, or those of an earlier round."""
+        keras.utils.set_random_seed(self._recipe.seed)
+        if "tuner/trial_id" in values:
+            return self.trained(values, str(values["tuner/trial_id"]))
+        if self._heritage is None:
+            return self._space.blueprint(values).to_keras()
+        return self._heritage.student(values, data.x_train)
+
+    def trained(self, values: Values, trial_id: str) -> keras.Model:
+        """Return a candidate with the weights that a trial left."""
+        student = self._space.blueprint(values).to_keras()
+        student.load_weights(self._weights_path(trial_id))
+        return student
+
+    def save(self) -> None:
+        """Write the state of the search, each file whole or not at all."""
+        if not self._is_worker():
+            self.oracle.save()
+        write_bytes(self._get_tuner_fname(), json.dumps(self.get_state()).encode())
+
+    def _weights_path(self, trial_id: str) -> Path:
+        return Path(self.get_trial_dir(trial_id)) / "student.weights.h5"
 
 
 def design(
     teacher: keras.Model,
     data: Dataset,
     *,
-    device: DeviceProfile,
-    budget: Budget,
+    device: DeviceProfile | str,
+    budget: Budget | None = None,
     space: StudentSpace | None = None,
     recipe: Recipe | None = None,
+    search: str = "random",
     num_trials: int = 8,
-    teacher_ratio: float = 20.0,
+    teacher_ratio: float = 1.0,
     directory: str | Path = "search",
-    on_trial: Callable[[int], None] = lambda done: None,
-) -> Design:
+    overwrite: bool = False,
+    on_trial: Callable[[int, int], None] = lambda done, planned: None,
+) -> Design | None:
     """Find the best student of a space that fits a budget.
 
     Thousands of networks are costed without building one; of those that fit, the larger half is searched by
-    keras-tuner's random search, and only these are built and trained. An interrupted search resumes from `directory`.
+    keras-tuner, and only these are built and trained, from the teacher's weights where the space is derived from it. An
+    interrupted search resumes from `directory`, which also keeps `student.keras`, the chosen student as it was trained.
+
+    With keras-tuner's environment variables `KERASTUNER_TUNER_ID`, `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT`
+    the same call makes the chief (its id contains "chief") or a worker of a search on several machines.
 
     Args:
-        teacher: Its outputs guide the brief training. It ends in logits.
+        teacher: Its outputs guide the brief training.
         data: Training and validation samples.
-        device: The board.
-        budget: The limits.
-        space: The networks to choose from; depthwise separable ones (dense ones for flat samples) by default.
+        device: The board, or its name.
+        budget: The limits; what the board leaves by default.
+        space: The networks to choose from; `StudentSpace.from_teacher(teacher)` by default.
         recipe: How each candidate is trained; 6 epochs by default.
-        num_trials: How many candidates are trained.
+        search: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
+        num_trials: How many candidates are trained; Hyperband follows from the recipe's epochs instead.
         teacher_ratio: A candidate has at most the teacher's MACs divided by this.
         directory: Where the search keeps its state.
-        on_trial: Called with the number of finished trials.
+        overwrite: Whether an older search in it is deleted.
+        on_trial: Called with the numbers of finished and of planned trials.
+
+    Returns:
+        What was found; None in a worker, whose chief has it.
 
     Raises:
         BudgetError: No network of the space fits; the message says what binds.
+        ConfigError: The directory holds another search, or cannot be written to.
+        ModelError: The teacher cannot be shrunk, and no other space was given.
     """
+    device = load_device(device) if isinstance(device, str) else device
+    budget = budget or Budget.of(device)
     recipe = recipe or Recipe(epochs=6, learning_rate=4e-3)
-    family = "mlp" if len(data.input_shape) == 1 else "ds_cnn"
-    space = space or StudentSpace.family(family, data.input_shape, data.num_classes)
+    space = space or StudentSpace.from_teacher(teacher)
     cost_model = CostModel(device)
-    max_macs = lower(teacher).total_macs / teacher_ratio
+    max_macs = (count_macs(teacher) or float("inf")) / teacher_ratio
     screening = space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
+    settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
+    is_worker = _is_worker()
+    claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker)
+    plain = make_oracle(search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed)
+    planned = num_planned(plain)
     oracle = BudgetOracle(
-        keras_tuner.oracles.RandomSearchOracle(
-            objective=keras_tuner.Objective("val_accuracy", "max"),
-            max_trials=num_trials,
-            seed=recipe.seed + 1,
-            hyperparameters=_hyperparameters(space),
-        ),
+        plain,
         _accept_large(space, cost_model, budget, screening, max_macs),
+        max_draws=_MAX_DRAWS,
+        known=screening.feasible_values[::-1],
+        on_end=lambda done: on_trial(done, planned),
     )
+    oracle.verbose = 0
     tuner = SizingTuner(
         oracle,
         space=space,
-        targets=soft_targets(teacher, data.x_train),
+        targets=soft_targets(teacher, data.x_train, path=Path(directory) / TARGETS),
         recipe=recipe,
-        on_trial=on_trial,
+        heritage=Heritage(teacher) if space.skeleton else None,
         directory=str(directory),
-        project_name=_fingerprint(space, data, recipe, budget, device, max_macs, num_trials),
+        project_name=PROJECT,
     )
-    oracle.verbose = 0
-    tuner.search(data)
-    return _result(space, screening, oracle, cost_model)
+    _search(tuner, data, directory)
+    if is_worker:
+        return None
+    found = _result(space, screening, oracle, cost_model, budget)
+    write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
+    return found
 
 
-def _hyperparameters(space: StudentSpace) -> keras_tuner.HyperParameters:
-    hyperparameters = keras_tuner.HyperParameters()
-    for name, options in space.choices.items():
-        hyperparameters.Choice(name, list(options))
-    return hyperparameters
+def _is_worker() -> bool:
+    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
+
+
+def _search(tuner: SizingTuner, data: Dataset, directory: str | Path) -> None:
+    try:
+        tuner.search(data)
+    except keras_tuner.errors.FatalError as error:
+        if isinstance(error.__cause__, KdEdgeError):
+            raise error.__cause__ from error
+        raise
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise ConfigError(
+            f"cannot write the search in {directory}: {reason}; the same call goes on once there is room"
+        ) from error
 
 
 def _accept_large(
@@ -248,37 +215,24 @@ def _accept_large(
     return accepts
 
 
-def _fingerprint(space: StudentSpace, data: Dataset, *rest: object) -> str:
-    """Name the search's folder by everything that shapes it, so that no two searches ever mix."""
-    text = json.dumps([space.name, dict(space.choices), data.name, data.x_train.shape, *map(repr, rest)])
-    digest = hashlib.sha256(text.encode())
-    digest.update(data.x_train.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _result(space: StudentSpace, screening: Screening, oracle: keras_tuner.Oracle, cost_model: CostModel) -> Design:
-    candidates = []
-    for trial in oracle.get_best_trials(len(oracle.trials)):
+def _result(
+    space: StudentSpace, screening: Screening, oracle: keras_tuner.Oracle, cost_model: CostModel, budget: Budget
+) -> Design:
+    trained = []
+    for trial in oracle.trials.values():
         if trial.score is not None:
-            values = dict(trial.hyperparameters.values)
-            candidates.append(
-                Candidate(values, cost_model.estimate(space.blueprint(values).to_graph()), float(trial.score))
-            )
-    candidates.sort(key=lambda candidate: (-candidate.accuracy, candidate.cost.latency_ms))
+            values = {name: trial.hyperparameters.values[name] for name in space.choices}
+            cost = cost_model.estimate(space.blueprint(values).to_graph())
+            trained.append(Candidate(values, cost, float(trial.score), trial.trial_id))
+    candidates = sort_candidates(trained)
     return Design(
         space=space.name,
         chosen=candidates[0],
         blueprint=space.blueprint(candidates[0].values),
-        front=tuple(c for c in candidates if not any(_beats(other, c) for other in candidates)),
-        candidates=tuple(candidates),
+        front=pareto_front(candidates),
+        candidates=candidates,
         num_costed=screening.num_costed,
         num_feasible=screening.num_feasible,
+        num_over=dict(screening.num_over),
+        shares=budget_shares(candidates[0].cost, budget),
     )
-
-
-def _beats(one: Candidate, other: Candidate) -> bool:
-    def losses(c: Candidate) -> tuple[float, ...]:
-        return -c.accuracy, c.cost.latency_ms, c.cost.arena_bytes, c.cost.flash_bytes
-
-    pairs = list(zip(losses(one), losses(other), strict=True))
-    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

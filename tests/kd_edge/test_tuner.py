@@ -4,15 +4,17 @@ import keras_tuner
 import pytest
 
 from kd_edge.budget import Budget
+from kd_edge.candidates import Candidate
 from kd_edge.cost import CostModel
 from kd_edge.data import load_data
 from kd_edge.devices import load_device
 from kd_edge.errors import BudgetError
 from kd_edge.lowering import lower
+from kd_edge.oracles import BudgetOracle
 from kd_edge.space import StudentSpace
 from kd_edge.teacher import build_teacher
 from kd_edge.training import Recipe
-from kd_edge.tuner import BudgetOracle, Candidate, design
+from kd_edge.tuner import design
 
 BOARD = load_device("nucleo-l4r5zi")
 
@@ -78,7 +80,8 @@ def test_a_search_keeps_the_budget_and_goes_on_where_it_was_interrupted(data, tm
         pass
 
     def search(stop_after):
-        def on_trial(done):
+        def on_trial(done, planned):
+            assert planned == 3
             trained.append(done)
             if done == stop_after:
                 raise InterruptedSearchError

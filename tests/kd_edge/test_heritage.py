@@ -6,7 +6,7 @@ import pytest
 from teachers import TEACHERS
 
 from kd_edge.errors import ConfigError
-from kd_edge.inherit import Heritage, inherit, recalibrate
+from kd_edge.heritage import Heritage, inherit, recalibrate
 from kd_edge.shrink import teacher_values
 from kd_edge.space import StudentSpace
 
