@@ -15,7 +15,17 @@ SCHEMA_VERSION = 1
 _PACKAGES = ("kd-edge", "tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
 _GIVEN = frozenset({"budget", "devices", "input_shape", "limit", "scale", "values", "blueprint"})
 _COMPUTED = frozenset(
-    {"cost", "num_costed", "num_feasible", "predicted", "predicted_host_arena_bytes", "macs", "params"}
+    {
+        "cost",
+        "num_costed",
+        "num_feasible",
+        "num_over",
+        "shares",
+        "predicted",
+        "predicted_host_arena_bytes",
+        "macs",
+        "params",
+    }
 )
 _COMPUTED_PREFIXES = ("macs_", "megabytes_")
 

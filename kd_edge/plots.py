@@ -71,26 +71,28 @@ def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | 
 
 
 def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
-    """Draw the candidates that were trained: accuracy against latency, the Pareto front and the chosen one."""
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-
-    def place(candidates: Any) -> tuple[list[float], list[float]]:
-        return [c["cost"]["latency_ms"] for c in candidates], [c["accuracy"] for c in candidates]
-
-    axes.scatter(*place(design["candidates"]), color=_GREY, label="trained")
-    axes.scatter(*place(design["front"]), color=_BLUE, label="Pareto front")
-    axes.scatter(*place([design["chosen"]]), s=160, facecolors="none", edgecolors=_ORANGE, linewidths=2, label="chosen")
-    limit = design["budget"]["latency_ms"]
-    if limit is not None:
-        axes.axvline(limit, color="black", linestyle=":", label="budget")
-    axes.set(
-        xlabel=f"latency on {design['device']}, computed (ms)",
-        ylabel="validation accuracy after the search's training",
-        title="Candidates",
-        xlim=(0, None),
+    """Draw the candidates that were trained: accuracy against each limited cost, the Pareto front, the chosen one."""
+    panels = (
+        ("latency_ms", "latency_ms", f"latency on {design['device']} (ms)", 1),
+        ("arena_bytes", "ram_bytes", "RAM (kB)", 1024),
+        ("flash_bytes", "flash_bytes", "flash (kB)", 1024),
     )
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=4)
+    figure, all_axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained", sharey=True)
+    marks: tuple[tuple[Any, str, dict[str, Any]], ...] = (
+        (design["candidates"], "trained", {"color": _GREY}),
+        (design["front"], "no other is better in everything", {"color": _BLUE}),
+        ([design["chosen"]], "chosen", {"s": 160, "facecolors": "none", "edgecolors": _ORANGE, "linewidths": 2}),
+    )
+    for axes, (figure_name, limit_name, title, unit) in zip(all_axes, panels, strict=True):
+        for candidates, label, style in marks:
+            costs = [c["cost"][figure_name] / unit for c in candidates]
+            axes.scatter(costs, [c["accuracy"] for c in candidates], label=label, **style)
+        if (limit := design["budget"][limit_name]) is not None:
+            axes.axvline(limit / unit, color="black", linestyle=":", label="budget")
+        axes.set(xlabel=f"{title}, computed", xlim=(0, None))
+        axes.grid(alpha=0.3)
+    all_axes[0].set(ylabel="validation accuracy after the search's training")
+    figure.legend(*all_axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return _save(figure, path)
 
 

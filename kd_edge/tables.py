@@ -37,11 +37,17 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
 
 
 def design_tables(result: Result) -> Iterator[Table | str]:
-    """Yield what a search found."""
+    """Yield what a search found: what binds, and the candidates with their Pareto front."""
     yield (
         f"{result['num_feasible']:,} of {result['num_costed']:,} networks of the space {result['space']!r} fit "
         f"{result['device']}; {len(result['candidates'])} were trained"
     )
+    if result["num_over"]:
+        over = [f"{count:,} exceed {_LIMITS[name]}" for name, count in result["num_over"].items()]
+        yield f"of those that do not fit {', '.join(over)}"
+    binding = max(result["shares"], key=lambda name: result["shares"][name])
+    used = [f"{share:.0%} of {_LIMITS[name]}" for name, share in result["shares"].items()]
+    yield f"the chosen one uses {', '.join(used)}: {_LIMITS[binding]} binds first"
     title = "candidates (* chosen, + no other is better in everything)"
     table = _table(title, "", "validation accuracy", "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
     for candidate in result["candidates"]:
@@ -106,6 +112,12 @@ def _effort(macs: int | None, seconds: float | None) -> str:
     return " and ".join(known + ([] if seconds is None else [f"{seconds:,.0f} s (measured)"])) or "an unknown effort"
 
 
+_LIMITS = {
+    "flash_bytes": "the flash",
+    "ram_bytes": "the RAM",
+    "latency_ms": "the latency",
+    "teacher_ratio": "the share of the teacher's MACs",
+}
 _ACCURACIES = {
     "float_keras": "float, Keras",
     "float_tflite": "float, LiteRT",

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import keras_tuner
+import numpy as np
 import tensorflow as tf
 
 from kd_edge.budget import Budget
@@ -72,7 +73,8 @@ class SizingTuner(keras_tuner.Tuner):
         try:
             student = self.start(values, data)
             history = distill(student, data, replace(self._recipe, epochs=epochs), teacher=self._targets).history
-            write_file(self._weights_path(trial.trial_id), student.save_weights)
+            # Not HDF5: it crashes the process when the disk is full.
+            write_file(self._weights_path(trial.trial_id), lambda path: np.savez(path, *student.get_weights()))
         except Exception as error:
             raise keras_tuner.errors.FatalRuntimeError(f"candidate {values} failed") from error
         return {"val_accuracy": max(history["val_accuracy"])}
@@ -89,7 +91,8 @@ class SizingTuner(keras_tuner.Tuner):
     def trained(self, values: Values, trial_id: str) -> keras.Model:
         """Return a candidate with the weights that a trial left."""
         student = self._space.blueprint(values).to_keras()
-        student.load_weights(self._weights_path(trial_id))
+        with np.load(self._weights_path(trial_id)) as weights:
+            student.set_weights(list(weights.values()))
         return student
 
     def save(self) -> None:
@@ -99,7 +102,7 @@ class SizingTuner(keras_tuner.Tuner):
         write_bytes(self._get_tuner_fname(), json.dumps(self.get_state()).encode())
 
     def _weights_path(self, trial_id: str) -> Path:
-        return Path(self.get_trial_dir(trial_id)) / "student.weights.h5"
+        return Path(self.get_trial_dir(trial_id)) / "student.npz"
 
 
 def design(
@@ -156,8 +159,7 @@ def design(
     max_macs = (count_macs(teacher) or float("inf")) / teacher_ratio
     screening = space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
     settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
-    is_worker = _is_worker()
-    claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker)
+    claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())
     plain = make_oracle(search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed)
     planned = num_planned(plain)
     oracle = BudgetOracle(
@@ -178,14 +180,15 @@ def design(
         project_name=PROJECT,
     )
     _search(tuner, data, directory)
-    if is_worker:
+    if is_worker():
         return None
     found = _result(space, screening, oracle, cost_model, budget)
     write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
     return found
 
 
-def _is_worker() -> bool:
+def is_worker() -> bool:
+    """Return whether keras-tuner's environment variables make this process a worker of another one's search."""
     return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
 
 

@@ -27,9 +27,9 @@ def _convolve(sketch: Sketch, layer: Conv2D | DepthwiseConv2D, *source: int, act
     return sketch.add(ReLU()) if activate else last
 
 
-def resnet8() -> Blueprint:
-    """MLPerf Tiny's ResNet-8 on 32x32 images."""
-    sketch = Sketch((32, 32, 3))
+def resnet8(shape: tuple[int, ...] = (32, 32, 3), num_classes: int = 10, activation: str = "softmax") -> Blueprint:
+    """MLPerf Tiny's ResNet-8."""
+    sketch = Sketch(shape)
     last = _convolve(sketch, Conv2D(16, (3, 3), padding="same"))
     for stage, width in enumerate((16, 32, 64)):
         strides = (2, 2) if stage else (1, 1)
@@ -41,7 +41,7 @@ def resnet8() -> Blueprint:
         sketch.add(Add(), branch, shortcut)
         last = sketch.add(ReLU())
     sketch.add(GlobalAveragePooling2D())
-    return sketch.blueprint(sketch.add(Dense(10, "softmax")))
+    return sketch.blueprint(sketch.add(Dense(num_classes, activation)))
 
 
 def preactivation_resnet() -> Blueprint:
@@ -115,9 +115,9 @@ def vgg() -> Blueprint:
     return sketch.blueprint(sketch.add(Dense(10)))
 
 
-def lenet5() -> Blueprint:
+def lenet5(shape: tuple[int, ...] = (28, 28, 1), num_classes: int = 10) -> Blueprint:
     """LeNet-5: windows of 5 without padding."""
-    sketch = Sketch((28, 28, 1))
+    sketch = Sketch(shape)
     sketch.add(Conv2D(6, (5, 5), padding="same", activation="tanh"))
     sketch.add(AveragePooling2D())
     sketch.add(Conv2D(16, (5, 5), activation="tanh"))
@@ -125,7 +125,7 @@ def lenet5() -> Blueprint:
     sketch.add(Flatten())
     sketch.add(Dense(120, "tanh"))
     sketch.add(Dense(84, "tanh"))
-    return sketch.blueprint(sketch.add(Dense(10)))
+    return sketch.blueprint(sketch.add(Dense(num_classes)))
 
 
 def dense() -> Blueprint:

@@ -1,28 +1,40 @@
 """The command `kd-edge design`."""
 
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kd_edge.commands.options import data_option, json_option, print_document, seed_option, with_budget
+from kd_edge.crew import Crew
 from kd_edge.document import make_document
+from kd_edge.errors import KdEdgeError
 from kd_edge.quiet import load_tensorflow
 
 if TYPE_CHECKING:
     from kd_edge.budget import Budget
     from kd_edge.devices import DeviceProfile
 
+# Starts the same command again; a script's own file may have any name.
+_PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
+
 
 @click.command()
 @click.argument("teacher", type=click.Path(path_type=Path))
 @data_option
 @with_budget
-@click.option("--family", help="ds_cnn, resnet or mlp.  [default: ds_cnn, mlp for flat samples]")
-@click.option("--trials", default=8, show_default=True, help="Candidates to train.")
-@click.option("--epochs", default=6, show_default=True, help="Epochs per candidate.")
-@click.option("--teacher-ratio", default=20.0, show_default=True, help="Least teacher MACs per student MAC.")
+@click.option("--family", help="ds_cnn, resnet, mobilenet, tcn or mlp.  [default: shrink TEACHER itself]")
+@click.option("--search", default="random", show_default=True, help="random, bayesian, hyperband or grid.")
+@click.option("--trials", default=8, show_default=True, help="Candidates to train; hyperband follows from --epochs.")
+@click.option("--epochs", default=6, show_default=True, help="Most epochs per candidate.")
+@click.option("--teacher-ratio", default=1.0, show_default=True, help="Least teacher MACs per student MAC.")
+@click.option("--workers", default=0, show_default=True, help="Processes that train candidates at the same time.")
+@click.option("--overwrite", is_flag=True, help="Delete an older search in the output folder.")
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="design", show_default=True, help="Folder.")
 @json_option
@@ -32,44 +44,85 @@ def design(
     device: "DeviceProfile",
     budget: "Budget",
     family: str | None,
+    search: str,
     trials: int,
     epochs: int,
     teacher_ratio: float,
+    workers: int,
+    overwrite: bool,
     seed: int,
     output: Path,
     as_json: bool,
 ) -> None:
-    """Search the best student of TEACHER (.keras) that fits a device; saves student.keras and search.json."""
+    """Search the best student of TEACHER (.keras) that fits a device.
+
+    Saves student.keras (as the search trained it), search.json and pareto.png. The same command resumes a search.
+    """
     from kd_edge import plots, report, tables
     from kd_edge.data import load_data
 
     data = load_data(source, seed=seed)
     load_tensorflow()
-    import keras
-
-    from kd_edge.files import write_json, write_model
+    from kd_edge.files import write_bytes, write_json
+    from kd_edge.search_folder import STUDENT
     from kd_edge.space import StudentSpace
     from kd_edge.teacher import load_teacher
     from kd_edge.training import Recipe
-    from kd_edge.tuner import design as search
+    from kd_edge.tuner import design as find
+    from kd_edge.tuner import is_worker
 
-    with report.StageDisplay(("design",)) as display:
-        found = search(
+    folder = output / "search"
+    crew: AbstractContextManager[Any] = nullcontext()
+    if workers and not is_worker():
+        crew = Crew([*_PROGRAM, *sys.argv[1:]], workers, folder)
+    with _resumable(folder), report.StageDisplay(("design",)) as display, crew:
+        found = find(
             load_teacher(teacher, data),
             data,
             device=device,
             budget=budget,
             space=StudentSpace.family(family, data.input_shape, data.num_classes) if family else None,
             recipe=Recipe(epochs, learning_rate=4e-3, seed=seed),
+            search=search,
             num_trials=trials,
             teacher_ratio=teacher_ratio,
-            directory=output / "search",
-            on_trial=lambda done: display("design", done / trials, f"{done} of {trials} candidates trained"),
+            directory=folder,
+            overwrite=overwrite,
+            on_trial=_trials_shown(display),
         )
-    keras.utils.set_random_seed(seed)
-    write_model(output / "student.keras", found.blueprint.to_keras())
+    if found is None:
+        return
+    write_bytes(output / "student.keras", (folder / STUDENT).read_bytes())
     result = asdict(found) | {"blueprint": found.blueprint.to_dict(), "device": device.name, "budget": asdict(budget)}
     document = make_document("design", result, seed=seed, device=device)
     write_json(output / "search.json", document)
-    plots.plot_candidates(result, output / "candidates.png")
+    plots.plot_candidates(result, output / "pareto.png")
     print_document(document, as_json, tables.design_tables)
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Say how to go on after an interrupt."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KdEdgeError(
+            f"interrupted; the search is saved in {folder}, the same command goes on after its last finished candidate"
+        ) from None
+
+
+def _trials_shown(show: Callable[[str, float, str], None]) -> Callable[[int, int], None]:
+    """Return what shows how many candidates are trained and how long the others will take."""
+    start, before = time.monotonic(), -1
+
+    def on_trial(done: int, planned: int) -> None:
+        nonlocal before
+        before = done - 1 if before < 0 else before
+        seconds = (time.monotonic() - start) / (done - before) * (planned - done)
+        show("design", done / planned, f"{done} of {planned} candidates trained, about {_duration(seconds)} left")
+
+    return on_trial
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -121,7 +121,7 @@ def test_the_stages_work_alone_on_the_files_of_the_stage_before(files, waves_npz
     assert designed.exit_code == 0, designed.output
     check_document(json.loads(designed.stdout))
     assert (tmp_path / "search.json").is_file()
-    assert (tmp_path / "candidates.png").stat().st_size > 5000
+    assert (tmp_path / "pareto.png").stat().st_size > 5000
 
     distilled = call(
         "distill", "--teacher", files / "teacher.keras", "--student", tmp_path / "student.keras", *data,

@@ -1,16 +1,21 @@
 """The search: no infeasible network is built, any oracle can be wrapped, and a search resumes."""
 
+import resource
+from dataclasses import replace
+
+import keras
 import keras_tuner
+import numpy as np
 import pytest
 
 from kd_edge.budget import Budget
-from kd_edge.candidates import Candidate
+from kd_edge.candidates import Candidate, pareto_front, sort_candidates
 from kd_edge.cost import CostModel
 from kd_edge.data import load_data
 from kd_edge.devices import load_device
-from kd_edge.errors import BudgetError
+from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.lowering import lower
-from kd_edge.oracles import BudgetOracle
+from kd_edge.oracles import BudgetOracle, make_oracle, num_planned
 from kd_edge.space import StudentSpace
 from kd_edge.teacher import build_teacher
 from kd_edge.training import Recipe
@@ -102,6 +107,115 @@ def test_a_search_keeps_the_budget_and_goes_on_where_it_was_interrupted(data, tm
     assert found.chosen in found.front
     assert CostModel(BOARD).estimate(found.blueprint.to_graph()) == found.chosen.cost
     assert isinstance(found.chosen, Candidate)
+
+
+@pytest.fixture(scope="module")
+def teacher(data):
+    keras.utils.set_random_seed(3)
+    return build_teacher(data.input_shape, data.num_classes, width=16)
+
+
+def search(teacher, data, directory, **settings):
+    common = {"device": "nucleo-l4r5zi", "budget": Budget(20_000, 12_000), "recipe": Recipe(1, 32), "num_trials": 1}
+    return design(teacher, data, directory=directory, **common | settings)
+
+
+def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_trained(data, teacher, tmp_path):
+    found = search(teacher, data, tmp_path)
+    assert found.space == "from_teacher"
+    assert set(found.chosen.values) == set(StudentSpace.from_teacher(teacher).choices)
+    student = keras.models.load_model(tmp_path / "student.keras", compile=False)
+    assert lower(student) == found.blueprint.to_graph()
+    right = np.mean(student.predict(data.x_val, verbose=0).argmax(axis=1) == data.y_val)
+    assert right == pytest.approx(found.chosen.accuracy, abs=1e-6)
+    assert found.shares["ram_bytes"] == found.chosen.cost.arena_bytes / 12_000
+    assert found.num_over["flash_bytes"] + found.num_feasible >= 1
+
+
+def test_a_folder_of_another_search_is_refused_with_what_differs(data, teacher, tmp_path):
+    search(teacher, data, tmp_path)
+    other = build_teacher(data.input_shape, data.num_classes, width=16)
+    with pytest.raises(ConfigError, match="holds the search of another teacher: expected the same"):
+        search(other, data, tmp_path)
+    with pytest.raises(ConfigError, match="another data, another recipe: expected"):
+        search(teacher, replace(data, x_train=data.x_train + 1), tmp_path, recipe=Recipe(2, 32))
+    with pytest.raises(ConfigError, match=r"another space: expected the same; choose another folder \(--output\)"):
+        search(teacher, data, tmp_path, space=StudentSpace.family("resnet", data.input_shape, data.num_classes))
+    (tmp_path / "search_of.json").unlink()
+    with pytest.raises(ConfigError, match="a search of unknown origin"):
+        search(teacher, data, tmp_path)
+    assert len(search(other, data, tmp_path, overwrite=True).candidates) == 1
+
+
+def test_a_finished_search_trains_no_more_unless_more_trials_are_asked_for(data, teacher, tmp_path):
+    ended = []
+    search(teacher, data, tmp_path, on_trial=lambda done, planned: ended.append((done, planned)))
+    search(teacher, data, tmp_path, on_trial=lambda done, planned: ended.append((done, planned)))
+    found = search(teacher, data, tmp_path, num_trials=2, on_trial=lambda done, planned: ended.append((done, planned)))
+    assert ended == [(1, 1), (2, 2)]
+    assert len(found.candidates) == 2
+
+
+def test_a_full_disk_is_one_line_and_the_search_goes_on_afterwards(data, teacher, tmp_path):
+    """A limit on the size of files stands in for the disk: the weights do not fit, all that is smaller does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, hard))
+    try:
+        with pytest.raises(ConfigError, match=r"cannot write .*student.npz: ") as caught:
+            search(teacher, data, tmp_path, num_trials=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert len(search(teacher, data, tmp_path, num_trials=2).candidates) == 2
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 6, 10])
+def test_hyperband_ends_after_the_planned_number_of_trials(epochs, tmp_path):
+    space = StudentSpace.family("ds_cnn", (32, 3), 4)
+    oracle = BudgetOracle(make_oracle("hyperband", space, num_trials=1, epochs=epochs, seed=0), lambda values: True)
+    oracle.verbose = 0
+    oracle._set_project_dir(tmp_path, "plan")
+    count = 0
+    while (trial := oracle.create_trial("tuner0")).status == "RUNNING":
+        count += 1
+        oracle.update_trial(trial.trial_id, {"val_accuracy": count / 100})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    assert count == num_planned(oracle)
+
+
+def test_an_unknown_search_is_named():
+    with pytest.raises(ConfigError, match="unknown search 'hyperbend': did you mean 'hyperband'"):
+        make_oracle("hyperbend", StudentSpace.family("mlp", (20,), 4), num_trials=1, epochs=1, seed=0)
+
+
+def test_candidates_that_the_screening_knew_follow_when_no_draw_passes(tmp_path):
+    space = StudentSpace.family("mlp", (20,), 4)
+    known = [{"width": 8, "num_layers": 1, "growth": 0.5}, {"width": 16, "num_layers": 1, "growth": 0.5}]
+    plain = make_oracle("random", space, num_trials=5, epochs=1, seed=0)
+    oracle = BudgetOracle(plain, lambda values: False, max_draws=10, known=known)
+    oracle.verbose = 0
+    oracle._set_project_dir(tmp_path, "known")
+    trials = []
+    for _ in range(3):
+        trials.append(oracle.create_trial("tuner0"))
+        oracle.ongoing_trials.clear()
+    assert [trial.hyperparameters.values for trial in trials[:2]] == known
+    assert trials[2].status == "STOPPED"
+
+
+def test_of_a_network_that_was_trained_twice_the_better_training_counts():
+    cost = CostModel(BOARD).estimate(StudentSpace.family("mlp", (20,), 4).blueprint(
+        {"width": 8, "num_layers": 1, "growth": 0.5}
+    ).to_graph())  # fmt: skip
+    slower = replace(cost, latency_ms=2 * cost.latency_ms)
+    first, again = Candidate({"width": 8}, cost, 0.5, "0"), Candidate({"width": 8}, cost, 0.7, "1")
+    other = Candidate({"width": 16}, slower, 0.7, "2")
+    worse = Candidate({"width": 24}, slower, 0.6, "3")
+    better = Candidate({"width": 32}, slower, 0.8, "4")
+    ranked = sort_candidates([first, again, other, worse, better])
+    assert [candidate.trial for candidate in ranked] == ["4", "1", "2", "3"]
+    assert [candidate.trial for candidate in pareto_front(ranked)] == ["4", "1"]
 
 
 def test_a_budget_without_a_network_ends_before_the_teacher_runs(data, tmp_path):

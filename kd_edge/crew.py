@@ -1,0 +1,106 @@
+"""Workers of a search on this machine: processes that train what keras-tuner's chief hands them."""
+
+import _thread
+import contextlib
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from kd_edge.errors import KdEdgeError
+
+# How often a worker that dies is started again.
+_MAX_RESTARTS = 3
+_POLL_SECONDS = 0.5
+_PATIENCE_SECONDS = 10.0
+_ADDRESS = "127.0.0.1"
+
+
+class Crew:
+    """Makes this process the chief of a search and keeps workers running beside it.
+
+    A worker that dies is started again under the same name: keras-tuner then gives it the trial that it had. Use it as
+    a context around the search; at its end the workers are gone and the environment is as before.
+
+    Args:
+        command: Starts a worker; keras-tuner's environment variables make it one.
+        num_workers: How many.
+        folder: Where each worker's output goes, `worker_0.log` and so on.
+
+    Raises:
+        KdEdgeError: On leaving the context, if a worker could not be kept running; the message has its last words.
+    """
+
+    def __init__(self, command: Sequence[str], num_workers: int, folder: str | Path) -> None:
+        self._command = list(command)
+        self._folder = Path(folder)
+        self._names = [f"worker_{i}" for i in range(num_workers)]
+        self._environment = {"KERASTUNER_ORACLE_IP": _ADDRESS, "KERASTUNER_ORACLE_PORT": str(_free_port())}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._num_starts = dict.fromkeys(self._names, 0)
+        self._failure: str | None = None
+        self._leaving = threading.Event()
+        self._watch = threading.Thread(target=self._keep_running, daemon=True)
+
+    def __enter__(self) -> "Crew":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        os.environ.update(self._environment | {"KERASTUNER_TUNER_ID": "chief"})
+        for name in self._names:
+            self._start(name)
+        self._watch.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leaving.set()
+        self._watch.join()
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE_SECONDS)
+            process.kill()
+            process.wait()
+        for name in (*self._environment, "KERASTUNER_TUNER_ID"):
+            os.environ.pop(name, None)
+        if self._failure is not None:
+            raise KdEdgeError(self._failure) from None
+
+    def _start(self, name: str) -> None:
+        self._num_starts[name] += 1
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                self._command,
+                env=os.environ | {"KERASTUNER_TUNER_ID": name},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # An interrupt is the chief's: it ends the workers itself.
+                start_new_session=True,
+            )
+
+    def _keep_running(self) -> None:
+        while not self._leaving.wait(_POLL_SECONDS):
+            for name, process in list(self._processes.items()):
+                if process.poll() in (None, 0):
+                    continue
+                if self._num_starts[name] > _MAX_RESTARTS:
+                    log = self._folder / f"{name}.log"
+                    words = log.read_text(errors="replace").strip().splitlines() or ["nothing"]
+                    self._failure = (
+                        f"{name} ended {self._num_starts[name]} times, lastly with code {process.returncode}: expected "
+                        f"it to run, its last words are {words[-1]!r}; see {log}"
+                    )
+                    _thread.interrupt_main()
+                    return
+                self._start(name)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_ADDRESS, 0))
+        return int(probe.getsockname()[1])
