@@ -1,5 +1,7 @@
 """Searches a space for the best student that fits, with keras-tuner."""
 
+import contextlib
+import io
 import json
 import os
 from collections.abc import Callable
@@ -60,7 +62,9 @@ class SizingTuner(keras_tuner.Tuner):
         self._targets = targets
         self._recipe = recipe
         self._heritage = heritage
-        super().__init__(oracle, **kwargs)
+        # keras-tuner says on stdout that it resumes.
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(oracle, **kwargs)
 
     def run_trial(self, trial: Any, data: Dataset) -> dict[str, float]:
         """Train one candidate and return its best validation accuracy.

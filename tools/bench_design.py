@@ -116,11 +116,12 @@ def speed(seeds: int) -> dict[str, Any]:
 
 def inherit(seeds: int) -> dict[str, Any]:
     """Count epochs until the validation accuracy that the fresh student ends with, both trained with the teacher."""
-    results = []
-    for name in ("watch", "har"):
-        for seed in range(seeds):
-            results.append(kept(f"inherit_{name}_{seed}", lambda name=name, seed=seed: _inherit(name, seed)))
-    return {"runs": results}
+    runs = [
+        kept(f"inherit_{name}_{seed}", lambda name=name, seed=seed: _inherit(name, seed))
+        for name in ("watch", "har")
+        for seed in range(seeds)
+    ]
+    return {"runs": runs}
 
 
 def _inherit(name: str, seed: int) -> dict[str, Any]:
