@@ -1,6 +1,7 @@
 """The search: no infeasible network is built, any oracle can be wrapped, and a search resumes."""
 
 import resource
+import shutil
 from dataclasses import replace
 
 import keras
@@ -120,11 +121,24 @@ def search(teacher, data, directory, **settings):
     return design(teacher, data, directory=directory, **common | settings)
 
 
-def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_trained(data, teacher, tmp_path):
-    found = search(teacher, data, tmp_path)
+@pytest.fixture(scope="module")
+def finished(data, teacher, tmp_path_factory):
+    """The folder of a search with one candidate, and what it found."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, search(teacher, data, folder)
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    """A copy of the finished search's folder."""
+    return shutil.copytree(finished[0], tmp_path / "search")
+
+
+def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_trained(data, teacher, finished):
+    folder, found = finished
     assert found.space == "from_teacher"
     assert set(found.chosen.values) == set(StudentSpace.from_teacher(teacher).choices)
-    student = keras.models.load_model(tmp_path / "student.keras", compile=False)
+    student = keras.models.load_model(folder / "student.keras", compile=False)
     assert lower(student) == found.blueprint.to_graph()
     right = np.mean(student.predict(data.x_val, verbose=0).argmax(axis=1) == data.y_val)
     assert right == pytest.approx(found.chosen.accuracy, abs=1e-6)
@@ -132,27 +146,26 @@ def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_tra
     assert found.num_over["flash_bytes"] + found.num_feasible >= 1
 
 
-def test_a_folder_of_another_search_is_refused_with_what_differs(data, teacher, tmp_path):
-    search(teacher, data, tmp_path)
+def test_a_folder_of_another_search_is_refused_with_what_differs(data, teacher, folder):
     other = build_teacher(data.input_shape, data.num_classes, width=16)
     with pytest.raises(ConfigError, match="holds the search of another teacher: expected the same"):
-        search(other, data, tmp_path)
+        search(other, data, folder)
     with pytest.raises(ConfigError, match="another data, another recipe: expected"):
-        search(teacher, replace(data, x_train=data.x_train + 1), tmp_path, recipe=Recipe(2, 32))
+        search(teacher, replace(data, x_train=data.x_train + 1), folder, recipe=Recipe(2, 32))
     with pytest.raises(ConfigError, match=r"another space: expected the same; choose another folder \(--output\)"):
-        search(teacher, data, tmp_path, space=StudentSpace.family("resnet", data.input_shape, data.num_classes))
-    (tmp_path / "search_of.json").unlink()
+        search(teacher, data, folder, space=StudentSpace.family("resnet", data.input_shape, data.num_classes))
+    (folder / "search_of.json").unlink()
     with pytest.raises(ConfigError, match="a search of unknown origin"):
-        search(teacher, data, tmp_path)
-    assert len(search(other, data, tmp_path, overwrite=True).candidates) == 1
+        search(teacher, data, folder)
+    assert len(search(other, data, folder, overwrite=True).candidates) == 1
 
 
-def test_a_finished_search_trains_no_more_unless_more_trials_are_asked_for(data, teacher, tmp_path):
+def test_a_finished_search_trains_no_more_unless_more_trials_are_asked_for(data, teacher, folder):
     ended = []
-    search(teacher, data, tmp_path, on_trial=lambda done, planned: ended.append((done, planned)))
-    search(teacher, data, tmp_path, on_trial=lambda done, planned: ended.append((done, planned)))
-    found = search(teacher, data, tmp_path, num_trials=2, on_trial=lambda done, planned: ended.append((done, planned)))
-    assert ended == [(1, 1), (2, 2)]
+    search(teacher, data, folder, on_trial=lambda done, planned: ended.append((done, planned)))
+    assert ended == []
+    found = search(teacher, data, folder, num_trials=2, on_trial=lambda done, planned: ended.append((done, planned)))
+    assert ended == [(2, 2)]
     assert len(found.candidates) == 2
 
 
@@ -162,11 +175,11 @@ def test_a_full_disk_is_one_line_and_the_search_goes_on_afterwards(data, teacher
     resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, hard))
     try:
         with pytest.raises(ConfigError, match=r"cannot write .*student.npz: ") as caught:
-            search(teacher, data, tmp_path, num_trials=2)
+            search(teacher, data, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "\n" not in str(caught.value)
-    assert len(search(teacher, data, tmp_path, num_trials=2).candidates) == 2
+    assert len(search(teacher, data, tmp_path).candidates) == 1
 
 
 @pytest.mark.parametrize("epochs", [2, 3, 6, 10])
