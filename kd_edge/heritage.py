@@ -227,7 +227,7 @@ _HANDED_ON = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance
 
 def _read_weights(layer: keras.Layer, part: str) -> _Weights:
     """Return a layer's weights by name; of a separable convolution those of one part, of Conv1D those over images."""
-    weights = {weight.name: np.asarray(weight) for weight in layer.weights}
+    weights = {weight.name: np.asarray(weight) for weight in layer.weights if part != "added"}
     if part == "depthwise":
         weights = {"kernel": weights["depthwise_kernel"]}
     elif part == "pointwise":

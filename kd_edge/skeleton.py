@@ -43,7 +43,7 @@ class Skeleton:
         nodes: The network.
         output: Position of the logits.
         origins: For every node the position of the teacher's node and, where it is only a part of that, which:
-            `"depthwise"` or `"pointwise"`.
+            `"depthwise"` or `"pointwise"`, or `"added"` for what only prepares its input.
         shapes: Shapes of the nodes' outputs without the batch.
         channels: Which channels belong together.
         spans: Positions `(a, b)` of blocks that may be left out, so that whoever reads `b` reads `a`.
@@ -152,7 +152,7 @@ def _parts(layer: Any, *, is_output: bool, sequential: bool) -> Iterator[tuple[L
             yield replace(image, keepdims=True), ""
             yield Flatten(), ""
         else:
-            yield image, ""
+            yield image, "" if image is images[-1] else "added"
     if sequential and kind == "InputLayer":
         yield layers.Reshape((layer.shape[0], 1, layer.shape[1])), ""
 

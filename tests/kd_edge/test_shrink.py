@@ -26,8 +26,8 @@ def test_every_point_of_the_space_is_a_valid_network(name):
         graph = space.blueprint(values).to_graph()
         assert graph.tensors[graph.outputs[0]].shape == (1, space.num_classes), values
         assert all(min(graph.tensors[i].shape, default=1) > 0 for op in graph.ops for i in op.outputs), values
-        merged = [op for op in graph.ops if op.kind == "ADD" and not graph.tensors[op.inputs[1]].constant]
-        for op in merged:
+        sums = [op for op in graph.ops if op.kind == "ADD"]
+        for op in (op for op in sums if not any(graph.tensors[i].constant for i in op.inputs)):
             assert len({graph.tensors[i].shape for i in op.inputs}) == 1, values
 
 
