@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from kd_edge.blueprint import Blueprint
@@ -114,7 +115,7 @@ class _Draft:
         if hasattr(layer, "pool_size"):
             return self._pool(i, layer, inputs, size)
         if hasattr(layer, "units"):
-            return self._add(i, replace(layer, units=self._num_channels(i)), inputs), size
+            return self._add(i, _changed(layer, units=self._num_channels(i)), inputs), size
         if isinstance(layer, Reshape):
             size = self._skeleton.shapes[i][:-1]
             return self._add(i, Reshape((*size, self._num_channels(i))), inputs), size
@@ -135,9 +136,10 @@ class _Draft:
                 s * self._stride_factor if full > 1 or not hasattr(layer, "filters") else s
                 for s, full in zip(strides, sizes, strict=False)
             )
-        layer = replace(layer, kernel_size=window, strides=strides)
+        changes = {"kernel_size": window, "strides": strides}
         if hasattr(layer, "filters"):
-            layer = replace(layer, filters=self._num_channels(i))
+            changes["filters"] = self._num_channels(i)
+        layer = _changed(layer, **changes)
         place = self._split(i, layer, inputs) if self._splits and i in self._skeleton.separable else None
         return self._add(i, layer, inputs) if place is None else place, slid(layer, window, size)
 
@@ -157,7 +159,7 @@ class _Draft:
             window = strides = size
         if max(*window, *strides) == 1:
             return inputs[0], size
-        layer = replace(layer, pool_size=window, strides=strides)
+        layer = _changed(layer, pool_size=window, strides=strides)
         return self._add(i, layer, inputs), slid(layer, window, size)
 
     def _add(self, i: int, layer: Layer, inputs: tuple[int, ...], part: str = "") -> int:
@@ -172,6 +174,12 @@ class _Draft:
             for block in self._skeleton.channels.values[i]
             for segment in block.segments
         )
+
+
+@lru_cache(maxsize=1 << 16)
+def _changed(layer: Any, **changes: Any) -> Any:
+    """Return a layer with other arguments; a search asks for the same ones again and again."""
+    return replace(layer, **changes)
 
 
 _RESIZING = ("Flatten", "ZeroPadding", "UpSampling")

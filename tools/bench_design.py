@@ -301,7 +301,7 @@ def _board(board: str, latency_ms: float) -> dict[str, Any]:
         "cost": asdict(found.chosen.cost),
         "test_accuracy": accuracy(student, data),
         "passed": verification.passed,
-        "measured": verification.measured,
+        "measured": asdict(verification.measured),
     }
 
 
