@@ -53,7 +53,9 @@ class ChannelGroups:
         return tuple(group for group in range(len(self.widths)) if group not in self.fixed)
 
 
-def find_channel_groups(nodes: Sequence[Node], shapes: Sequence[Shape], output: int) -> ChannelGroups:
+def find_channel_groups(
+    nodes: Sequence[Node], shapes: Sequence[Shape], output: int, names: Sequence[str]
+) -> ChannelGroups:
     """Return the channel groups of a network.
 
     A convolution or dense layer opens a group. Layers that work on each channel alone keep their input's; element-wise
@@ -64,11 +66,12 @@ def find_channel_groups(nodes: Sequence[Node], shapes: Sequence[Shape], output: 
         nodes: The network.
         shapes: Shapes of the nodes' outputs without the batch.
         output: Position of the network's output.
+        names: What errors call the nodes.
 
     Raises:
-        ModelError: A Reshape mixes channels with positions.
+        ModelError: A Reshape mixes channels with positions; it is named.
     """
-    finder = _Finder(shapes, {i for i, node in enumerate(nodes) if pools_globally(node, shapes)})
+    finder = _Finder(shapes, names, {i for i, node in enumerate(nodes) if pools_globally(node, shapes)})
     for position, node in enumerate(nodes):
         finder.values.append(finder.visit(position, node))
     finder.fix(finder.values[output])
@@ -76,9 +79,10 @@ def find_channel_groups(nodes: Sequence[Node], shapes: Sequence[Shape], output: 
 
 
 class _Finder:
-    def __init__(self, shapes: Sequence[Shape], pools: Set[int]) -> None:
+    def __init__(self, shapes: Sequence[Shape], names: Sequence[str], pools: Set[int]) -> None:
         self.values: list[Value] = []
         self._shapes = shapes
+        self._names = names
         self._global = pools
         self._widths: list[int] = []
         self._parents: list[int] = []
@@ -153,7 +157,10 @@ class _Finder:
         if all(self._root(segment.group) in fixed for segment in _segments(self.values[source])):
             return self._open(after[-1], fixed=True)
         if before[-1] != after[-1] or max((1, *before[:-1], *after[:-1])) > 1:
-            raise ModelError(f"Reshape from {before} to {after} mixes channels with positions")
+            raise ModelError(
+                f"cannot shrink layer {self._names[position]!r} (Reshape): expected channels to stay the last axis, "
+                f"received {after} from {before}"
+            )
         return self.values[source]
 
     def _root(self, group: int) -> int:

@@ -21,9 +21,7 @@ _LEAST_SEPARABLE_CHANNELS = 8
 _LEAST_POSITIONS = 4
 
 _GONE = frozenset({"Dropout", "SpatialDropout1D", "SpatialDropout2D"})
-_CHANNELWISE = frozenset(
-    {"BatchNormalization", "ReLU", "Activation", "ELU", "LeakyReLU", "PReLU", "Rescaling", "Dropout"}
-)
+_CHANNELWISE = frozenset({"BatchNormalization", "ReLU", "Activation", "ELU", "LeakyReLU", "Rescaling", "Dropout"})
 _SHRINKABLE = frozenset(
     {
         *_CHANNELWISE,
@@ -86,13 +84,14 @@ def find_skeleton(teacher: Blueprint, names: Sequence[str] = ()) -> Skeleton:
     Raises:
         ModelError: The teacher has a layer that cannot be shrunk (it is named), or more than one input or output.
     """
-    _check(teacher, names or [str(position) for position in range(len(teacher.nodes))])
+    names = names or [str(position) for position in range(len(teacher.nodes))]
+    _check(teacher, names)
     nodes, origins, output = _normalized(teacher)
     shapes: list[Shape] = []
     for i, node in enumerate(nodes):
         shapes.append(output_shape(node.layer, [shapes[i] for i in node.inputs]))
         nodes[i] = _pooled_globally(node, shapes)
-    channels = find_channel_groups(nodes, shapes, output)
+    channels = find_channel_groups(nodes, shapes, output, [names[position] for position, _ in origins])
     cuts = list(_cuts(nodes, output))
     return Skeleton(
         tuple(nodes),

@@ -100,7 +100,7 @@ class StudentSpace:
                 raise ModelError("cannot shrink the teacher: expected a layer whose channels may become fewer")
         except ModelError as error:
             known = ", ".join(sorted(FAMILIES))
-            raise ModelError(f"{error}; choose one of the general families instead: {known}") from error
+            raise ModelError(f"{error}; choose one of the general families instead (--family): {known}") from error
         return cls(
             "from_teacher",
             skeleton.shapes[0],

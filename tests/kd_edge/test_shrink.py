@@ -6,7 +6,7 @@ from teachers import TEACHERS
 
 from kd_edge.blueprint import Sketch
 from kd_edge.errors import ModelError
-from kd_edge.layers import Add, Conv2D, Dense, Flatten, InputLayer, Node
+from kd_edge.layers import Add, Conv2D, Dense, Flatten, InputLayer, Node, Reshape
 from kd_edge.shrink import shrink, teacher_values
 from kd_edge.space import StudentSpace
 
@@ -153,6 +153,15 @@ def test_a_keras_teacher_with_a_recurrent_or_custom_layer_is_refused_by_the_laye
         model = keras.Sequential([keras.Input((8, 3)), layer, keras.layers.Flatten(), keras.layers.Dense(2)])
         with pytest.raises(ModelError, match=rf"cannot read layer 'memory' \({kind}\).*general families instead"):
             StudentSpace.from_teacher(model)
+
+
+def test_a_reshape_that_mixes_channels_with_positions_is_named():
+    sketch = Sketch((8, 8, 2))
+    sketch.add(Conv2D(4, (3, 3), padding="same"))
+    position = sketch.add(Reshape((64, 1, 4)))
+    sketch.add(Flatten())
+    with pytest.raises(ModelError, match=rf"cannot shrink layer '{position}' \(Reshape\).* received \(64, 1, 4\) from"):
+        StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(2))))
 
 
 def test_two_inputs_are_refused():

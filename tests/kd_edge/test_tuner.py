@@ -1,8 +1,9 @@
 """The search: no infeasible network is built, any oracle can be wrapped, and a search resumes."""
 
+import json
 import resource
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import keras
 import keras_tuner
@@ -15,12 +16,17 @@ from kd_edge.cost import CostModel
 from kd_edge.data import load_data
 from kd_edge.devices import load_device
 from kd_edge.errors import BudgetError, ConfigError
+from kd_edge.heritage import Heritage
 from kd_edge.lowering import lower
 from kd_edge.oracles import BudgetOracle, make_oracle, num_planned
+from kd_edge.plots import plot_candidates
+from kd_edge.search_folder import PROJECT
 from kd_edge.space import StudentSpace
+from kd_edge.tables import design_tables
+from kd_edge.targets import soft_targets
 from kd_edge.teacher import build_teacher
 from kd_edge.training import Recipe
-from kd_edge.tuner import design
+from kd_edge.tuner import SizingTuner, design
 
 BOARD = load_device("nucleo-l4r5zi")
 
@@ -144,6 +150,37 @@ def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_tra
     assert right == pytest.approx(found.chosen.accuracy, abs=1e-6)
     assert found.shares["ram_bytes"] == found.chosen.cost.arena_bytes / 12_000
     assert found.num_over["flash_bytes"] + found.num_feasible >= 1
+
+
+def test_a_candidate_of_a_later_round_goes_on_from_the_weights_of_its_trial(data, teacher, folder):
+    space = StudentSpace.from_teacher(teacher)
+    tuner = SizingTuner(
+        make_oracle("hyperband", space, num_trials=1, epochs=3, seed=0), space=space,
+        targets=soft_targets(teacher, data.x_train), recipe=Recipe(3), heritage=Heritage(teacher),
+        directory=str(folder), project_name=PROJECT,
+    )  # fmt: skip
+    values = json.loads((folder / PROJECT / "trial_0" / "trial.json").read_text())["hyperparameters"]["values"]
+    student = keras.models.load_model(folder / "student.keras", compile=False)
+    going_on = tuner.start({**values, "tuner/trial_id": "0"}, data)
+    starting = tuner.start(values, data)
+    for kept, weight, fresh in zip(student.weights, going_on.weights, starting.weights, strict=True):
+        np.testing.assert_array_equal(kept, weight)
+        assert kept.shape == fresh.shape
+    inherited = Heritage(teacher).student(values, data.x_train)
+    for one, other in zip(starting.weights, inherited.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_found_is_told_with_what_binds_and_drawn(finished, tmp_path):
+    found = finished[1]
+    budget = Budget(20_000, 12_000)
+    result = asdict(found) | {"device": "nucleo-l4r5zi", "budget": asdict(budget)}
+    text = " ".join(part for part in design_tables(result) if isinstance(part, str))
+    share = found.chosen.cost.arena_bytes / budget.ram_bytes
+    assert f"{share:.0%} of the RAM" in text
+    binding = "the RAM" if share > found.chosen.cost.flash_bytes / budget.flash_bytes else "the flash"
+    assert f"{binding} binds first" in text
+    assert plot_candidates(result, tmp_path / "pareto.png").stat().st_size > 5000
 
 
 def test_a_folder_of_another_search_is_refused_with_what_differs(data, teacher, folder):
