@@ -155,7 +155,7 @@ def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_tra
 def test_a_candidate_of_a_later_round_goes_on_from_the_weights_of_its_trial(data, teacher, folder):
     space = StudentSpace.from_teacher(teacher)
     tuner = SizingTuner(
-        make_oracle("hyperband", space, num_trials=1, epochs=3, seed=0), space=space,
+        make_oracle("random", space, num_trials=1, epochs=1, seed=0), space=space,
         targets=soft_targets(teacher, data.x_train), recipe=Recipe(3), heritage=Heritage(teacher),
         directory=str(folder), project_name=PROJECT,
     )  # fmt: skip
