@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +23,7 @@ from kd_edge.devices import DeviceProfile, load_device
 from kd_edge.errors import ConfigError, KdEdgeError
 from kd_edge.files import write_bytes, write_file, write_model
 from kd_edge.heritage import Heritage
-from kd_edge.macs import count_macs
+from kd_edge.lowering import lower
 from kd_edge.oracles import BudgetOracle, make_oracle, num_planned
 from kd_edge.search_folder import PROJECT, STUDENT, TARGETS, claim_folder, identify_search
 from kd_edge.space import Screening, StudentSpace, Values
@@ -119,7 +120,7 @@ def design(
     recipe: Recipe | None = None,
     search: str = "random",
     num_trials: int = 8,
-    teacher_ratio: float = 1.0,
+    teacher_ratio: float | None = None,
     directory: str | Path = "search",
     overwrite: bool = False,
     on_trial: Callable[[int, int], None] = lambda done, planned: None,
@@ -142,7 +143,7 @@ def design(
         recipe: How each candidate is trained; 6 epochs by default.
         search: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
         num_trials: How many candidates are trained; Hyperband follows from the recipe's epochs instead.
-        teacher_ratio: A candidate has at most the teacher's MACs divided by this.
+        teacher_ratio: A candidate has at most the teacher's MACs divided by this; no limit by default.
         directory: Where the search keeps its state.
         overwrite: Whether an older search in it is deleted.
         on_trial: Called with the numbers of finished and of planned trials.
@@ -160,7 +161,7 @@ def design(
     recipe = recipe or Recipe(epochs=6, learning_rate=4e-3)
     space = space or StudentSpace.from_teacher(teacher)
     cost_model = CostModel(device)
-    max_macs = (count_macs(teacher) or float("inf")) / teacher_ratio
+    max_macs = math.inf if teacher_ratio is None else lower(teacher).total_macs / teacher_ratio
     screening = space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
     settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
     claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())

@@ -32,7 +32,7 @@ _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 @click.option("--search", default="random", show_default=True, help="random, bayesian, hyperband or grid.")
 @click.option("--trials", default=8, show_default=True, help="Candidates to train; hyperband follows from --epochs.")
 @click.option("--epochs", default=6, show_default=True, help="Most epochs per candidate.")
-@click.option("--teacher-ratio", default=1.0, show_default=True, help="Least teacher MACs per student MAC.")
+@click.option("--teacher-ratio", type=float, help="Least teacher MACs per student MAC.  [default: no limit]")
 @click.option("--workers", default=0, show_default=True, help="Processes that train candidates at the same time.")
 @click.option("--overwrite", is_flag=True, help="Delete an older search in the output folder.")
 @seed_option
@@ -47,7 +47,7 @@ def design(
     search: str,
     trials: int,
     epochs: int,
-    teacher_ratio: float,
+    teacher_ratio: float | None,
     workers: int,
     overwrite: bool,
     seed: int,
