@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the design of students: speed of costing, what inherited weights save, and the search against others.
 
-`python tools/bench_design.py PART... [--seeds N]` runs the parts that are named and keeps each result in
+`python tools/bench_design.py PART... [--seeds N] [--sets SET...]` runs the parts that are named and keeps results in
 docs/results/bench_design.json; whatever is in runs/bench_design already is not done again. Parts:
 
 speed       candidates drawn, rendered and costed per second on one core
@@ -19,7 +19,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from kd_edge.cost import CostModel
 from kd_edge.data import Dataset, load_data
 from kd_edge.devices import load_device
 from kd_edge.document import describe_machine, list_versions
+from kd_edge.errors import BudgetError
 from kd_edge.files import write_json
 from kd_edge.space import StudentSpace
 
@@ -94,7 +95,7 @@ def kept(name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return dict(json.loads(path.read_text()))
 
 
-def speed(seeds: int) -> dict[str, Any]:
+def speed(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
     """Count candidates per second of several spaces, the median of five rounds; TensorFlow is not imported."""
     from teachers import TEACHERS
 
@@ -114,11 +115,12 @@ def speed(seeds: int) -> dict[str, Any]:
     return {"per_second_of_processor_time": rates}
 
 
-def inherit(seeds: int) -> dict[str, Any]:
+def inherit(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
     """Count epochs until the validation accuracy that the fresh student ends with, both trained with the teacher."""
     runs = [
         kept(f"inherit_{name}_{seed}", lambda name=name, seed=seed: _inherit(name, seed))
         for name in ("watch", "har")
+        if name in sets
         for seed in range(seeds)
     ]
     return {"runs": runs}
@@ -155,9 +157,9 @@ def _inherit(name: str, seed: int) -> dict[str, Any]:
     return {"data": name, "seed": seed, "goal": goal, "epochs_to_goal": reached, "val_accuracy": curves}
 
 
-def size(seeds: int) -> dict[str, Any]:
+def size(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
     """Correlate MACs with accuracy among uniformly drawn networks that fit."""
-    return {"runs": [kept(f"size_{name}", lambda name=name: _size(name)) for name in ("watch", "har")]}
+    return {"runs": [kept(f"size_{name}", lambda name=name: _size(name)) for name in ("watch", "har") if name in sets]}
 
 
 def _size(name: str, num: int = 10) -> dict[str, Any]:
@@ -183,11 +185,12 @@ def _size(name: str, num: int = 10) -> dict[str, Any]:
     return {"data": name, "macs_and_accuracy": pairs, "spearman": float(np.corrcoef(*ranks)[0, 1])}
 
 
-def stock(seeds: int) -> dict[str, Any]:
+def stock(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
     """Compare our search with stock keras-tuner: same space, same recipe, same seconds of training."""
     runs = [
         kept(f"stock_{name}_{seed}", lambda name=name, seed=seed: _stock(name, seed))
         for name in ("watch", "har", "arabic")
+        if name in sets
         for seed in range(seeds)
     ]
     return {"runs": runs}
@@ -219,13 +222,14 @@ def _stock(name: str, seed: int) -> dict[str, Any]:
     }
 
 
-def references(seeds: int) -> dict[str, Any]:
+def references(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
     """Compare with networks made by hand: our student has to fit into what each of them needs."""
     from design_references import REFERENCES
 
     runs = [
         kept(f"reference_{name}_{seed}", lambda name=name, seed=seed: _reference(name, seed))
-        for name in REFERENCES
+        for name, reference in REFERENCES.items()
+        if reference.data in sets
         for seed in range(seeds)
     ]
     return {"runs": runs}
@@ -248,23 +252,32 @@ def _reference(name: str, seed: int) -> dict[str, Any]:
     budget = Budget(cost.flash_bytes, cost.arena_bytes, cost.latency_ms)
     _, brief, final = SETS[reference.data][1]
     folder = WORK / f"search_{name}_{seed}"
+    space = StudentSpace.from_teacher(teacher)
+    try:
+        space.screen(model, budget)
+    except BudgetError:
+        # So small a network has no room for a teacher's blocks.
+        space = StudentSpace.family("ds_cnn", data.input_shape, data.num_classes)
     found = design(
-        teacher, data, device=BOARD, budget=budget, recipe=Recipe(brief, learning_rate=4e-3, seed=seed), num_trials=6,
-        directory=folder,
+        teacher, data, device=BOARD, budget=budget, space=space, directory=folder,
+        recipe=Recipe(brief, learning_rate=4e-3, seed=seed), num_trials=6,
     )  # fmt: skip
     assert found is not None
     keras.utils.set_random_seed(seed)
     students = {"hand-made": drawn.to_keras(), "ours": keras.models.load_model(folder / "student.keras", compile=False)}
     targets = soft_targets(teacher, data.x_train)
     result: dict[str, Any] = {"reference": name, "data": reference.data, "source": reference.source, "seed": seed}
+    result["space"] = space.name
     for kind, student in students.items():
-        distill(student, data, Recipe(final, learning_rate=4e-3, seed=seed), teacher=targets)
+        # The search has trained ours already.
+        epochs = final + brief if kind == "hand-made" else final
+        distill(student, data, Recipe(epochs, learning_rate=4e-3, seed=seed), teacher=targets)
         figures = cost if kind == "hand-made" else found.chosen.cost
         result[kind] = {"test_accuracy": accuracy(student, data), **asdict(figures)}
     return result
 
 
-def boards(seeds: int) -> dict[str, Any]:
+def boards(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
     """Design for five boards with the same teacher and verify each student in the real runtimes."""
     return {"runs": [kept(f"board_{name}", lambda name=name, ms=ms: _board(name, ms)) for name, ms in BOARDS]}
 
@@ -305,7 +318,7 @@ def _board(board: str, latency_ms: float) -> dict[str, Any]:
     }
 
 
-PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
+PARTS: dict[str, Callable[[int, Sequence[str]], dict[str, Any]]] = {
     part.__name__: part for part in (speed, inherit, size, stock, references, boards)
 }
 
@@ -321,10 +334,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=tuple(SETS))
     args = parser.parse_args()
     report = json.loads(REPORT.read_text()) if REPORT.is_file() else {"parts": {}}
     for part in args.parts:
-        result = PARTS[part](args.seeds)
+        result = PARTS[part](args.seeds, args.sets)
         report["parts"][part] = result
         write_json(REPORT, report | {"machine": describe_machine(), "versions": list_versions()})
         for line in lines(part, result):
