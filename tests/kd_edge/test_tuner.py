@@ -234,6 +234,21 @@ def test_hyperband_ends_after_the_planned_number_of_trials(epochs, tmp_path):
     assert count == num_planned(oracle)
 
 
+@pytest.mark.slow
+def test_hyperband_trains_the_better_candidates_longer(data, teacher, tmp_path):
+    found = search(teacher, data, tmp_path, search="hyperband", recipe=Recipe(3, 32))
+    trials = [json.loads(path.read_text()) for path in (tmp_path / PROJECT).glob("trial_*/trial.json")]
+    epochs = sorted(trial["hyperparameters"]["values"]["tuner/epochs"] for trial in trials)
+    # Two brackets: three candidates for one epoch, the best of them for three; and two for three at once.
+    assert epochs == [1, 1, 1, 3, 3, 3]
+    scores = {trial["trial_id"]: trial["score"] for trial in trials}
+    (goes_on,) = [t for t in trials if "tuner/trial_id" in t["hyperparameters"]["values"]]
+    values = goes_on["hyperparameters"]["values"]
+    first = [t["trial_id"] for t in trials if t["hyperparameters"]["values"]["tuner/epochs"] == 1]
+    assert scores[values["tuner/trial_id"]] == max(scores[trial_id] for trial_id in first)
+    assert len(found.candidates) == 5
+
+
 def test_an_unknown_search_is_named():
     with pytest.raises(ConfigError, match="unknown search 'hyperbend': did you mean 'hyperband'"):
         make_oracle("hyperbend", StudentSpace.family("mlp", (20,), 4), num_trials=1, epochs=1, seed=0)
