@@ -48,12 +48,13 @@ SETS = {
     "arabic": ("arabic_speech_commands_logmel", (12, 3, 15), Budget(32 * 1024, 16 * 1024, 15.0)),
     "fashion": ("fashion_mnist", (4, 2, 6), Budget(32 * 1024, 24 * 1024, 15.0)),
 }
-# From a Cortex-M0+ to a phone: the board, and the longest time allowed.
+# From a Cortex-M0+ to a phone: the board, and the longest time allowed. With a limit that binds on no board, the same
+# draws fit all of them, and the students are equal.
 BOARDS = (
     ("nucleo-g0b1re", 10.0),
     ("nrf52840", 10.0),
-    ("nucleo-l4r5zi", 15.0),
-    ("stm32f746", 15.0),
+    ("nucleo-l4r5zi", 5.0),
+    ("stm32f746", 1.25),
     ("pixel-3a", 1.0),
 )
 
@@ -206,8 +207,11 @@ def _stock(name: str, seed: int) -> dict[str, Any]:
     data = data_of(name)
     teacher, budget = teacher_of(name, data), SETS[name][2]
     folder, recipe = WORK / f"search_{name}_{seed}", Recipe(SETS[name][1][1], learning_rate=4e-3, seed=seed)
+    # A search that resumed would count only part of its time.
     start = time.perf_counter()
-    found = design(teacher, data, device=BOARD, budget=budget, recipe=recipe, num_trials=6, directory=folder)
+    found = design(
+        teacher, data, device=BOARD, budget=budget, recipe=recipe, num_trials=6, directory=folder, overwrite=True
+    )
     seconds = time.perf_counter() - start
     assert found is not None
     ours = keras.models.load_model(folder / "student.keras", compile=False)
