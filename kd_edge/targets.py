@@ -86,7 +86,8 @@ class SoftTargets:
 
     def lookup(self, x: Any) -> Any:
         """Return the outputs for a batch, in eager code or in a compiled step."""
-        flat = tf.numpy_function(self.rows_of, [fingerprint(x)], [tf.float32] * len(self.shapes))
+        # Eager code gives a single output without its list.
+        flat = tf.nest.flatten(tf.numpy_function(self.rows_of, [fingerprint(x)], [tf.float32] * len(self.shapes)))
         for output, shape in zip(flat, self.shapes, strict=True):
             output.set_shape((None, *shape))
         return _unflatten(flat, self.header["structure"])
