@@ -17,11 +17,12 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from halting_results import render, summarize
+from halting_results import NEVER, render, summarize
+from page import fill
 
 from kd_edge.data import Dataset, load_data
 from kd_edge.document import make_document
-from kd_edge.files import write_bytes, write_json, write_model
+from kd_edge.files import write_json, write_model
 from kd_edge.halting import EarlyHalting
 from kd_edge.halting_rules import FixedEpoch
 from kd_edge.macs import count_macs
@@ -33,25 +34,22 @@ from kd_edge.training import Recipe, Training, accuracy, distill, train
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results" / "halting.json"
 PAGE = ROOT / "docs" / "halting.md"
-NEVER = "trainee, never halted"
-MARKERS = ("<!-- study -->\n", "<!-- end of study -->")
 
 
 @dataclass(frozen=True)
 class Settings:
     """What all trainings of a study have in common; `kd-edge run`'s defaults where it has them."""
 
-    epochs: int = 12
+    epochs: int = 10
     batch_size: int = 32
     learning_rate: float = 4e-3
     temperature: float = 4.0
     student_loss_weight: float = 0.3
     trainee_loss_weight: float = 0.5
-    fixed_epochs: int = 4
+    fixed_epochs: int = 3
     teacher_epochs: int = 20
-    num_train: int = 2048
-    num_val: int = 500
-    num_test: int = 4000
+    num_val: int = 64
+    num_test: int = 3000
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,6 @@ ARMS = {
     NEVER: Arm(trainee=True),
     "trainee, plateau 5 %, patience 3": Arm(trainee=True, halting=lambda _: [_plateau(0.05, 3)]),
     "trainee, plateau 10 %, patience 2": Arm(trainee=True, halting=lambda _: [_plateau(0.1, 2)]),
-    "trainee, agreement 95 %, patience 3": Arm(trainee=True, halting=lambda _: [_agreement(0.95, 3)]),
     "trainee, agreement 80 %, patience 1": Arm(trainee=True, halting=lambda _: [_agreement(0.8, 1)]),
     "trainee, fixed epoch": Arm(trainee=True, halting=lambda s: [EarlyHalting("trainee", FixedEpoch(s.fixed_epochs))]),
     "trainee and teacher, plateau 10 %, patience 2": Arm(
@@ -105,7 +102,7 @@ ARMS = {
 _HISTORY = ("val_accuracy", "teacher_divergence", "trainee_divergence", "teacher_agreement", "trainee_agreement")
 _RESULT = ("accuracy", "guide_macs", "seconds", "halted", "history")
 _SEQUENCE = {
-    "width": 12,
+    "width": 8,
     "stem_kernel": 5,
     "stem_stride": 2,
     "num_blocks": 3,
@@ -123,15 +120,16 @@ class Source:
     data: str
     student: Mapping[str, int | float]
     teacher_width: int
+    num_train: int
     has_channels: bool = True
 
 
 SOURCES = {
-    "watch": Source("watch", _SEQUENCE, 24),
-    "UCI HAR recordings, re-windowed": Source("uci_har_raw.npz", _SEQUENCE, 24),
-    "Fashion-MNIST": Source("fashion_mnist.npz", _IMAGE, 14, has_channels=False),
+    "watch": Source("watch", _SEQUENCE, 16, 1536),
+    "UCI HAR recordings, re-windowed": Source("uci_har_raw.npz", _SEQUENCE, 18, 1536),
+    "Fashion-MNIST": Source("fashion_mnist.npz", _IMAGE, 10, 2048, has_channels=False),
     "Arabic speech commands": Source(
-        "arabic_speech_commands_logmel.npz", {**_IMAGE, "width": 8}, 10, has_channels=False
+        "arabic_speech_commands_logmel.npz", {**_IMAGE, "num_strided": 3, "growth": 1.5}, 10, 3072, has_channels=False
     ),
 }
 
@@ -151,7 +149,7 @@ def main() -> None:
     study = Study(RESULTS, args.work, settings)
     if not args.only_render:
         study.run(list(tasks(args.data, settings)), range(args.seeds))
-    write_page(PAGE, study.document)
+    fill(PAGE, "study", render(study.document, summarize(study.document)))
 
 
 def tasks(folder: Path, settings: Settings) -> Iterator[Task]:
@@ -163,7 +161,7 @@ def tasks(folder: Path, settings: Settings) -> Iterator[Task]:
             print(f"{name} left out: no {path}", flush=True)
             continue
         data = load_data(path, normalize=None if built_in else True)
-        limits = {"train": settings.num_train, "val": settings.num_val, "test": settings.num_test}
+        limits = {"train": source.num_train, "val": settings.num_val, "test": settings.num_test}
         yield Task(name, reduced(data, limits, has_channels=source.has_channels), source.student, source.teacher_width)
 
 
@@ -191,7 +189,9 @@ class Study:
 
     def __init__(self, path: Path, work: Path, settings: Settings) -> None:
         self._path, self._work, self._settings = path, work, settings
-        self.document = make_document("study_halting", {"settings": asdict(settings), "teachers": {}, "rows": []})
+        self.document = make_document(
+            "study_halting", {"settings": asdict(settings), "arms": list(ARMS), "teachers": {}, "rows": []}
+        )
         if path.is_file():
             self.document = json.loads(path.read_text())
             if self.document["result"]["settings"] != asdict(settings):
@@ -312,13 +312,6 @@ def _result(training: Training, task: Task, guide_macs: int) -> dict[str, Any]:
             if name in _HISTORY
         },
     }
-
-
-def write_page(path: Path, document: Mapping[str, Any]) -> None:
-    """Put the table of a study between the markers of a page."""
-    before, rest = path.read_text().split(MARKERS[0])
-    _, after = rest.split(MARKERS[1])
-    write_bytes(path, (before + MARKERS[0] + render(document, summarize(document)) + MARKERS[1] + after).encode())
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ def test_targets_of_another_task_are_refused(task):
 
 def test_losses_between_layers_need_the_teacher_itself(task):
     targets = soft_targets(task.network(16), task.x)
-    with pytest.raises(ModelError, match="looks into the teacher's layers.*received SoftTargets"):
+    with pytest.raises(ModelError, match=r"looks into the teacher's layers.*received SoftTargets"):
         Distiller(
             targets, task.network(), FeatureDistillation(teacher_layer_name="hidden", student_layer_name="hidden")
         )
