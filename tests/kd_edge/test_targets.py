@@ -178,6 +178,12 @@ def test_a_student_can_learn_from_the_largest_logits_alone(task):
     assert history["distillation_loss"][-1] < history["distillation_loss"][0]
 
 
+def test_a_step_that_looks_samples_up_leaves_xla_alone(task):
+    targets = soft_targets(task.network(16), task.x, top_k=1)
+    distiller = compiled(task, targets, task.network(), run_eagerly=False, jit_compile=True)
+    assert np.isfinite(fit(distiller, task.x, task.y)["loss"][0])
+
+
 def test_a_teacher_that_ends_in_softmax_gives_its_logits_up_to_a_constant(task):
     plain, probabilities = task.network(16), task.network(16, softmax=True)
     probabilities.set_weights(plain.get_weights())
