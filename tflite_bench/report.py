@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from io import StringIO
@@ -13,8 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tflite_bench.benchmark import Benchmark
+from tflite_bench.comparison import Comparison, Rule
+from tflite_bench.devices import Device
 from tflite_bench.machine import read_machine, read_versions
 from tflite_bench.model import ModelInfo, TensorInfo
+from tflite_bench.process import one_line
 from tflite_bench.runner import RunnerResult
 
 SCHEMA_VERSION = 1
@@ -84,17 +87,19 @@ def model_document(
         "tensors": [_tensor_values(tensor) for tensor in model.tensors],
         "unavailable_reason": {} if missing_reason is None else {"missing_ops_tflm": missing_reason},
     }
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool": "tflite-bench",
-        "command": "inspect",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": read_versions(),
-        "machine": asdict(read_machine()),
-        "seed": None,
-        "result": _finite(result),
-        "provenance": {"constant_bytes": "computed", "size_bytes": "measured"},
-    }
+    provenance = {"constant_bytes": "computed", "size_bytes": "measured"}
+    return _document("inspect", _finite(result)) | {"provenance": provenance}
+
+
+def comparison_document(comparison: Comparison, rules: Sequence[Rule]) -> dict[str, Any]:
+    """Return a comparison as plain data; `schemas/compare.schema.json` describes it."""
+    result = {**asdict(comparison), "passed": comparison.passed, "rules": [asdict(rule) for rule in rules]}
+    return _document("compare", _finite(result))
+
+
+def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
+    """Return a list of devices as plain data; `schemas/devices.schema.json` describes it."""
+    return _document("devices", {"devices": [asdict(device) for device in devices]})
 
 
 def constant_bytes(model: ModelInfo) -> int:
@@ -142,6 +147,42 @@ def model_text(model: ModelInfo, *, missing_ops: tuple[str, ...] | None, missing
     for tensor in model.tensors:
         tensors.add_row(*(Text(str(cell)) for cell in _tensor_cells(tensor)))
     return _render(ops) + _render(tensors) + "\n".join(_totals(model, missing_ops, missing_reason))
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Return a comparison as a table for people."""
+    table = Table(title=comparison.runner, title_justify="left")
+    for column in ("figure", "kind", "before", "after", "change", ""):
+        table.add_column(column, justify="left" if column in ("figure", "kind", "") else "right")
+    for change in comparison.changes:
+        verdict = "WORSE" if change.failed else "beyond noise" if change.beyond_noise else "within noise"
+        values = (f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
+        table.add_row(change.figure, change.kind, *values, f"{change.share:+.1%}", verdict)
+    return _render(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
+
+
+def devices_text(devices: Sequence[Device]) -> str:
+    """Return a list of devices as a table for people."""
+    table = Table(title_justify="left")
+    for column in ("--on", "ready", "detail"):
+        table.add_column(column, overflow="fold")
+    for device in devices:
+        table.add_row(Text(device.on), "yes" if device.ready else "no", Text(device.detail))
+    return _render(table).rstrip("\n")
+
+
+def _document(command: str, result: Any) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": "tflite-bench",
+        "command": command,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": read_versions(),
+        "machine": asdict(read_machine()),
+        "seed": None,
+        "result": result,
+        "provenance": {},
+    }
 
 
 def _rows(result: RunnerResult) -> list[tuple[str, str]]:
