@@ -6,14 +6,17 @@ from pathlib import Path, PurePosixPath
 from tflite_bench.adb import FOLDER, Phone
 from tflite_bench.binary import BinaryRunner, local_runner
 from tflite_bench.errors import ConfigError
+from tflite_bench.ethos_u import ACCELERATORS, EthosURunner
+from tflite_bench.firmware import CORES
 from tflite_bench.litert import LiteRTRunner
 from tflite_bench.programs import BenchmarkModel, LiteRTBenchmark, Program, Settings
+from tflite_bench.qemu import QemuRunner
 from tflite_bench.runner import Runner
 from tflite_bench.ssh import Board
 from tflite_bench.target import Target
 from tflite_bench.tflm import TFLMRunner
 
-KINDS = ("litert", "tflm", "litert-benchmark", "benchmark_model", "adb", "ssh:user@host")
+KINDS = ("litert", "tflm", "litert-benchmark", "benchmark_model", "adb", "ssh:user@host", "qemu:m4", "ethos-u")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Wishes:
 
 
 # Whether something may follow the name after a colon.
-_REST = {"adb": {False, True}, "ssh": {True}}
+_REST = {"adb": {False, True}, "ssh": {True}, "qemu": {True}, "ethos-u": {False, True}}
 # Option: (field of Wishes, the kinds that know it).
 _OPTIONS = {
     "--threads": ("num_threads", {"litert", "litert-benchmark", "benchmark_model", "adb", "ssh"}),
@@ -63,7 +66,8 @@ def make_runner(choice: str, wishes: Wishes | None = None) -> Runner:
     """Return the runner of a name.
 
     Args:
-        choice: One of `KINDS`; `"adb:SERIAL"` chooses among several phones.
+        choice: One of `KINDS`; `"adb:SERIAL"` chooses among several phones, `"qemu:m7"` and `"qemu:m55"` are other
+            processors, `"ethos-u:ethos-u65-256"` another accelerator.
         wishes: How it is to work.
 
     Raises:
@@ -84,6 +88,8 @@ def make_runner(choice: str, wishes: Wishes | None = None) -> Runner:
         return LiteRTRunner(num_threads=wishes.num_threads, xnnpack=wishes.xnnpack, cpus=wishes.cpus)
     if kind == "tflm":
         return TFLMRunner()
+    if kind in ("qemu", "ethos-u"):
+        return _virtual_runner(kind, rest)
     settings = Settings(wishes.num_threads, wishes.xnnpack, wishes.flags)
     if kind in ("litert-benchmark", "benchmark_model"):
         return local_runner(kind, binary=wishes.binary, settings=settings, cpus=wishes.cpus, profile=wishes.profile)
@@ -99,6 +105,14 @@ def _refuse_strangers(kind: str, wishes: Wishes) -> None:
     for option, (field, kinds) in _OPTIONS.items():
         if kind not in kinds and getattr(wishes, field) != getattr(default, field):
             raise ConfigError(f"{option} has no meaning on {kind}; it belongs to --on {', '.join(sorted(kinds))}")
+
+
+def _virtual_runner(kind: str, rest: str) -> Runner:
+    known = tuple(CORES) if kind == "qemu" else ACCELERATORS
+    chosen = rest or "ethos-u55-128"
+    if chosen not in known:
+        raise ConfigError(f"unknown runner '{kind}:{rest}': expected after the colon one of {', '.join(known)}")
+    return QemuRunner(chosen) if kind == "qemu" else EthosURunner(chosen)
 
 
 def _remote_runner(target: Target, wishes: Wishes, settings: Settings, command: str) -> BinaryRunner:

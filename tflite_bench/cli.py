@@ -9,7 +9,9 @@ import click
 
 from tflite_bench.errors import ConfigError, TfliteBenchError
 
-_CHOICES = "litert, tflm, litert-benchmark, benchmark_model, adb[:SERIAL], ssh:user@host"
+_CHOICES = (
+    "litert, tflm, litert-benchmark, benchmark_model, adb[:SERIAL], ssh:user@host, qemu:m4|m7|m55, ethos-u[:NAME]"
+)
 _LAST_CPU = 1023
 
 # Only click is imported at the top: `tflite-bench --help` answers at once.
@@ -104,8 +106,9 @@ def run(
 ) -> None:
     """Measure MODEL, a .tflite file.
 
-    Wall times are those of the machine or device that is measured. The times on tflm are those of reference kernels on
-    this PC and say nothing about any microcontroller.
+    Every result names its kind: wall time, instructions or a compiler's estimate. Wall times are those of the machine
+    or device that is measured. The times on tflm are those of reference kernels on this PC and say nothing about any
+    microcontroller.
     """
     from tflite_bench import report
     from tflite_bench.benchmark import run_benchmark

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflite_bench import tflm
+from tflite_bench import ethos_u, firmware, qemu, tflm
 from tflite_bench.adb import list_phones
 from tflite_bench.binary import find_benchmark_model
 from tflite_bench.errors import RunnerError
@@ -27,7 +27,7 @@ class Device:
 
 def list_devices() -> tuple[Device, ...]:
     """Return the runtimes, programs, phones and emulators of this machine, also those that are missing."""
-    return tuple(_local()) + tuple(_phones())
+    return (*_local(), *_phones(), *_virtual())
 
 
 def _local() -> Iterator[Device]:
@@ -41,6 +41,15 @@ def _local() -> Iterator[Device]:
         yield Device("benchmark_model", True, str(find_benchmark_model()))
     except RunnerError as error:
         yield Device("benchmark_model", False, str(error))
+
+
+def _virtual() -> Iterator[Device]:
+    ready = firmware.is_installed() and qemu.is_installed()
+    detail = "" if ready else "; pip install 'kd-edge[qemu]', apt install gcc-arm-none-eabi qemu-system-arm gcc"
+    for name, core in firmware.CORES.items():
+        yield Device(f"qemu:{name}", ready, f"{core.name}, emulated{detail}")
+    found = ethos_u.is_installed()
+    yield Device("ethos-u", found, "Vela's estimate" if found else "pip install 'kd-edge[ethos-u]'")
 
 
 def _phones() -> Iterator[Device]:

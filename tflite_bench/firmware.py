@@ -9,7 +9,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from tflite_bench.child import Array, ChildError, run_child, serve
 from tflite_bench.errors import RunnerError, RuntimeMissingError
@@ -162,13 +164,25 @@ def _compiler_version() -> str:
     return f"{COMPILER} {one_line(done.stdout)} -O2"
 
 
+def _with_fixed_shapes(model: bytes) -> bytes:
+    """Return a model whose tensors always have the shapes that the file states."""
+    tree = schema.ModelT.InitFromPackedBuf(model, 0)
+    for tensor in tree.subgraphs[0].tensors:
+        tensor.shapeSignature = None
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
 def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tuple[Mapping[str, Any], list[Array]]:
     import bakenn
 
     options = bakenn.CBackendOptions(
         kernel_policy=bakenn.KernelPolicy.STATIC_PRIORITY, enable_cmsis_nn=True, target=bakenn.CORTEX_M4
     )
-    made = bakenn.compile_tflite(model, Path(request["folder"]) / "c", name="net", backend_options=options).artifacts
+    made = bakenn.compile_tflite(
+        _with_fixed_shapes(model), Path(request["folder"]) / "c", name="net", backend_options=options
+    ).artifacts
     sources = (made.model_source, made.weights_source, made.kernels_source, *made.support_sources)
     chosen = [step.kernel_id for step in made.memory_report.steps]
     with_cmsis = sum(kernel.startswith("cmsis_nn") for kernel in chosen)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tflite_bench import litert
+from tflite_bench.child import Array
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.firmware import CORES, Core, Firmware, build_firmware
 from tflite_bench.model import read_model
@@ -64,7 +65,7 @@ class QemuRunner:
             note=NOTE,
             num_runs=_NUM_INPUTS,
             latency=None,
-            execution=_execution(firmware, core, counts, matches=outputs == expected.tobytes()),
+            execution=_execution(firmware, core, counts, difference=_largest_difference(outputs, expected)),
             ops=tuple(OpResult(op.index, op.name) for op in info.ops),
             unavailable_reason={"latency": no_time, "ops.latency_ms": no_time},
         )
@@ -113,13 +114,14 @@ def run_firmware(
     return outputs, {name: int(count) for count, name in pairs}
 
 
-def _execution(firmware: Firmware, core: Core, counts: Mapping[str, int], *, matches: bool) -> Execution:
+def _execution(firmware: Firmware, core: Core, counts: Mapping[str, int], *, difference: int) -> Execution:
     own = {name: count for name, count in counts.items() if count and not name.startswith(_HARNESS)}
     functions = [FunctionCount(name, round(count / _NUM_INPUTS)) for name, count in own.items()]
     return Execution(
         instructions=round(sum(own.values()) / _NUM_INPUTS),
         functions=tuple(sorted(functions, key=lambda function: (-function.instructions, function.name))),
-        matches_reference=matches,
+        matches_reference=difference == 0,
+        largest_difference=difference,
         code_bytes=firmware.code_bytes,
         constant_bytes=firmware.constant_bytes,
         workspace_bytes=firmware.workspace_bytes,
@@ -127,6 +129,13 @@ def _execution(firmware: Firmware, core: Core, counts: Mapping[str, int], *, mat
         kernels=firmware.kernels,
         compiler=firmware.compiler,
     )
+
+
+def _largest_difference(outputs: bytes, expected: Array) -> int:
+    if len(outputs) != expected.size:
+        raise RunnerError(f"the network printed {len(outputs)} outputs, expected {expected.size}")
+    values = np.frombuffer(outputs, np.int8).astype(int)
+    return int(np.abs(values - expected.reshape(-1)).max())
 
 
 def _missing() -> list[str]:

@@ -18,7 +18,7 @@ from tflite_bench.devices import Device
 from tflite_bench.machine import read_machine, read_versions
 from tflite_bench.model import ModelInfo, TensorInfo
 from tflite_bench.process import one_line
-from tflite_bench.runner import RunnerResult
+from tflite_bench.runner import Execution, RunnerResult
 
 SCHEMA_VERSION = 1
 
@@ -199,10 +199,13 @@ def _rows(result: RunnerResult) -> list[tuple[str, str]]:
     if (execution := result.execution) is not None:
         rows += [
             ("instructions per inference", f"{execution.instructions:,}"),
-            ("outputs equal LiteRT's reference kernels", "yes" if execution.matches_reference else "NO"),
+            ("outputs equal LiteRT's reference kernels", _parity(execution)),
             ("code", f"{execution.code_bytes:,} B"),
             ("constants", f"{execution.constant_bytes:,} B"),
             ("working memory", f"{execution.workspace_bytes:,} B"),
+            ("processor", execution.processor),
+            ("kernels", execution.kernels),
+            ("compiler", execution.compiler),
         ]
     if (estimate := result.estimate) is not None:
         time_ms = "not on the NPU" if estimate.latency_ms is None else f"{estimate.latency_ms:.4g} ms (an estimate)"
@@ -211,6 +214,10 @@ def _rows(result: RunnerResult) -> list[tuple[str, str]]:
         parts = (("working memory", estimate.sram_bytes), ("constants and commands", estimate.flash_bytes))
         rows += [(name, f"{size:,} B") for name, size in parts if size is not None]
     return rows
+
+
+def _parity(execution: Execution) -> str:
+    return "yes, bit for bit" if execution.matches_reference else f"no, up to {execution.largest_difference} apart"
 
 
 def _run_rows(result: RunnerResult) -> list[tuple[str, str]]:

@@ -46,6 +46,8 @@ class Execution:
         instructions: Instructions of one inference. A count is no time: it has no cycles, caches or wait states.
         functions: The functions that execute them, the largest first.
         matches_reference: True if the outputs are those of LiteRT's reference kernels, bit for bit.
+        largest_difference: Of an output from theirs, in steps of its quantization. LiteRT rounds FULLY_CONNECTED in
+            float, integer kernels cannot: each such layer may be 1 off (LiteRT issue 8567).
         code_bytes: Machine code of the network and its kernels.
         constant_bytes: Its weights and tables.
         workspace_bytes: Its working memory: activations and scratch buffers, without input and output.
@@ -57,6 +59,7 @@ class Execution:
     instructions: int
     functions: tuple[FunctionCount, ...]
     matches_reference: bool
+    largest_difference: int
     code_bytes: int
     constant_bytes: int
     workspace_bytes: int

@@ -49,7 +49,7 @@ def scaled(factor: float, latency: LatencyStats = STEADY, **changes: Any) -> Lat
 
 
 def executed(instructions: int, code_bytes: int = 5000) -> dict[str, Any]:
-    execution = Execution(instructions, (), True, code_bytes, 1, 1, "cortex-m4", "kernels", "gcc")
+    execution = Execution(instructions, (), True, 0, code_bytes, 1, 1, "cortex-m4", "kernels", "gcc")
     return {"kind": "instructions", "execution": execution, "num_runs": 1}
 
 
