@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from io import StringIO
@@ -13,21 +13,40 @@ from rich.table import Table
 from rich.text import Text
 
 from tflite_bench.benchmark import Benchmark
+from tflite_bench.comparison import Comparison, Rule
+from tflite_bench.devices import Device
 from tflite_bench.machine import read_machine, read_versions
 from tflite_bench.model import ModelInfo, TensorInfo
-from tflite_bench.runner import RunnerResult
+from tflite_bench.process import one_line
+from tflite_bench.runner import Execution, RunnerResult
 
 SCHEMA_VERSION = 1
 
 _WIDTH = 120
 _ARENA = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
+# Figure: (what it is, how it was had).
+_FIGURES = {
+    "latency": ("wall time", "measured"),
+    **dict.fromkeys(_ARENA, ("bytes", "measured")),
+    "memory_bytes": ("bytes", "measured"),
+    "execution": ("instructions", "measured"),
+    "estimate": ("compiler estimate", "computed"),
+}
+_ELSEWHERE = {
+    **dict.fromkeys(_ARENA, "only TFLM has an arena (--on tflm)"),
+    "memory_bytes": "only benchmark_model reports the memory of its process",
+    "execution": "only an emulated processor counts instructions (--on qemu:m4)",
+    "estimate": "only the compiler of an accelerator estimates (--on ethos-u)",
+}
 
 
 def benchmark_document(benchmark: Benchmark) -> dict[str, Any]:
     """Return a measurement as plain data; `schemas/benchmark.schema.json` describes it."""
     result = asdict(benchmark.result)
     model = {"size_bytes": benchmark.model.size_bytes, "sha256": benchmark.model.sha256}
-    figures = ("latency", *_ARENA)
+    had = {name: facts for name, facts in _FIGURES.items() if result[name] is not None}
+    reasons = {name: reason for name, reason in _ELSEWHERE.items() if name not in had}
+    result["unavailable_reason"] = reasons | result["unavailable_reason"]
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": "tflite-bench",
@@ -37,7 +56,8 @@ def benchmark_document(benchmark: Benchmark) -> dict[str, Any]:
         "machine": asdict(benchmark.machine),
         "seed": benchmark.plan.seed,
         "result": _finite({"model": model, "plan": benchmark.plan._asdict(), **result}),
-        "provenance": {name: "measured" for name in figures if result[name] is not None},
+        "kinds": {name: kind for name, (kind, _) in had.items()},
+        "provenance": {name: provenance for name, (_, provenance) in had.items()},
     }
 
 
@@ -67,17 +87,19 @@ def model_document(
         "tensors": [_tensor_values(tensor) for tensor in model.tensors],
         "unavailable_reason": {} if missing_reason is None else {"missing_ops_tflm": missing_reason},
     }
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool": "tflite-bench",
-        "command": "inspect",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": read_versions(),
-        "machine": asdict(read_machine()),
-        "seed": None,
-        "result": _finite(result),
-        "provenance": {"constant_bytes": "computed", "size_bytes": "measured"},
-    }
+    provenance = {"constant_bytes": "computed", "size_bytes": "measured"}
+    return _document("inspect", _finite(result)) | {"provenance": provenance}
+
+
+def comparison_document(comparison: Comparison, rules: Sequence[Rule]) -> dict[str, Any]:
+    """Return a comparison as plain data; `schemas/compare.schema.json` describes it."""
+    result = {**asdict(comparison), "passed": comparison.passed, "rules": [asdict(rule) for rule in rules]}
+    return _document("compare", _finite(result))
+
+
+def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
+    """Return a list of devices as plain data; `schemas/devices.schema.json` describes it."""
+    return _document("devices", {"devices": [asdict(device) for device in devices]})
 
 
 def constant_bytes(model: ModelInfo) -> int:
@@ -95,17 +117,18 @@ def benchmark_text(benchmark: Benchmark) -> str:
     result, machine = benchmark.result, benchmark.machine
     table = Table(title=f"{result.runner}: {result.kind}", title_justify="left")
     table.add_column("figure")
-    table.add_column("value", justify="right")
+    table.add_column("value", justify="right", overflow="fold")
     for name, value in _rows(result):
-        table.add_row(name, value)
+        table.add_row(name, Text(value))
     state = f"governor {machine.governor or 'unknown'}, load {machine.load_average}"
+    where = ", ".join(f"{key} {value}" for key, value in result.device.items())
     lines = [
         result.note,
-        f"{machine.cpu}, {machine.num_cores} cores, {state}",
+        where or f"{machine.cpu}, {machine.num_cores} cores, {state}",
         f"model sha256 {benchmark.model.sha256}",
     ]
     lines += _warnings(result)
-    return _render(table) + "\n".join(line for line in lines if line)
+    return _render(table) + _parts_text(result) + "\n".join(line for line in lines if line)
 
 
 def model_text(model: ModelInfo, *, missing_ops: tuple[str, ...] | None, missing_reason: str | None = None) -> str:
@@ -126,26 +149,117 @@ def model_text(model: ModelInfo, *, missing_ops: tuple[str, ...] | None, missing
     return _render(ops) + _render(tensors) + "\n".join(_totals(model, missing_ops, missing_reason))
 
 
+def comparison_text(comparison: Comparison) -> str:
+    """Return a comparison as a table for people."""
+    table = Table(title=comparison.runner, title_justify="left")
+    for column in ("figure", "kind", "before", "after", "change", ""):
+        table.add_column(column, justify="left" if column in ("figure", "kind", "") else "right")
+    for change in comparison.changes:
+        verdict = "WORSE" if change.failed else "beyond noise" if change.beyond_noise else "within noise"
+        values = (f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
+        table.add_row(change.figure, change.kind, *values, f"{change.share:+.1%}", verdict)
+    return _render(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
+
+
+def devices_text(devices: Sequence[Device]) -> str:
+    """Return a list of devices as a table for people."""
+    table = Table(title_justify="left")
+    for column in ("--on", "ready", "detail"):
+        table.add_column(column, overflow="fold")
+    for device in devices:
+        table.add_row(Text(device.on), "yes" if device.ready else "no", Text(device.detail))
+    return _render(table).rstrip("\n")
+
+
+def _document(command: str, result: Any) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": "tflite-bench",
+        "command": command,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": read_versions(),
+        "machine": asdict(read_machine()),
+        "seed": None,
+        "result": result,
+        "provenance": {},
+    }
+
+
 def _rows(result: RunnerResult) -> list[tuple[str, str]]:
+    rows = _run_rows(result) if result.latency is not None else []
+    names = (
+        "arena",
+        "arena, persistent",
+        "arena, non-persistent",
+        "smallest arena that works",
+        "memory of the process",
+    )
+    sizes = (getattr(result, field) for field in (*_ARENA, "memory_bytes"))
+    rows += [(name, f"{size:,} B") for name, size in zip(names, sizes, strict=True) if size is not None]
+    if (execution := result.execution) is not None:
+        rows += [
+            ("instructions per inference", f"{execution.instructions:,}"),
+            ("outputs equal LiteRT's reference kernels", _parity(execution)),
+            ("code", f"{execution.code_bytes:,} B"),
+            ("constants", f"{execution.constant_bytes:,} B"),
+            ("working memory", f"{execution.workspace_bytes:,} B"),
+            ("processor", execution.processor),
+            ("kernels", execution.kernels),
+            ("compiler", execution.compiler),
+        ]
+    if (estimate := result.estimate) is not None:
+        time_ms = "not on the NPU" if estimate.latency_ms is None else f"{estimate.latency_ms:.4g} ms (an estimate)"
+        rows += [("inference", time_ms), ("operators on the NPU", f"{estimate.num_npu_ops}")]
+        rows += [("operators left to the CPU", ", ".join(estimate.cpu_ops) or "none")]
+        parts = (("working memory", estimate.sram_bytes), ("constants and commands", estimate.flash_bytes))
+        rows += [(name, f"{size:,} B") for name, size in parts if size is not None]
+    return rows
+
+
+def _parity(execution: Execution) -> str:
+    return "yes, bit for bit" if execution.matches_reference else f"no, up to {execution.largest_difference} apart"
+
+
+def _run_rows(result: RunnerResult) -> list[tuple[str, str]]:
+    latency = result.latency
+    assert latency is not None
+    cpus = f", on core {_numbers(result.cpus)}" if result.cpus else ""
     rows = [
         ("runs", f"{result.num_runs} (after {result.num_warmup_runs} to warm up)"),
-        ("threads", f"{result.num_threads}"),
+        ("threads", f"{result.num_threads}{cpus}"),
     ]
-    if (latency := result.latency) is not None:
-        rows += [
-            ("median", f"{latency.median_ms:.4g} ms"),
-            ("95 % interval", f"{latency.ci95_low_ms:.4g} to {latency.ci95_high_ms:.4g} ms"),
-            ("mean and deviation", f"{latency.avg_ms:.4g} and {latency.std_ms:.3g} ms"),
-            (
-                "min, p5, p95, max",
-                ", ".join(f"{getattr(latency, f'{n}_ms'):.4g}" for n in ("min", "p5", "p95", "max")) + " ms",
-            ),
-        ]
-        if latency.init_ms is not None:
-            rows.append(("load and allocate", f"{latency.init_ms:.4g} ms"))
-    names = ("arena", "arena, persistent", "arena, non-persistent", "smallest arena that works")
-    sizes = (getattr(result, field) for field in _ARENA)
-    return rows + [(name, f"{size:,} B") for name, size in zip(names, sizes, strict=True) if size is not None]
+    if latency.median_ms is not None:
+        rows.append(("median", f"{latency.median_ms:.4g} ms"))
+    if latency.ci95_low_ms is not None:
+        rows.append(("95 % interval", f"{latency.ci95_low_ms:.4g} to {latency.ci95_high_ms:.4g} ms"))
+    names = [name for name in ("min", "p5", "p95", "max") if getattr(latency, f"{name}_ms") is not None]
+    rows += [
+        ("mean and deviation", f"{latency.avg_ms:.4g} and {latency.std_ms:.3g} ms"),
+        (", ".join(names), ", ".join(f"{getattr(latency, f'{name}_ms'):.4g}" for name in names) + " ms"),
+    ]
+    if latency.init_ms is not None:
+        rows.append(("load and allocate", f"{latency.init_ms:.4g} ms"))
+    return rows
+
+
+def _parts_text(result: RunnerResult) -> str:
+    """Return the operators with times, or the functions with instructions, as a table; nothing if there are none."""
+    if result.execution is not None:
+        parts = [(part.name, float(part.instructions)) for part in result.execution.functions]
+        unit = "instructions"
+    else:
+        parts = [(f"{op.index} {op.op}", op.latency_ms) for op in result.ops if op.latency_ms is not None]
+        unit = "ms"
+    if not parts:
+        return ""
+    table = Table(title_justify="left")
+    total = sum(value for _, value in parts)
+    for column in ("function" if unit == "instructions" else "operator", unit, "share"):
+        table.add_column(column, justify="left" if column[-2:] in ("on", "or") else "right")
+    for name, value in parts:
+        cell = f"{value:,.0f}" if unit == "instructions" else f"{value:.4g}"
+        table.add_row(Text(name), cell, f"{value / total:.1%}" if total else "")
+    return _render(table)
 
 
 def _warnings(result: RunnerResult) -> list[str]:

@@ -1,0 +1,73 @@
+"""Reads the file that `benchmark_model --result_file_path` writes: a small protocol buffer.
+
+No package ships its description, so the fields that are read are described here.
+"""
+
+import functools
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from tflite_bench.errors import RunnerError
+from tflite_bench.printout import Printout, without_samples
+from tflite_bench.stats import LatencyStats
+
+_LATENCY = ("avg", "min", "max", "std", "median", "p5", "p95", "init", "warmup_first", "warmup_avg")
+_FLOAT = descriptor_pb2.FieldDescriptorProto.TYPE_FLOAT
+_INT64 = descriptor_pb2.FieldDescriptorProto.TYPE_INT64
+_MESSAGE = descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
+# Message: (field, number, type).
+_MESSAGES = {
+    "Latency": [(f"{name}_ms", number, _FLOAT) for number, name in enumerate(_LATENCY, 1)],
+    "Memory": [("init_kb", 1, _INT64), ("overall_kb", 2, _INT64)],
+    "Misc": [("model_size_mb", 1, _FLOAT), ("num_runs", 2, _INT64), ("num_warmup_runs", 3, _INT64)],
+    "Result": [("latency", 2, "Latency"), ("memory", 3, "Memory"), ("misc", 4, "Misc")],
+}
+
+
+def read_result(content: bytes) -> Printout:
+    """Return the figures in a result file; unlike the printed ones they are not rounded when they are large.
+
+    Args:
+        content: The whole file.
+
+    Raises:
+        RunnerError: The file is empty, cut off or of another form.
+    """
+    message: Any = _result_class()()
+    try:
+        message.ParseFromString(content)
+    except DecodeError as error:
+        raise RunnerError(f"the benchmark program's result file is broken or cut off ({error})") from error
+    if not message.HasField("latency") or not message.misc.num_runs > 0:
+        raise RunnerError(
+            f"the benchmark program's result file is of a form unknown here: expected latencies and a number of runs, "
+            f"received {len(content)} bytes without them"
+        )
+    # Single precision; beyond nanoseconds there are no digits.
+    values: dict[str, Any] = {field.name: round(value, 6) for field, value in message.latency.ListFields()}
+    if missing := {"avg_ms", "std_ms", "min_ms", "max_ms"} - values.keys():
+        raise RunnerError(f"the benchmark program's result file is of a form unknown here: it lacks {sorted(missing)}")
+    latency = LatencyStats(**{"median_ms": None, "p5_ms": None, "p95_ms": None} | values)
+    memory_bytes = message.memory.overall_kb * 1024 if message.HasField("memory") else None
+    return Printout(
+        latency, message.misc.num_runs, message.misc.num_warmup_runs, memory_bytes, without_samples(latency)
+    )
+
+
+@functools.cache
+def _result_class() -> type[Any]:
+    file = descriptor_pb2.FileDescriptorProto(name="tflite_bench/result.proto", package="tflite_bench", syntax="proto2")
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for field, number, kind in fields:
+            entry = message.field.add(name=field, number=number, label="LABEL_OPTIONAL")
+            if isinstance(kind, str):
+                entry.type, entry.type_name = _MESSAGE, f".tflite_bench.{kind}"
+            else:
+                entry.type = kind
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    result: type[Any] = message_factory.GetMessageClass(pool.FindMessageTypeByName("tflite_bench.Result"))
+    return result
