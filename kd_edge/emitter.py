@@ -215,8 +215,7 @@ class Emitter:
     def mark_linear_chain(self, tensor: int) -> None:
         """Note that a dense layer with a bias and without an activation reads this tensor; see `graph`."""
         op = self._producer(tensor)
-        if op is not None and op.kind == "FULLY_CONNECTED" and op.activation == "NONE" and op.inputs[2] >= 0:
-            self._has_linear_chain = True
+        self._has_linear_chain |= op is not None and _is_linear_dense(op)
 
     def graph(self, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
         """Return what was collected, without ops whose result nothing reads."""
@@ -276,23 +275,28 @@ class Emitter:
         return self._bypass(tensor) if added > 0 and shape == (*[1] * added, *source) else tensor
 
     def _with_biases_moved_on(self, ops: list[Op], outputs: Sequence[int]) -> list[Op]:
-        """Move a dense layer's bias into the bias of the dense layer after it, from the last to the first.
+        """Move a dense layer's bias into the bias of the dense layers after it, from the last layer to the first.
 
-        Who else reads the first layer then gets its bias as an ADD.
+        Who else reads the first layer gets its bias from an ADD.
         """
         moved = list(ops)
-        readers = Counter(i for op in ops for i in op.inputs)
-        readers.update(outputs)
         for index in reversed(range(len(ops))):
-            op = moved[index]
-            producer = self._producers.get(op.inputs[0])
-            if op.kind != "FULLY_CONNECTED" or op.activation != "NONE" or op.inputs[2] < 0 or producer is None:
+            output = ops[index].outputs[0]
+            readers = [op for op in moved[index + 1 :] if output in op.inputs]
+            if not _is_linear_dense(moved[index]) or not any(map(_is_linear_dense, readers)):
                 continue
-            before = moved[producer]
-            if before.kind != "FULLY_CONNECTED" or before.activation != "NONE" or before.inputs[2] < 0:
+            moved[index] = ops[index]._replace(inputs=(*ops[index].inputs[:2], -1))
+            if output not in outputs and all(map(_is_linear_dense, readers)):
                 continue
-            if readers[op.inputs[0]] == 1:
-                moved[producer] = before._replace(inputs=(*before.inputs[:2], -1))
+            shape = self.shape(output)
+            # The name stays with the sum, so that only the dense layers have to be told.
+            product = self.tensor(shape)
+            moved[index] = moved[index]._replace(outputs=(product,))
+            moved[index + 1 :] = [
+                op._replace(inputs=(product, *op.inputs[1:])) if op in readers and _is_linear_dense(op) else op
+                for op in moved[index + 1 :]
+            ]
+            moved.insert(index + 1, Op("ADD", (product, self.constant(shape[-1:])), (output,)))
         return moved
 
     def _with_scales_aligned(self, ops: list[Op]) -> list[Op]:
@@ -310,6 +314,10 @@ class Emitter:
                 renamed[output] = self.tensor(self.shape(output))
                 aligned.append(Op("QUANTIZE", (output,), (renamed[output],)))
         return aligned
+
+
+def _is_linear_dense(op: Op) -> bool:
+    return op.kind == "FULLY_CONNECTED" and op.activation == "NONE" and op.inputs[2] >= 0
 
 
 def _without_dead(ops: Sequence[Op], outputs: Sequence[int]) -> list[Op]:

@@ -150,8 +150,8 @@ def _read_call(operation: Any, call: int) -> Layer:
     numbers = [value for value in node.arguments.args if isinstance(value, int | float)]
     if len(node.input_tensors) == 1 and len(numbers) == 1 and kind in _SCALAR_OPERATIONS:
         return _SCALAR_OPERATIONS[kind](float(numbers[0]))
-    known = ", ".join(_TENSOR_OPERATIONS)
-    raise ModelError(f"cannot read operation {operation.name!r} ({kind}): supported between two tensors are {known}")
+    known = f"{', '.join(_TENSOR_OPERATIONS)} of two tensors, {' and '.join(_SCALAR_OPERATIONS)} with a number"
+    raise ModelError(f"cannot read operation {operation.name!r} ({kind}): supported are {known}")
 
 
 def _read_layer(layer: Any) -> Layer:
