@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kd_edge import layers
 from kd_edge.emitter import Emitter
 from kd_edge.graph import Graph
 from kd_edge.layers import LAYERS, InputLayer, Layer, Node
@@ -26,11 +25,15 @@ class Blueprint:
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
 
-    def to_graph(self) -> Graph:
+    def to_graph(self, *, scopes: Sequence[int] | None = None) -> Graph:
         """Return the ops and tensors that the converter emits for this network, fully quantized to int8.
 
         BatchNormalization is folded into the convolution or dense layer before it, and ReLU into the op before it,
         where nothing else reads the value between. The ops come in the converter's order.
+
+        Args:
+            scopes: Per node the length of the name that the converter puts before the names of its tensors; by default
+                those of `to_keras()`.
 
         Raises:
             ModelError: A layer cannot be lowered (its name is in the message), or a window exceeds its input.
@@ -42,6 +45,7 @@ class Blueprint:
         emitted: dict[tuple[Layer, tuple[int, ...]], int] = {}
         for position in execution_order([node.inputs for node in self.nodes], range(len(self.nodes))):
             node = self.nodes[position]
+            to.scope = scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__)
             inputs = tuple(values[i] for i in node.inputs)
             value = None if node.layer.weighted else emitted.get((node.layer, inputs))
             if value is None:
@@ -122,6 +126,10 @@ def execution_order(inputs: Sequence[Sequence[int]], keys: Sequence[Any]) -> lis
                 freed.append(reader)
         ready += sorted(freed, key=lambda i: keys[i], reverse=True) if len(freed) > 1 else freed
     return order
+
+
+# `student_1/n000_..._1/`, without the layer's kind.
+_SCOPE = 18
 
 
 class Sketch:

@@ -61,9 +61,13 @@ class Conv(Layer):
         )
         constants = (to.constant(weights, num_scales=channels), to.constant((channels,), "int32", channels))
         shape = (1, height, width, channels)
-        return to.op(
-            kind, (source, *constants), shape, strides=strides, padding=padding.upper(), dilations=dilations
-        )
+        args = {"strides": strides, "padding": padding.upper(), "dilations": dilations}
+        output = to.op(kind, (source, *constants), shape, **args)
+        to.lengthen(output, 2 if self._has_bias() else 0)
+        return output
+
+    def _has_bias(self) -> bool:
+        return bool(getattr(self, "use_bias", True))
 
     def _is_depthwise(self) -> bool:
         return False
@@ -126,6 +130,7 @@ class Conv1D(Conv):
         weights = (self.filters, 1, *self.kernel_size, to.shape(source)[2] // self.groups)
         image = as_image(to, source)
         output = self._convolve(to, image, weights, (1, *self.strides), padding, (1, *self.dilation_rate))
+        to.lengthen(output, 1)
         return to.activate(as_sequence(to, output), self.activation)
 
 
@@ -189,9 +194,11 @@ class SeparableConv2D(Layer):
 
     def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
         depthwise = DepthwiseConv2D(
-            self.kernel_size, self.strides, self.padding, self.depth_multiplier, dilation_rate=self.dilation_rate
+            *(self.kernel_size, self.strides, self.padding, self.depth_multiplier, "linear", False),
+            dilation_rate=self.dilation_rate,
         )
-        return Conv2D(self.filters, (1, 1), activation=self.activation).emit(to, (depthwise.emit(to, inputs),))
+        pointwise = Conv2D(self.filters, (1, 1), activation=self.activation, use_bias=self.use_bias)
+        return pointwise.emit(to, (depthwise.emit(to, inputs),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +217,11 @@ class SeparableConv1D(Layer):
 
     def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
         depthwise = DepthwiseConv1D(
-            self.kernel_size, self.strides, self.padding, self.depth_multiplier, dilation_rate=self.dilation_rate
+            *(self.kernel_size, self.strides, self.padding, self.depth_multiplier, "linear", False),
+            dilation_rate=self.dilation_rate,
         )
-        return Conv1D(self.filters, (1,), activation=self.activation).emit(to, (depthwise.emit(to, inputs),))
+        pointwise = Conv1D(self.filters, (1,), activation=self.activation, use_bias=self.use_bias)
+        return pointwise.emit(to, (depthwise.emit(to, inputs),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,4 +246,6 @@ class Conv2DTranspose(Layer):
         constants = [to.numbers(*shape), to.constant((self.filters, *self.kernel_size, channels), "int8", self.filters)]
         bias = [to.constant((self.filters,), "int32", self.filters)] if self.use_bias else []
         args = {"strides": self.strides, "padding": self.padding.upper()}
-        return to.activate(to.op("TRANSPOSE_CONV", (*constants, inputs[0], *bias), shape, **args), self.activation)
+        output = to.op("TRANSPOSE_CONV", (*constants, inputs[0], *bias), shape, **args)
+        to.lengthen(output, 2 if self.use_bias else 0)
+        return to.activate(output, self.activation)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from kd_edge.errors import ModelError
-from kd_edge.graph import Graph, Op, Tensor
+from kd_edge.graph import Graph, Op, Tensor, name_bytes
 
 _ACTIVATION_OPS = {
     "hard_silu": "HARD_SWISH",
@@ -26,6 +26,9 @@ _FUSED_ACTIVATIONS = {"relu": "RELU", "relu6": "RELU6"}
 _MOVED_BEFORE_RESHAPE = frozenset({"RELU", "RELU6", "LOGISTIC", "TANH"})
 _TAKES_BATCH_NORM = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 _TAKES_ACTIVATION = _TAKES_BATCH_NORM | {"ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
+# Lengths in the names of tensors: the average after a layer's scope (`/BiasAdd;`), and `StatefulPartitionedCall_1:0`.
+_SUFFIX = 11
+_OUTPUT_NAME = 27
 # Position of the bias among the inputs.
 _BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 # Ops whose output scale is fixed, ops that hand their input's scale on, and ops that need one scale for all inputs.
@@ -55,12 +58,15 @@ class Emitter:
         tensors: What was added so far.
         ops: The same; some may turn out unused, `graph` leaves these out.
         uses: How often each tensor will be read by layers, or is an output; kept up by the blueprint.
+        scope: Length of the name that the converter will put before the names of what is emitted, kept up the same way.
     """
 
     def __init__(self) -> None:
         self.tensors: list[Tensor] = []
         self.ops: list[Op] = []
         self.uses: Counter[int] = Counter()
+        self.scope = 0
+        self._names: dict[int, int] = {}
         self._producers: dict[int, int] = {}
         self._shared_constants: dict[tuple[str, tuple[int, ...], object], int] = {}
         self._scalings: dict[int, Scaling] = {}
@@ -71,11 +77,13 @@ class Emitter:
     def tensor(self, shape: tuple[int, ...], dtype: str = "int8") -> int:
         """Add an activation and return its index; one that is not int8 is not quantized."""
         self.tensors.append(Tensor(shape, dtype, num_scales=1 if dtype == "int8" else 0))
+        self._names[len(self.tensors) - 1] = self.scope + _SUFFIX
         return len(self.tensors) - 1
 
     def constant(self, shape: tuple[int, ...], dtype: str = "int8", num_scales: int = 1) -> int:
         """Add a constant of its own, such as weights, and return its index."""
         self.tensors.append(Tensor(shape, dtype, True, num_scales))
+        self._names[len(self.tensors) - 1] = self.scope + _SUFFIX
         return len(self.tensors) - 1
 
     def shared_constant(self, shape: tuple[int, ...], dtype: str, value: object) -> int:
@@ -88,6 +96,25 @@ class Emitter:
     def numbers(self, *values: int) -> int:
         """Return the index of a constant vector of int32, such as a shape."""
         return self.shared_constant((len(values),), "int32", values)
+
+    def lengthen(self, tensor: int, parts: int, *, weights: int = 0, bias: bool = True) -> None:
+        """Note that more layers went into the op that made a tensor: the converter joins their names.
+
+        Args:
+            tensor: The op's output.
+            parts: How many names are added.
+            weights: How many are added to the name of the weights.
+            bias: Whether as many are added to the name of the bias.
+        """
+        op = self._producer(tensor)
+        length = self.scope + _SUFFIX
+        self._names[tensor] += parts * length
+        if op is None or op.kind not in _BIAS:
+            return
+        self._names[op.inputs[1]] += weights * length
+        for constant in op.inputs[_BIAS[op.kind] :]:
+            if bias and constant >= 0:
+                self._names[constant] += parts * length
 
     def op(self, kind: str, inputs: Sequence[int], shape: tuple[int, ...], dtype: str = "int8", **options: Any) -> int:
         """Add an op with one output of the given shape and return that output's index."""
@@ -128,6 +155,10 @@ class Emitter:
             if op.kind in _TAKES_BATCH_NORM and op.activation == "NONE":
                 if add:
                     self._ensure_bias(tensor)
+                depthwise = op.kind == "DEPTHWISE_CONV_2D"
+                has_bias = op.kind == "CONV_2D" and self._names[tensor] > self._names[op.inputs[1]]
+                parts = 4 if not values and (depthwise or has_bias) else 2
+                self.lengthen(tensor, parts, weights=2 if depthwise else 0)
                 return tensor
             source = op.inputs[0]
             if op.kind == "RESHAPE" and (values or self.shape(source)[-1] == self.shape(tensor)[-1]):
@@ -186,10 +217,14 @@ class Emitter:
         if op is not None and not self._is_shared(tensor):
             if activation in _FUSED_ACTIVATIONS and op.kind in _TAKES_ACTIVATION and op.activation == "NONE":
                 self.ops[self._producers[tensor]] = op._replace(activation=_FUSED_ACTIVATIONS[activation])
+                self.lengthen(tensor, 1)
                 return tensor
             if op.kind == "RESHAPE" and kind in _MOVED_BEFORE_RESHAPE:
                 return self.reshape(self.activate(self._bypass(tensor), activation), self.shape(tensor))
-        return self.op(kind, (tensor,), self.shape(tensor))
+        output = self.op(kind, (tensor,), self.shape(tensor))
+        if kind == "HARD_SWISH":
+            self.lengthen(output, 3)
+        return output
 
     def combine(self, kind: str, left: int, right: int) -> int:
         """Compute an elementwise op of two tensors."""
@@ -226,8 +261,14 @@ class Emitter:
             ops = self._with_scales_aligned(ops)
         if self._has_dead_ops:
             ops = _without_dead(ops, outputs)
-        graph = Graph(tuple(self.tensors), tuple(ops), tuple(inputs), tuple(outputs))
+        graph = Graph(tuple(self.tensors), tuple(ops), tuple(inputs), tuple(outputs), self._name_bytes(ops, outputs))
         return graph.canonical() if ops is not self.ops or len(inputs) > 1 or self._shared_constants else graph
+
+    def _name_bytes(self, ops: Sequence[Op], outputs: Sequence[int]) -> int:
+        """Return the bytes of all names in the file; the network's outputs have a fixed one."""
+        lengths = {i: self._names[i] for op in ops for i in (*op.inputs, *op.outputs) if i >= 0}
+        lengths |= dict.fromkeys(outputs, _OUTPUT_NAME)
+        return sum(map(name_bytes, lengths.values()))
 
     def _producer(self, tensor: int) -> Op | None:
         index = self._producers.get(tensor)

@@ -44,6 +44,55 @@ from kd_edge.shaping import (
     ZeroPadding2D,
 )
 
+__all__ = [
+    "ELU",
+    "LAYERS",
+    "Activation",
+    "Add",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "Concatenate",
+    "Conv1D",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "InputLayer",
+    "Layer",
+    "LeakyReLU",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Node",
+    "PReLU",
+    "Permute",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "Subtract",
+    "UpSampling1D",
+    "UpSampling2D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Dense(Layer):
@@ -63,6 +112,7 @@ class Dense(Layer):
         weights = to.constant((self.units, shape[-1]), num_scales=self.units)
         bias = to.constant((self.units,), "int32", self.units) if self.use_bias else -1
         output = to.op("FULLY_CONNECTED", (source, weights, bias), (*shape[:-1], self.units))
+        to.lengthen(output, int(self.use_bias), bias=False)
         return to.activate(output, self.activation)
 
 

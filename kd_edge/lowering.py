@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kd_edge.blueprint import Blueprint, execution_order
 from kd_edge.errors import ModelError
-from kd_edge.graph import Graph, Op, Tensor
+from kd_edge.graph import Graph, Op, Tensor, name_bytes
 from kd_edge.layers import LAYERS, InputLayer, Layer, Node, Rescaling
 from tflite_bench.model import ModelInfo, OpInfo, read_model
 
@@ -45,7 +45,9 @@ def lower(model: "keras.Model | str | Path | bytes") -> Graph:
     """
     if isinstance(model, str | Path | bytes):
         return _lower_tflite(read_model(model))
-    return read_blueprint(model).to_graph()
+    blueprint, scopes = _read(model)
+    prefix = len(model.name) + len("_1/")
+    return blueprint.to_graph(scopes=[prefix + len(name) for name in scopes])
 
 
 def read_blueprint(model: "keras.Model") -> Blueprint:
@@ -57,6 +59,11 @@ def read_blueprint(model: "keras.Model") -> Blueprint:
     Raises:
         ModelError: A layer, or the value of one of its arguments, is not supported; or the model is subclassed.
     """
+    return _read(model)[0]
+
+
+def _read(model: "keras.Model") -> tuple[Blueprint, list[str]]:
+    """Return a model as plain data, and the name of the scope of every node."""
     if not getattr(model, "inputs", None):
         raise ModelError(f"cannot read model {model.name!r}: expected a functional or sequential Keras model, built")
     reader = _Reader()
@@ -68,7 +75,7 @@ def read_blueprint(model: "keras.Model") -> Blueprint:
     order = execution_order([node.inputs for node in reader.nodes], keys)
     places = {position: place for place, position in enumerate(order)}
     nodes = tuple(Node(reader.nodes[i].layer, tuple(places[j] for j in reader.nodes[i].inputs)) for i in order)
-    return Blueprint(nodes, tuple(places[i] for i in outputs))
+    return Blueprint(nodes, tuple(places[i] for i in outputs)), [keys[i][0][1] for i in order]
 
 
 class _Reader:
@@ -185,7 +192,8 @@ def _frozen(value: Any) -> Any:
 def _lower_tflite(model: ModelInfo) -> Graph:
     tensors = [Tensor(tensor.shape, tensor.dtype, tensor.constant, len(tensor.scales)) for tensor in model.tensors]
     ops = [_read_op(op) for op in model.ops]
-    return Graph(tuple(tensors), tuple(ops), model.inputs, model.outputs)
+    names = sum(name_bytes(len(tensor.name.encode())) for tensor in model.tensors)
+    return Graph(tuple(tensors), tuple(ops), model.inputs, model.outputs, names)
 
 
 def _read_op(op: OpInfo) -> Op:

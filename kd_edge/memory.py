@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kd_edge.graph import Graph
-from kd_edge.planner import planned_bytes
+from kd_edge.planner import planned_bytes, scratch_buffers
 from kd_edge.structures import CMSIS_NN, HOST, MICROCONTROLLER, persistent_bytes
 
 
@@ -34,4 +34,5 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
         kernels: `"reference"`, or `"cmsis-nn"` for its scratch buffers on a microcontroller.
     """
     layout = HOST if pointer_bytes == 8 else CMSIS_NN if kernels == "cmsis-nn" else MICROCONTROLLER
-    return Arena(persistent_bytes(graph, layout, kernels=kernels), planned_bytes(graph, kernels=kernels))
+    scratch = scratch_buffers(graph, kernels=kernels)
+    return Arena(persistent_bytes(graph, layout, num_scratch=len(scratch)), planned_bytes(graph, scratch))

@@ -1,5 +1,6 @@
 """TFLM's plan of the buffers in its arena: which live when, and how far their offsets reach."""
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -76,15 +77,30 @@ def scratch_bytes(tensors: Sequence[Tensor], op: Op, *, kernels: str = "referenc
     return (*totals, 4 * len(source.shape), 4 * axes.num_elements)
 
 
-def planned_bytes(graph: Graph, *, kernels: str = "reference") -> int:
+def scratch_buffers(graph: Graph, *, kernels: str = "reference") -> list[tuple[int, int]]:
+    """Return the op, counted from 1, and the bytes of every scratch buffer of a network."""
+    kinds = _SCRATCH_KINDS if kernels == "reference" else _SCRATCH_KINDS | _CMSIS_KINDS
+    return [
+        (step, size)
+        for step, op in enumerate(graph.ops, start=1)
+        if op.kind in kinds
+        for size in scratch_bytes(graph.tensors, op, kernels=kernels)
+    ]
+
+
+def planned_bytes(graph: Graph, scratch: Sequence[tuple[int, int]] = ()) -> int:
     """Return the size of the plan that TFLM's greedy planner makes for activations and scratch buffers.
 
     Source: `GreedyMemoryPlanner` of tflite-micro: buffers by descending size, of equal ones the later first, each at
     the lowest offset where it overlaps no buffer that lives at the same time.
+
+    Args:
+        graph: The network.
+        scratch: From `scratch_buffers`.
     """
     placed: list[tuple[int, int, int, int]] = []
     total = 0
-    for size, _, first, last in sorted(_buffers(graph, kernels), reverse=True):
+    for size, _, first, last in sorted(_buffers(graph, scratch), reverse=True):
         offset = 0
         for start, stop, begins, ends in placed:
             if begins <= last and ends >= first:
@@ -93,8 +109,7 @@ def planned_bytes(graph: Graph, *, kernels: str = "reference") -> int:
                 if stop > offset:
                     offset = stop
         stop = offset + size
-        placed.append((offset, stop, first, last))
-        placed.sort()
+        insort(placed, (offset, stop, first, last))
         if stop > total:
             total = stop
     return total
@@ -147,17 +162,13 @@ def _lifetimes(graph: Graph) -> dict[int, tuple[int, int]]:
     return {index: (begin, last[index]) for index, begin in first.items()}
 
 
-def _buffers(graph: Graph, kernels: str) -> list[tuple[int, int, int, int]]:
+def _buffers(graph: Graph, scratch: Sequence[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
     """Return size, place in TFLM's order, first and last step of every buffer: activations, then scratch buffers."""
     buffers = []
     tensors = graph.tensors
     for index, (first, last) in _lifetimes(graph).items():
         shape, dtype, _, _ = tensors[index]
-        buffers.append(((prod(shape) * DTYPE_BYTES[dtype] + 15) // 16 * 16, index, first, last))
-    place = len(tensors)
-    for step, op in enumerate(graph.ops, start=1):
-        if op.kind in _SCRATCH_KINDS or (kernels != "reference" and op.kind in _CMSIS_KINDS):
-            for size in scratch_bytes(tensors, op, kernels=kernels):
-                buffers.append((aligned(size), place, step, step))
-                place += 1
+        buffers.append(((prod(shape) * DTYPE_BYTES[dtype] + 15) & -16, index, first, last))
+    for place, (step, size) in enumerate(scratch, start=len(tensors)):
+        buffers.append(((size + 15) & -16, place, step, step))
     return buffers

@@ -6,12 +6,11 @@ of the allocations and their alignment then reproduce the total of every model m
 `tools/make_cost_tables.py` compares both again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from kd_edge.graph import Graph, Op
-from kd_edge.planner import ALIGNMENT, scratch_bytes
 
 # Bytes of a kernel's OpData, allocated when it is initialised; kinds that are missing have none.
 _OP_DATA: Mapping[str, int] = MappingProxyType(
@@ -19,7 +18,6 @@ _OP_DATA: Mapping[str, int] = MappingProxyType(
         "ABS": 28,
         "ADD": 60,
         "AVERAGE_POOL_2D": 32,
-        "BATCH_MATMUL": 148,
         "CONCATENATION": 80,
         "CONV_2D": 80,
         "DEPTHWISE_CONV_2D": 80,
@@ -46,7 +44,7 @@ _OP_DATA: Mapping[str, int] = MappingProxyType(
         "RSQRT": 28,
         "SOFTMAX": 80,
         "SPACE_TO_BATCH_ND": 4,
-        "SQUARED_DIFFERENCE": 120,
+        "SQUARED_DIFFERENCE": 112,
         "STRIDED_SLICE": 84,
         "SUB": 52,
         "SUM": 44,
@@ -61,7 +59,6 @@ _OPTIONS: Mapping[str, int] = MappingProxyType(
     {
         "ADD": 8,
         "AVERAGE_POOL_2D": 40,
-        "BATCH_MATMUL": 3,
         "CONCATENATION": 8,
         "CONV_2D": 28,
         "DEPTHWISE_CONV_2D": 28,
@@ -89,9 +86,9 @@ _OPTIONS: Mapping[str, int] = MappingProxyType(
         "UNIDIRECTIONAL_SEQUENCE_LSTM": 20,
     }
 )
-_OPTIONS_ALIGNMENT = {"FULLY_CONNECTED": 8, "MEAN": 1, "REDUCE_MAX": 1, "REDUCE_MIN": 1, "SUM": 1}
+_OPTIONS_ALIGNMENT = {"MEAN": 1, "REDUCE_MAX": 1, "REDUCE_MIN": 1, "SUM": 1}
 _SOFTMAX_INT16_TABLE_BYTES = 1026
-_WEIGHTED_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
+_PREPARED_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "SOFTMAX"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +136,7 @@ CMSIS_NN = Layout(
 )
 
 
-def persistent_bytes(graph: Graph, layout: Layout = HOST, *, kernels: str = "reference") -> int:
+def persistent_bytes(graph: Graph, layout: Layout = HOST, *, num_scratch: int = 0) -> int:
     """Return the bytes of the structures that live as long as the interpreter.
 
     TFLM fills the arena from its end: every allocation moves the border down by its size, then down to its alignment.
@@ -147,54 +144,56 @@ def persistent_bytes(graph: Graph, layout: Layout = HOST, *, kernels: str = "ref
     Args:
         graph: The network.
         layout: `HOST`, `MICROCONTROLLER` or `CMSIS_NN`.
-        kernels: `"reference"` or `"cmsis-nn"`.
+        num_scratch: How many scratch buffers its kernels ask for.
     """
     word = layout.pointer
     ops, tensors = graph.ops, graph.tensors
     used = layout.once + layout.node * len(ops) + layout.eval_tensor * len(tensors)
-    for op in ops:
-        size = layout.options.get(op.kind) or _OPTIONS.get(op.kind)
+    options, op_data, dense_alignment = layout.options, layout.op_data, word - 1
+    for kind, *_ in ops:
+        size = options.get(kind) or _OPTIONS.get(kind)
         if size:
-            alignment = _OPTIONS_ALIGNMENT.get(op.kind, 4) if word == 8 or op.kind != "FULLY_CONNECTED" else 4
-            used = -(-(used + size) // alignment) * alignment
-    for op in ops:
-        size = layout.op_data.get(op.kind) or _OP_DATA.get(op.kind)
+            mask = dense_alignment if kind == "FULLY_CONNECTED" else _OPTIONS_ALIGNMENT.get(kind, 4) - 1
+            used = (used + size + mask) & ~mask
+    for kind, *_ in ops:
+        size = op_data.get(kind) or _OP_DATA.get(kind)
         if size:
-            used = (used + size + 15) // 16 * 16
-    handles = 0
+            used = (used + size + 15) & -16
     for op in ops:
-        for size in _prepared(graph, op):
-            used = (used + size + 15) // 16 * 16
-        if op.kind in _WEIGHTED_KINDS:
+        if op.kind in _PREPARED_KINDS:
+            for size in _prepared(graph, op):
+                used = (used + size + 15) & -16
             used += layout.weighted_extra
-        handles += len(scratch_bytes(tensors, op, kernels=kernels))
     for size in _state_bytes(graph):
-        used = (used + size + 15) // 16 * 16
-    used = -(-(used + word * handles) // word) * word if handles else used
+        used = (used + size + 15) & -16
+    used = -(-(used + word * num_scratch) // word) * word if num_scratch else used
     for side in (graph.inputs, graph.outputs):
-        used = (used + word * len(side) + 15) // 16 * 16
+        used = (used + word * len(side) + 15) & -16
         for index in side:
             used = -(-(used + layout.tensor) // word) * word
             used += layout.quantization if tensors[index].num_scales else 0
     return used
 
 
-def _prepared(graph: Graph, op: Op) -> Iterator[int]:
-    """Yield what a kernel allocates when it is prepared: a multiplier and a shift per channel; tables of int16."""
-    if op.kind in _WEIGHTED_KINDS:
-        weights = graph.tensors[op.inputs[1]]
-        channels = weights.shape[3 if op.kind == "DEPTHWISE_CONV_2D" else 0] if len(weights.shape) in (2, 4) else 0
-        if op.kind != "FULLY_CONNECTED" or weights.num_scales > 1:
-            yield from (4 * channels,) * 2
-    elif op.kind == "SOFTMAX" and graph.tensors[op.inputs[0]].dtype == "int16":
-        yield from (_SOFTMAX_INT16_TABLE_BYTES,) * 2
+def _prepared(graph: Graph, op: Op) -> tuple[int, ...]:
+    """Return what a kernel allocates when it is prepared: a multiplier and a shift per channel; tables of int16."""
+    if op.kind == "SOFTMAX":
+        return (_SOFTMAX_INT16_TABLE_BYTES,) * 2 if graph.tensors[op.inputs[0]].dtype == "int16" else ()
+    shape, _, _, num_scales = graph.tensors[op.inputs[1]]
+    if op.kind == "FULLY_CONNECTED" and num_scales <= 1:
+        return ()
+    channels = shape[3 if op.kind == "DEPTHWISE_CONV_2D" else 0]
+    return (4 * channels, 4 * channels)
 
 
-def _state_bytes(graph: Graph) -> Iterator[int]:
-    """Yield the bytes of every state that survives an inference: a tensor that is read, but neither written nor fixed."""
-    written = {index for op in graph.ops for index in op.outputs}
-    written.update(graph.inputs)
-    read = {index for op in graph.ops for index in op.inputs if index >= 0}
-    for index in sorted(read - written):
-        if not graph.tensors[index].constant:
-            yield graph.tensors[index].num_bytes
+def _state_bytes(graph: Graph) -> list[int]:
+    """Return the bytes of every state that survives an inference: what is read, but neither written nor constant."""
+    tensors = graph.tensors
+    written = set(graph.inputs)
+    states = set()
+    for op in graph.ops:
+        for index in op.inputs:
+            if index not in written and index >= 0 and not tensors[index].constant:
+                states.add(index)
+        written.update(op.outputs)
+    return [tensors[index].num_bytes for index in sorted(states)]
