@@ -1,21 +1,24 @@
 """Converts Keras models to `.tflite`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 
 from kd_edge.errors import ConfigError, DataError, ModelError, nearest
 from kd_edge.quiet import quiet
 
 QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
 
+Samples = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+
 
 def convert(
     model: keras.Model,
-    data: np.ndarray | None = None,
+    data: Samples | None = None,
     *,
     quantize: str = "int8",
     num_calibration_samples: int = 300,
@@ -27,8 +30,10 @@ def convert(
     in the file.
 
     Args:
-        model: A functional or sequential model with one input.
-        data: Training samples, shape `(samples, ...)`, scaled as for training; int8 and int16x8 calibrate on them.
+        model: A functional or sequential model.
+        data: Training samples, shape `(samples, ...)`, scaled as for training; int8 and int16x8 calibrate on them. For a
+            model with several inputs a list or tuple of arrays in the order of `model.inputs`, or a dict of arrays by
+            the inputs' names.
         quantize: `"int8"` (weights per channel, activations, input and output), `"int16x8"` (16-bit activations),
             `"float16"` (weights), `"dynamic"` (weights int8, arithmetic chosen at run time) or `"none"`.
         num_calibration_samples: How many samples of `data` are drawn for calibration.
@@ -41,17 +46,19 @@ def convert(
     """
     if quantize not in QUANTIZE_MODES:
         raise ConfigError(f"unknown quantize mode {quantize!r}: {nearest(quantize, QUANTIZE_MODES)}")
-    converter = tf.lite.TFLiteConverter.from_keras_model(_batch_of_one(model))
+    clone = _batch_of_one(model)
+    converter = tf.lite.TFLiteConverter.from_keras_model(clone)
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if quantize in ("int8", "int16x8"):
         samples = _calibration_samples(model, data, num_calibration_samples, seed)
-        _quantize_fully(converter, samples, sixteen_bits=quantize == "int16x8")
+        named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
+        _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
     try:
         with quiet():
-            return bytes(converter.convert())
+            return _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason}") from error
@@ -60,37 +67,68 @@ def convert(
 def _batch_of_one(model: keras.Model) -> keras.Model:
     if not getattr(model, "inputs", None):
         raise ModelError(f"cannot convert {model.name!r}: expected a functional or sequential Keras model, built")
-    if len(model.inputs) != 1:
-        raise ModelError(f"cannot convert {model.name!r}: expected one input, received {len(model.inputs)}")
-    shape = model.inputs[0].shape[1:]
-    if None in shape:
-        raise ModelError(f"cannot convert {model.name!r}: expected a static input shape, received {tuple(shape)}")
-    # A fixed name: Keras' running number would make the bytes of the file differ from call to call.
-    source = keras.tree.map_structure(
-        lambda tensor: keras.Input(batch_shape=(1, *shape), dtype=tensor.dtype, name="input"),
+    for source in model.inputs:
+        if None in source.shape[1:]:
+            shape = tuple(source.shape[1:])
+            raise ModelError(f"cannot convert {model.name!r}: expected a static input shape, received {shape}")
+    # Fixed names: Keras' running number would make the bytes of the file differ from call to call.
+    names = iter([f"input_{index}" for index in range(len(model.inputs))] if len(model.inputs) > 1 else ["input"])
+    sources = keras.tree.map_structure(
+        lambda tensor: keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=next(names)),
         model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
     )
-    clone = keras.models.clone_model(model, input_tensors=source)
+    clone = keras.models.clone_model(model, input_tensors=sources)
     clone.set_weights(model.get_weights())
     return clone
 
 
-def _calibration_samples(model: keras.Model, data: np.ndarray | None, count: int, seed: int) -> np.ndarray:
-    shape = tuple(model.inputs[0].shape[1:])
+def _in_order(content: bytearray, input_names: list[str]) -> bytes:
+    """Return a file that lists inputs and outputs as the model does; the converter lists them by a hash of their names."""
+    root = schema.Model.GetRootAs(content)
+    graph, signature = root.Subgraphs(0), root.SignatureDefs(0)
+    outputs = [f"output_{position}" for position in range(graph.OutputsLength())]
+    for side, names in (("Inputs", input_names), ("Outputs", outputs)):
+        entries = [getattr(signature, side)(i) for i in range(getattr(signature, f"{side}Length")())]
+        tensors = {entry.Name().decode(): entry.TensorIndex() for entry in entries}
+        if len(names) > 1 and set(names) == set(tensors):
+            getattr(graph, f"{side}AsNumpy")()[:] = [tensors[name] for name in names]
+    return bytes(content)
+
+
+def _calibration_samples(model: keras.Model, data: Samples | None, count: int, seed: int) -> list[np.ndarray]:
     if data is None:
         raise DataError("no calibration data: int8 and int16x8 need training samples; give them with --data or data=")
-    if tuple(data.shape[1:]) != shape:
-        raise DataError(f"bad calibration data: expected samples of shape {shape}, received {tuple(data.shape[1:])}")
-    if not np.isfinite(data).all():
-        raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
-    chosen = np.random.default_rng(seed).permutation(len(data))[:count]
-    return data[np.sort(chosen)].astype(np.float32)
+    arrays = _arrays(model, data)
+    for source, array in zip(model.inputs, arrays, strict=True):
+        expected, received = tuple(source.shape[1:]), tuple(array.shape[1:])
+        if received != expected:
+            raise DataError(f"bad calibration data: expected samples of shape {expected}, received {received}")
+        if not np.isfinite(array).all():
+            raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
+    if len(lengths := {len(array) for array in arrays}) > 1:
+        raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(arrays[0]))[:count])
+    return [array[chosen].astype(np.float32) for array in arrays]
 
 
-def _quantize_fully(converter: Any, samples: np.ndarray, *, sixteen_bits: bool) -> None:
-    def representative_dataset() -> Iterator[list[np.ndarray]]:
-        for sample in samples:
-            yield [sample[np.newaxis]]
+def _arrays(model: keras.Model, data: Samples) -> list[np.ndarray]:
+    if isinstance(data, Mapping):
+        names = [source.name for source in model.inputs]
+        if set(data) != set(names):
+            raise DataError(f"bad calibration data: expected arrays for {names}, received {sorted(data)}")
+        return [data[name] for name in names]
+    arrays = list(data) if isinstance(data, list | tuple) else [data]
+    if len(arrays) != len(model.inputs):
+        raise DataError(
+            f"bad calibration data: expected one array for each of {len(model.inputs)} inputs, received {len(arrays)}"
+        )
+    return arrays
+
+
+def _quantize_fully(converter: Any, samples: dict[str, np.ndarray], *, sixteen_bits: bool) -> None:
+    def representative_dataset() -> Iterator[dict[str, np.ndarray]]:
+        for values in zip(*samples.values(), strict=True):
+            yield {name: value[np.newaxis] for name, value in zip(samples, values, strict=True)}
 
     ops = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
     if sixteen_bits:
