@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from kd_edge.commands.convert import convert
+from kd_edge.commands.cost import cost
 from kd_edge.commands.design import design
 from kd_edge.commands.devices import devices
 from kd_edge.commands.distill import distill
@@ -51,5 +52,5 @@ def main() -> None:
     """
 
 
-for _command in (run, devices, design, distill, convert, verify):
+for _command in (run, devices, cost, design, distill, convert, verify):
     main.add_command(_command)

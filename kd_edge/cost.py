@@ -8,7 +8,7 @@ from kd_edge.flash import flash_bytes
 from kd_edge.graph import Graph
 from kd_edge.latency import latency_ms
 from kd_edge.memory import arena_bytes
-from kd_edge.planner import memory_timeline
+from kd_edge.planner import MemoryStep, memory_timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,14 @@ class CostModel:
             latency_high_ms=latency.high_ms,
         )
 
+    def timeline(self, graph: Graph) -> tuple[MemoryStep, ...]:
+        """Return what lives in the arena while each op runs: how many bytes, and which tensors.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        return memory_timeline(graph, kernels=self._kernels)
+
     def per_op(self, graph: Graph) -> tuple[OpCost, ...]:
         """Return what every op of a network costs, in the order of execution.
 
@@ -114,7 +122,7 @@ class CostModel:
             graph: The network as the converter will emit it.
         """
         latencies = latency_ms(graph, self.device).per_op
-        steps = memory_timeline(graph, kernels=self._kernels)
+        steps = self.timeline(graph)
         return tuple(
             OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak)
             for op, latency, step in zip(graph.ops, latencies, steps, strict=True)

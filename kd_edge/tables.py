@@ -69,6 +69,45 @@ def convert_tables(result: Result) -> Iterator[Table | str]:
     yield f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}"
 
 
+def cost_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a network costs, op by op and in total, and whether it fits."""
+    yield f"{result['model']} on {result['device']}: {'fits' if result['fits'] else 'does NOT fit'}"
+    yield _op_table(result)
+    yield _limit_table(result)
+    runtime = result["runtime_flash"]
+    yield (
+        f"besides, the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B of flash "
+        f"({runtime['source']})"
+    )
+
+
+def _op_table(result: Result) -> Table:
+    table = _table("per op (computed), * marks the peak of the arena", "", "op", "MACs", "alive", "latency", "share")
+    table.columns[1].justify = "left"
+    total_ms = result["latency_ms"] or 1.0
+    for op in result["ops"]:
+        alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
+        share = f"{op['latency_ms'] / total_ms:.1%}"
+        table.add_row(str(op["index"]), op["op"], f"{op['macs']:,}", alive, f"{op['latency_ms']:.3f} ms", share)
+    table.add_row("", "all", f"{result['macs']:,}", "", f"{result['latency_ms']:.3f} ms", "")
+    return table
+
+
+def _limit_table(result: Result) -> Table:
+    budget, excess, measured = result["budget"], result["excess"], result["measured"]["flash_bytes"]
+    flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
+    table = _table("does it fit?", "", "needs", "limit", "")
+    for title, name, needs, unit, digits in (
+        ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
+        ("RAM (tensor arena)", "ram_bytes", f"{result['arena_bytes']:,} B, computed", "B", 0),
+        ("latency", "latency_ms", f"{_interval(result)}, computed", "ms", 2),
+    ):
+        limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
+        over = f"{excess[name]:,.{digits}f} {unit} too much" if name in excess else "ok"
+        table.add_row(title, needs, limit, over)
+    return table
+
+
 def device_tables(result: Result) -> Iterator[Table | str]:
     """Yield the devices."""
     table = _table("", "device", "core", "clock", "flash", "RAM", "speed is", "board")

@@ -72,6 +72,37 @@ def test_devices_as_json_follow_the_schema(check_document):
     assert {"nucleo-l4r5zi", "stm32f746", "nrf52840", "esp32-s3", "rp2040", "host"} <= set(names)
 
 
+MODEL = Path(__file__).parents[1] / "data" / "residual_int8.tflite"
+
+
+def test_the_cost_of_a_file_is_shown_op_by_op_and_in_total(check_document):
+    result = call("cost", MODEL, "--device", "nucleo-l4r5zi", "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    check_document(document)
+    cost, ops = document["result"], document["result"]["ops"]
+    assert sum(op["macs"] for op in ops) == cost["macs"]
+    assert sum(op["latency_ms"] for op in ops) == pytest.approx(cost["latency_ms"])
+    assert [op["peak"] for op in ops] == [op["live_bytes"] == max(o["live_bytes"] for o in ops) for op in ops]
+    assert [step["live_bytes"] for step in cost["timeline"]] == [op["live_bytes"] for op in ops]
+    assert document["provenance"]["measured.flash_bytes"] == "measured"
+    assert document["provenance"]["arena_bytes"] == "computed"
+    assert cost["measured"]["flash_bytes"] == MODEL.stat().st_size
+
+
+def test_a_model_that_does_not_fit_ends_with_1_and_says_by_how_much():
+    result = call("cost", MODEL, "--device", "nucleo-l4r5zi", "--flash", "2k", "--latency", "1us")
+    assert result.exit_code == 1
+    assert f"{MODEL.stat().st_size - 2048:,} B too much" in result.stdout
+    assert "does NOT fit" in result.stdout
+
+
+def test_the_cost_of_a_keras_model_is_that_of_its_quantized_file(files):
+    result = call("cost", files / "student.keras", "--device", "rp2040", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["result"]["measured"]["flash_bytes"] is None
+
+
 @pytest.fixture
 def own_devices(tmp_path, monkeypatch):
     """A folder of the user's own devices, empty."""
@@ -80,11 +111,10 @@ def own_devices(tmp_path, monkeypatch):
 
 
 def test_a_measured_device_is_added_and_then_known(own_devices):
-    model = Path(__file__).parents[1] / "data" / "residual_int8.tflite"
-    options = ("--flash", "512k", "--ram", "96k", "--clock", 80, "--measured", f"{model}=4ms", "--json")
+    options = ("--flash", "512k", "--ram", "96k", "--clock", 80, "--measured", f"{MODEL}=4ms", "--json")
     device = json.loads(call("devices", "add", "my-board", *options).stdout)["result"]["devices"][0]
     assert (device["quality"], device["flash_bytes"], device["ram_bytes"]) == ("calibrated", 512 * 1024, 96 * 1024)
-    estimate = CostModel(load_device("my-board")).estimate(lower(model))
+    estimate = CostModel(load_device("my-board")).estimate(lower(MODEL))
     assert estimate.latency_ms == pytest.approx(4.0, rel=1e-3)
     assert "my-board" in call("devices").stdout
     assert (own_devices / "my-board.toml").is_file()
