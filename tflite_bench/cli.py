@@ -150,6 +150,37 @@ def devices(as_json: bool, output: Path | None) -> None:
 
 
 @main.command()
+@click.argument("profile", type=click.Path(path_type=Path))
+@click.option("--on", "choice", default="litert", show_default=True, help="Where; see run.")
+@click.option("--int8-only", is_flag=True, help="Leave the float networks out, and their costs.")
+@click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
+@click.option("--device-binary", help="Path of the program that a device has already.")
+@click.option("--device-folder", help="Folder on a device to write to.")
+@click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
+@click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh.")
+@_as_json
+@_output
+def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output: Path | None, **wishes: Any) -> None:
+    """Measure some ninety generated networks and write PROFILE, a .toml file that kd-edge --device takes.
+
+    It takes about two minutes on this machine. The profile states how far its predictions may be off.
+    """
+    if profile.suffix != ".toml":
+        raise ConfigError(f"expected the path of a .toml file to write, received {str(profile)!r}")
+    from tflite_bench import calibration, report
+    from tflite_bench.choice import Wishes, make_runner
+    from tflite_bench.device_profile import profile_toml
+
+    result = calibration.calibrate(
+        make_runner(choice, Wishes(**wishes)),
+        dtypes=("int8",) if int8_only else calibration.DTYPES,
+        progress=lambda name: click.echo(f"\r{name:50}", nl=False, err=True) if sys.stderr.isatty() else None,
+    )
+    _write(profile, profile_toml(result).rstrip("\n"))
+    _show(report.calibration_document(result), report.calibration_text(result), as_json, output)
+
+
+@main.command()
 @click.argument("model")
 @_as_json
 @_output

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tflite_bench.benchmark import Benchmark
+from tflite_bench.calibration import Calibration
 from tflite_bench.comparison import Comparison, Rule
 from tflite_bench.devices import Device
 from tflite_bench.machine import read_machine, read_versions
@@ -102,6 +103,11 @@ def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
     return _document("devices", {"devices": [asdict(device) for device in devices]})
 
 
+def calibration_document(calibration: Calibration) -> dict[str, Any]:
+    """Return a calibration as plain data; `schemas/calibrate.schema.json` describes it."""
+    return _document("calibrate", _finite(asdict(calibration)))
+
+
 def constant_bytes(model: ModelInfo) -> int:
     """Return the bytes of all constants; a buffer that several tensors share counts once."""
     return sum({tensor.buffer: tensor.constant_bytes for tensor in model.tensors if tensor.constant}.values())
@@ -169,6 +175,18 @@ def devices_text(devices: Sequence[Device]) -> str:
     for device in devices:
         table.add_row(Text(device.on), "yes" if device.ready else "no", Text(device.detail))
     return _render(table).rstrip("\n")
+
+
+def calibration_text(calibration: Calibration) -> str:
+    """Return a calibration as a table for people."""
+    table = Table(title=f"{calibration.runner}: wall time, each predicted from all others", title_justify="left")
+    for column in ("network", "measured", "predicted", "error"):
+        table.add_column(column, justify="left" if column == "network" else "right")
+    for row in calibration.networks:
+        times = (f"{value:.4g} ms" for value in (row.measured_ms, row.predicted_ms))
+        table.add_row(f"{row.dtype} {row.name}", *times, f"{row.predicted_ms / row.measured_ms - 1:+.1%}")
+    worst = 1 + calibration.error_percent / 100
+    return _render(table) + f"mean error {calibration.mean_error:.1%}; 90 % are within a factor of {worst:.2f}"
 
 
 def _document(command: str, result: Any) -> dict[str, Any]:
