@@ -59,6 +59,7 @@ _RESIDUAL = [
     ((16, 16, 3), 32, 2),
     ((28, 28, 3), 20, 1),
 ]
+_SCORES = [((32,), 200), ((64,), 40), ((16,), 2)]
 _SUMS = [((32, 32, 16), 4), ((16, 16, 32), 3), ((8, 8, 64), 6), ((48, 48, 24), 2)]
 _POOLED = [((32, 32, 3), 16, 2), ((28, 28, 1), 8, 2), ((48, 48, 3), 8, 3), ((24, 24, 1), 32, 1)]
 
@@ -67,6 +68,7 @@ def networks(dtype: str) -> Iterator[tuple[str, bytes]]:
     """Yield the names and files of the networks of a dtype, `"int8"` or `"float32"`."""
     plans: tuple[tuple[str, Callable[..., None], Sequence[Any]], ...] = (
         ("dense", _dense, _DENSE),
+        ("scores", _scores, _SCORES),
         ("conv", _conv, _CONV),
         ("pointwise", _pointwise, _POINTWISE),
         ("depthwise", _depthwise, _DEPTHWISE),
@@ -86,6 +88,11 @@ def _dense(network: SyntheticNetwork, units: int, depth: int) -> None:
     for _ in range(depth):
         network.dense(units, relu=True)
     network.dense(10)
+
+
+def _scores(network: SyntheticNetwork, num_classes: int) -> None:
+    network.dense(num_classes)
+    network.softmax()
 
 
 def _conv(network: SyntheticNetwork, filters: int, window: int | tuple[int, int], stride: int, depth: int) -> None:

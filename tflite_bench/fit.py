@@ -10,7 +10,7 @@ from tflite_bench.work import CLASSES, Work
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 _TERMS = 3
-_TINY = 1e-12
+_TINY = 1e-9
 
 
 def work_matrix(networks: Sequence[Sequence[Work]]) -> Matrix:
@@ -56,7 +56,7 @@ def least_squares(A: Matrix, b: Matrix) -> Matrix:
     # Each unknown enters at least once; the limit only guards against rounding.
     for _ in range(10 * len(x)):
         gradient = np.where(free, -np.inf, A.T @ (b - A @ x))
-        if gradient.max() <= _TINY * max(1.0, float(np.abs(b).max())) * len(b):
+        if gradient.max() <= _TINY * float(np.abs(b).sum()):
             break
         free[gradient.argmax()] = True
         x = _solve_free(A, b, x, free)
