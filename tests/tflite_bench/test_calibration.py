@@ -22,10 +22,11 @@ from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.fit import fit_costs, least_squares, work_matrix
 from tflite_bench.litert import run_outputs
 from tflite_bench.model import read_model
-from tflite_bench.report import calibration_document, calibration_text, to_json
+from tflite_bench.report import calibration_document, to_json
 from tflite_bench.runner import RunnerResult
 from tflite_bench.samples import random_inputs
 from tflite_bench.stats import LatencyStats
+from tflite_bench.tables import calibration_text
 from tflite_bench.timing import Plan
 from tflite_bench.work import CLASSES, count_work
 
