@@ -84,6 +84,8 @@ class DeviceProfile:
         int16: Costs of ops with int16 activations and int8 weights; `None`: unknown.
         float32: Costs of float ops; `None`: unknown.
         pointer_bytes: 4 on microcontrollers, 8 on phones and PCs.
+        channel_block: How many input channels the int8 kernels of convolutions and dense layers take at once: a layer
+            of fewer takes as long as one of that many; 1 for kernels without such blocks.
     """
 
     name: str
@@ -103,6 +105,7 @@ class DeviceProfile:
     int16: KernelCosts | None = None
     float32: KernelCosts | None = None
     pointer_bytes: int = 4
+    channel_block: int = 1
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -112,6 +115,7 @@ class DeviceProfile:
         for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):
             self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
         self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
+        self._require("channel_block", 1 <= self.channel_block <= 1024, "1 to 1024")
         self._require("pointer_bytes", self.pointer_bytes in (4, 8), "4 or 8")
         for dtype in DTYPES:
             _check_costs(dtype, getattr(self, dtype))

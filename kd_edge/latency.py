@@ -38,6 +38,7 @@ _KERNELS = {
 }
 _COSTED_AS = {"int16": "int16", "float32": "float32", "float16": "float32"}
 _MAC_KERNELS = ("conv", "pointwise", "depthwise", "dense")
+_BLOCKED_OPS = ("CONV_2D", "FULLY_CONNECTED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,9 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     """Return the time of one inference on a device.
 
     Every op costs `MACs x cycles per MAC + bytes moved x cycles per byte + fixed cycles`, with the three figures of
-    its class (see `KernelCosts`) from the device's profile, and the work that `work_of` counts. The interval is the
-    estimate divided and multiplied by `1 + error_percent / 100`.
+    its class (see `KernelCosts`) from the device's profile, and the work that `work_of` counts; the MACs of int8 ops
+    with their input channels rounded up to the profile's `channel_block`. The interval is the estimate divided and
+    multiplied by `1 + error_percent / 100`.
 
     Args:
         graph: The network.
@@ -78,6 +80,9 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     for op in graph.ops:
         kernel, macs, moved_bytes = work_of(tensors, op)
         dtype = tensors[op.inputs[0]].dtype if op.inputs else "int8"
+        if dtype == "int8" and device.channel_block > 1 and op.kind in _BLOCKED_OPS:
+            channels = tensors[op.inputs[1]].shape[-1]
+            macs = macs // (channels or 1) * (-(-channels // device.channel_block) * device.channel_block)
         cost: KernelCost = getattr(int8 if dtype == "int8" else _costs(device, dtype, kernel), kernel)
         cycles = macs * cost.cycles_per_mac + moved_bytes * cost.cycles_per_byte + cost.fixed_cycles
         per_op.append(cycles * ms_per_cycle)

@@ -110,7 +110,7 @@ def run(
     or device that is measured. The times on tflm are those of reference kernels on this PC and say nothing about any
     microcontroller.
     """
-    from tflite_bench import report
+    from tflite_bench import report, tables
     from tflite_bench.benchmark import run_benchmark
     from tflite_bench.choice import Wishes, make_runner
 
@@ -118,7 +118,7 @@ def run(
     benchmark = run_benchmark(
         model, runner=chosen, precision=precision, num_runs=num_runs, time_limit_s=time_limit, seed=seed
     )
-    _show(report.benchmark_document(benchmark), report.benchmark_text(benchmark), as_json, output)
+    _show(report.benchmark_document(benchmark), tables.benchmark_text(benchmark), as_json, output)
 
 
 @main.command()
@@ -129,11 +129,11 @@ def run(
 @_output
 def compare(before: Path, after: Path, rules: tuple[str, ...], as_json: bool, output: Path | None) -> None:
     """Compare two results of `run --json`; exit with 1 if the second is worse beyond the noise."""
-    from tflite_bench import comparison, report
+    from tflite_bench import comparison, report, tables
 
     limits = [comparison.read_rule(rule) for rule in rules]
     result = comparison.compare(comparison.read_document(before), comparison.read_document(after), limits)
-    _show(report.comparison_document(result, limits), report.comparison_text(result), as_json, output)
+    _show(report.comparison_document(result, limits), tables.comparison_text(result), as_json, output)
     sys.exit(0 if result.passed else 1)
 
 
@@ -142,11 +142,42 @@ def compare(before: Path, after: Path, rules: tuple[str, ...], as_json: bool, ou
 @_output
 def devices(as_json: bool, output: Path | None) -> None:
     """List what can be measured on from here, and what is missing."""
-    from tflite_bench import report
+    from tflite_bench import report, tables
     from tflite_bench.devices import list_devices
 
     found = list_devices()
-    _show(report.devices_document(found), report.devices_text(found), as_json, output)
+    _show(report.devices_document(found), tables.devices_text(found), as_json, output)
+
+
+@main.command()
+@click.argument("profile", type=click.Path(path_type=Path))
+@click.option("--on", "choice", default="litert", show_default=True, help="Where; see run.")
+@click.option("--int8-only", is_flag=True, help="Leave the float networks out, and their costs.")
+@click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
+@click.option("--device-binary", help="Path of the program that a device has already.")
+@click.option("--device-folder", help="Folder on a device to write to.")
+@click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
+@click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh.")
+@_as_json
+@_output
+def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output: Path | None, **wishes: Any) -> None:
+    """Measure some ninety generated networks and write PROFILE, a .toml file that kd-edge --device takes.
+
+    It takes about two minutes on this machine. The profile states how far its predictions may be off.
+    """
+    if profile.suffix != ".toml":
+        raise ConfigError(f"expected the path of a .toml file to write, received {str(profile)!r}")
+    from tflite_bench import calibration, report, tables
+    from tflite_bench.choice import Wishes, make_runner
+    from tflite_bench.device_profile import profile_toml
+
+    result = calibration.calibrate(
+        make_runner(choice, Wishes(**wishes)),
+        dtypes=("int8",) if int8_only else calibration.DTYPES,
+        progress=lambda name: click.echo(f"\r{name:50}", nl=False, err=True) if sys.stderr.isatty() else None,
+    )
+    _write(profile, profile_toml(result).rstrip("\n"))
+    _show(report.calibration_document(result), tables.calibration_text(result), as_json, output)
 
 
 @main.command()
@@ -155,7 +186,7 @@ def devices(as_json: bool, output: Path | None) -> None:
 @_output
 def inspect(model: str, as_json: bool, output: Path | None) -> None:
     """Show the operators, tensors, sizes and quantization of MODEL, without running it."""
-    from tflite_bench import report, tflm
+    from tflite_bench import report, tables, tflm
     from tflite_bench.errors import RunnerError
     from tflite_bench.model import read_model
 
@@ -167,7 +198,7 @@ def inspect(model: str, as_json: bool, output: Path | None) -> None:
     except RunnerError as error:
         reason = str(error)
     document = report.model_document(info, missing_ops=missing, missing_reason=reason)
-    _show(document, report.model_text(info, missing_ops=missing, missing_reason=reason), as_json, output)
+    _show(document, tables.model_text(info, missing_ops=missing, missing_reason=reason), as_json, output)
 
 
 def _show(document: dict[str, Any], text: str, as_json: bool, output: Path | None) -> None:

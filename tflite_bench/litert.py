@@ -119,7 +119,7 @@ class LiteRTRunner:
                 "arena_persistent_bytes": arena,
                 "arena_nonpersistent_bytes": arena,
                 "arena_minimum_bytes": arena,
-                "ops.latency_ms": "LiteRT's Python interpreter does not time single operators",
+                "ops.latency_ms": "LiteRT's Python interface times no single operators, benchmark_model does",
             },
         )
 

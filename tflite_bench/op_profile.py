@@ -3,15 +3,32 @@
 import csv
 import re
 
-from ai_edge_litert import profiling_info_pb2
 from google.protobuf.message import DecodeError
 
 from tflite_bench.errors import RunnerError
+from tflite_bench.messages import message_class
 from tflite_bench.runner import OpResult
 
 _RUNS_TITLE = "Operator-wise Profiling Info for Regular Benchmark Runs:"
 _ORDER_TITLE = re.compile(r"=+ Run Order =+")
 _COLUMNS = ["node type", "first", "avg_ms", "%", "cdf%", "mem KB", "times called", "name"]
+_PROFILE = message_class(
+    {
+        "Profile": [("runtime_profile", 3, "Model")],
+        "Model": [("subgraph_profiles", 1, "[Subgraph]"), ("delegate_profiles", 2, "[Delegate]")],
+        "Subgraph": [("per_op_profiles", 3, "[Op]")],
+        "Delegate": [("per_op_profiles", 2, "[Op]")],
+        "Op": [
+            ("node_type", 1, "string"),
+            ("inference_microseconds", 2, "Times"),
+            ("times_called", 4, "int64"),
+            ("name", 5, "string"),
+            ("run_order", 6, "int64"),
+        ],
+        "Times": [("sum", 8, "int64"), ("count", 9, "int64")],
+    },
+    "Profile",
+)
 _NODE = re.compile(r":(\d+)$")
 
 
@@ -26,7 +43,7 @@ def read_proto(content: bytes) -> tuple[OpResult, ...]:
     Raises:
         RunnerError: The file is broken, cut off, or holds no operator.
     """
-    data = profiling_info_pb2.BenchmarkProfilingData()
+    data = _PROFILE()
     try:
         data.ParseFromString(content)
     except DecodeError as error:

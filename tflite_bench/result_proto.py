@@ -1,29 +1,24 @@
-"""Reads the file that `benchmark_model --result_file_path` writes: a small protocol buffer.
+"""Reads the file that `benchmark_model --result_file_path` writes: a small protocol buffer."""
 
-No package ships its description, so the fields that are read are described here.
-"""
-
-import functools
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from tflite_bench.errors import RunnerError
+from tflite_bench.messages import message_class
 from tflite_bench.printout import Printout, without_samples
 from tflite_bench.stats import LatencyStats
 
 _LATENCY = ("avg", "min", "max", "std", "median", "p5", "p95", "init", "warmup_first", "warmup_avg")
-_FLOAT = descriptor_pb2.FieldDescriptorProto.TYPE_FLOAT
-_INT64 = descriptor_pb2.FieldDescriptorProto.TYPE_INT64
-_MESSAGE = descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
-# Message: (field, number, type).
-_MESSAGES = {
-    "Latency": [(f"{name}_ms", number, _FLOAT) for number, name in enumerate(_LATENCY, 1)],
-    "Memory": [("init_kb", 1, _INT64), ("overall_kb", 2, _INT64)],
-    "Misc": [("model_size_mb", 1, _FLOAT), ("num_runs", 2, _INT64), ("num_warmup_runs", 3, _INT64)],
-    "Result": [("latency", 2, "Latency"), ("memory", 3, "Memory"), ("misc", 4, "Misc")],
-}
+_RESULT = message_class(
+    {
+        "Latency": [(f"{name}_ms", number, "float") for number, name in enumerate(_LATENCY, 1)],
+        "Memory": [("init_kb", 1, "int64"), ("overall_kb", 2, "int64")],
+        "Misc": [("model_size_mb", 1, "float"), ("num_runs", 2, "int64"), ("num_warmup_runs", 3, "int64")],
+        "Result": [("latency", 2, "Latency"), ("memory", 3, "Memory"), ("misc", 4, "Misc")],
+    },
+    "Result",
+)
 
 
 def read_result(content: bytes) -> Printout:
@@ -35,7 +30,7 @@ def read_result(content: bytes) -> Printout:
     Raises:
         RunnerError: The file is empty, cut off or of another form.
     """
-    message: Any = _result_class()()
+    message: Any = _RESULT()
     try:
         message.ParseFromString(content)
     except DecodeError as error:
@@ -54,20 +49,3 @@ def read_result(content: bytes) -> Printout:
     return Printout(
         latency, message.misc.num_runs, message.misc.num_warmup_runs, memory_bytes, without_samples(latency)
     )
-
-
-@functools.cache
-def _result_class() -> type[Any]:
-    file = descriptor_pb2.FileDescriptorProto(name="tflite_bench/result.proto", package="tflite_bench", syntax="proto2")
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field, number, kind in fields:
-            entry = message.field.add(name=field, number=number, label="LABEL_OPTIONAL")
-            if isinstance(kind, str):
-                entry.type, entry.type_name = _MESSAGE, f".tflite_bench.{kind}"
-            else:
-                entry.type = kind
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    result: type[Any] = message_factory.GetMessageClass(pool.FindMessageTypeByName("tflite_bench.Result"))
-    return result

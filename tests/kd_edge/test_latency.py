@@ -99,6 +99,15 @@ def test_the_work_of_an_op_is_counted(graph: Graph, expected: tuple[str, int, in
     assert work_of(graph.tensors, graph.ops[0]) == expected
 
 
+def test_input_channels_are_rounded_up_to_what_the_int8_kernels_take_at_once() -> None:
+    # 16 positions x 9 of the window x 3 inputs x 8 filters; the inputs become 4.
+    board = device(conv=KernelCost(cycles_per_mac=2.0))
+    assert latency_ms(conv(3), replace(board, channel_block=4)).ms == pytest.approx(16 * 9 * 4 * 8 * 2 / 1000)
+    assert latency_ms(conv(3, channels=8), replace(board, channel_block=4)).ms == pytest.approx(16 * 9 * 64 * 2 / 1000)
+    floats = replace(board, channel_block=16, float32=board.int8)
+    assert latency_ms(conv(3, dtype="float32"), floats).ms == pytest.approx(3456 * 2 / 1000)
+
+
 def test_bytes_of_float_tensors_count_four_times() -> None:
     assert work_of(conv(3, dtype="float32").tensors, conv(3, dtype="float32").ops[0])[2] == 4 * (16 * 27 + 16 * 8)
 

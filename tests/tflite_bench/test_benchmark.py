@@ -11,7 +11,8 @@ import pytest
 
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.errors import ConfigError, ModelFileError
-from tflite_bench.report import benchmark_document, benchmark_text, to_json
+from tflite_bench.report import benchmark_document, to_json
+from tflite_bench.tables import benchmark_text
 from tflite_bench.timing import Plan
 
 SCHEMA = json.loads((files("tflite_bench") / "schemas" / "benchmark.schema.json").read_text())

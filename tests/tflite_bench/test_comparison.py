@@ -12,8 +12,9 @@ import pytest
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.comparison import Rule, compare, read_document, read_rule
 from tflite_bench.errors import ConfigError
-from tflite_bench.report import benchmark_document, comparison_document, comparison_text, to_json
+from tflite_bench.report import benchmark_document, comparison_document, to_json
 from tflite_bench.runner import Execution
+from tflite_bench.tables import comparison_text
 from tflite_bench.timing import Plan
 
 SCHEMA = json.loads((files("tflite_bench") / "schemas" / "compare.schema.json").read_text())

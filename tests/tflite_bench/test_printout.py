@@ -1,6 +1,8 @@
 """Reading what a real `benchmark_model` printed and wrote (recordings of TFLite's C++ tool)."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,6 +172,20 @@ def test_profiles_list_the_operators_in_order_with_their_mean_time(
     assert [op.op for op in ops] == OPS
     assert [op.index for op in ops] == list(range(16))
     assert ops[0].latency_ms == first_ms
+
+
+def test_a_profile_is_read_as_with_the_description_that_litert_ships() -> None:
+    # In a process of its own: it cannot be loaded beside TensorFlow's.
+    code = (
+        "import sys; from ai_edge_litert import profiling_info_pb2 as p; d = p.BenchmarkProfilingData()\n"
+        "d.ParseFromString(open(sys.argv[1], 'rb').read())\n"
+        "for op in d.runtime_profile.subgraph_profiles[0].per_op_profiles:\n"
+        "    times = op.inference_microseconds; print(op.node_type, times.sum / times.count / 1e3)"
+    )
+    path = RECORDINGS / "prof.pb"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    expected = [(kind, float(time_ms)) for kind, time_ms in map(str.split, done.stdout.splitlines())]
+    assert [(op.op, op.latency_ms) for op in read_proto(path.read_bytes())] == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,162 @@
+"""Measures generated networks on a target and fits the device profile that `kd-edge --device` takes."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflite_bench.calibration_set import networks
+from tflite_bench.errors import ConfigError, RunnerError
+from tflite_bench.fit import Matrix, fit_costs, held_out_ratios, work_matrix
+from tflite_bench.model import read_model
+from tflite_bench.runner import Runner
+from tflite_bench.timing import Plan
+from tflite_bench.work import CLASSES, count_work
+
+DTYPES = ("int8", "float32")
+
+_BLOCKS = (1, 4, 8, 12, 16, 24, 32)
+_WIDEST = 0.9  # share of the networks that the profile's error covers
+_TOO_COARSE = ("tflm", "litert-benchmark", "qemu", "ethos-u")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one class of operators costs.
+
+    Attributes:
+        ns_per_mac: Nanoseconds per multiply-accumulate.
+        ns_per_byte: Nanoseconds per byte moved.
+        fixed_ns: Nanoseconds per call.
+    """
+
+    ns_per_mac: float
+    ns_per_byte: float
+    fixed_ns: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One network of the calibration.
+
+    Attributes:
+        name: Its name.
+        dtype: Its type.
+        measured_ms: Its median latency, or the mean where a program tells no median.
+        predicted_ms: Its latency as predicted from all other networks.
+    """
+
+    name: str
+    dtype: str
+    measured_ms: float
+    predicted_ms: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The costs of a runtime on a device.
+
+    Attributes:
+        runner: Name of the runner that measured.
+        device: What is known of the device if it is not this machine.
+        costs: For each dtype the costs of each class of operators.
+        channel_block: How many input channels the int8 kernels take at once; see `kd_edge`'s device profiles.
+        networks: What was measured, and how well each is predicted from the others.
+        mean_error: Mean of |predicted / measured - 1| over the networks.
+        error_percent: 90 % of the networks are predicted within this factor, as the profile states it.
+    """
+
+    runner: str
+    device: Mapping[str, str]
+    costs: Mapping[str, Mapping[str, Cost]]
+    channel_block: int
+    networks: tuple[Measured, ...]
+    mean_error: float
+    error_percent: float
+
+
+def calibrate(
+    runner: Runner,
+    *,
+    dtypes: Sequence[str] = DTYPES,
+    plan: Plan | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Calibration:
+    """Measure generated networks and fit the costs of the operators.
+
+    Args:
+        runner: What measures; it must measure wall times of single inferences or their median.
+        dtypes: Types of networks to measure.
+        plan: How long to measure each network; None for up to 4 s.
+        progress: Called with the name of every network before it is measured.
+
+    Raises:
+        ConfigError: The runner measures no times that mean something for its device.
+        RunnerError: It failed.
+    """
+    if runner.name.partition(":")[0] in _TOO_COARSE or runner.name.endswith("litert-benchmark"):
+        raise ConfigError(f"cannot calibrate on {runner.name}: expected wall times of a real device, not rounded")
+    plan = plan or Plan(time_limit_s=4.0)
+    measured: dict[str, dict[str, tuple[bytes, float]]] = {}
+    device: Mapping[str, str] = {}
+    for dtype in dtypes:
+        measured[dtype] = {}
+        for name, content in networks(dtype):
+            progress(f"{dtype} {name}")
+            result = runner.benchmark(content, plan)
+            device = result.device
+            latency = result.latency
+            time_ms = None if latency is None else latency.median_ms or latency.avg_ms
+            if not time_ms:
+                raise RunnerError(f"cannot calibrate: {runner.name} measured 0 ms for {name}, its clock is too coarse")
+            measured[dtype][name] = content, time_ms
+    return fit_calibration(runner.name, device, measured)
+
+
+def fit_calibration(
+    runner: str, device: Mapping[str, str], measured: Mapping[str, Mapping[str, tuple[bytes, float]]]
+) -> Calibration:
+    """Fit the costs of operators to measured networks.
+
+    Args:
+        runner: Name of the runner that measured.
+        device: See `Calibration`.
+        measured: For each dtype, name, file and latency in ms of every network.
+    """
+    costs, rows, block = {}, [], 1
+    for dtype, entries in measured.items():
+        times_ns = np.array([time_ms * 1e6 for _, time_ms in entries.values()])
+        contents = [content for content, _ in entries.values()]
+        work, ratios, chosen = _best_fit(contents, times_ns, _BLOCKS if dtype == "int8" else (1,))
+        block = chosen if dtype == "int8" else block
+        costs[dtype] = _costs(fit_costs(work, times_ns))
+        rows += [
+            Measured(name, dtype, time_ms, time_ms * ratio)
+            for (name, (_, time_ms)), ratio in zip(entries.items(), ratios.tolist(), strict=True)
+        ]
+    all_ratios = np.array([row.predicted_ms / row.measured_ms for row in rows])
+    factors = np.maximum(all_ratios, 1 / np.maximum(all_ratios, 1e-3))
+    return Calibration(
+        runner=runner,
+        device=device,
+        costs=costs,
+        channel_block=block,
+        networks=tuple(rows),
+        mean_error=float(np.abs(all_ratios - 1).mean()),
+        error_percent=round(float(np.quantile(factors, _WIDEST) - 1) * 100, 1),
+    )
+
+
+def _best_fit(contents: Sequence[bytes], times_ns: Matrix, blocks: Iterable[int]) -> tuple[Matrix, Matrix, int]:
+    """Return the work, the held-out ratios and the block of channels that predicts them best."""
+    models = [read_model(content) for content in contents]
+    fits = []
+    for block in blocks:
+        work = work_matrix([count_work(model, channel_block=block) for model in models])
+        fits.append((work, held_out_ratios(work, times_ns), block))
+    return min(fits, key=lambda fit: float(np.abs(fit[1] - 1).mean()))
+
+
+def _costs(values: Matrix) -> dict[str, Cost]:
+    table = values.reshape(len(CLASSES), -1).tolist()
+    return {kernel: Cost(*row) for kernel, row in zip(CLASSES, table, strict=True)}
