@@ -17,6 +17,7 @@ from kd_edge.guides import FINAL, OWN_LOSS, StoredTeacher, fresh_metrics, fresh_
 from kd_edge.ledger import HaltingReport, Ledger
 from kd_edge.lessons import Classroom, as_losses, as_weights, make_guides, make_lessons
 from kd_edge.targets import SoftTargets, Taught
+from kd_edge.tracing import build_metrics, labels_like
 from kd_edge.watch import Watch
 from kd_edge.workers import local_batch, with_worker_axis
 
@@ -307,6 +308,10 @@ class Distiller(keras.distillation.Distiller):
         if self._distribute_strategy is not None and iterator is not None:
             iterator, data_batch = None, local_batch(self._distribute_strategy, iterator)
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        if iterator is not None:
+            labels = labels_like(iterator)
+            for model in (self, self.trainee) if self.trainee else (self,):
+                build_metrics(model, labels, self.student)
 
     def _observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
         return self._classroom.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}

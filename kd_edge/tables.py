@@ -130,6 +130,7 @@ def halting_lines(reports: list[Result]) -> Iterator[str]:
     """Yield one line per guide: whether and why it was halted, what it cost and what halting it saved."""
     for report in reports:
         spent = _effort(report["macs_spent"], report["seconds_spent"])
+        spent += f" in {report['data_passes']:.3g} passes over the data"
         if not report["halted"]:
             yield f"the {report['guide']} stayed to the end and cost {spent}"
             continue

@@ -9,15 +9,15 @@ in the same round. Memory is measured in a child process of its own. Needs the e
 import argparse
 import gc
 import json
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from page import fill
 
@@ -49,6 +49,31 @@ STUDENT = {
 NUM_WARM_UP = 2  # rounds that trace
 
 
+def _teacher(data: Dataset) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return build_teacher(data.input_shape, data.num_classes, width=TEACHER_WIDTH)
+
+
+def _student(data: Dataset) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return StudentSpace.family("ds_cnn", data.input_shape, data.num_classes).blueprint(STUDENT).to_keras()
+
+
+def _distiller(data: Dataset, teacher: Any, *, kind: type = Distiller, **kwargs: Any) -> keras.Model:
+    return kind(teacher, _student(data), keras.distillation.LogitsDistillation(4.0), **kwargs)
+
+
+ARMS: dict[str, Callable[[Dataset, SoftTargets], keras.Model]] = {
+    PLAIN: lambda data, targets: _student(data),
+    KERAS: lambda data, targets: _distiller(data, _teacher(data), kind=keras.distillation.Distiller),
+    LIVE: lambda data, targets: _distiller(data, _teacher(data)),
+    STORED: lambda data, targets: _distiller(data, targets),
+    LIVE_LEFT: lambda data, targets: _distiller(data, _teacher(data), trainee="like_teacher"),
+    STORED_LEFT: lambda data, targets: _distiller(data, targets, trainee=_teacher(data)),
+}
+NEVER_HAD_ONE = {LIVE_LEFT: LIVE, STORED_LEFT: STORED}
+
+
 def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -67,6 +92,7 @@ def main() -> None:
         "batch_size": args.batch_size,
         "one_step_per_execution": speed(data, args.epochs, args.batch_size),
         "eight_steps_per_execution": speed(data, args.epochs, args.batch_size, steps_per_execution=8),
+        "jit_compile": speed(data, 6, args.batch_size, arms=(PLAIN, STORED), jit_compile=True),
         "memory": [_in_child(width) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH)],
     }
     document = make_document("bench_distiller", result) | {"tool": "tools/bench_distiller.py"}
@@ -89,55 +115,64 @@ def networks(data: Dataset) -> dict[str, int | float]:
     }
 
 
-def speed(data: Dataset, epochs: int, batch_size: int, **compiled: int) -> dict[str, Any]:
+def speed(
+    data: Dataset, epochs: int, batch_size: int, *, arms: Sequence[str] = tuple(ARMS), **compiled: Any
+) -> dict[str, Any]:
     """Return for each way of training its seconds per epoch and its ratio to the plain student.
 
     Args:
         data: The samples.
         epochs: Rounds, those that trace included.
         batch_size: Samples per step.
+        arms: Which ways, the plain student first.
         **compiled: Options of `compile` for all of them.
     """
-    seconds: dict[str, list[float]] = {}
     start = time.perf_counter()
     targets = soft_targets(_teacher(data), data.x_train)
     targets_seconds = time.perf_counter() - start
-    arms = {name: make(data, targets) for name, make in _ARMS.items()}
-    for model in arms.values():
+    models = {name: ARMS[name](data, targets) for name in arms}
+    for model in models.values():
         model.compile(
             keras.optimizers.AdamW(2e-3),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
             **compiled,
         )
-    batches = tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train)).batch(batch_size, drop_remainder=True)
+    samples = tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train))
+    batches = samples.batch(batch_size, drop_remainder=True).prefetch(2)
+    seconds: dict[str, list[np.ndarray]] = {name: [] for name in arms}
     for epoch in range(epochs):
-        for name, model in arms.items():
-            seconds.setdefault(name, []).append(_epoch_seconds(model, batches.prefetch(2), epoch))
-        for name in (STORED_LEFT, LIVE_LEFT):
-            if epoch == 0:
-                arms[name].halt("trainee")
-    return {"targets_seconds": targets_seconds, "arms": {name: _ratios(seconds, name) for name in arms}}
+        for name, model in models.items():
+            seconds[name].append(_epoch_seconds(model, batches, epoch))
+            if epoch == 0 and "trainee" in getattr(model, "guides", ()):
+                model.halt("trainee")
+    return {"targets_seconds": targets_seconds, "arms": {name: _figures(seconds, name) for name in arms}}
 
 
-def _epoch_seconds(model: keras.Model, batches: tf.data.Dataset, epoch: int) -> float:
-    marks: list[float] = []
-    clock = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: marks.append(time.perf_counter()),
-        on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()),
-    )
+def _epoch_seconds(model: keras.Model, batches: tf.data.Dataset, epoch: int) -> np.ndarray:
+    """Return wall-clock and processor time of an epoch's steps."""
+    marks: list[tuple[float, float]] = []
+
+    def mark(epoch: int, logs: Any) -> None:
+        marks.append((time.perf_counter(), time.process_time()))
+
+    clock = keras.callbacks.LambdaCallback(on_epoch_begin=mark, on_epoch_end=mark)
     model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, verbose=0, callbacks=[clock])
-    return marks[1] - marks[0]
+    return np.subtract(marks[1], marks[0])
 
 
-def _ratios(seconds: Mapping[str, list[float]], name: str) -> dict[str, float]:
-    own, plain = seconds[name][NUM_WARM_UP:], seconds[PLAIN][NUM_WARM_UP:]
-    before = seconds[{STORED_LEFT: STORED, LIVE_LEFT: LIVE}.get(name, PLAIN)][NUM_WARM_UP:]
-    return {
-        "seconds_per_epoch": statistics.median(own),
-        "ratio": statistics.median(a / b for a, b in zip(own, plain, strict=True)),
-        "ratio_without_trainee": statistics.median(a / b for a, b in zip(own, before, strict=True)),
+def _figures(seconds: Mapping[str, list[np.ndarray]], name: str) -> dict[str, float]:
+    own, plain = (np.array(seconds[arm][NUM_WARM_UP:]) for arm in (name, PLAIN))
+    figures = {
+        "seconds_per_epoch": float(np.median(own[:, 0])),
+        "ratio": float(np.median(own[:, 0] / plain[:, 0])),
+        "cpu_ratio": float(np.median(own[:, 1] / plain[:, 1])),
     }
+    if name in NEVER_HAD_ONE:
+        before = np.array(seconds[NEVER_HAD_ONE[name]][NUM_WARM_UP:])
+        figures["ratio_without_trainee"] = float(np.median(own[:, 0] / before[:, 0]))
+        figures["cpu_ratio_without_trainee"] = float(np.median(own[:, 1] / before[:, 1]))
+    return figures
 
 
 def memory(width: int) -> dict[str, Any]:
@@ -183,30 +218,6 @@ def _resident_bytes() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
 
-def _teacher(data: Dataset) -> keras.Model:
-    keras.utils.set_random_seed(0)
-    return build_teacher(data.input_shape, data.num_classes, width=TEACHER_WIDTH)
-
-
-def _student(data: Dataset) -> keras.Model:
-    keras.utils.set_random_seed(0)
-    return StudentSpace.family("ds_cnn", data.input_shape, data.num_classes).blueprint(STUDENT).to_keras()
-
-
-def _distiller(data: Dataset, teacher: Any, *, kind: type = Distiller, **kwargs: Any) -> keras.Model:
-    return kind(teacher, _student(data), keras.distillation.LogitsDistillation(4.0), **kwargs)
-
-
-_ARMS: dict[str, Callable[[Dataset, SoftTargets], keras.Model]] = {
-    PLAIN: lambda data, targets: _student(data),
-    KERAS: lambda data, targets: _distiller(data, _teacher(data), kind=keras.distillation.Distiller),
-    LIVE: lambda data, targets: _distiller(data, _teacher(data)),
-    STORED: lambda data, targets: _distiller(data, targets),
-    LIVE_LEFT: lambda data, targets: _distiller(data, _teacher(data), trainee="like_teacher"),
-    STORED_LEFT: lambda data, targets: _distiller(data, targets, trainee=_teacher(data)),
-}
-
-
 def render(document: Mapping[str, Any]) -> str:
     """Return the figures as Markdown."""
     return "\n".join(_lines(document))
@@ -219,16 +230,28 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"Teacher {result['teacher_macs'] / 1e6:.1f} M MACs, {result['macs_ratio']:.0f} times the student's; "
     yield f"{result['epochs']} epochs, batches of {result['batch_size']}."
     yield ""
-    one, eight = result["one_step_per_execution"]["arms"], result["eight_steps_per_execution"]["arms"]
-    yield "| an epoch of | seconds | ratio to plain | with `steps_per_execution=8`: seconds | ratio |"
-    yield "|---|---|---|---|---|"
-    for name in one:
-        cells = [f"{arm['seconds_per_epoch']:.2f} | {arm['ratio']:.2f}" for arm in (one[name], eight[name])]
+    yield "| an epoch of | seconds | ratio | processor time | 8 steps per execution: seconds | ratio | processor time |"
+    yield "|---|---|---|---|---|---|---|"
+    runs = [result[f"{number}_per_execution"]["arms"] for number in ("one_step", "eight_steps")]
+    for name in runs[0]:
+        cells = [
+            f"{run[name]['seconds_per_epoch']:.2f} | {run[name]['ratio']:.2f} | {run[name]['cpu_ratio']:.2f}"
+            for run in runs
+        ]
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
-    for name in (LIVE_LEFT, STORED_LEFT):
-        ratio = one[name]["ratio_without_trainee"], eight[name]["ratio_without_trainee"]
-        yield f"* {name}: {ratio[0]:.2f} and {ratio[1]:.2f} times an epoch of the run that never had one."
+    for name in NEVER_HAD_ONE:
+        wall, cpu = ([run[name][f"{kind}ratio_without_trainee"] for run in runs] for kind in ("", "cpu_"))
+        yield (
+            f"* {name}: {wall[0]:.2f} and {wall[1]:.2f} times an epoch of the same run that never had one "
+            f"(processor time {cpu[0]:.2f} and {cpu[1]:.2f})."
+        )
+    plain, stored = (result["jit_compile"]["arms"][name] for name in (PLAIN, STORED))
+    slower = plain["seconds_per_epoch"] / runs[0][PLAIN]["seconds_per_epoch"]
+    yield (
+        f"* `jit_compile=True`: the plain student took {slower:.1f} times as long as without; soft targets "
+        f"{stored['ratio']:.2f} times the plain student."
+    )
     yield f"* The soft targets took {result['one_step_per_execution']['targets_seconds']:.1f} s, once."
     for row in result["memory"]:
         fell = row["resident_megabytes_before"] - row["resident_megabytes_after"]

@@ -1,0 +1,91 @@
+"""The study that sets the defaults of halting: its arithmetic, and a small version of it."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from halting_results import ALONE, NEVER, RULES, paired, render, summarize
+from study_halting import ARMS, Settings, Study, Task
+
+from kd_edge.data import load_data
+from kd_edge.halting import EarlyHalting
+
+PAGE = Path(__file__).parents[1] / "docs" / "halting.md"
+QUICK, SLOW = RULES[1], RULES[0]
+
+
+def row(data, seed, arm, accuracy, macs):
+    figures = {"accuracy": accuracy, "guide_macs": macs, "seconds": 1.0, "halted": {}}
+    return {"data": data, "seed": seed, "arm": arm, **figures}
+
+
+def document(rows):
+    arms = list(dict.fromkeys(r["arm"] for r in rows))
+    return {"result": {"rows": rows, "arms": arms}}
+
+
+def test_the_interval_is_that_of_the_paired_t_test():
+    mean, half_width = paired([0.9, 0.8, 0.7], [0.8, 0.8, 0.5])
+    # Differences 10, 0 and 20 points: mean 10, deviation 10; the quantile for 2 degrees of freedom is 4.303.
+    assert mean == pytest.approx(10)
+    assert half_width == pytest.approx(4.303 * 10 / math.sqrt(3))
+
+
+def test_one_seed_has_no_interval():
+    assert paired([0.9], [0.8]) == (pytest.approx(10), None)
+
+
+def test_a_seed_that_lacks_an_arm_does_not_count():
+    rows = [row("a", seed, arm, 0.5 + seed / 10, 10) for seed in (0, 1) for arm in (ALONE, NEVER)]
+    found = summarize(document(rows[:-1]))["data"]["a"]
+    assert (found[ALONE]["num_seeds"], found[ALONE]["accuracy"]) == (1, 0.5)
+
+
+def test_data_sets_count_alike_and_their_macs_add_up():
+    rows = [row(d, 0, arm, a, 10) for d, a in (("a", 0.5), ("b", 0.9)) for arm in (ALONE, NEVER)]
+    overall = summarize(document(rows))["overall"][ALONE]
+    assert (overall["accuracy"], overall["guide_macs"]) == (pytest.approx(0.7), 20)
+
+
+@pytest.mark.parametrize(("loss", "chosen"), [(0.001, QUICK), (0.003, SLOW)])
+def test_the_default_saves_most_without_losing_more_than_the_limit(loss, chosen):
+    rows = [row("a", 0, arm, accuracy, macs) for arm, accuracy, macs in (
+        (ALONE, 0.8, 0), (NEVER, 0.9, 100), (SLOW, 0.9, 60), (QUICK, 0.9 - loss, 30),
+    )]  # fmt: skip
+    assert summarize(document(rows))["default_rule"] == chosen
+
+
+def test_the_default_of_early_halting_is_the_one_that_the_study_found():
+    results = json.loads((PAGE.parent / "results" / "halting.json").read_text())
+    (chosen,) = ARMS[summarize(results)["default_rule"]].halting(Settings())
+    default = EarlyHalting()
+    assert type(default.rule) is type(chosen.rule)
+    assert vars(default.rule) == vars(chosen.rule)
+
+
+def test_the_page_shows_the_results_that_are_there():
+    results = json.loads((PAGE.parent / "results" / "halting.json").read_text())
+    assert render(results, summarize(results)).rstrip() in PAGE.read_text()
+
+
+@pytest.mark.slow
+def test_a_small_study_runs_goes_on_where_it_was_and_is_shown(waves_npz, tmp_path):
+    values = {"num_blocks": 1, "num_strided": 1, "kernel": 3, "growth": 1.0}
+    student = {"width": 4, "stem_kernel": 3, "stem_stride": 2, **values}
+    task = Task("waves", load_data(waves_npz), student, teacher_width=8)
+    settings = Settings(epochs=3, fixed_epochs=1, teacher_epochs=3)
+    results = tmp_path / "halting.json"
+    Study(results, tmp_path, settings).run([task], range(1))
+    first = json.loads(results.read_text())["result"]["rows"]
+    again = Study(results, tmp_path, settings)
+    again.run([task], range(2))
+    assert again.rows[: len(ARMS)] == first
+    assert [(r["seed"], r["arm"]) for r in again.rows] == [(seed, arm) for seed in range(2) for arm in ARMS]
+    fixed = summarize(again.document)["data"]["waves"]["trainee, fixed epoch"]
+    assert fixed["halted"]["trainee"] == [1, 1]
+    # A third of the trainee's MACs and all of the teacher's, which stays; a trainee costs three times a teacher.
+    assert fixed["share_of_never"] == pytest.approx((1 + 3 / 3) / (1 + 3))
+    assert "| trainee, fixed epoch |" in render(again.document, summarize(again.document))
+    with pytest.raises(SystemExit, match="other settings"):
+        Study(results, tmp_path, Settings())
