@@ -47,6 +47,15 @@ def results() -> dict[str, RunnerResult]:
     return {core: QemuRunner(core).benchmark(residual_network(), Plan()) for core in CORES}
 
 
+def test_a_file_of_tensorflows_converter_runs_and_gives_the_outputs_of_litert(
+    model_bytes: Callable[[str], bytes],
+) -> None:
+    # Its RESHAPE has no options, and its dense layer reads an image of 1x1 and has no bias.
+    execution = QemuRunner("m4").benchmark(model_bytes("residual_int8"), Plan()).execution
+    assert execution is not None
+    assert execution.matches_reference
+
+
 @pytest.mark.parametrize("core", list(CORES))
 def test_the_outputs_are_those_of_litert_bit_for_bit(core: str, results: dict[str, RunnerResult]) -> None:
     execution = results[core].execution
