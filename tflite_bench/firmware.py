@@ -1,6 +1,5 @@
 """Makes a program for a Cortex-M that runs a network: bakenn's C code with CMSIS-NN, a harness, and GNU's compiler."""
 
-import copy
 import importlib.metadata
 import importlib.util
 import shutil
@@ -10,13 +9,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from tflite_bench.child import Array, ChildError, run_child, serve
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.process import one_line, run_process
+from tflite_bench.spelling import spell_out
 
 COMPILER = "arm-none-eabi-gcc"
 
@@ -26,7 +24,6 @@ _FLAGS = (
     "-DBAKENN_CMSIS_NN_BUILTIN_MEMORY", "-nostartfiles", "-Wl,--gc-sections",
 )  # fmt: skip
 _HARNESS = "bench_"
-_DENSE_WITHOUT_BIAS = 6  # the first version of FULLY_CONNECTED that may lack one
 
 
 @dataclass(frozen=True)
@@ -166,57 +163,6 @@ def _compiler_version() -> str:
     return f"{COMPILER} {one_line(done.stdout)} -O2"
 
 
-def _as_bakenn_reads(model: bytes) -> bytes:
-    """Return a model with what TensorFlow's converter leaves out, since TFLite's runtimes do without.
-
-    Tensors always have the shapes that the file states, every RESHAPE repeats its shape in its options, and before a
-    dense layer that reads an image stands a RESHAPE.
-    """
-    tree = schema.ModelT.InitFromPackedBuf(model, 0)
-    graph = tree.subgraphs[0]
-    operators: list[schema.OperatorT] = []
-    for operator in graph.operators:
-        code = tree.operatorCodes[operator.opcodeIndex]
-        kind = code.builtinCode
-        if kind == schema.BuiltinOperator.FULLY_CONNECTED:
-            code.version = max(code.version, _DENSE_WITHOUT_BIAS)
-            if len(graph.tensors[operator.inputs[0]].shape) != 2:
-                operators.append(_flattened(tree, operator))
-        if kind == schema.BuiltinOperator.RESHAPE and operator.builtinOptions is None:
-            _set_shape(operator, graph.tensors[operator.outputs[0]].shape)
-        operators.append(operator)
-    graph.operators = operators
-    for tensor in graph.tensors:
-        tensor.shapeSignature = None
-    builder = flatbuffers.Builder(len(model))
-    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
-
-
-def _flattened(tree: schema.ModelT, dense: schema.OperatorT) -> schema.OperatorT:
-    """Return a RESHAPE of a dense layer's input to rows, which the layer then reads."""
-    graph = tree.subgraphs[0]
-    weights, flat = graph.tensors[dense.inputs[1]], copy.copy(graph.tensors[dense.inputs[0]])
-    flat.shape = [int(np.prod(flat.shape)) // weights.shape[1], weights.shape[1]]
-    flat.buffer = 0
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RESHAPE
-    tree.operatorCodes.append(code)
-    reshape = schema.OperatorT()
-    reshape.opcodeIndex = len(tree.operatorCodes) - 1
-    reshape.inputs, reshape.outputs = [dense.inputs[0]], [len(graph.tensors)]
-    _set_shape(reshape, flat.shape)
-    graph.tensors.append(flat)
-    dense.inputs = [reshape.outputs[0], *dense.inputs[1:]]
-    return reshape
-
-
-def _set_shape(reshape: schema.OperatorT, shape: Sequence[int]) -> None:
-    reshape.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
-    reshape.builtinOptions = schema.ReshapeOptionsT()
-    reshape.builtinOptions.newShape = list(shape)
-
-
 def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tuple[Mapping[str, Any], list[Array]]:
     import bakenn
 
@@ -224,7 +170,7 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
         kernel_policy=bakenn.KernelPolicy.STATIC_PRIORITY, enable_cmsis_nn=True, target=bakenn.CORTEX_M4
     )
     made = bakenn.compile_tflite(
-        _as_bakenn_reads(model), Path(request["folder"]) / "c", name="net", backend_options=options
+        spell_out(model), Path(request["folder"]) / "c", name="net", backend_options=options
     ).artifacts
     sources = (made.model_source, made.weights_source, made.kernels_source, *made.support_sources)
     chosen = [step.kernel_id for step in made.memory_report.steps]
