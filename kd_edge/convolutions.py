@@ -5,7 +5,7 @@ A one-dimensional layer becomes the two-dimensional op over an image of height 1
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from kd_edge.emitter import Emitter, Scaling
 from kd_edge.errors import ModelError
@@ -55,13 +55,15 @@ class Conv(Layer):
         if padding == "valid" and (unpadded := to.before_padding(source, same)) is not None:
             source, padding = unpadded, "same"
         source = to.before_scaling(source, takes=lambda s: _folds_forward(s, padding))
-        height, width = (
-            slide(size, *of)
-            for size, *of in zip(to.shape(source)[1:3], window, strides, (padding,) * 2, dilations, strict=True)
+        height, width = to.shape(source)[1:3]
+        shape = (
+            1,
+            slide(height, window[0], strides[0], padding, dilations[0]),
+            slide(width, window[1], strides[1], padding, dilations[1]),
+            channels,
         )
         constants = (to.constant(weights, num_scales=channels), to.constant((channels,), "int32", channels))
-        shape = (1, height, width, channels)
-        args = {"strides": strides, "padding": padding.upper(), "dilations": dilations}
+        args: dict[str, Any] = {"strides": strides, "padding": padding.upper(), "dilations": dilations}
         output = to.op(kind, (source, *constants), shape, **args)
         to.lengthen(output, 2 if self._has_bias() else 0)
         return output
@@ -245,7 +247,7 @@ class Conv2DTranspose(Layer):
         shape = (1, height, width, self.filters)
         constants = [to.numbers(*shape), to.constant((self.filters, *self.kernel_size, channels), "int8", self.filters)]
         bias = [to.constant((self.filters,), "int32", self.filters)] if self.use_bias else []
-        args = {"strides": self.strides, "padding": self.padding.upper()}
+        args: dict[str, Any] = {"strides": self.strides, "padding": self.padding.upper()}
         output = to.op("TRANSPOSE_CONV", (*constants, inputs[0], *bias), shape, **args)
         to.lengthen(output, 2 if self.use_bias else 0)
         return to.activate(output, self.activation)

@@ -231,10 +231,9 @@ class Emitter:
         sources = [op.inputs[0] for op in map(self._producer, (left, right)) if op is not None and op.kind == "RESHAPE"]
         shape = _broadcast(self.shape(left), self.shape(right))
         shared = self._is_shared(left) or self._is_shared(right)
-        if kind != "MAXIMUM" and kind != "MINIMUM" and len(sources) == 2 and not shared:
-            if self.shape(sources[0]) == self.shape(sources[1]) and self.shape(left) == self.shape(right):
-                inner = self.combine(kind, self._bypass(left), self._bypass(right))
-                return self.reshape(inner, shape)
+        alike = len(sources) == 2 and self.shape(sources[0]) == self.shape(sources[1])
+        if kind not in _ONE_SCALE and alike and self.shape(left) == self.shape(right) and not shared:
+            return self.reshape(self.combine(kind, self._bypass(left), self._bypass(right)), shape)
         return self.op(kind, (self._lower_rank(left), self._lower_rank(right)), shape)
 
     def flat_source(self, tensor: int) -> int:

@@ -23,6 +23,43 @@ class Task:
     loss: Callable[[], Any]
 
 
+@pytest.fixture(scope="session")
+def zoo_models() -> dict[str, Any]:
+    """Every network of the zoo as a Keras model."""
+    import zoo
+
+    return {name: zoo.build(name) for name in zoo.NETWORKS}
+
+
+@pytest.fixture(scope="session")
+def converted_zoo(zoo_models: dict[str, Any]) -> dict[str, bytes]:
+    """Every network of the zoo as the converter's int8 file."""
+    import zoo
+
+    from kd_edge.conversion import convert
+
+    return {name: convert(model, zoo.samples(model)) for name, model in zoo_models.items()}
+
+
+@pytest.fixture(scope="session")
+def students() -> list[tuple[Any, bytes]]:
+    """Random students of every family: their graph and the converter's file."""
+    from kd_edge.conversion import convert
+    from kd_edge.space import StudentSpace
+
+    rng = np.random.default_rng(3)
+    pairs = []
+    for name, shape in (("ds_cnn", (64, 6)), ("ds_cnn", (16, 16, 1)), ("resnet", (64, 6)), ("resnet", (16, 16, 3))):
+        space = StudentSpace.family(name, shape, 5)
+        blueprint = space.blueprint(space.sample(rng))
+        model = blueprint.to_keras()
+        # As after a training: of a fresh network the converter would drop or merge the equal biases.
+        noise = [np.abs(rng.normal(1, 0.1, w.shape)) if w.ndim == 1 else w for w in model.get_weights()]
+        model.set_weights(noise)
+        pairs.append((blueprint.to_graph(), convert(model, rng.normal(size=(8, *shape)))))
+    return pairs
+
+
 @pytest.fixture
 def task() -> Task:
     """The task with the same samples every time, and fresh random numbers for the networks."""
