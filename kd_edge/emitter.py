@@ -3,7 +3,6 @@
 Every rule here was read off the converter's output for the networks of `tools/zoo.py`, which the tests compare.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -372,8 +371,7 @@ def _without_dead(ops: Sequence[Op], outputs: Sequence[int]) -> list[Op]:
 
 def _broadcast(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
     rank = max(len(left), len(right))
-    pairs = zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True)
-    sizes = tuple(a if b == 1 else b for a, b in pairs)
-    if math.prod(sizes) % max(1, math.prod(left)) or math.prod(sizes) % max(1, math.prod(right)):
+    pairs = list(zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True))
+    if any(a != b and a != 1 and b != 1 for a, b in pairs):
         raise ModelError(f"cannot combine tensors of the shapes {left} and {right}: expected equal sizes or 1")
-    return sizes
+    return tuple(b if a == 1 else a for a, b in pairs)

@@ -1,5 +1,6 @@
 """A small classification task and networks for it."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,21 +25,21 @@ class Task:
 
 
 @pytest.fixture(scope="session")
-def zoo_models() -> dict[str, Any]:
-    """Every network of the zoo as a Keras model."""
+def zoo_model() -> Callable[[str], Any]:
+    """Returns a network of the zoo by its name."""
     import zoo
 
-    return {name: zoo.build(name) for name in zoo.NETWORKS}
+    return functools.cache(zoo.build)
 
 
 @pytest.fixture(scope="session")
-def converted_zoo(zoo_models: dict[str, Any]) -> dict[str, bytes]:
-    """Every network of the zoo as the converter's int8 file."""
+def zoo_file(zoo_model: Callable[[str], Any]) -> Callable[[str], bytes]:
+    """Returns a network of the zoo as the converter's int8 file, by its name."""
     import zoo
 
     from kd_edge.conversion import convert
 
-    return {name: convert(model, zoo.samples(model)) for name, model in zoo_models.items()}
+    return functools.cache(lambda name: convert(zoo_model(name), zoo.samples(zoo_model(name))))
 
 
 @pytest.fixture(scope="session")
