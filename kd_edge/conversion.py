@@ -31,9 +31,8 @@ def convert(
 
     Args:
         model: A functional or sequential model.
-        data: Training samples, shape `(samples, ...)`, scaled as for training; int8 and int16x8 calibrate on them. For a
-            model with several inputs a list or tuple of arrays in the order of `model.inputs`, or a dict of arrays by
-            the inputs' names.
+        data: Training samples, shape `(samples, ...)`, scaled as for training; int8 and int16x8 calibrate on them. For
+            several inputs a list or tuple of arrays in the order of `model.inputs`, or a dict of arrays by their names.
         quantize: `"int8"` (weights per channel, activations, input and output), `"int16x8"` (16-bit activations),
             `"float16"` (weights), `"dynamic"` (weights int8, arithmetic chosen at run time) or `"none"`.
         num_calibration_samples: How many samples of `data` are drawn for calibration.
@@ -83,7 +82,7 @@ def _batch_of_one(model: keras.Model) -> keras.Model:
 
 
 def _in_order(content: bytearray, input_names: list[str]) -> bytes:
-    """Return a file that lists inputs and outputs as the model does; the converter lists them by a hash of their names."""
+    """Return a file that lists inputs and outputs as the model does; the converter's order is a hash of their names."""
     root = schema.Model.GetRootAs(content)
     graph, signature = root.Subgraphs(0), root.SignatureDefs(0)
     outputs = [f"output_{position}" for position in range(graph.OutputsLength())]

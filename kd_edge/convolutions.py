@@ -5,7 +5,7 @@ A one-dimensional layer becomes the two-dimensional op over an image of height 1
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from kd_edge.emitter import Emitter, Scaling
 from kd_edge.errors import ModelError
@@ -14,23 +14,27 @@ from kd_edge.layer import Layer
 Pair = tuple[int, int]
 
 
-def slide(size: int, window: int, stride: int, padding: str, dilation: int = 1) -> int:
-    """Return how many positions a window takes along one dimension.
+def slide(sizes: Pair, window: Pair, strides: Pair, padding: str, dilations: Pair = (1, 1)) -> Pair:
+    """Return how many positions a window takes along the height and the width.
 
     Raises:
-        ModelError: The window is larger than the dimension.
+        ModelError: The window is larger than the image.
     """
     if padding == "same":
-        return -(-size // stride)
-    reach = (window - 1) * dilation + 1
-    if reach > size:
-        raise ModelError(f"bad window: expected at most {size}, received {reach} with valid padding")
-    return (size - reach) // stride + 1
+        return -(-sizes[0] // strides[0]), -(-sizes[1] // strides[1])
+    reach = ((window[0] - 1) * dilations[0] + 1, (window[1] - 1) * dilations[1] + 1)
+    if reach[0] > sizes[0] or reach[1] > sizes[1]:
+        raise ModelError(f"bad window: expected one within {sizes}, received {reach} with valid padding")
+    return (sizes[0] - reach[0]) // strides[0] + 1, (sizes[1] - reach[1]) // strides[1] + 1
 
 
-def _same_padding(size: int, window: int, stride: int, dilation: int) -> Pair:
-    total = max(0, (slide(size, window, stride, "same") - 1) * stride + (window - 1) * dilation + 1 - size)
-    return total // 2, total - total // 2
+def _same_paddings(sizes: Pair, window: Pair, strides: Pair, dilations: Pair) -> tuple[Pair, ...]:
+    """Return how a SAME convolution pads every dimension, before and after."""
+    paddings: list[Pair] = [(0, 0)]
+    for size, width, stride, dilation in zip(sizes, window, strides, dilations, strict=True):
+        total = max(0, (-(-size // stride) - 1) * stride + (width - 1) * dilation + 1 - size)
+        paddings.append((total // 2, total - total // 2))
+    return (*paddings, (0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +44,26 @@ class Conv(Layer):
     weighted: ClassVar[bool] = True
 
     def _convolve(
-        self, to: Emitter, source: int, weights: tuple[int, ...], strides: Pair, padding: str, dilations: Pair
+        self, to: Emitter, source: int, weights: tuple[int, int, int, int], strides: Pair, padding: str, dilations: Pair
     ) -> int:
         """Emit a convolution with weights of the shape TFLite stores; one filter deep means depthwise."""
         kind = "DEPTHWISE_CONV_2D" if self._is_depthwise() else "CONV_2D"
         channels = weights[3] if self._is_depthwise() else weights[0]
-        window = weights[1:3]
+        window = (weights[1], weights[2])
+
+        def size_of(tensor: int) -> Pair:
+            _, height, width, _ = to.shape(tensor)
+            return height, width
 
         def same(tensor: int) -> tuple[Pair, ...]:
-            height, width = to.shape(tensor)[1:3]
-            rows = _same_padding(height, window[0], strides[0], dilations[0])
-            return (0, 0), rows, _same_padding(width, window[1], strides[1], dilations[1]), (0, 0)
+            return _same_paddings(size_of(tensor), window, strides, dilations)
 
         if padding == "valid" and (unpadded := to.before_padding(source, same)) is not None:
             source, padding = unpadded, "same"
         source = to.before_scaling(source, takes=lambda s: _folds_forward(s, padding))
-        height, width = (
-            slide(size, *of)
-            for size, *of in zip(to.shape(source)[1:3], window, strides, (padding,) * 2, dilations, strict=True)
-        )
+        shape = (1, *slide(size_of(source), window, strides, padding, dilations), channels)
         constants = (to.constant(weights, num_scales=channels), to.constant((channels,), "int32", channels))
-        shape = (1, height, width, channels)
-        args = {"strides": strides, "padding": padding.upper(), "dilations": dilations}
+        args: dict[str, Any] = {"strides": strides, "padding": padding.upper(), "dilations": dilations}
         output = to.op(kind, (source, *constants), shape, **args)
         to.lengthen(output, 2 if self._has_bias() else 0)
         return output
@@ -245,7 +247,7 @@ class Conv2DTranspose(Layer):
         shape = (1, height, width, self.filters)
         constants = [to.numbers(*shape), to.constant((self.filters, *self.kernel_size, channels), "int8", self.filters)]
         bias = [to.constant((self.filters,), "int32", self.filters)] if self.use_bias else []
-        args = {"strides": self.strides, "padding": self.padding.upper()}
+        args: dict[str, Any] = {"strides": self.strides, "padding": self.padding.upper()}
         output = to.op("TRANSPOSE_CONV", (*constants, inputs[0], *bias), shape, **args)
         to.lengthen(output, 2 if self.use_bias else 0)
         return to.activate(output, self.activation)

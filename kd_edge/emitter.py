@@ -3,7 +3,6 @@
 Every rule here was read off the converter's output for the networks of `tools/zoo.py`, which the tests compare.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -231,10 +230,9 @@ class Emitter:
         sources = [op.inputs[0] for op in map(self._producer, (left, right)) if op is not None and op.kind == "RESHAPE"]
         shape = _broadcast(self.shape(left), self.shape(right))
         shared = self._is_shared(left) or self._is_shared(right)
-        if kind != "MAXIMUM" and kind != "MINIMUM" and len(sources) == 2 and not shared:
-            if self.shape(sources[0]) == self.shape(sources[1]) and self.shape(left) == self.shape(right):
-                inner = self.combine(kind, self._bypass(left), self._bypass(right))
-                return self.reshape(inner, shape)
+        alike = len(sources) == 2 and self.shape(sources[0]) == self.shape(sources[1])
+        if kind not in _ONE_SCALE and alike and self.shape(left) == self.shape(right) and not shared:
+            return self.reshape(self.combine(kind, self._bypass(left), self._bypass(right)), shape)
         return self.op(kind, (self._lower_rank(left), self._lower_rank(right)), shape)
 
     def flat_source(self, tensor: int) -> int:
@@ -373,8 +371,7 @@ def _without_dead(ops: Sequence[Op], outputs: Sequence[int]) -> list[Op]:
 
 def _broadcast(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
     rank = max(len(left), len(right))
-    pairs = zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True)
-    sizes = tuple(a if b == 1 else b for a, b in pairs)
-    if math.prod(sizes) % max(1, math.prod(left)) or math.prod(sizes) % max(1, math.prod(right)):
+    pairs = list(zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True))
+    if any(a != b and a != 1 and b != 1 for a, b in pairs):
         raise ModelError(f"cannot combine tensors of the shapes {left} and {right}: expected equal sizes or 1")
-    return sizes
+    return tuple(b if a == 1 else a for a, b in pairs)

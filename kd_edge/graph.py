@@ -111,7 +111,7 @@ class Graph(NamedTuple):
         if op.kind not in _MAC_KINDS:
             return 0
         weights = self.tensors[op.inputs[1]].shape
-        out = self.tensors[op.outputs[0]].num_elements
+        out = math.prod(self.tensors[op.outputs[0]].shape)
         if op.kind == "CONV_2D":
             return out * weights[1] * weights[2] * weights[3]
         if op.kind == "DEPTHWISE_CONV_2D":
@@ -123,18 +123,18 @@ class Graph(NamedTuple):
     @property
     def total_macs(self) -> int:
         """Multiply-accumulate operations of one inference."""
-        return sum(map(self.macs, self.ops))
+        return sum([self.macs(op) for op in self.ops if op[0] in _MAC_KINDS])
 
     @property
     def params(self) -> int:
         """Number of stored weights and biases: the elements of the constants of ops with MACs."""
-        used = {i for op in self.ops if op.kind in _MAC_KINDS for i in op.inputs if i >= 0}
-        tensors = [self.tensors[i] for i in used]
-        return sum(
-            math.prod(shape)
-            for shape, dtype, constant, scales in tensors
-            if constant and (scales or dtype == "float32")
-        )
+        tensors, total = self.tensors, 0
+        for index in {index for op in self.ops if op[0] in _MAC_KINDS for index in op[1]}:
+            shape, dtype, constant, num_scales = tensors[index]
+            # The shape argument of a transposed convolution has no scale.
+            if constant and index >= 0 and (num_scales or dtype == "float32"):
+                total += math.prod(shape)
+        return total
 
     def canonical(self) -> "Graph":
         """Return the same graph with unused tensors dropped and tensors numbered by first use."""

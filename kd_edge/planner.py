@@ -125,11 +125,11 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
     Returns:
         One step per op. The plan may be a little larger than the largest step, since it is greedy.
     """
-    live = _lifetimes(graph)
+    live = dict(sorted(_lifetimes(graph).items()))
     sizes = {index: aligned(graph.tensors[index].num_bytes) for index in live}
     steps = []
     for step, op in enumerate(graph.ops, start=1):
-        tensors = tuple(index for index in sorted(live) if live[index][0] <= step <= live[index][1])
+        tensors = tuple(index for index, (first, last) in live.items() if first <= step <= last)
         scratch = sum(map(aligned, scratch_bytes(graph.tensors, op, kernels=kernels)))
         steps.append((op.kind, sum(sizes[i] for i in tensors) + scratch, scratch, tensors))
     peak = max((total for _, total, _, _ in steps), default=0)

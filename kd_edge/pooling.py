@@ -10,9 +10,8 @@ from kd_edge.layer import Layer
 
 
 def _pool(to: Emitter, kind: str, source: int, window: tuple[int, int], strides: tuple[int, int], padding: str) -> int:
-    _, *sizes, channels = to.shape(source)
-    height, width = (slide(*of, padding) for of in zip(sizes, window, strides, strict=True))
-    shape = (1, height, width, channels)
+    _, height, width, channels = to.shape(source)
+    shape = (1, *slide((height, width), window, strides, padding), channels)
     return to.op(kind, (source,), shape, strides=strides, padding=padding.upper(), window=window)
 
 

@@ -395,6 +395,9 @@ NETWORKS: dict[str, Network] = {
     )
 }  # fmt: skip
 
+# Their conversion takes several seconds each.
+SLOW = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small")
+
 
 def build(name: str) -> keras.Model:
     """Return a network of the zoo with weights as after a training: no two biases or scales are equal.

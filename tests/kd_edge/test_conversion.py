@@ -68,6 +68,32 @@ def test_what_cannot_be_converted_is_named(model):
     dynamic = keras.Sequential([keras.Input((None, 4)), keras.layers.GlobalAveragePooling1D()])
     with pytest.raises(ModelError, match=r"expected a static input shape, received \(None, 4\)"):
         convert(dynamic, quantize="none")
-    pair = [keras.Input((3,)), keras.Input((3,))]
-    with pytest.raises(ModelError, match="expected one input, received 2"):
-        convert(keras.Model(pair, keras.layers.Add()(pair)), quantize="none")
+
+
+def two_inputs():
+    image, numbers = keras.Input((4, 4, 1), name="image"), keras.Input((3,), name="numbers")
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(image), keras.layers.Dense(5)(numbers)])
+    return keras.Model([image, numbers], [keras.layers.Dense(2)(x), keras.layers.Dense(7)(x)])
+
+
+def test_several_inputs_and_outputs_keep_their_order():
+    arrays = [SAMPLES[:8, :4, :4, :1], SAMPLES[:8, 0, 0, :1].repeat(3, axis=1)]
+    model = two_inputs()
+    content = convert(model, arrays)
+    info = read_model(content)
+    assert [t.shape for t in info.input_tensors] == [(1, 4, 4, 1), (1, 3)]
+    assert [t.shape for t in info.output_tensors] == [(1, 2), (1, 7)]
+    assert convert(model, tuple(arrays)) == content
+    assert convert(model, {"numbers": arrays[1], "image": arrays[0]}) == content
+
+
+def test_samples_that_do_not_belong_to_the_inputs_are_refused():
+    image, numbers = np.zeros((4, 4, 4, 1)), np.zeros((4, 3))
+    with pytest.raises(DataError, match="expected one array for each of 2 inputs, received 1"):
+        convert(two_inputs(), image)
+    with pytest.raises(DataError, match=r"expected arrays for \['image', 'numbers'\], received \['picture'\]"):
+        convert(two_inputs(), {"picture": image})
+    with pytest.raises(DataError, match=r"expected samples of shape \(3,\), received \(4, 4, 1\)"):
+        convert(two_inputs(), [image, image])
+    with pytest.raises(DataError, match=r"expected as many samples for each input, received \[3, 4\]"):
+        convert(two_inputs(), [image, numbers[:3]])
