@@ -73,6 +73,7 @@ def flash_bytes(graph: Graph) -> int:
             size += _CONSTANT_BYTES + (prod(shape) * DTYPE_BYTES[dtype] + 15) // 16 * 16
     kinds = set()
     for op in graph.ops:
-        kinds.add(op.kind)
-        size += _OP_BYTES + 4 * (len(op.inputs) + len(op.outputs)) + _OPTION_BYTES.get(op.kind, 0)
+        kind = op[0]
+        kinds.add(kind)
+        size += _OP_BYTES + 4 * (len(op[1]) + len(op[2])) + _OPTION_BYTES.get(kind, 0)
     return size + _OP_CODE_BYTES * len(kinds)

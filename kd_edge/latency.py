@@ -30,6 +30,7 @@ _KERNELS = {
     "LEAKY_RELU": "elementwise",
     "PRELU": "elementwise",
     "HARD_SWISH": "elementwise",
+    "RESIZE_BILINEAR": "elementwise",
     "SOFTMAX": "softmax",
     "LOGISTIC": "softmax",
     "TANH": "softmax",

@@ -98,18 +98,20 @@ def planned_bytes(graph: Graph, scratch: Sequence[tuple[int, int]] = ()) -> int:
         graph: The network.
         scratch: From `scratch_buffers`.
     """
-    placed: list[tuple[int, int, int, int]] = []
+    placed: list[tuple[int, int, int]] = []
     total = 0
     for size, _, first, last in sorted(_buffers(graph, scratch), reverse=True):
         offset = 0
-        for start, stop, begins, ends in placed:
-            if begins <= last and ends >= first:
+        # One bit per step at which the buffer lives.
+        steps = (2 << last) - (1 << first)
+        for start, stop, others in placed:
+            if others & steps:
                 if start - offset >= size:
                     break
                 if stop > offset:
                     offset = stop
         stop = offset + size
-        insort(placed, (offset, stop, first, last))
+        insort(placed, (offset, stop, steps))
         if stop > total:
             total = stop
     return total

@@ -190,9 +190,9 @@ def table(
 ) -> str:
     """Return a Markdown table of networks."""
     head = ("network", "ops", "file", "non-persistent", "arena, 64-bit", "arena, 32-bit, computed")
-    lines = [" | ".join(head), "|".join(["---"] + ["---:"] * (len(head) - 1))]
-    lines += [" | ".join((*(str(row[key]) for key in keys), *cells(row))) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
+    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
+    lines += [f"| {' | '.join((*(str(row[key]) for key in keys), *cells(row)))} |" for row in rows]
+    return "\n".join(lines)
 
 
 def chips(rows: list[dict[str, Any]]) -> str:

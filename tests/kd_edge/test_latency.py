@@ -81,6 +81,15 @@ def test_twice_the_clock_takes_half_the_time() -> None:
             ("conv", 4 * 4 * 3 * 2 * 2 * 8, 4 * 4 * 3 * 2 * 2 + 8 * 8 * 8),
         ),
         (one_op("ADD", Tensor((1, 7)), Tensor((1, 7)), Tensor((1, 7))), ("elementwise", 0, 21)),
+        (
+            one_op(
+                "RESIZE_BILINEAR",
+                Tensor((1, 2, 2, 3)),
+                Tensor((2,), "int32", constant=True),
+                Tensor((1, 4, 4, 3)),
+            ),
+            ("elementwise", 0, 12 + 48),
+        ),
         (one_op("AVERAGE_POOL_2D", Tensor((1, 4, 4, 2)), Tensor((1, 1, 1, 2))), ("pool", 0, 34)),
         (one_op("SOFTMAX", Tensor((1, 4)), Tensor((1, 4))), ("softmax", 0, 8)),
         (

@@ -100,9 +100,10 @@ def test_cmsis_nn_needs_two_patches_of_a_convolution_in_16_bits():
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_the_arena_of_a_network_of_the_zoo_is_the_interpreters_to_the_byte(name, zoo_file):
+def test_the_arena_of_a_network_of_the_zoo_is_the_interpreters_to_the_byte(name, zoo_model, zoo_file):
     content = zoo_file(name)
     predicted = arena_bytes(lower(content), pointer_bytes=8)
+    assert arena_bytes(lower(zoo_model(name)), pointer_bytes=8) == predicted
     if name == "upsampling":
         with pytest.raises(RunnerError, match="no kernel for the operator TILE"):
             measure_arena(content)
