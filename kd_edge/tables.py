@@ -25,12 +25,13 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     """Yield the checks of a verification."""
     yield f"{result['device']}: {'PASSED' if result['passed'] else 'FAILED'}"
     yield _cost_table(result, result["budget"])
-    table = _table("accuracy on the test samples", "", "share right")
-    for name, title in _ACCURACIES.items():
-        table.add_row(title, _share(result["accuracy"][name]))
-    yield table
+    yield _interval_table(result)
     yield from _parity_lines(result)
+    if result["noise"]:
+        yield _noise_table(result["noise"])
+    yield _gate_table(result["gates"])
     failed = [name for name, gate in result["gates"].items() if gate["passed"] is False]
+    yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
     if failed:
         yield f"failed checks: {', '.join(failed)}"
 
@@ -151,6 +152,31 @@ def _accuracy_table(result: Result) -> Table:
     return table
 
 
+def _interval_table(verify: Result) -> Table:
+    table = _table("accuracy on the test samples (measured)", "", "share right", "95 % interval")
+    for name, title in _ACCURACIES.items():
+        known = verify["accuracy_ci95"].get(name)
+        interval = f"{known['ci95_low']:.3f} to {known['ci95_high']:.3f}" if known else ""
+        table.add_row(title, _share(verify["accuracy"][name]), interval)
+    return table
+
+
+def _noise_table(noise: list[Result]) -> Table:
+    table = _table("float against quantized (measured)", "op", "kind", "layer", "signal to noise")
+    for op in noise:
+        ratio = op["signal_to_noise_db"]
+        table.add_row(str(op["index"]), op["op"], op["layer"], "no noise" if ratio is None else f"{ratio:.1f} dB")
+    return table
+
+
+def _gate_table(gates: Result) -> Table:
+    table = _table("checks", "", "measured", "limit", "")
+    for name, gate in gates.items():
+        figures = ("" if value is None else f"{value:,.6g}" for value in (gate["measured"], gate["limit"]))
+        table.add_row(name, *figures, _mark(gate))
+    return table
+
+
 def _gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
     points = {key: 100 * value for key, value in gain.items()}
     yield (
@@ -166,10 +192,16 @@ def _parity_lines(verify: Result) -> Iterator[str]:
         yield f"TFLM was not run: {verify['unavailable_reason'].get('parity', 'unknown')}"
         return
     yield (
-        f"LiteRT's reference kernels and TFLM: {parity['num_identical']:,} of {parity['num_samples']:,} outputs bit "
-        f"for bit the same, largest difference {parity['max_difference']} steps, same class "
-        f"in {parity['agreement']:.1%}"
+        f"LiteRT's reference kernels and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
+        f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
+        f"{parity['max_difference']:.4g} steps, same class in {parity['agreement']:.1%}"
     )
+    first = parity["first_divergence"] or parity["first_difference"]
+    if first:
+        yield (
+            f"on the worst sample, number {first['sample']}, they first differ in op {first['index']} "
+            f"({first['op']}, layer {first['layer']!r}), by {first['max_difference']:.4g} steps"
+        )
 
 
 def _interval(cost: Result) -> str:

@@ -130,6 +130,16 @@ def test_a_file_that_is_no_tflite_model_is_named(waves_npz, tmp_path):
     assert "bad.tflite" in fails("verify", path, "--data", waves_npz, "--device", "host")
 
 
+@pytest.mark.shared
+def test_a_file_that_crashes_the_interpreter_ends_the_command_with_one_line(shared_path, tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"x_{split}": rng.normal(size=(20, 96)) for split in ("train", "test")}
+    np.savez(tmp_path / "data.npz", **arrays, **{f"y_{split}": np.arange(20) % 2 for split in ("train", "test")})
+    model = shared_path / "models" / "tflm_keyword_scrambled_8bit.tflite"
+    message = fails("verify", model, "--data", tmp_path / "data.npz", "--device", "nucleo-l4r5zi")
+    assert "the runtime was ended by SIG" in message
+
+
 def test_an_output_that_cannot_be_written_is_named(files, waves_npz, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
