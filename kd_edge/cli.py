@@ -321,6 +321,21 @@ def verify(
     sys.exit(0 if checked.passed else 1)
 
 
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: RUN/bundle]")
+@_json_option
+def bundle(run_folder: Path, output: Path | None, as_json: bool) -> None:
+    """Write what firmware needs from the finished RUN; exit code 1 when its model failed a check."""
+    from kd_edge import tables
+    from kd_edge.bundle import write_bundle
+
+    written = write_bundle(run_folder, output)
+    result = asdict(written) | {"folder": str(written.folder)}
+    _print(make_document("bundle", result), as_json, tables.bundle_tables)
+    sys.exit(0 if written.passed else 1)
+
+
 def _print(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:
     if as_json:
         click.echo(json.dumps(document, indent=2))

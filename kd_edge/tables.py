@@ -69,6 +69,18 @@ def convert_tables(result: Result) -> Iterator[Table | str]:
     yield f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}"
 
 
+def bundle_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a bundle holds."""
+    table = _table(str(result["folder"]), "file", "size", "SHA-256")
+    for name, file in result["files"].items():
+        table.add_row(name, f"{file['size_bytes']:,} B", file["sha256"])
+    yield table
+    yield f"arena: {result['arena_bytes']:,} B. {result['arena_source']}"
+    yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
+    if not result["passed"]:
+        yield f"failed checks: {', '.join(result['failed_checks'])}"
+
+
 def device_tables(result: Result) -> Iterator[Table | str]:
     """Yield the devices."""
     table = _table("", "device", "core", "clock", "flash", "RAM", "speed is", "board")

@@ -118,6 +118,7 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert "expected samples of shape (32, 3), received (128, 6)" in fails("convert", student, "--data", "watch")
     assert "expected bytes such as" in fails("design", teacher, "--data", waves_npz, *device, "--flash", "much")
     assert "expected a time such as" in fails("design", teacher, "--data", waves_npz, *device, "--latency", "15")
+    assert "no finished run: expected" in fails("bundle", tmp_path)
     assert "expected 'like_teacher' or 'none'" in fails(
         "distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--trainee", "me"
     )

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from kd_edge.bundle import write_bundle
 from kd_edge.config import (
     BudgetConfig,
     DataConfig,
@@ -134,6 +135,14 @@ def test_the_written_results_follow_the_schema_and_name_the_origin_of_every_figu
     summary = (finished.folder / "summary.txt").read_text()
     assert "without a teacher" in summary
     assert max(map(len, summary.splitlines())) <= 110
+
+
+def test_a_finished_run_can_be_bundled(finished, tmp_path):
+    write_run(finished)
+    bundle = write_bundle(finished.folder, tmp_path)
+    assert bundle.passed == finished.passed
+    assert (tmp_path / "model.tflite").read_bytes() == (finished.folder / "model.tflite").read_bytes()
+    assert load_config(tmp_path / "config.toml") == finished.config
 
 
 def test_the_same_seed_gives_the_same_student(finished, tmp_path):
