@@ -80,10 +80,11 @@ class DistillConfig:
 
 @dataclass(frozen=True, slots=True)
 class ConvertConfig:
-    """The quantization; see `convert`."""
+    """The quantization; see `convert` and, for `calibration`, `choose_samples`."""
 
     quantize: str = "int8"
     num_calibration_samples: int = 300
+    calibration: str = "random"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
 """Runs a `.tflite` file in the TFLM interpreter, as far as it goes: missing operators, outputs, sizes."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from kd_edge.origins import layer_of
+from kd_edge.origins import UNNAMED, LayerNames, layer_of
 from tflite_bench import tflm
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.model import ModelInfo
@@ -71,18 +70,18 @@ class Micro:
         return dict.fromkeys(("int8_tflm", "parity", *_ARENA_FIGURES), self.reason) if self.outputs is None else {}
 
 
-def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, layers: Collection[str] = ()) -> Micro:
+def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, names: LayerNames = UNNAMED) -> Micro:
     """Run samples through TFLM and measure its arena; what it does not do is in the result.
 
     Args:
         model: Bytes of the `.tflite` file.
         info: The same, read.
         samples: In the type of the model's input.
-        layers: Names of the Keras model's layers, to name them as there.
+        names: Names of the Keras model's layers.
     """
     nothing = Measured(len(model), **dict.fromkeys(_ARENA_FIGURES))
     try:
-        if lacking := _missing_ops(info, layers):
+        if lacking := find_missing_ops(info, names):
             names = ", ".join(f"{op.op} (layer {op.layer!r})" for op in lacking)
             return Micro(nothing, missing_ops=lacking, reason=f"TFLM has no kernel for {names}")
         outputs = tflm.run_outputs(model, samples)
@@ -96,8 +95,14 @@ def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, layers: Col
     return Micro(measured, outputs, num_refusals=0)
 
 
-def _missing_ops(info: ModelInfo, layers: Collection[str]) -> tuple[MissingOp, ...]:
+def find_missing_ops(info: ModelInfo, names: LayerNames = UNNAMED) -> tuple[MissingOp, ...]:
+    """Return the operators of a file that TFLM lacks, each with the layer that made its first use.
+
+    Raises:
+        RuntimeMissingError: `tflite-micro` is not installed.
+        RunnerError: TFLM crashed or hung.
+    """
     first = {op.name: op for op in reversed(info.ops)}
     return tuple(
-        MissingOp(name, first[name].index, layer_of(info, first[name], layers)) for name in tflm.missing_ops(info)
+        MissingOp(name, first[name].index, layer_of(info, first[name], names)) for name in tflm.missing_ops(info)
     )

@@ -1,12 +1,11 @@
 """What quantization adds to the output of every op: float file against quantized file."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 import numpy as np
 
-from kd_edge.origins import layer_of
+from kd_edge.origins import UNNAMED, LayerNames, layer_of
 from kd_edge.traces import trace
 from tflite_bench.model import ModelInfo, OpInfo, TensorInfo, read_model
 
@@ -51,7 +50,7 @@ def dequantize(values: np.ndarray, tensor: TensorInfo) -> np.ndarray:
 
 
 def measure_noise(
-    model: bytes, float_model: bytes, samples: np.ndarray, *, layers: Collection[str] = ()
+    model: bytes, float_model: bytes, samples: np.ndarray, *, names: LayerNames = UNNAMED
 ) -> tuple[OpNoise, ...]:
     """Return the noise of every op of a quantized file that the float file of the same network has too.
 
@@ -59,7 +58,7 @@ def measure_noise(
         model: Bytes of the quantized `.tflite` file.
         float_model: Bytes of the float file.
         samples: A few samples as the float network reads them, shape `(samples, ...)`.
-        layers: Names of the Keras model's layers, to name them as there.
+        names: Names of the Keras model's layers.
 
     Raises:
         RunnerError: LiteRT refuses a file, crashed or hung.
@@ -73,7 +72,7 @@ def measure_noise(
         OpNoise(
             op.index,
             op.name,
-            layer_of(infos[0], op, layers),
+            layer_of(infos[0], op, names),
             _decibels(clean[other.index], dequantize(noisy[op.index], infos[0].tensors[op.outputs[0]])),
         )
         for op, other in _pairs(*infos)

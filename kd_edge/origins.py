@@ -1,14 +1,40 @@
 """Finds the Keras layer that an op of a `.tflite` file came from, by the names that the converter leaves."""
 
 import re
-from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple
 
 from tflite_bench.model import ModelInfo, OpInfo
+
+if TYPE_CHECKING:
+    import keras
 
 _RUNNING_NUMBER = re.compile(r"_\d+$")
 
 
-def layer_of(info: ModelInfo, op: OpInfo, known: Collection[str] = ()) -> str:
+class LayerNames(NamedTuple):
+    """Names of the layers of a Keras model; empty where there is no model beside the file.
+
+    Attributes:
+        known: All layers, those of nested models too. With them the number that tracing appends is taken off.
+        outputs: The layer that makes each output, whose name the converter replaces.
+    """
+
+    known: frozenset[str] = frozenset()
+    outputs: tuple[str, ...] = ()
+
+
+UNNAMED = LayerNames()
+
+
+def names_of(model: "keras.Model | None") -> LayerNames:
+    """Return the names of a model's layers; none for `None`."""
+    if model is None:
+        return UNNAMED
+    outputs = tuple(output._keras_history.operation.name for output in model.outputs)
+    return LayerNames(frozenset(layer.name for layer in model._flatten_layers()), outputs)
+
+
+def layer_of(info: ModelInfo, op: OpInfo, names: LayerNames = UNNAMED) -> str:
     """Return the name of the layer that made an op.
 
     The converter names a tensor by the path of its layer, such as `"student_1/conv2d_1/convolution"`; where it has
@@ -17,29 +43,30 @@ def layer_of(info: ModelInfo, op: OpInfo, known: Collection[str] = ()) -> str:
     Args:
         info: The file.
         op: One of its ops.
-        known: Names of the model's layers; with them the number that tracing appends to a name is taken off.
+        names: Names of the model's layers.
 
     Returns:
-        The layer's name; the tensor's name where it is no path.
+        The layer's name; the tensor's name where no layer is named.
     """
     constants = [info.tensors[i].name for i in op.inputs if i >= 0 and info.tensors[i].constant]
-    names = [info.tensors[i].name for i in op.outputs if i >= 0] + constants
-    found = [layer_in(name, known) for name in names]
-    return next((layer for layer in found if layer), next(iter(names), ""))
+    tensors = [info.tensors[i].name for i in op.outputs if i >= 0] + constants
+    found = [layer_in(name, names) for name in tensors]
+    at_end = [name for i, name in zip(info.outputs, names.outputs, strict=False) if i in op.outputs]
+    return next((layer for layer in (*found, *at_end) if layer), next(iter(tensors), ""))
 
 
-def layer_in(path: str, known: Collection[str] = ()) -> str | None:
+def layer_in(path: str, names: LayerNames = UNNAMED) -> str | None:
     """Return the layer named in a tensor's path, `None` where it is no path.
 
     Args:
         path: Paths of fused layers are separated by semicolons, the one with the weights comes last.
-        known: Names of the model's layers.
+        names: Names of the model's layers.
     """
     parts = path.split(";")[-1].split("/")
     if len(parts) < 2:
         return None
     for part in reversed(parts):
         for name in (part, _RUNNING_NUMBER.sub("", part)):
-            if name in known:
+            if name in names.known:
                 return name
     return "/".join(parts[1:-1]) or parts[0]

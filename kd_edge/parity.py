@@ -1,11 +1,10 @@
 """Whether two runtimes compute the same outputs of a `.tflite` file, and where they part."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from kd_edge.origins import layer_of
+from kd_edge.origins import UNNAMED, LayerNames, layer_of
 from kd_edge.traces import trace
 from tflite_bench.model import read_model
 
@@ -62,7 +61,12 @@ class Parity:
 
 
 def compare(
-    model: bytes, samples: np.ndarray, outputs: np.ndarray, tflm_outputs: np.ndarray, *, layers: Collection[str] = ()
+    model: bytes,
+    samples: np.ndarray,
+    outputs: np.ndarray,
+    tflm_outputs: np.ndarray,
+    *,
+    names: LayerNames = UNNAMED,
 ) -> Parity:
     """Compare the outputs of LiteRT's reference kernels and TFLM; where they differ, look for the op.
 
@@ -71,7 +75,7 @@ def compare(
         samples: What was run, in the type of the model's input.
         outputs: LiteRT's outputs, shape `(samples, ...)`.
         tflm_outputs: TFLM's.
-        layers: Names of the Keras model's layers, to name them as there.
+        names: Names of the Keras model's layers.
 
     Raises:
         RunnerError: The two differ, and a runtime fails on the op by op comparison.
@@ -80,7 +84,7 @@ def compare(
     steps = _steps(one, other).max(axis=1)
     worst = int(steps.argmax())
     num_identical, num_diverged = int((steps == 0).sum()), int((steps > 1).sum())
-    first, diverging = _first_ops(model, samples, worst, layers) if steps[worst] else (None, None)
+    first, diverging = _first_ops(model, samples, worst, names) if steps[worst] else (None, None)
     return Parity(
         verdict="bit-exact" if not steps[worst] else "within 1 LSB" if not num_diverged else "diverged",
         num_samples=len(one),
@@ -102,7 +106,7 @@ def _steps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _first_ops(
-    model: bytes, samples: np.ndarray, worst: int, layers: Collection[str]
+    model: bytes, samples: np.ndarray, worst: int, names: LayerNames
 ) -> tuple[OpDifference | None, OpDifference | None]:
     """Return the first op that differs at all and the first that differs by more than one step."""
     chosen = samples[worst : worst + 1]
@@ -112,5 +116,5 @@ def _first_ops(
     for op, one, other in zip(info.ops, theirs, ours, strict=True):
         steps = float(_steps(one, other).max(initial=0.0))
         if steps:
-            found.append(OpDifference(worst, op.index, op.name, layer_of(info, op, layers), steps))
+            found.append(OpDifference(worst, op.index, op.name, layer_of(info, op, names), steps))
     return next(iter(found), None), next((op for op in found if op.max_difference > 1), None)

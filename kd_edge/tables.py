@@ -19,6 +19,7 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield from _gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
     yield from halting_lines(result["distill"]["halting"])
     yield from _parity_lines(verify)
+    yield from convert_lines(result["convert"])
 
 
 def verify_tables(result: Result) -> Iterator[Table | str]:
@@ -66,7 +67,18 @@ def distill_tables(result: Result) -> Iterator[Table | str]:
 
 def convert_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a conversion wrote."""
-    yield f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}"
+    yield (
+        f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}; "
+        f"{result['metadata_bytes']:,} B of it are metadata"
+    )
+    yield from convert_lines(result)
+
+
+def convert_lines(result: Result) -> Iterator[str]:
+    """Yield what a conversion warned of."""
+    yield from (f"warning: {sentence}" for sentence in result["warnings"])
+    for op in result["missing_ops"]:
+        yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"
 
 
 def bundle_tables(result: Result) -> Iterator[Table | str]:

@@ -20,6 +20,7 @@ from kd_edge.lowering import lower
 from kd_edge.memory import arena_bytes
 from kd_edge.micro import Measured, MissingOp, run_micro
 from kd_edge.noise import OpNoise, measure_noise, quantize
+from kd_edge.origins import LayerNames, names_of
 from kd_edge.parity import Parity, compare
 from tflite_bench import litert
 from tflite_bench.model import ModelInfo, read_model
@@ -114,17 +115,17 @@ def verify(
     """
     info = read_model(model)
     _check_signature(info, data)
-    layers = frozenset() if student is None else frozenset(layer.name for layer in student._flatten_layers())
+    names = names_of(student)
     reasons: dict[str, str] = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
     with ThreadPoolExecutor(1) as beside:
-        other = beside.submit(run_micro, model, info, samples, layers=layers)
+        other = beside.submit(run_micro, model, info, samples, names=names)
         outputs = litert.run_outputs(model, samples, reference_kernels=True)
         micro = other.result()
     reasons |= micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
     accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
-    parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, layers=layers)
+    parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names)
     graph, predicted_from = _graph(model, student, reasons)
     predicted = CostModel(device).estimate(graph)
     host_arena_bytes = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
@@ -144,7 +145,7 @@ def verify(
         accuracy=accuracy,
         accuracy_ci95=_intervals(accuracy, len(data.y_test)),
         parity=parity,
-        noise=_noise(model, float_model, data, layers),
+        noise=_noise(model, float_model, data, names),
         missing_ops=micro.missing_ops,
         predicted=predicted,
         predicted_from=predicted_from,
@@ -207,10 +208,10 @@ def _intervals(accuracy: Accuracy, num_samples: int) -> dict[str, Interval]:
     }
 
 
-def _noise(model: bytes, float_model: bytes | None, data: Dataset, layers: frozenset[str]) -> tuple[OpNoise, ...]:
+def _noise(model: bytes, float_model: bytes | None, data: Dataset, names: LayerNames) -> tuple[OpNoise, ...]:
     if float_model is None:
         return ()
-    return measure_noise(model, float_model, data.x_test[:_NUM_NOISE_SAMPLES], layers=layers)
+    return measure_noise(model, float_model, data.x_test[:_NUM_NOISE_SAMPLES], names=names)
 
 
 def _errors(predicted: Cost, host_arena_bytes: int, measured: Measured) -> dict[str, float]:

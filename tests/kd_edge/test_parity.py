@@ -8,7 +8,7 @@ import pytest
 
 from kd_edge.conversion import convert
 from kd_edge.noise import dequantize, measure_noise, quantize
-from kd_edge.origins import layer_in
+from kd_edge.origins import LayerNames, layer_in, names_of
 from kd_edge.parity import compare
 from kd_edge.traces import trace
 from tflite_bench import litert, tflm
@@ -55,10 +55,10 @@ def test_equal_outputs_are_bit_exact(content, steps):
     assert parity.first_difference is None
 
 
-def test_the_dense_layer_that_rounds_otherwise_is_named(content, steps):
+def test_the_dense_layer_that_rounds_otherwise_is_named(student, content, steps):
     """LiteRT rounds dense layers in float, TFLM in integers."""
     outputs, micro = litert.run_outputs(content, steps, reference_kernels=True), tflm.run_outputs(content, steps)
-    parity = compare(content, steps, outputs, micro, layers=[f"hidden_{index}" for index in range(4)])
+    parity = compare(content, steps, outputs, micro, names=names_of(student))
     assert parity.num_identical + parity.num_within_one + parity.num_diverged == 40
     assert parity.num_identical < 40
     first = parity.first_difference
@@ -79,7 +79,7 @@ def test_outputs_that_part_where_no_op_does_name_none(content, steps):
 
 def test_the_noise_of_the_last_op_is_that_of_the_outputs(student, content, steps):
     float_model = convert(student, quantize="none")
-    noise = measure_noise(content, float_model, SAMPLES, layers=[layer.name for layer in student.layers])
+    noise = measure_noise(content, float_model, SAMPLES, names=names_of(student))
     assert [op.layer for op in noise] == [*(f"hidden_{index}" for index in range(4)), "answer"]
     clean = litert.run_outputs(float_model, SAMPLES, reference_kernels=True).astype(float)
     raw = litert.run_outputs(content, steps, reference_kernels=True)
@@ -98,7 +98,7 @@ def test_a_file_against_itself_has_no_noise(student):
 def test_the_layer_of_a_path_is_its_part_with_the_weights():
     path = "net_1/relu_3_1/Relu;net_1/conv2d_1_1/convolution"
     assert layer_in(path) == "conv2d_1_1"
-    assert layer_in(path, ["conv2d_1", "relu_3"]) == "conv2d_1"
+    assert layer_in(path, LayerNames(frozenset({"conv2d_1", "relu_3"}))) == "conv2d_1"
     assert layer_in("StatefulPartitionedCall_1:0") is None
 
 
