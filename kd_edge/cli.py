@@ -273,6 +273,8 @@ def convert(
     quantize: str,
     calibration: str,
     calibration_samples: int,
+    qat: str,
+    teacher: Path | None,
     metadata: bool,
     seed: int,
     output: Path | None,
@@ -284,13 +286,14 @@ def convert(
     from kd_edge.data import load_data
     from kd_edge.files import write_bytes
 
+    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat)
     data = load_data(source, seed=seed) if source else None
     load_tensorflow()
     from kd_edge.export import convert_for
-    from kd_edge.teacher import load_model
+    from kd_edge.teacher import load_model, load_teacher
 
-    wanted = ConvertConfig(quantize, calibration_samples, calibration)
-    made = convert_for(load_model(student), data, wanted, seed=seed, metadata=metadata)
+    guide = None if teacher is None or data is None else load_teacher(teacher, data)
+    made = convert_for(load_model(student), data, wanted, teacher=guide, seed=seed, metadata=metadata)
     path = write_bytes(output or student.with_suffix(".tflite"), made.content)
     document = make_document("convert", {"model": str(path), **made.summary()}, seed=seed)
     _print(document, as_json, tables.convert_tables)

@@ -2,22 +2,47 @@
 
 import hashlib
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from kd_edge.config import ConvertConfig
+from kd_edge.config import ConvertConfig, DistillConfig
 from kd_edge.conversion import convert
 from kd_edge.data import Dataset
-from kd_edge.errors import CalibrationWarning
+from kd_edge.errors import CalibrationWarning, ModelError
 from kd_edge.metadata import add_metadata, describe
 from kd_edge.micro import MissingOp, find_missing_ops
+from kd_edge.noise import quantize
 from kd_edge.origins import names_of
+from kd_edge.qat import fine_tune
 from kd_edge.samples import choose_samples
+from tflite_bench import litert
 from tflite_bench.errors import RunnerError
 from tflite_bench.model import read_model
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Whether int8 needed quantization-aware training; accuracies are shares of the validation samples.
+
+    Attributes:
+        mode: `"auto"`, `"always"` or `"never"`.
+        used: Whether the file is that of the fine-tuned student.
+        float_accuracy: Of the float student; `None` where it was not asked.
+        int8_accuracy: Of the file without fine-tuning.
+        tuned_accuracy: Of the file after fine-tuning, `None` without one.
+        seconds: Time of the fine-tuning.
+    """
+
+    mode: str
+    used: bool = False
+    float_accuracy: float | None = None
+    int8_accuracy: float | None = None
+    tuned_accuracy: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +52,7 @@ class Export:
     Attributes:
         content: Bytes of the `.tflite` file.
         quantize: How it was quantized.
+        qat: Whether and why quantization-aware training was done.
         metadata_bytes: By how much the description of classes, input and provenance has made the file larger.
         warnings: What looked wrong on the way.
         missing_ops: Operators of the file that TFLM lacks; empty where TFLM cannot be asked.
@@ -34,6 +60,7 @@ class Export:
 
     content: bytes = field(repr=False)
     quantize: str
+    qat: Tuning
     metadata_bytes: int = 0
     warnings: tuple[str, ...] = ()
     missing_ops: tuple[MissingOp, ...] = ()
@@ -47,25 +74,38 @@ class Export:
             "metadata_bytes": self.metadata_bytes,
             "warnings": list(self.warnings),
             "missing_ops": [asdict(op) for op in self.missing_ops],
+            "qat": asdict(self.qat),
         }
 
 
 def convert_for(
-    student: keras.Model, data: Dataset | None, wanted: ConvertConfig, *, seed: int = 0, metadata: bool = True
+    student: keras.Model,
+    data: Dataset | None,
+    wanted: ConvertConfig,
+    *,
+    teacher: keras.Model | None = None,
+    distill: DistillConfig | None = None,
+    seed: int = 0,
+    metadata: bool = True,
 ) -> Export:
     """Convert a student, with calibration samples and class names from its data set.
 
+    Where int8 costs more than `wanted.max_int8_loss` on the validation samples, a copy of the student is fine-tuned
+    with simulated int8 and the distillation loss (`fine_tune`); the better of the two files is taken.
+
     Args:
         student: See `convert`.
-        data: Its training samples calibrate; without it there is no metadata.
-        wanted: The quantization, and which training samples calibrate it.
-        seed: Draws them.
+        data: Its training samples calibrate; without it there is neither metadata nor fine-tuning.
+        wanted: The quantization, which training samples calibrate it, and when to fine-tune.
+        teacher: Guides the fine-tuning; by default the float student.
+        distill: Temperature and weight of the labels there; `DistillConfig`'s defaults without it.
+        seed: Draws the samples.
         metadata: Whether class names, the meaning of the input and provenance are written into the file.
 
     Raises:
         ConfigError: A mode or a choice of samples is unknown.
         DataError: Samples are needed and missing, or do not have the model's input shape.
-        ModelError: TensorFlow cannot convert the model.
+        ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and a layer is not supported.
     """
     samples = None
     if data is not None:
@@ -73,23 +113,68 @@ def convert_for(
         samples = data.x_train[choose_samples(data.y_train, num_samples=count, choice=choice, seed=seed)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CalibrationWarning)
-        plain = convert(
+        content = convert(
             student,
             samples,
             quantize=wanted.quantize,
             num_calibration_samples=wanted.num_calibration_samples,
             seed=seed,
         )
-    content = plain
+    said = [str(warning.message) for warning in caught if issubclass(warning.category, CalibrationWarning)]
+    tuning = Tuning(wanted.qat)
+    if data is not None and wanted.qat != "never" and _is_classifier(student, data, wanted):
+        content, tuning = _tuned(student, data, content, wanted, teacher, distill or DistillConfig(), seed, said)
+    num_bytes = len(content)
     if data is not None and metadata:
-        content = add_metadata(plain, describe(plain, data, provenance=_provenance(student, wanted, seed)))
-    return Export(
-        content,
-        wanted.quantize,
-        metadata_bytes=len(content) - len(plain),
-        warnings=tuple(str(w.message) for w in caught if issubclass(w.category, CalibrationWarning)),
-        missing_ops=_missing_ops(content, student),
-    )
+        provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
+        content = add_metadata(content, describe(content, data, provenance=provenance))
+    missing = _missing_ops(content, student)
+    return Export(content, wanted.quantize, tuning, len(content) - num_bytes, tuple(said), missing)
+
+
+def _is_classifier(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
+    return wanted.quantize == "int8" and [tuple(o.shape[1:]) for o in student.outputs] == [(data.num_classes,)]
+
+
+def _tuned(
+    student: keras.Model,
+    data: Dataset,
+    content: bytes,
+    wanted: ConvertConfig,
+    teacher: keras.Model | None,
+    distill: DistillConfig,
+    seed: int,
+    said: list[str],
+) -> tuple[bytes, Tuning]:
+    right = student.predict(data.x_val, batch_size=256, verbose=0).argmax(axis=1) == data.y_val
+    before = Tuning(wanted.qat, False, float(np.mean(right)), _accuracy(content, data))
+    assert before.float_accuracy is not None and before.int8_accuracy is not None
+    if wanted.qat == "auto" and before.float_accuracy - before.int8_accuracy <= wanted.max_int8_loss:
+        return content, before
+    try:
+        tuned = fine_tune(
+            student,
+            data,
+            teacher=teacher,
+            epochs=wanted.qat_epochs,
+            temperature=distill.temperature,
+            student_loss_weight=distill.student_loss_weight,
+            seed=seed,
+        )
+    except ModelError as error:
+        if wanted.qat == "always":
+            raise
+        said.append(str(error))
+        return content, before
+    after = replace(before, tuned_accuracy=_accuracy(tuned.content, data), seconds=tuned.seconds)
+    used = wanted.qat == "always" or after.tuned_accuracy > before.int8_accuracy
+    return (tuned.content if used else content), replace(after, used=used)
+
+
+def _accuracy(content: bytes, data: Dataset) -> float:
+    tensor = read_model(content).input_tensors[0]
+    outputs = litert.run_outputs(content, quantize(data.x_val, tensor), reference_kernels=True)
+    return float(np.mean(outputs.argmax(axis=1) == data.y_val))
 
 
 def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:

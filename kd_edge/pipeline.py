@@ -192,7 +192,14 @@ class _Job:
         return summary(training) | self._judge(training.model) | {"distillation_gain": gain}
 
     def _stage_convert(self) -> dict[str, Any]:
-        made = convert_for(self._load("student.keras"), self._data, self._config.convert, seed=self._config.seed)
+        made = convert_for(
+            self._load("student.keras"),
+            self._data,
+            self._config.convert,
+            teacher=self._load("teacher.keras"),
+            distill=self._config.distill,
+            seed=self._config.seed,
+        )
         write_bytes(self.folder / "model.tflite", made.content)
         return made.summary()
 

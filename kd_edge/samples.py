@@ -2,9 +2,8 @@
 
 import numpy as np
 
+from kd_edge.config import CALIBRATIONS
 from kd_edge.errors import ConfigError, nearest
-
-CHOICES = ("random", "balanced", "first")
 
 
 def choose_samples(labels: np.ndarray, *, num_samples: int, choice: str = "random", seed: int = 0) -> np.ndarray:
@@ -19,8 +18,8 @@ def choose_samples(labels: np.ndarray, *, num_samples: int, choice: str = "rando
     Raises:
         ConfigError: `choice` is unknown, or `num_samples` not positive.
     """
-    if choice not in CHOICES:
-        raise ConfigError(f"unknown choice of calibration samples {choice!r}: {nearest(choice, CHOICES)}")
+    if choice not in CALIBRATIONS:
+        raise ConfigError(f"unknown choice of calibration samples {choice!r}: {nearest(choice, CALIBRATIONS)}")
     if num_samples < 1:
         raise ConfigError(f"bad number of calibration samples: expected 1 or more, received {num_samples}")
     if choice == "first":

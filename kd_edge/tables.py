@@ -76,6 +76,7 @@ def convert_tables(result: Result) -> Iterator[Table | str]:
 
 def convert_lines(result: Result) -> Iterator[str]:
     """Yield what a conversion warned of."""
+    yield from _tuning_lines(result["qat"])
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     for op in result["missing_ops"]:
         yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"
@@ -123,6 +124,18 @@ def halting_lines(reports: list[Result]) -> Iterator[str]:
             f"the {report['guide']} was halted after epoch {report['epoch']} ({report['reason']}): it cost {spent}; "
             f"halting it saved {saved} and {report['megabytes_saved']:.1f} MB of memory"
         )
+
+
+def _tuning_lines(tuning: Result) -> Iterator[str]:
+    if tuning["float_accuracy"] is None:
+        return
+    cost = 100 * (tuning["float_accuracy"] - tuning["int8_accuracy"])
+    line = f"int8 costs {cost:+.1f} points on the validation samples"
+    if tuning["tuned_accuracy"] is not None:
+        after = 100 * (tuning["float_accuracy"] - tuning["tuned_accuracy"])
+        taken = "taken" if tuning["used"] else "not taken"
+        line += f"; after quantization-aware training {after:+.1f} points ({taken}, {tuning['seconds']:.0f} s)"
+    yield line
 
 
 def _effort(macs: int | None, seconds: float | None) -> str:

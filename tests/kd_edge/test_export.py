@@ -21,7 +21,7 @@ from tflite_bench import litert, tflm
 from tflite_bench.errors import ModelFileError
 from tflite_bench.model import read_model
 
-INT8 = ConvertConfig(num_calibration_samples=40)
+INT8 = ConvertConfig(num_calibration_samples=40, qat="never")
 
 
 @pytest.fixture(scope="module")
