@@ -146,10 +146,10 @@ def _tuned(
     seed: int,
     said: list[str],
 ) -> tuple[bytes, Tuning]:
-    right = student.predict(data.x_val, batch_size=256, verbose=0).argmax(axis=1) == data.y_val
-    before = Tuning(wanted.qat, False, float(np.mean(right)), _accuracy(content, data))
-    assert before.float_accuracy is not None and before.int8_accuracy is not None
-    if wanted.qat == "auto" and before.float_accuracy - before.int8_accuracy <= wanted.max_int8_loss:
+    scores = student.predict(data.x_val, batch_size=256, verbose=0)
+    float_accuracy, int8_accuracy = float(np.mean(scores.argmax(axis=1) == data.y_val)), _accuracy(content, data)
+    before = Tuning(wanted.qat, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
+    if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
         return content, before
     try:
         tuned = fine_tune(
@@ -166,9 +166,10 @@ def _tuned(
             raise
         said.append(str(error))
         return content, before
-    after = replace(before, tuned_accuracy=_accuracy(tuned.content, data), seconds=tuned.seconds)
-    used = wanted.qat == "always" or after.tuned_accuracy > before.int8_accuracy
-    return (tuned.content if used else content), replace(after, used=used)
+    tuned_accuracy = _accuracy(tuned.content, data)
+    used = wanted.qat == "always" or tuned_accuracy > int8_accuracy
+    after = replace(before, used=used, tuned_accuracy=tuned_accuracy, seconds=tuned.seconds)
+    return (tuned.content if used else content), after
 
 
 def _accuracy(content: bytes, data: Dataset) -> float:

@@ -18,8 +18,8 @@ from kd_edge.logits import ends_in_softmax, to_logits
 from kd_edge.losses import distillation_value
 from kd_edge.quiet import quiet
 
-# tfmot knows a BatchNormalization only as a part of the convolution before it.
-_NORMED = frozenset({"Conv2D", "DepthwiseConv2D"})
+# tfmot knows a BatchNormalization only as a part of the layer before it.
+_NORMED = frozenset({"Conv2D", "Dense", "DepthwiseConv2D"})
 _CONFIGS = "tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_configs"
 
 
@@ -70,6 +70,7 @@ def fine_tune(
         ModelError: A layer is not supported; it is named, and nothing is trained.
     """
     optimization = load_optimization()
+    importlib.import_module("tf_keras").backend.reset_uids()  # running numbers in names would change the file
     copy = to_tf_keras(student)
     _check_layers(optimization, copy)
     aware = _aware(optimization, copy)
@@ -117,8 +118,7 @@ def _aware(optimization: Any, copy: Any) -> Any:
     """Return the copy with simulated int8 arithmetic; TFLite's pooling keeps the scale, so none is simulated there."""
     import tf_keras
 
-    tools = optimization.quantization.keras
-    unchanged = importlib.import_module(_CONFIGS).NoOpQuantizeConfig
+    tools, unchanged = optimization.quantization.keras, importlib.import_module(_CONFIGS).NoOpQuantizeConfig
 
     def annotate(layer: Any) -> Any:
         config = unchanged() if isinstance(layer, tf_keras.layers.AveragePooling2D) else None

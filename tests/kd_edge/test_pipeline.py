@@ -12,6 +12,7 @@ import pytest
 from kd_edge.bundle import write_bundle
 from kd_edge.config import (
     BudgetConfig,
+    ConvertConfig,
     DataConfig,
     DesignConfig,
     DistillConfig,
@@ -32,6 +33,7 @@ def small_config(source):
         teacher=TeacherConfig(width=16, epochs=4, batch_size=32),
         design=DesignConfig(trials=2, epochs=2, teacher_ratio=5.0),
         distill=DistillConfig(epochs=6, batch_size=32, patience=1),
+        convert=ConvertConfig(qat="never"),
     )
 
 
