@@ -62,7 +62,7 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
         DataError: The run's data set cannot be loaded, or is another one by now.
     """
     source = Path(run_folder)
-    results, config = (_read_json(source / name) for name in ("results.json", "config.json"))
+    results, config = read_run(source)
     model = _read_model(source / "model.tflite", results)
     info = read_model(model)
     data = load_data(config["data"]["source"], normalize=config["data"]["normalize"], seed=config["seed"])
@@ -115,6 +115,16 @@ def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
         "vectors_from": bundle.vectors_from,
         "files": bundle.files,
     }
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the results and the configuration of a finished run.
+
+    Raises:
+        ModelError: The folder does not hold them.
+    """
+    results, config = (_read_json(folder / name) for name in ("results.json", "config.json"))
+    return results, config
 
 
 def _read_json(path: Path) -> dict[str, Any]:

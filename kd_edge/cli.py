@@ -115,7 +115,7 @@ def run(config: Path, output: Path | None, seed: int | None, as_json: bool) -> N
     wanted.budget.budget(load_device(wanted.budget.device))
     load_data(wanted.data.source, normalize=wanted.data.normalize, seed=wanted.seed)
     load_tensorflow()
-    from kd_edge import plots, report, tables
+    from kd_edge import page, plots, report, tables
     from kd_edge.pipeline import STAGES
     from kd_edge.pipeline import run as run_pipeline
 
@@ -123,6 +123,7 @@ def run(config: Path, output: Path | None, seed: int | None, as_json: bool) -> N
         result = run_pipeline(wanted, output or Path("runs") / config.stem, progress=display)
     document = report.write_run(result)
     plots.plot_run(result.stages, result.folder)
+    page.write_page(result.folder)
     _print(document, as_json, tables.run_tables)
     sys.exit(0 if result.passed else 1)
 
@@ -354,6 +355,18 @@ def bundle(run_folder: Path, output: Path | None, as_json: bool) -> None:
     result = asdict(written) | {"folder": str(written.folder)}
     _print(make_document("bundle", result), as_json, tables.bundle_tables)
     sys.exit(0 if written.passed else 1)
+
+
+@main.command("report")
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@_json_option
+def make_report(run_folder: Path, as_json: bool) -> None:
+    """Write report.html into the finished RUN again; `kd-edge run` has written it before."""
+    from kd_edge import tables
+    from kd_edge.page import write_page
+
+    document = make_document("report", {"report": str(write_page(run_folder))})
+    _print(document, as_json, tables.report_tables)
 
 
 def _print(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:

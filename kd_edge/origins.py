@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import keras
 
 _RUNNING_NUMBER = re.compile(r"_\d+$")
+# What the operation with a layer's weights is called, and what BatchNormalization is that was folded into it.
+_WEIGHTED = re.compile(r"/(convolution|depthwise|conv_transpose|MatMul|Tensordot|Conv2D|DepthwiseConv2d)")
+_FOLDED = "/batchnorm/"
 
 
 class LayerNames(NamedTuple):
@@ -59,10 +62,12 @@ def layer_in(path: str, names: LayerNames = UNNAMED) -> str | None:
     """Return the layer named in a tensor's path, `None` where it is no path.
 
     Args:
-        path: Paths of fused layers are separated by semicolons, the one with the weights comes last.
+        path: Paths of fused layers are separated by semicolons; the one with the weights counts.
         names: Names of the model's layers.
     """
-    parts = path.split(";")[-1].split("/")
+    paths = path.split(";")
+    weighted = [one for one in paths if _WEIGHTED.search(one)] or [one for one in paths if _FOLDED not in one]
+    parts = (weighted or paths)[-1].split("/")
     if len(parts) < 2:
         return None
     for part in reversed(parts):

@@ -16,9 +16,9 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
     yield _cost_table(verify, design["budget"])
     yield _accuracy_table(result)
-    yield from _gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
+    yield from gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
     yield from halting_lines(result["distill"]["halting"])
-    yield from _parity_lines(verify)
+    yield from parity_lines(verify)
     yield from convert_lines(result["convert"])
 
 
@@ -27,7 +27,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield f"{result['device']}: {'PASSED' if result['passed'] else 'FAILED'}"
     yield _cost_table(result, result["budget"])
     yield _interval_table(result)
-    yield from _parity_lines(result)
+    yield from parity_lines(result)
     if result["noise"]:
         yield _noise_table(result["noise"])
     yield _gate_table(result["gates"])
@@ -92,6 +92,11 @@ def bundle_tables(result: Result) -> Iterator[Table | str]:
     yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
     if not result["passed"]:
         yield f"failed checks: {', '.join(result['failed_checks'])}"
+
+
+def report_tables(result: Result) -> Iterator[Table | str]:
+    """Yield where the report is."""
+    yield str(result["report"])
 
 
 def device_tables(result: Result) -> Iterator[Table | str]:
@@ -214,7 +219,8 @@ def _gate_table(gates: Result) -> Table:
     return table
 
 
-def _gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
+def gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
+    """Yield what distillation gave over the same student without a teacher."""
     points = {key: 100 * value for key, value in gain.items()}
     yield (
         f"distillation gave {points['difference']:+.1f} points over the same student without a teacher "
@@ -223,7 +229,8 @@ def _gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
     )
 
 
-def _parity_lines(verify: Result) -> Iterator[str]:
+def parity_lines(verify: Result) -> Iterator[str]:
+    """Yield how LiteRT and TFLM agree, and where they first differ."""
     parity = verify["parity"]
     if parity is None:
         yield f"TFLM was not run: {verify['unavailable_reason'].get('parity', 'unknown')}"
@@ -231,14 +238,18 @@ def _parity_lines(verify: Result) -> Iterator[str]:
     yield (
         f"LiteRT's reference kernels and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
         f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
-        f"{parity['max_difference']:.4g} steps, same class in {parity['agreement']:.1%}"
+        f"{_steps(parity['max_difference'])}, same class in {parity['agreement']:.1%}"
     )
     first = parity["first_divergence"] or parity["first_difference"]
     if first:
         yield (
             f"on the worst sample, number {first['sample']}, they first differ in op {first['index']} "
-            f"({first['op']}, layer {first['layer']!r}), by {first['max_difference']:.4g} steps"
+            f"({first['op']}, layer {first['layer']!r}), by {_steps(first['max_difference'])}"
         )
+
+
+def _steps(difference: float) -> str:
+    return f"{difference:.4g} step{'' if difference == 1 else 's'}"
 
 
 def _interval(cost: Result) -> str:
