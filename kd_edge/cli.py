@@ -275,6 +275,7 @@ def convert(
     calibration: str,
     calibration_samples: int,
     qat: str,
+    compress: str,
     teacher: Path | None,
     metadata: bool,
     seed: int,
@@ -287,7 +288,7 @@ def convert(
     from kd_edge.data import load_data
     from kd_edge.files import write_bytes
 
-    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat)
+    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, compress=compress)
     data = load_data(source, seed=seed) if source else None
     load_tensorflow()
     from kd_edge.export import convert_for

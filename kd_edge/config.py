@@ -12,6 +12,7 @@ from kd_edge.settings import from_table, read_toml
 
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
+COMPRESSIONS = ("none", "prune", "cluster")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,11 @@ class ConvertConfig:
     qat: str = "auto"
     qat_epochs: int = 5
     max_int8_loss: float = 0.005
+    compress: str = "none"
 
     def __post_init__(self) -> None:
-        for key, known in (("calibration", CALIBRATIONS), ("qat", QAT_MODES)):
+        choices = {"calibration": CALIBRATIONS, "qat": QAT_MODES, "compress": COMPRESSIONS}
+        for key, known in choices.items():
             value = getattr(self, key)
             if value not in known:
                 raise ConfigError(f"bad value for {key!r}: expected one of {', '.join(known)}, received {value!r}")

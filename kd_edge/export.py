@@ -1,5 +1,6 @@
 """Makes the `.tflite` file of a student for a data set: calibrated, described, looked through for TFLM."""
 
+import gzip
 import hashlib
 import warnings
 from dataclasses import asdict, dataclass, field, replace
@@ -9,10 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.compression import compress
 from kd_edge.config import ConvertConfig, DistillConfig
 from kd_edge.conversion import convert
 from kd_edge.data import Dataset
-from kd_edge.errors import CalibrationWarning, ModelError
+from kd_edge.errors import CalibrationWarning, DataError, ModelError
 from kd_edge.metadata import add_metadata, describe
 from kd_edge.micro import MissingOp, find_missing_ops
 from kd_edge.noise import quantize
@@ -70,6 +72,7 @@ class Export:
         return {
             "quantize": self.quantize,
             "flash_bytes": len(self.content),
+            "gzip_bytes": len(gzip.compress(self.content, 9, mtime=0)),
             "sha256": hashlib.sha256(self.content).hexdigest(),
             "metadata_bytes": self.metadata_bytes,
             "warnings": list(self.warnings),
@@ -107,7 +110,9 @@ def convert_for(
         DataError: Samples are needed and missing, or do not have the model's input shape.
         ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and a layer is not supported.
     """
-    samples = None
+    samples, distill = None, distill or DistillConfig()
+    if wanted.compress != "none":
+        student = _compressed(student, data, wanted, teacher, distill, seed)
     if data is not None:
         count, choice = wanted.num_calibration_samples, wanted.calibration
         samples = data.x_train[choose_samples(data.y_train, num_samples=count, choice=choice, seed=seed)]
@@ -122,8 +127,8 @@ def convert_for(
         )
     said = [str(warning.message) for warning in caught if issubclass(warning.category, CalibrationWarning)]
     tuning = Tuning(wanted.qat)
-    if data is not None and wanted.qat != "never" and _is_classifier(student, data, wanted):
-        content, tuning = _tuned(student, data, content, wanted, teacher, distill or DistillConfig(), seed, said)
+    if data is not None and wanted.compress == "none" and _may_be_tuned(student, data, wanted):
+        content, tuning = _tuned(student, data, content, wanted, teacher, distill, seed, said)
     num_bytes = len(content)
     if data is not None and metadata:
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
@@ -132,8 +137,31 @@ def convert_for(
     return Export(content, wanted.quantize, tuning, len(content) - num_bytes, tuple(said), missing)
 
 
-def _is_classifier(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    return wanted.quantize == "int8" and [tuple(o.shape[1:]) for o in student.outputs] == [(data.num_classes,)]
+def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
+    shapes = [tuple(output.shape[1:]) for output in student.outputs]
+    return wanted.quantize == "int8" and wanted.qat != "never" and shapes == [(data.num_classes,)]
+
+
+def _compressed(
+    student: keras.Model,
+    data: Dataset | None,
+    wanted: ConvertConfig,
+    teacher: keras.Model | None,
+    distill: DistillConfig,
+    seed: int,
+) -> keras.Model:
+    if data is None:
+        raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
+    return compress(
+        student,
+        data,
+        how=wanted.compress,
+        teacher=teacher,
+        epochs=wanted.qat_epochs,
+        temperature=distill.temperature,
+        student_loss_weight=distill.student_loss_weight,
+        seed=seed,
+    )
 
 
 def _tuned(

@@ -3,12 +3,18 @@
 import inspect
 import os
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from keras.distillation import LogitsDistillation
 
+from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
+from kd_edge.logits import ends_in_softmax, to_logits
+from kd_edge.losses import distillation_value
 from kd_edge.quiet import quiet
 
 # What shapes the training only, or is said otherwise in tf_keras.
@@ -82,3 +88,68 @@ def _copy(layer: Any, sources: list[Any]) -> Any:
     result = copy(sources[0] if len(sources) == 1 else sources)
     copy.set_weights(layer.get_weights())
     return result
+
+
+def train_copy(
+    copy: Any,
+    student: keras.Model,
+    data: Dataset,
+    *,
+    teacher: keras.Model | None,
+    epochs: int,
+    learning_rate: float,
+    batch_size: int,
+    temperature: float,
+    student_loss_weight: float,
+    seed: int,
+    callbacks: Sequence[Any] = (),
+) -> tuple[float, ...]:
+    """Train a copy, wrapped or not, with the distillation loss on the teacher's outputs, computed once.
+
+    Args:
+        copy: A model of tf_keras that reads and answers like the student; its weights change.
+        student: Tells whether the outputs are probabilities, and is the teacher where there is none.
+        data: Its training samples are learnt from.
+        teacher: The guide.
+        epochs: Passes over the training samples.
+        learning_rate: Falls to 0 along a cosine.
+        batch_size: Samples per step.
+        temperature: `T` of the loss `w CE(labels) + (1 - w) T^2 KL(teacher || student)`.
+        student_loss_weight: Its `w`, 0 to 1.
+        seed: Order of the samples.
+        callbacks: Of tf_keras.
+
+    Returns:
+        Mean loss per epoch.
+    """
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(seed)
+    steps = max(1, len(data.x_train) // batch_size)
+    schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
+    loss = _loss(ends_in_softmax(student), data.num_classes, temperature, student_loss_weight)
+    copy.compile(tf_keras.optimizers.Adam(schedule), loss=loss)
+    targets = _soft_targets(teacher or student, data.x_train)
+    wanted = np.concatenate([data.y_train[:, None].astype(np.float32), targets], axis=1)
+    batches = tf.data.Dataset.from_tensor_slices((data.x_train, wanted))
+    batches = batches.shuffle(len(wanted), seed=seed).batch(batch_size, drop_remainder=len(wanted) >= batch_size)
+    history = copy.fit(batches, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    return tuple(map(float, history.history["loss"]))
+
+
+def _soft_targets(teacher: keras.Model, samples: np.ndarray) -> np.ndarray:
+    outputs = teacher.predict(samples, batch_size=256, verbose=0)
+    return np.asarray(to_logits(outputs, ends_in_softmax(teacher)), np.float32)
+
+
+def _loss(softmax: list[bool], num_classes: int, temperature: float, weight: float) -> Callable[[Any, Any], Any]:
+    """Return the loss of a batch: `wanted` holds the label, then the teacher's logits."""
+    distillation = LogitsDistillation(temperature)
+
+    def loss(wanted: Any, outputs: Any) -> Any:
+        labels, targets = tf.cast(wanted[:, 0], tf.int32), wanted[:, 1:]
+        logits = to_logits(tf.reshape(outputs, (-1, num_classes)), softmax)
+        of_labels = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return weight * tf.reduce_mean(of_labels) + (1 - weight) * distillation_value(distillation, targets, logits)
+
+    return loss

@@ -1,6 +1,7 @@
 """The report of a run as one HTML page that needs no network."""
 
 import base64
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from kd_edge.lowering import lower
 from kd_edge.memory import _buffers
 from kd_edge.settings import to_toml
 
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|ms|dB|LSB|MHz)\b|%)")
 _MARKS = {"ok": "ok", "FAILED": "bad", "not checked": "none"}
 _UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
 _CHECKS = {
@@ -54,6 +56,7 @@ def write_page(run_folder: str | Path) -> Path:
     results, config = read_run(folder)
     run, graph = results["result"], lower(folder / "model.tflite")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["tied"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
     template = environment.from_string(resources.files("kd_edge").joinpath("templates/report.html").read_text("utf-8"))
     text = template.render(
         **{name: run[name] for name in ("data", "design", "verify")},

@@ -1,21 +1,16 @@
 """Quantization-aware training with distillation: a student learns to bear int8 before it is converted."""
 
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from keras.distillation import LogitsDistillation
 
 from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
-from kd_edge.legacy import load_optimization, to_tf_keras
-from kd_edge.logits import ends_in_softmax, to_logits
-from kd_edge.losses import distillation_value
+from kd_edge.legacy import load_optimization, to_tf_keras, train_copy
 from kd_edge.quiet import quiet
 
 # tfmot knows a BatchNormalization only as a part of the layer before it.
@@ -74,10 +69,19 @@ def fine_tune(
     copy = to_tf_keras(student)
     _check_layers(optimization, copy)
     aware = _aware(optimization, copy)
-    targets = _soft_targets(teacher or student, data.x_train)
-    loss = _loss(ends_in_softmax(student)[0], len(data.class_names), temperature, student_loss_weight)
     start = perf_counter()
-    losses = _train(aware, data, targets, loss, epochs, learning_rate, batch_size, seed)
+    losses = train_copy(
+        aware,
+        student,
+        data,
+        teacher=teacher,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        temperature=temperature,
+        student_loss_weight=student_loss_weight,
+        seed=seed,
+    )
     seconds = perf_counter() - start
     return Tuned(_convert(aware), losses, seconds)
 
@@ -130,47 +134,6 @@ def _aware(optimization: Any, copy: Any) -> Any:
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"no quantization-aware training of {copy.name!r}: {reason}") from error
-
-
-def _soft_targets(teacher: keras.Model, samples: np.ndarray) -> np.ndarray:
-    outputs = teacher.predict(samples, batch_size=256, verbose=0)
-    return np.asarray(to_logits(outputs, ends_in_softmax(teacher)), np.float32)
-
-
-def _loss(softmax: bool, num_classes: int, temperature: float, weight: float) -> Callable[[Any, Any], Any]:
-    """Return the loss of a batch: `wanted` holds the label, then the teacher's logits."""
-    distillation = LogitsDistillation(temperature)
-
-    def loss(wanted: Any, outputs: Any) -> Any:
-        labels, targets = tf.cast(wanted[:, 0], tf.int32), wanted[:, 1:]
-        logits = to_logits(tf.reshape(outputs, (-1, num_classes)), [softmax])
-        of_labels = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return weight * tf.reduce_mean(of_labels) + (1 - weight) * distillation_value(distillation, targets, logits)
-
-    return loss
-
-
-def _train(
-    aware: Any,
-    data: Dataset,
-    targets: np.ndarray,
-    loss: Callable[[Any, Any], Any],
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    seed: int,
-) -> tuple[float, ...]:
-    import tf_keras
-
-    tf_keras.utils.set_random_seed(seed)
-    steps = max(1, len(data.x_train) // batch_size)
-    schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-    aware.compile(tf_keras.optimizers.Adam(schedule), loss=loss)
-    wanted = np.concatenate([data.y_train[:, None].astype(np.float32), targets], axis=1)
-    batches = tf.data.Dataset.from_tensor_slices((data.x_train, wanted))
-    batches = batches.shuffle(len(wanted), seed=seed).batch(batch_size, drop_remainder=len(wanted) >= batch_size)
-    history = aware.fit(batches, epochs=epochs, verbose=0)
-    return tuple(map(float, history.history["loss"]))
 
 
 def _convert(aware: Any) -> bytes:

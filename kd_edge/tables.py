@@ -68,8 +68,8 @@ def distill_tables(result: Result) -> Iterator[Table | str]:
 def convert_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a conversion wrote."""
     yield (
-        f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}; "
-        f"{result['metadata_bytes']:,} B of it are metadata"
+        f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}, "
+        f"{result['gzip_bytes']:,} B zipped; {result['metadata_bytes']:,} B of the file are metadata"
     )
     yield from convert_lines(result)
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kd_edge.compression import compress
 from kd_edge.config import ConvertConfig
 from kd_edge.conversion import convert
 from kd_edge.data import load_data
-from kd_edge.errors import ConfigError, ModelError
+from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.export import convert_for
 from kd_edge.legacy import load_optimization, to_tf_keras
 from kd_edge.noise import quantize
@@ -137,6 +138,33 @@ def test_a_model_that_cannot_be_copied_is_named():
         to_tf_keras(keras.Model(inputs, dense(dense(inputs))))
     with pytest.raises(ModelError, match="expected a functional or sequential model with one input and one output"):
         to_tf_keras(keras.Model(inputs, [dense(inputs), inputs]))
+
+
+@pytest.mark.parametrize("how", ["prune", "cluster"])
+def test_a_compressed_student_zips_smaller_and_the_original_is_left_alone(student, data, how):
+    weights = student.get_weights()
+    plain = convert_for(student, data, replace(AUTO, qat="never"), metadata=False)
+    made = convert_for(student, data, replace(AUTO, compress=how), metadata=False)
+    assert made.summary()["gzip_bytes"] < 0.9 * plain.summary()["gzip_bytes"]
+    assert len(made.content) == len(plain.content)
+    assert all(np.array_equal(one, other) for one, other in zip(weights, student.get_weights(), strict=True))
+
+
+def test_pruning_makes_half_of_the_weights_0_and_clustering_leaves_16_different_ones(student, data):
+    pruned, clustered = (compress(student, data, how=how, epochs=2) for how in ("prune", "cluster"))
+    for kernel in (weight for weight in pruned.get_weights() if weight.ndim > 1):
+        assert np.mean(kernel == 0) == pytest.approx(0.5, abs=0.02)
+    for kernel in (weight for weight in clustered.get_weights() if weight.ndim > 1):
+        assert len(np.unique(kernel)) <= 16
+
+
+def test_what_cannot_be_compressed_is_named(student, data):
+    with pytest.raises(ConfigError, match="unknown compression 'pruned': did you mean 'prune'"):
+        compress(student, data, how="pruned")
+    with pytest.raises(DataError, match="no training samples: expected some, to prune with"):
+        convert_for(student, None, ConvertConfig("float16", compress="prune"))
+    with pytest.raises(ModelError, match="cannot cluster 'student': expected 5 outputs, one per class"):
+        compress(student, replace(data, class_names=tuple("abcde")), how="cluster")
 
 
 def test_an_unknown_mode_is_named():
