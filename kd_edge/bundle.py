@@ -156,7 +156,7 @@ def _check_data(data: Dataset, known: Mapping[str, Any]) -> None:
 
 def _vectors(data: Dataset) -> np.ndarray:
     """Return test samples, of each class in turn."""
-    by_class = [list(np.flatnonzero(data.y_test == label)) for label in range(data.num_classes)]
+    by_class = [np.flatnonzero(data.y_test == label).tolist() for label in range(data.num_classes)]
     chosen: list[int] = []
     while len(chosen) < NUM_VECTORS and any(by_class):
         chosen += [samples.pop(0) for samples in by_class if samples]

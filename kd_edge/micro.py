@@ -82,8 +82,8 @@ def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, names: Laye
     nothing = Measured(len(model), **dict.fromkeys(_ARENA_FIGURES))
     try:
         if lacking := find_missing_ops(info, names):
-            names = ", ".join(f"{op.op} (layer {op.layer!r})" for op in lacking)
-            return Micro(nothing, missing_ops=lacking, reason=f"TFLM has no kernel for {names}")
+            listed = ", ".join(f"{op.op} (layer {op.layer!r})" for op in lacking)
+            return Micro(nothing, missing_ops=lacking, reason=f"TFLM has no kernel for {listed}")
         outputs = tflm.run_outputs(model, samples)
         arena = tflm.measure_arena(model, minimum=True)
     except RuntimeMissingError as error:

@@ -99,10 +99,10 @@ def compare(
 
 
 def _steps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    difference = np.abs(one.astype(np.float64) - other)
-    if one.dtype.kind in "iu" or not difference.any():
-        return difference
-    return difference / (_FLOAT_STEP * max(float(np.abs(one).max()), 1e-30))
+    difference: np.ndarray = np.abs(one.astype(np.float64) - other)
+    if one.dtype.kind not in "iu" and difference.any():
+        difference /= _FLOAT_STEP * max(float(np.abs(one).max()), 1e-30)
+    return difference
 
 
 def _first_ops(
