@@ -262,6 +262,9 @@ def distill(
 @click.option("--quantize", default="int8", show_default=True, help="int8, int16x8, float16, dynamic or none.")
 @click.option("--calibration", default="random", show_default=True, help="Which samples: random, balanced or first.")
 @click.option("--calibration-samples", default=300, show_default=True, help="How many.")
+@click.option("--qat", default="auto", show_default=True, help="Fine-tune for int8: auto, always or never.")
+@click.option("--compress", default="none", show_default=True, help="Fine-tune to zip well: none, prune or cluster.")
+@click.option("--teacher", type=click.Path(path_type=Path), help="Guides these.  [default: STUDENT in float]")
 @click.option(
     "--metadata/--no-metadata", default=True, show_default=True, help="Class names and provenance in the file."
 )

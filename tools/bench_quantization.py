@@ -206,7 +206,7 @@ def _verdicts(rows: list[dict[str, Any]], limit: float) -> list[str]:
         losses = [100 * row["loss"]["difference"] for row in rows if row["data"] == name]
         word = "at most" if max(losses) <= limit else "more than"
         mean = float(np.mean(losses))
-        lines.append(f"* {name}: mean loss {mean:+.2f} points, worst seed {max(losses):+.2f}: {word} {limit}.")
+        lines.append(f"* {name}: mean loss {mean:+.2f} points, worst seed {max(losses):+.3f}: {word} {limit}.")
     return lines
 
 

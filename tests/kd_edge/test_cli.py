@@ -87,7 +87,7 @@ def test_the_stages_work_alone_on_the_files_of_the_stage_before(files, waves_npz
     assert distilled.exit_code == 0, distilled.output
     check_document(json.loads(distilled.stdout))
 
-    converted = call("convert", tmp_path / "trained.keras", *data, "--json")
+    converted = call("convert", tmp_path / "trained.keras", *data, "--qat", "never", "--json")
     assert converted.exit_code == 0, converted.output
     document = json.loads(converted.stdout)
     check_document(document)
@@ -116,6 +116,8 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert "no calibration data" in fails("convert", student)
     assert "did you mean 'int8'" in fails("convert", student, "--quantize", "int88", "--data", waves_npz)
     assert "expected samples of shape (32, 3), received (128, 6)" in fails("convert", student, "--data", "watch")
+    for option, known in (("--qat", "auto, always"), ("--compress", "none, prune"), ("--calibration", "random, bal")):
+        assert f"expected one of {known}" in fails("convert", student, "--data", waves_npz, option, "sometimes")
     assert "expected bytes such as" in fails("design", teacher, "--data", waves_npz, *device, "--flash", "much")
     assert "expected a time such as" in fails("design", teacher, "--data", waves_npz, *device, "--latency", "15")
     assert "no finished run: expected" in fails("bundle", tmp_path)
