@@ -33,6 +33,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield _gate_table(result["gates"])
     failed = [name for name, gate in result["gates"].items() if gate["passed"] is False]
     yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
+    yield from (f"warning: {sentence}" for sentence in result["warnings"])
     if failed:
         yield f"failed checks: {', '.join(failed)}"
 

@@ -20,9 +20,10 @@ from kd_edge.lowering import lower
 from kd_edge.memory import arena_bytes
 from kd_edge.micro import Measured, MissingOp, run_micro
 from kd_edge.noise import OpNoise, measure_noise, quantize
-from kd_edge.origins import LayerNames, names_of
+from kd_edge.origins import LayerNames, layer_of, names_of
 from kd_edge.parity import Parity, compare
 from tflite_bench import litert
+from tflite_bench.errors import RunnerError
 from tflite_bench.model import ModelInfo, read_model
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 HOST_POINTER_BYTES = 8
 _NUM_NOISE_SAMPLES = 32
+_OPS_OF_A_DYNAMIC_BATCH = ("SHAPE", "STRIDED_SLICE", "PACK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Verification:
         parity: LiteRT against TFLM, `None` without TFLM.
         noise: What quantization adds to the output of each op; empty without the float student.
         missing_ops: Operators of the file that TFLM lacks.
+        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch.
         predicted: The cost model's figures for the device.
         predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
         predicted_host_arena_bytes: The predicted arena for a 64-bit host, comparable with `measured`.
@@ -78,6 +81,7 @@ class Verification:
     parity: Parity | None
     noise: tuple[OpNoise, ...]
     missing_ops: tuple[MissingOp, ...]
+    warnings: tuple[str, ...]
     predicted: Cost
     predicted_from: str
     predicted_host_arena_bytes: int
@@ -120,7 +124,7 @@ def verify(
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
     with ThreadPoolExecutor(1) as beside:
         other = beside.submit(run_micro, model, info, samples, names=names)
-        outputs = litert.run_outputs(model, samples, reference_kernels=True)
+        outputs = _run_litert(model, info, samples, names)
         micro = other.result()
     reasons |= micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
@@ -147,6 +151,7 @@ def verify(
         parity=parity,
         noise=_noise(model, float_model, data, names),
         missing_ops=micro.missing_ops,
+        warnings=_warnings(info, names),
         predicted=predicted,
         predicted_from=predicted_from,
         predicted_host_arena_bytes=host_arena_bytes,
@@ -168,6 +173,26 @@ def _check_signature(info: ModelInfo, data: Dataset) -> None:
     classes = info.tensors[info.outputs[0]].shape[-1]
     if classes != data.num_classes:
         raise ModelError(f"cannot verify: the model has {classes} outputs, {data.name} has {data.num_classes} classes")
+
+
+def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> np.ndarray:
+    try:
+        return litert.run_outputs(model, samples, reference_kernels=True)
+    except RunnerError as error:
+        custom = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.custom}
+        if not custom:
+            raise
+        listed = ", ".join(f"{op} (layer {layer!r})" for op, layer in custom.items())
+        raise ModelError(f"cannot verify: the file has custom operators, {listed}; LiteRT says: {error}") from error
+
+
+def _warnings(info: ModelInfo, names: LayerNames) -> tuple[str, ...]:
+    dynamic = sum(-1 in tensor.shape_signature for tensor in info.tensors)
+    ops = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.name in _OPS_OF_A_DYNAMIC_BATCH}
+    if not dynamic:
+        return ()
+    listed = "".join(f", {op} (layer {layer!r})" for op, layer in ops.items())
+    return (f"{dynamic} tensors have a size that may change{listed}; `kd-edge convert` fixes the batch to 1",)
 
 
 def _graph(model: bytes, student: "keras.Model | None", reasons: dict[str, str]) -> tuple[Graph, str]:

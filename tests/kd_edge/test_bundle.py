@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from kd_edge.budget import Budget
 from kd_edge.bundle import NUM_VECTORS, write_bundle
+from kd_edge.cli import main
 from kd_edge.config import BudgetConfig, DataConfig, RunConfig, load_config
 from kd_edge.conversion import convert
 from kd_edge.data import load_data
@@ -234,6 +236,14 @@ def test_a_run_that_is_unfinished_or_changed_is_named(finished, tmp_path):
     assert not (copy / "bundle").exists()
 
 
+def test_the_command_prints_what_the_bundle_holds(finished, written, tmp_path, check_document):
+    done = CliRunner().invoke(main, ["bundle", str(finished.folder), "-o", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    check_document(document)
+    assert document["result"]["files"] == json.loads((written.folder / "manifest.json").read_text())["files"]
+
+
 def test_a_failed_check_is_in_the_manifest(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished.folder, copy, ignore=shutil.ignore_patterns("bundle"))
@@ -242,4 +252,5 @@ def test_a_failed_check_is_in_the_manifest(finished, tmp_path):
     (copy / "results.json").write_text(json.dumps(results))
     written = write_bundle(copy)
     assert (written.passed, written.failed_checks) == (False, ("ram_bytes",))
+    assert CliRunner().invoke(main, ["bundle", str(copy)]).exit_code == 1
     assert json.loads((copy / "bundle" / "manifest.json").read_text())["failed_checks"] == ["ram_bytes"]

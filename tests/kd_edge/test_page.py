@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 
 import keras
 import pytest
+from click.testing import CliRunner
 
 from kd_edge.budget import Budget
+from kd_edge.cli import main
 from kd_edge.config import BudgetConfig, DataConfig, RunConfig
 from kd_edge.conversion import convert
 from kd_edge.data import load_data
@@ -134,6 +136,14 @@ def test_the_live_bytes_peak_within_what_the_planner_needs(finished):
         op = graph.ops[step]
         tensors = {graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0 and not graph.tensors[i].constant}
         assert live[step] == sum(-(-tensor.num_bytes // 16) * 16 for tensor in tensors)
+
+
+def test_the_command_writes_the_page_again(finished, page, check_document):
+    (finished / "report.html").unlink()
+    done = CliRunner().invoke(main, ["report", str(finished), "--json"])
+    assert done.exit_code == 0, done.output
+    check_document(json.loads(done.stdout))
+    assert (finished / "report.html").is_file()
 
 
 def test_a_run_that_is_not_finished_is_named(tmp_path):

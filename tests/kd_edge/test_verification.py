@@ -6,6 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from ai_edge_litert.schema_py_generated import BuiltinOperator
 
 from kd_edge.budget import Budget
 from kd_edge.conversion import convert
@@ -13,6 +15,7 @@ from kd_edge.data import Dataset, load_data
 from kd_edge.devices import load_device
 from kd_edge.errors import ModelError
 from kd_edge.space import StudentSpace
+from kd_edge.traces import pack, unpack
 from kd_edge.verification import quantize, verify
 from tflite_bench.errors import ModelFileError, RunnerError
 from tflite_bench.model import TensorInfo, read_model
@@ -106,6 +109,25 @@ def test_a_file_that_tflm_refuses_fails_on_a_microcontroller_only():
         result = verify(content, data, device=device, budget=ROOMY)
         assert (result.passed, result.gates["tflm_refusals"].measured) == (passed, 1)
         assert "float activations and int8 weights" in result.unavailable_reason["parity"]
+
+
+def test_operators_and_shapes_of_a_dynamic_batch_are_warned_of(data, checked):
+    model = keras.Sequential([keras.Input((32, 3)), keras.layers.Reshape((3, 32), name="turn"), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(4))
+    content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    assert {"SHAPE", "STRIDED_SLICE", "PACK"} <= {op.name for op in read_model(content).ops}
+    result = verify(content, data, device=load_device("pixel-3a"), budget=ROOMY)
+    assert "SHAPE (layer 'turn" in result.warnings[0]
+    assert "`kd-edge convert` fixes the batch to 1" in result.warnings[0]
+    assert checked.warnings == ()
+
+
+def test_a_custom_operator_is_named_with_its_layer(content, data):
+    model = unpack(content)
+    model.operatorCodes[0].builtinCode = model.operatorCodes[0].deprecatedBuiltinCode = BuiltinOperator.CUSTOM
+    model.operatorCodes[0].customCode = "OwnOp"
+    with pytest.raises(ModelError, match=r"custom operators, OwnOp \(layer 'reshape_1"):
+        verify(pack(model), data, device=BOARD, budget=ROOMY)
 
 
 def test_a_student_with_a_layer_that_cannot_be_lowered_is_costed_from_its_file(data):
