@@ -12,6 +12,8 @@ _RUNNING_NUMBER = re.compile(r"_\d+$")
 # What the operation with a layer's weights is called, and what BatchNormalization is that was folded into it.
 _WEIGHTED = re.compile(r"/(convolution|depthwise|conv_transpose|MatMul|Tensordot|Conv2D|DepthwiseConv2d)")
 _FOLDED = "/batchnorm/"
+# How tensorflow-model-optimization renames a layer.
+_TUNED_PREFIX = "quant_"
 
 
 class LayerNames(NamedTuple):
@@ -71,7 +73,8 @@ def layer_in(path: str, names: LayerNames = UNNAMED) -> str | None:
     if len(parts) < 2:
         return None
     for part in reversed(parts):
-        for name in (part, _RUNNING_NUMBER.sub("", part)):
+        bare = part.removeprefix(_TUNED_PREFIX)
+        for name in (part, bare, _RUNNING_NUMBER.sub("", bare)):
             if name in names.known:
                 return name
     return "/".join(parts[1:-1]) or parts[0]

@@ -145,16 +145,17 @@ def _fit(run: Mapping[str, Any]) -> _Table:
     limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
     smallest = _bytes(measured["arena_minimum_bytes"])
     gates = verify["gates"]
-    flash = (f"{budget['flash_bytes']:,} B", _bytes(predicted["flash_bytes"]), _bytes(measured["flash_bytes"]))
-    host = ("", _bytes(verify["predicted_host_arena_bytes"]), _bytes(measured["arena_bytes"]))
+    flash, ram = f"{budget['flash_bytes']:,} B", f"{budget['ram_bytes']:,} B"
+    files = (_bytes(predicted["flash_bytes"]), _bytes(measured["flash_bytes"]), _percent(off.get("flash_bytes")))
+    arenas = (_bytes(verify["predicted_host_arena_bytes"]), _bytes(measured["arena_bytes"]))
     rows = [
-        ("flash", *flash, _percent(off.get("flash_bytes")), _mark(gates["flash_bytes"])),
-        ("RAM on the board", f"{budget['ram_bytes']:,} B", _bytes(predicted["arena_bytes"]), "", "", ""),
-        ("RAM on a PC", *host, _percent(off.get("arena_bytes")), ""),
-        ("smallest arena, PC", f"{budget['ram_bytes']:,} B", "", smallest, "", _mark(gates["ram_bytes"])),
-        ("latency", limit, f"{latency} ({spread})", "needs the board", "", _mark(gates["latency_ms"])),
+        ("flash", _mark(gates["flash_bytes"]), flash, *files),
+        ("RAM on the board", "", ram, _bytes(predicted["arena_bytes"]), "", ""),
+        ("RAM on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
+        ("smallest arena, PC", _mark(gates["ram_bytes"]), ram, "", smallest, ""),
+        ("latency", _mark(gates["latency_ms"]), limit, f"{latency} ({spread})", "needs the board", ""),
     ]
-    return _Table(("", "limit", "predicted", "measured", "prediction off by", ""), rows)
+    return _Table(("", "", "limit", "predicted", "measured", "prediction off by"), rows, frozenset({0, 1}))
 
 
 def _accuracy(run: Mapping[str, Any]) -> _Table:
