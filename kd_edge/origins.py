@@ -36,7 +36,7 @@ def names_of(model: "keras.Model | None") -> LayerNames:
     if model is None:
         return UNNAMED
     outputs = tuple(output._keras_history.operation.name for output in model.outputs)
-    return LayerNames(frozenset(layer.name for layer in model._flatten_layers()), outputs)
+    return LayerNames(frozenset(layer.name for layer in model._flatten_layers() if layer is not model), outputs)
 
 
 def layer_of(info: ModelInfo, op: OpInfo, names: LayerNames = UNNAMED) -> str:
@@ -67,14 +67,15 @@ def layer_in(path: str, names: LayerNames = UNNAMED) -> str | None:
         path: Paths of fused layers are separated by semicolons; the one with the weights counts.
         names: Names of the model's layers.
     """
-    paths = path.split(";")
-    weighted = [one for one in paths if _WEIGHTED.search(one)] or [one for one in paths if _FOLDED not in one]
-    parts = (weighted or paths)[-1].split("/")
-    if len(parts) < 2:
-        return None
-    for part in reversed(parts):
+    paths = [one.split("/") for one in _candidates(path.split(";")) if "/" in one]
+    for part in (part for parts in reversed(paths) for part in reversed(parts)):
         bare = part.removeprefix(_TUNED_PREFIX)
         for name in (part, bare, _RUNNING_NUMBER.sub("", bare)):
             if name in names.known:
                 return name
-    return "/".join(parts[1:-1]) or parts[0]
+    return ("/".join(paths[-1][1:-1]) or paths[-1][0]) if paths else None
+
+
+def _candidates(paths: list[str]) -> list[str]:
+    weighted = [path for path in paths if _WEIGHTED.search(path)]
+    return weighted or [path for path in paths if _FOLDED not in path] or paths

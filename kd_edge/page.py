@@ -114,6 +114,7 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str
         "halting": list(tables.halting_lines(run["distill"]["halting"])),
         "parity": list(tables.parity_lines(verify)),
         "noise": _noise(verify["noise"]),
+        "fine_tuned": run["convert"]["qat"]["used"],
         "checks": _checks(verify["gates"]),
         "seed": results["seed"],
         "sha256": run["convert"]["sha256"],

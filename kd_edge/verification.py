@@ -61,7 +61,8 @@ class Verification:
         accuracy: Of the float and the quantized student.
         accuracy_ci95: Wilson's 95 % interval of each accuracy that is known, by the names in `accuracy`.
         parity: LiteRT against TFLM, `None` without TFLM.
-        noise: What quantization adds to the output of each op; empty without the float student.
+        noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
+            changes the weights; empty without the float student.
         missing_ops: Operators of the file that TFLM lacks.
         warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch.
         predicted: The cost model's figures for the device.

@@ -59,7 +59,7 @@ def finished(waves_npz, tmp_path_factory):
     halted = {"guide": "trainee", "halted": True, "epoch": 2, "step": None, "reason": "no progress"}
     halted |= {"macs_spent": 10, "macs_saved": 5, "seconds_spent": 1.0, "seconds_saved": 1.0, "megabytes_saved": 0.1}
     scores = {"test_accuracy": 0.5, "macs": 1000, "params": 10, "history": history}
-    qat = {"mode": "never", "float_accuracy": None}
+    qat = {"mode": "never", "used": False, "float_accuracy": None}
     result = {
         "data": {"name": data.name, "description": "synthetic", "input_shape": data.input_shape, "class_names": NAMES}
         | {"num_train": 320, "num_val": 80, "num_test": 80},

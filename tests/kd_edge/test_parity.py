@@ -100,6 +100,8 @@ def test_the_layer_of_a_path_is_its_part_with_the_weights():
     assert layer_in(path) == "conv2d_1_1"
     assert layer_in(path, LayerNames(frozenset({"conv2d_1", "relu_3"}))) == "conv2d_1"
     assert layer_in("net/quant_conv2d_1/BiasAdd", LayerNames(frozenset({"conv2d_1"}))) == "conv2d_1"
+    tuned = "net/quant_turn/Reshape;net/quantize_layer/AllValuesQuantize/FakeQuantWithMinMaxVars"
+    assert layer_in(tuned, LayerNames(frozenset({"turn"}))) == "turn"
     folded = "net_1/batchnorm_2_1/batchnorm/mul_1;net_1/depthwise_1_1/depthwise;net_1/batchnorm_2_1/batchnorm/sub"
     assert layer_in(folded) == "depthwise_1_1"
     assert layer_in("StatefulPartitionedCall_1:0") is None
