@@ -18,7 +18,7 @@ from kd_edge.graph import Graph
 from kd_edge.intervals import Interval, wilson_interval
 from kd_edge.lowering import lower
 from kd_edge.memory import arena_bytes
-from kd_edge.micro import Measured, MissingOp, run_micro
+from kd_edge.micro import Measured, Micro, MissingOp, run_micro
 from kd_edge.noise import OpNoise, measure_noise, quantize
 from kd_edge.origins import LayerNames, layer_of, names_of
 from kd_edge.parity import Parity, compare
@@ -123,10 +123,7 @@ def verify(
     names = names_of(student)
     reasons: dict[str, str] = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
-    with ThreadPoolExecutor(1) as beside:
-        other = beside.submit(run_micro, model, info, samples, names=names)
-        outputs = _run_litert(model, info, samples, names)
-        micro = other.result()
+    outputs, micro = _run_both(model, info, samples, names)
     reasons |= micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
     accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
@@ -174,6 +171,12 @@ def _check_signature(info: ModelInfo, data: Dataset) -> None:
     classes = info.tensors[info.outputs[0]].shape[-1]
     if classes != data.num_classes:
         raise ModelError(f"cannot verify: the model has {classes} outputs, {data.name} has {data.num_classes} classes")
+
+
+def _run_both(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> tuple[np.ndarray, Micro]:
+    with ThreadPoolExecutor(1) as beside:
+        other = beside.submit(run_micro, model, info, samples, names=names)
+        return _run_litert(model, info, samples, names), other.result()
 
 
 def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> np.ndarray:
