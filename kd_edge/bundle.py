@@ -33,7 +33,7 @@ class Bundle:
         folder: Where.
         passed: Whether the run's verification passed.
         failed_checks: Names of the checks that failed.
-        arena_bytes: Size of the arena in `model_settings.h`.
+        tensor_arena_bytes: Size of the arena in `model_settings.h`: what was measured, and a margin.
         arena_source: How that was found.
         vectors_from: The runtime that answered the test vectors.
         command: Reproduces the bundle.
@@ -43,7 +43,7 @@ class Bundle:
     folder: Path
     passed: bool
     failed_checks: tuple[str, ...]
-    arena_bytes: int
+    tensor_arena_bytes: int
     arena_source: str
     vectors_from: str
     command: str
@@ -83,7 +83,7 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
         target,
         passed=not failed,
         failed_checks=failed,
-        arena_bytes=arena_bytes,
+        tensor_arena_bytes=arena_bytes,
         arena_source=arena_source,
         vectors_from=vectors_from,
         command="kd-edge run config.toml -o RUN && kd-edge bundle RUN",
@@ -110,7 +110,7 @@ def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
         "failed_checks": bundle.failed_checks,
         "accuracy": run["verify"]["accuracy"],
         "measured": run["verify"]["measured"],
-        "arena_bytes": bundle.arena_bytes,
+        "tensor_arena_bytes": bundle.tensor_arena_bytes,
         "arena_source": bundle.arena_source,
         "vectors_from": bundle.vectors_from,
         "files": bundle.files,

@@ -8,8 +8,10 @@ import keras
 from kd_edge.config import COMPRESSIONS
 from kd_edge.data import Dataset
 from kd_edge.errors import ConfigError, ModelError, nearest
-from kd_edge.legacy import load_optimization, to_tf_keras, train_copy
+from kd_edge.legacy import check_copy, load_optimization, to_tf_keras, train_copy
 from kd_edge.quiet import quiet
+
+_NUM_COMPARED = 32
 
 
 def compress(
@@ -54,6 +56,7 @@ def compress(
         raise ModelError(f"cannot {how} {student.name!r}: expected {data.num_classes} outputs, one per class")
     optimization = load_optimization()
     copy = to_tf_keras(student)
+    check_copy(copy, student, data.x_train[:_NUM_COMPARED])
     steps = max(1, len(data.x_train) // batch_size) * epochs
     try:
         with quiet():

@@ -20,6 +20,8 @@ from kd_edge.quiet import quiet
 # What shapes the training only, or is said otherwise in tf_keras.
 _LEFT_OUT = re.compile(r"dtype|.*_(initializer|regularizer|constraint)|batch_(input_)?shape")
 
+_MAX_DIFFERENCE = 1e-5
+
 
 def load_optimization() -> Any:
     """Import tensorflow-model-optimization beside Keras 3 and return it.
@@ -69,6 +71,21 @@ def to_tf_keras(model: keras.Model) -> Any:
 
     outputs = visit(model.outputs[0])
     return tf_keras.Model(visit(model.inputs[0]), outputs, name=model.name)
+
+
+def check_copy(copy: Any, model: keras.Model, samples: np.ndarray) -> None:
+    """Compare the outputs of a copy and its model on a few samples.
+
+    Raises:
+        ModelError: They differ by more than 1e-5 of the largest output, or of 1 where that is larger.
+    """
+    expected = np.asarray(model(samples, training=False))
+    difference = float(np.abs(np.asarray(copy(samples, training=False)) - expected).max())
+    if difference > _MAX_DIFFERENCE * max(1.0, float(np.abs(expected).max())):
+        raise ModelError(
+            f"cannot copy {model.name!r} to tf_keras: expected the same outputs, received ones that differ by "
+            f"{difference:.2g}; a layer works otherwise there"
+        )
 
 
 def _copy(layer: Any, sources: list[Any]) -> Any:

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
-from kd_edge.legacy import load_optimization, to_tf_keras, train_copy
+from kd_edge.legacy import check_copy, load_optimization, to_tf_keras, train_copy
 from kd_edge.quiet import quiet
 
+_NUM_COMPARED = 32
 # tfmot knows a BatchNormalization only as a part of the layer before it.
 _NORMED = frozenset({"Conv2D", "Dense", "DepthwiseConv2D"})
 _CONFIGS = "tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_configs"
@@ -68,6 +69,7 @@ def fine_tune(
     importlib.import_module("tf_keras").backend.reset_uids()  # running numbers in names would change the file
     copy = to_tf_keras(student)
     _check_layers(optimization, copy)
+    check_copy(copy, student, data.x_train[:_NUM_COMPARED])
     aware = _aware(optimization, copy)
     start = perf_counter()
     losses = train_copy(

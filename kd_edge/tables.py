@@ -89,7 +89,7 @@ def bundle_tables(result: Result) -> Iterator[Table | str]:
     for name, file in result["files"].items():
         table.add_row(name, f"{file['size_bytes']:,} B", file["sha256"])
     yield table
-    yield f"arena: {result['arena_bytes']:,} B. {result['arena_source']}"
+    yield f"arena: {result['tensor_arena_bytes']:,} B. {result['arena_source']}"
     yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
     if not result["passed"]:
         yield f"failed checks: {', '.join(result['failed_checks'])}"

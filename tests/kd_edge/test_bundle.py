@@ -153,11 +153,11 @@ def test_the_arena_is_the_measured_minimum_and_a_stated_margin(finished, written
     measured = finished.result["verify"]["measured"]
     needed = max(measured["arena_bytes"], measured["arena_minimum_bytes"])
     settings = (written.folder / "model_settings.h").read_text()
-    assert f"#define MODEL_ARENA_BYTES {written.arena_bytes}\n" in settings
-    assert needed + 1024 <= written.arena_bytes < needed + 1024 + 16
-    assert written.arena_bytes % 16 == 0
+    assert f"#define MODEL_ARENA_BYTES {written.tensor_arena_bytes}\n" in settings
+    assert needed + 1024 <= written.tensor_arena_bytes < needed + 1024 + 16
+    assert written.tensor_arena_bytes % 16 == 0
     assert f"{needed:,} B is the smallest arena" in " ".join(settings.split())
-    tflm.run_outputs(finished.model, np.zeros((1, 32, 3), "int8"), arena_bytes=written.arena_bytes)
+    tflm.run_outputs(finished.model, np.zeros((1, 32, 3), "int8"), arena_bytes=written.tensor_arena_bytes)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "arm-none-eabi-gcc"])
@@ -241,6 +241,7 @@ def test_the_command_prints_what_the_bundle_holds(finished, written, tmp_path, c
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
     check_document(document)
+    assert document["provenance"]["tensor_arena_bytes"] == "computed"
     assert document["result"]["files"] == json.loads((written.folder / "manifest.json").read_text())["files"]
 
 

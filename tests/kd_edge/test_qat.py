@@ -14,7 +14,7 @@ from kd_edge.conversion import convert
 from kd_edge.data import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.export import convert_for
-from kd_edge.legacy import load_optimization, to_tf_keras
+from kd_edge.legacy import check_copy, load_optimization, to_tf_keras
 from kd_edge.noise import quantize
 from kd_edge.qat import fine_tune, unsupported_layers
 from kd_edge.space import StudentSpace
@@ -165,6 +165,15 @@ def test_what_cannot_be_compressed_is_named(student, data):
         convert_for(student, None, ConvertConfig("float16", compress="prune"))
     with pytest.raises(ModelError, match="cannot cluster 'student': expected 5 outputs, one per class"):
         compress(student, replace(data, class_names=tuple("abcde")), how="cluster")
+
+
+def test_a_copy_that_computes_something_else_is_refused(student, data):
+    load_optimization()
+    copy = to_tf_keras(student)
+    check_copy(copy, student, data.x_train[:8])
+    copy.layers[-1].set_weights([1.01 * weight for weight in copy.layers[-1].get_weights()])
+    with pytest.raises(ModelError, match="cannot copy 'student' to tf_keras: expected the same outputs, received"):
+        check_copy(copy, student, data.x_train[:8])
 
 
 def test_an_unknown_mode_is_named():
