@@ -1,5 +1,7 @@
 """Converts Keras models to `.tflite`."""
 
+import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,8 +10,13 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_edge.errors import ConfigError, DataError, ModelError, nearest
+from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
+from kd_edge.origins import layer_in, names_of
 from kd_edge.quiet import quiet
+from kd_edge.ranges import suspicions
+
+_NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+_LOOPS = ("While", "StatelessWhile")
 
 QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
 
@@ -41,11 +48,15 @@ def convert(
     Raises:
         ConfigError: `quantize` is unknown.
         DataError: Samples are needed and missing, or do not have the model's input shape.
-        ModelError: TensorFlow cannot convert the model; its reason is in the message.
+        ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message.
+
+    Warns:
+        CalibrationWarning: The samples do not look like those of the training: their activations are constant, or vary
+            far more or less than BatchNormalization layers have seen.
     """
     if quantize not in QUANTIZE_MODES:
         raise ConfigError(f"unknown quantize mode {quantize!r}: {nearest(quantize, QUANTIZE_MODES)}")
-    clone = _batch_of_one(model)
+    clone = batch_of_one(model)
     converter = tf.lite.TFLiteConverter.from_keras_model(clone)
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -53,17 +64,24 @@ def convert(
         converter.target_spec.supported_types = [tf.float16]
     if quantize in ("int8", "int16x8"):
         samples = _calibration_samples(model, data, num_calibration_samples, seed)
+        _check_no_loop(model, clone)
+        for sentence in suspicions(model, samples):
+            warnings.warn(sentence, CalibrationWarning, stacklevel=2)
         named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
         _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
     try:
         with quiet():
             return _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason}") from error
+    except Exception as error:
+        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {_reason(error, model)}") from error
 
 
-def _batch_of_one(model: keras.Model) -> keras.Model:
+def batch_of_one(model: keras.Model) -> keras.Model:
+    """Return a clone of a model, weights included, that reads one sample at a time.
+
+    Raises:
+        ModelError: The model is subclassed or not built, or has a size that is not known.
+    """
     if not getattr(model, "inputs", None):
         raise ModelError(f"cannot convert {model.name!r}: expected a functional or sequential Keras model, built")
     for source in model.inputs:
@@ -76,9 +94,41 @@ def _batch_of_one(model: keras.Model) -> keras.Model:
         lambda tensor: keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=next(names)),
         model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
     )
-    clone = keras.models.clone_model(model, input_tensors=sources)
+    clone = keras.models.clone_model(model, input_tensors=sources, clone_function=_clone_layer)
     clone.set_weights(model.get_weights())
     return clone
+
+
+def _clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if isinstance(layer, keras.layers.Lambda):
+        # Its function is already running in this process; reading it from a configuration is refused by Keras.
+        return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name)
+    return layer.__class__.from_config(layer.get_config())
+
+
+def _check_no_loop(model: keras.Model, clone: keras.Model) -> None:
+    """Refuse models that loop: TensorFlow's calibrator crashes on them, and the process with it."""
+    sources = clone.inputs[0] if isinstance(clone, keras.Sequential) else clone.input
+    specs = keras.tree.map_structure(lambda source: tf.TensorSpec(source.shape, source.dtype), sources)
+    graph = tf.function(lambda x: clone(x, training=False)).get_concrete_function(specs).graph
+    for operation in graph.get_operations():
+        if operation.type in _LOOPS:
+            layer = layer_in(operation.name, names_of(model)) or operation.name
+            raise ModelError(
+                f"cannot quantize {model.name!r}: expected a model without loops, received one in layer {layer!r}; "
+                "give recurrent layers unroll=True"
+            )
+
+
+def _reason(error: Exception, model: keras.Model) -> str:
+    text = str(error).strip()
+    ops = sorted(set(_NO_TFLITE_OP.findall(text)))
+    if not ops:
+        return text.splitlines()[0] if text else type(error).__name__
+    paths = (re.search(rf'fused\["{op}:", "([^"@]+)', text) for op in ops)
+    layers = [layer_in(path[1], names_of(model)) if path else None for path in paths]
+    made = ", ".join(f"{op} (layer {layer!r})" for op, layer in zip(ops, layers, strict=True))
+    return f"TFLite has no operator for {made}; replace the layer by one that is made of TFLite's operators"
 
 
 def _in_order(content: bytearray, input_names: list[str]) -> bytes:
@@ -102,12 +152,14 @@ def _calibration_samples(model: keras.Model, data: Samples | None, count: int, s
         expected, received = tuple(source.shape[1:]), tuple(array.shape[1:])
         if received != expected:
             raise DataError(f"bad calibration data: expected samples of shape {expected}, received {received}")
+        if not len(array):
+            raise DataError("no calibration data: expected one or more samples, received none")
         if not np.isfinite(array).all():
             raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
     if len(lengths := {len(array) for array in arrays}) > 1:
         raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(arrays[0]))[:count])
-    return [array[chosen].astype(np.float32) for array in arrays]
+    return [array[chosen].astype(source.dtype) for source, array in zip(model.inputs, arrays, strict=True)]
 
 
 def _arrays(model: keras.Model, data: Samples) -> list[np.ndarray]:

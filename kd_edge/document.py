@@ -16,6 +16,7 @@ _PACKAGES = ("kd-edge", "tensorflow", "keras", "keras-tuner", "ai-edge-litert", 
 _GIVEN = frozenset({"budget", "devices", "input_shape", "limit", "runtime_flash", "scale", "values", "blueprint"})
 _COMPUTED = frozenset(
     {"cost", "num_costed", "num_feasible", "predicted", "predicted_host_arena_bytes", "macs", "params"}
+    | {"accuracy_ci95", "prediction_error_percent", "tensor_arena_bytes"}
 )
 _COMPUTED_PREFIXES = ("macs_", "megabytes_")
 

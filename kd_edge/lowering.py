@@ -139,8 +139,9 @@ def _scopes(model: Any) -> dict[tuple[int, int], tuple[int, str]]:
     """
     scopes: dict[tuple[int, int], tuple[int, str]] = {}
     used: dict[str, int] = {}
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
+    nodes = getattr(model, "_functional", model)._nodes_by_depth  # of a sequential model, what it is made of
+    for depth in sorted(nodes, reverse=True):
+        for node in nodes[depth]:
             if not node.is_input:
                 number = node.operation._inbound_nodes.index(node)
                 _unique(node.operation.name, used)

@@ -160,7 +160,7 @@ def test_the_stages_work_alone_on_the_files_of_the_stage_before(files, waves_npz
     assert distilled.exit_code == 0, distilled.output
     check_document(json.loads(distilled.stdout))
 
-    converted = call("convert", tmp_path / "trained.keras", *data, "--json")
+    converted = call("convert", tmp_path / "trained.keras", *data, "--qat", "never", "--json")
     assert converted.exit_code == 0, converted.output
     document = json.loads(converted.stdout)
     check_document(document)
@@ -189,8 +189,11 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert "no calibration data" in fails("convert", student)
     assert "did you mean 'int8'" in fails("convert", student, "--quantize", "int88", "--data", waves_npz)
     assert "expected samples of shape (32, 3), received (128, 6)" in fails("convert", student, "--data", "watch")
+    for option, known in (("--qat", "auto, always"), ("--compress", "none, prune"), ("--calibration", "random, bal")):
+        assert f"expected one of {known}" in fails("convert", student, "--data", waves_npz, option, "sometimes")
     assert "expected bytes such as" in fails("design", teacher, "--data", waves_npz, *device, "--flash", "much")
     assert "expected a time such as" in fails("design", teacher, "--data", waves_npz, *device, "--latency", "15")
+    assert "no finished run: expected" in fails("bundle", tmp_path)
     assert "expected 'like_teacher' or 'none'" in fails(
         "distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--trainee", "me"
     )
@@ -201,6 +204,16 @@ def test_a_file_that_is_no_tflite_model_is_named(waves_npz, tmp_path):
     path = tmp_path / "bad.tflite"
     path.write_bytes(np.random.default_rng(0).bytes(2000))
     assert "bad.tflite" in fails("verify", path, "--data", waves_npz, "--device", "host")
+
+
+@pytest.mark.shared
+def test_a_file_that_crashes_the_interpreter_ends_the_command_with_one_line(shared_path, tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"x_{split}": rng.normal(size=(20, 96)) for split in ("train", "test")}
+    np.savez(tmp_path / "data.npz", **arrays, **{f"y_{split}": np.arange(20) % 2 for split in ("train", "test")})
+    model = shared_path / "models" / "tflm_keyword_scrambled_8bit.tflite"
+    message = fails("verify", model, "--data", tmp_path / "data.npz", "--device", "nucleo-l4r5zi")
+    assert "the runtime was ended by SIG" in message
 
 
 def test_an_output_that_cannot_be_written_is_named(files, waves_npz, tmp_path):
