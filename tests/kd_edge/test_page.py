@@ -64,7 +64,7 @@ def finished(waves_npz, tmp_path_factory):
         "teacher": scores,
         "design": {"space": "ds_cnn", "device": "nucleo-l4r5zi", "budget": asdict(budget), "num_costed": 10}
         | {"num_feasible": 5, "candidates": [candidate], "front": [candidate], "chosen": candidate},
-        "distill": scores,
+        "distill": scores | {"halting": [halted]},
         "baseline": scores | {"distillation_gain": {"difference": 0.01, "ci95_low": -0.02, "ci95_high": 0.03}},
         "convert": {"sha256": "0" * 64, "warnings": [], "missing_ops": [], "qat": qat},
         "verify": checked,
