@@ -1,7 +1,7 @@
 """Protocol buffers whose description no package ships, or ships in a form that only one package may load.
 
-TensorFlow and ai-edge-litert both bring the description of `benchmark_model`'s profiles, under the same names: a process
-that loads both fails. A description of one's own, in a pool of its own, gets in nobody's way.
+TensorFlow and ai-edge-litert both bring the description of `benchmark_model`'s profiles, under the same names: a
+process that loads both fails. A description of one's own, in a pool of its own, gets in nobody's way.
 """
 
 from collections.abc import Mapping, Sequence
