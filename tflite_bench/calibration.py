@@ -135,7 +135,8 @@ def fit_calibration(
     for dtype, entries in measured.items():
         times_ns = np.array([time_ms * 1e6 for _, time_ms in entries.values()])
         contents = [content for content, _ in entries.values()]
-        work, ratios, blocks[dtype] = _best_fit(contents, times_ns)
+        work, blocks[dtype] = _best_fit(contents, times_ns)
+        ratios = held_out_ratios(work, times_ns)
         costs[dtype] = _costs(fit_costs(work, times_ns))
         rows += [
             Measured(name, dtype, time_ms, time_ms * ratio)
@@ -154,14 +155,16 @@ def fit_calibration(
     )
 
 
-def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Matrix, Matrix, Blocks]:
-    """Return the work, the held-out ratios and the blocks of channels that predict networks best."""
+def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Matrix, Blocks]:
+    """Return the work and the blocks of channels that explain networks best."""
     models = [read_model(content) for content in contents]
     fits = []
     for blocks in _BLOCKS:
         work = work_matrix([count_work(model, blocks) for model in models])
-        fits.append((work, held_out_ratios(work, times_ns), blocks))
-    return min(fits, key=lambda fit: float(np.abs(fit[1] - 1).mean()))
+        ratios = work @ fit_costs(work, times_ns) / times_ns
+        fits.append((float(((ratios - 1) ** 2).sum()), work, blocks))
+    _, work, blocks = min(fits, key=lambda fit: fit[0])
+    return work, blocks
 
 
 def _costs(values: Matrix) -> dict[str, Cost]:

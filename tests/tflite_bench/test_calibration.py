@@ -113,6 +113,17 @@ def test_a_device_that_follows_the_model_is_calibrated_exactly_and_kd_edge_predi
             assert latency_ms(lower(content), device).ms == pytest.approx(exact_ms(content), rel=2e-4)
 
 
+def test_the_profile_of_a_device_names_it_and_counts_nanoseconds(tmp_path: Path) -> None:
+    measured = {"int8": {name: (content, exact_ms(content)) for name, content in networks("int8")}}
+    phone = {"serial": "R58", "model": 'Fold "5"', "abi": "arm64-v8a"}
+    (tmp_path / "phone.toml").write_text(profile_toml(fit_calibration("adb benchmark_model", phone, measured)))
+    device = load_device(tmp_path / "phone.toml")
+    assert (device.core, device.clock_mhz, device.runtime) == ("arm64-v8a", 1000.0, "adb benchmark_model")
+    assert 'R58, Fold "5", arm64-v8a' in device.title
+    assert device.int8.conv.cycles_per_mac == pytest.approx(TRUE_COSTS[0], rel=1e-4)
+    assert device.float32 is None
+
+
 def test_the_error_is_that_of_networks_left_out() -> None:
     rng = np.random.default_rng(0)
     noisy = {
