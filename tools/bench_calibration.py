@@ -9,6 +9,7 @@ how far the two are apart.
 """
 
 import argparse
+import datetime
 import json
 import sys
 import tempfile
@@ -103,7 +104,7 @@ def covered(content: bytes) -> bool:
         return False
     depthwise = [op for op in model.ops if op.name == "DEPTHWISE_CONV_2D"]
     windows = [np.prod(model.tensors[op.inputs[1]].shape[1:3]) for op in depthwise]
-    return all(op.options["depth_multiplier"] == 1 for op in depthwise) and max(windows, default=1) <= _MAX_WINDOW
+    return all(op.options["depth_multiplier"] == 1 for op in depthwise) and bool(max(windows, default=1) <= _MAX_WINDOW)
 
 
 def document(calibration: object, rows: list[dict[str, object]]) -> dict[str, object]:
@@ -112,6 +113,7 @@ def document(calibration: object, rows: list[dict[str, object]]) -> dict[str, ob
     inside = np.array([row["covered"] for row in rows])
     return {
         "tool": "tools/bench_calibration.py",
+        "date": datetime.date.today().isoformat(),
         "machine": vars(read_machine()),
         "versions": read_versions(),
         "calibration": {

@@ -7,6 +7,7 @@ litert-benchmark rounds to 0.01 ms, which is too coarse for small models; its ro
 """
 
 import argparse
+import datetime
 import json
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def main() -> None:
     ratios = [abs(row["ratio"] - 1) for row in rows]
     document = {
         "tool": "tools/bench_runner.py",
+        "date": datetime.date.today().isoformat(),
         "machine": vars(read_machine()),
         "versions": read_versions(),
         "rounds": args.rounds,
