@@ -13,6 +13,8 @@ _DENSE = [
     ((128,), 128, 4),
     ((300,), 80, 3),
     ((640,), 128, 4),
+    ((640,), 8, 1),
+    ((100,), 12, 3),
     ((500,), 250, 2),
 ]
 _CONV = [
@@ -25,6 +27,11 @@ _CONV = [
     ((28, 28, 1), 16, 3, 1, 3),
     ((24, 24, 24), 24, 3, 1, 2),
     ((64, 64, 1), 16, 5, 2, 1),
+    ((32, 32, 12), 12, 5, 1, 2),
+    ((48, 48, 3), 4, 5, 4, 1),
+    ((49, 10, 1), 4, 3, 2, 1),
+    ((20, 20, 6), 6, 3, 1, 3),
+    ((64, 64, 16), 32, 3, 1, 2),
 ]
 _POINTWISE = [
     ((25, 5, 64), 64, 4),
@@ -41,6 +48,9 @@ _DEPTHWISE = [
     ((6, 6, 128), 4),
     ((20, 20, 20), 2),
     ((64, 1, 24), 3),
+    ((32, 32, 4), 2),
+    ((24, 24, 16), 2, 5),
+    ((16, 16, 4), 2, 5),
 ]
 _SEPARABLE = [
     ((96, 96, 3), 8, (16, 32, 32, 64, 64)),
@@ -51,11 +61,15 @@ _SEPARABLE = [
     ((128, 1, 6), 16, (16, 24, 32)),
     ((100, 1, 3), 24, (24, 24)),
     ((64, 1, 9), 8, (16, 16, 32)),
+    ((32, 32, 3), 4, (4, 6, 8)),
 ]
 _RESIDUAL = [
     ((32, 32, 3), 16, 2),
     ((24, 24, 3), 8, 3),
     ((20, 20, 1), 24, 2),
+    ((50, 1, 3), 8, 3),
+    ((48, 48, 3), 24, 2),
+    ((64, 64, 3), 12, 1),
     ((16, 16, 3), 32, 2),
     ((28, 28, 3), 20, 1),
 ]
@@ -78,10 +92,10 @@ def networks(dtype: str) -> Iterator[tuple[str, bytes]]:
         ("pooled", _pooled, _POOLED),
     )
     for name, build, rows in plans:
-        for shape, *arguments in rows:
+        for position, (shape, *arguments) in enumerate(rows, 1):
             network = SyntheticNetwork(shape, dtype=dtype)
             build(network, *arguments)
-            yield f"{name} {'x'.join(map(str, shape))}", network.to_bytes()
+            yield f"{name} {position}: {'x'.join(map(str, shape))}", network.to_bytes()
 
 
 def _dense(network: SyntheticNetwork, units: int, depth: int) -> None:
@@ -108,9 +122,9 @@ def _pointwise(network: SyntheticNetwork, filters: int, depth: int) -> None:
     _classify(network)
 
 
-def _depthwise(network: SyntheticNetwork, depth: int) -> None:
+def _depthwise(network: SyntheticNetwork, depth: int, window: int | None = None) -> None:
     for _ in range(depth):
-        network.depthwise(_window(network))
+        network.depthwise(window or _window(network))
     _classify(network)
 
 

@@ -39,9 +39,11 @@ def profile_toml(calibration: Calibration) -> str:
         "source": f"{len(calibration.networks)} generated networks, tflite-bench calibrate --on {calibration.runner}",
         "date": datetime.date.today().isoformat(),
         "pointer_bytes": 8,
-        "channel_block": calibration.channel_block,
     }
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
+    for dtype, blocks in calibration.blocks.items():
+        sizes = ", ".join(f"{name} = {size}" for name, size in blocks._asdict().items())
+        lines.append(f"{dtype}_blocks = {{ {sizes} }}")
     for dtype, costs in calibration.costs.items():
         lines += ["", f"[{dtype}]", *(f"{kernel} = {_cost(cost, clock_mhz)}" for kernel, cost in costs.items())]
     return "\n".join(lines) + "\n"

@@ -97,7 +97,8 @@ def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
 
 def calibration_document(calibration: Calibration) -> dict[str, Any]:
     """Return a calibration as plain data; `schemas/calibrate.schema.json` describes it."""
-    return _document("calibrate", _finite(asdict(calibration)))
+    blocks = {dtype: sizes._asdict() for dtype, sizes in calibration.blocks.items()}
+    return _document("calibrate", _finite(asdict(calibration)) | {"blocks": blocks})
 
 
 def constant_bytes(model: ModelInfo) -> int:

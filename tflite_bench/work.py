@@ -28,7 +28,7 @@ class Work(NamedTuple):
 
     Attributes:
         kernel: One of `CLASSES`.
-        macs: Multiply-accumulates; see `count_work` for blocks.
+        macs: Multiply-accumulates, with the channels rounded up to the kernels' blocks.
         moved_bytes: Inputs gathered and outputs written.
     """
 
@@ -37,7 +37,21 @@ class Work(NamedTuple):
     moved_bytes: int
 
 
-def count_work(model: ModelInfo, *, channel_block: int = 1) -> tuple[Work, ...]:
+class Blocks(NamedTuple):
+    """How many channels kernels take at once: a layer of fewer takes as long as one of that many.
+
+    Attributes:
+        inputs: Input channels of convolutions and dense layers.
+        filters: Filters of them.
+        depthwise: Channels of depthwise convolutions.
+    """
+
+    inputs: int = 1
+    filters: int = 1
+    depthwise: int = 1
+
+
+def count_work(model: ModelInfo, blocks: Blocks = Blocks()) -> tuple[Work, ...]:  # noqa: B008
     """Return the work of every operator.
 
     A convolution or dense layer gathers a patch of inputs for every output position, once for all its filters, and
@@ -45,31 +59,34 @@ def count_work(model: ModelInfo, *, channel_block: int = 1) -> tuple[Work, ...]:
 
     Args:
         model: A model of the operators that `SyntheticNetwork` makes.
-        channel_block: Count the MACs of int8 convolutions and dense layers as if their input channels were a multiple
-            of it.
+        blocks: Count the MACs as if the channels were multiples of these.
 
     Raises:
         KeyError: It has another operator.
     """
-    return tuple(_work(model.tensors, op, channel_block) for op in model.ops)
+    return tuple(_work(model.tensors, op, blocks) for op in model.ops)
 
 
-def _work(tensors: Sequence[TensorInfo], op: OpInfo, block: int) -> Work:
+def _work(tensors: Sequence[TensorInfo], op: OpInfo, blocks: Blocks) -> Work:
     kernel = _CLASS_OF[op.name]
     output = tensors[op.outputs[0]]
     item_bytes = (output.num_bytes or 0) // output.num_elements
     if kernel in ("conv", "dense"):
         filters = tensors[op.inputs[1]].shape
-        gathered = output.num_elements // filters[0] * prod(filters[1:])
+        positions = output.num_elements // filters[0]
+        gathered = positions * prod(filters[1:])
         if kernel == "conv" and filters[1:3] == (1, 1):
             kernel = "pointwise"
-        macs = gathered * filters[0]
-        if output.dtype == "int8":
-            macs = macs // filters[-1] * (-(-filters[-1] // block) * block)
-        return Work(kernel, macs, (gathered + output.num_elements) * item_bytes)
+        macs = positions * _rounded(filters[0], blocks.filters) * prod(filters[1:-1])
+        return Work(kernel, macs * _rounded(filters[-1], blocks.inputs), (gathered + output.num_elements) * item_bytes)
     read = [tensors[i] for i in op.inputs if i >= 0 and not tensors[i].constant]
     moved_bytes = (sum(tensor.num_elements for tensor in read) + output.num_elements) * item_bytes
     if kernel == "depthwise":
-        window = tensors[op.inputs[1]].shape[1:3]
-        return Work(kernel, output.num_elements * prod(window), moved_bytes)
+        _, rows, columns, channels = tensors[op.inputs[1]].shape
+        positions = output.num_elements // channels
+        return Work(kernel, positions * rows * columns * _rounded(channels, blocks.depthwise), moved_bytes)
     return Work(kernel, 0, moved_bytes)
+
+
+def _rounded(channels: int, block: int) -> int:
+    return -(-channels // block) * block

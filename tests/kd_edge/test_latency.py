@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.devices import DeviceProfile, KernelCost, KernelCosts, list_devices, load_device
+from kd_edge.devices import Blocks, DeviceProfile, KernelCost, KernelCosts, list_devices, load_device
 from kd_edge.errors import ConfigError
 from kd_edge.graph import Graph, Op, Tensor
 from kd_edge.latency import latency_ms, work_of
@@ -108,13 +108,30 @@ def test_the_work_of_an_op_is_counted(graph: Graph, expected: tuple[str, int, in
     assert work_of(graph.tensors, graph.ops[0]) == expected
 
 
-def test_input_channels_are_rounded_up_to_what_the_int8_kernels_take_at_once() -> None:
-    # 16 positions x 9 of the window x 3 inputs x 8 filters; the inputs become 4.
-    board = device(conv=KernelCost(cycles_per_mac=2.0))
-    assert latency_ms(conv(3), replace(board, channel_block=4)).ms == pytest.approx(16 * 9 * 4 * 8 * 2 / 1000)
-    assert latency_ms(conv(3, channels=8), replace(board, channel_block=4)).ms == pytest.approx(16 * 9 * 64 * 2 / 1000)
-    floats = replace(board, channel_block=16, float32=board.int8)
-    assert latency_ms(conv(3, dtype="float32"), floats).ms == pytest.approx(3456 * 2 / 1000)
+def test_channels_are_rounded_up_to_what_the_kernels_take_at_once() -> None:
+    # 16 positions x 9 of the window x 3 inputs x 8 filters: the inputs become 4, the filters 16.
+    cost = KernelCost(cycles_per_mac=2.0)
+    board = replace(device(conv=cost), int8_blocks=Blocks(inputs=4, filters=16))
+    assert latency_ms(conv(3), board).ms == pytest.approx(16 * 9 * 4 * 16 * 2 / 1000)
+    # One weight per channel: 3 channels become 16.
+    image = Tensor((1, 2, 2, 3))
+    depthwise = one_op("DEPTHWISE_CONV_2D", image, Tensor((1, 1, 1, 3), constant=True), image)
+    board = replace(device(depthwise=cost), int8_blocks=Blocks(inputs=4, depthwise=16))
+    assert latency_ms(depthwise, board).ms == pytest.approx(4 * 16 * 2 / 1000)
+
+
+def test_blocks_of_one_dtype_do_not_count_for_another() -> None:
+    costs = device(conv=KernelCost(cycles_per_mac=2.0)).int8
+    board = replace(device(), float32=costs, int8_blocks=Blocks(16, 16))
+    assert latency_ms(conv(3, dtype="float32"), board).ms == pytest.approx(3456 * 2 / 1000)
+    board = replace(board, float32_blocks=Blocks(1, 16))
+    assert latency_ms(conv(3, dtype="float32"), board).ms == pytest.approx(2 * 3456 * 2 / 1000)
+
+
+def test_an_op_of_an_unknown_class_has_no_blocks() -> None:
+    graph = one_op("SOME_LSTM", Tensor((1, 5, 3)), Tensor((4, 3), constant=True), Tensor((1, 5, 4)))
+    board = device(dense=KernelCost(cycles_per_mac=2.0))
+    assert latency_ms(graph, replace(board, int8_blocks=Blocks(16, 16))) == latency_ms(graph, board)
 
 
 def test_bytes_of_float_tensors_count_four_times() -> None:

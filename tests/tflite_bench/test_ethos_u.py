@@ -1,13 +1,19 @@
 """Vela's estimate for Arm's Ethos-U, from the real compiler."""
 
+import json
 from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 
+import jsonschema
 import pytest
 
-from tflite_bench import ethos_u
+from tflite_bench import ethos_u, run_benchmark
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.ethos_u import EthosURunner
+from tflite_bench.report import benchmark_document, to_json
 from tflite_bench.synthetic import SyntheticNetwork
+from tflite_bench.tables import benchmark_text
 from tflite_bench.timing import Plan
 
 pytestmark = pytest.mark.skipif(not ethos_u.is_installed(), reason="ethos-u-vela is not installed")
@@ -47,6 +53,20 @@ def test_a_float_model_is_not_on_the_npu_and_has_no_time(model_bytes: Callable[[
     )  # fmt: skip
     assert "not on the NPU" in result.note
     assert "not on the NPU" in result.unavailable_reason["estimate.latency_ms"]
+
+
+@pytest.mark.parametrize("name", ["residual_int8", "residual_float"])
+def test_the_document_follows_the_schema_and_no_estimate_is_shown_as_a_measurement(
+    name: str, model_path: Callable[[str], Path]
+) -> None:
+    benchmark = run_benchmark(model_path(name), runner="ethos-u")
+    document = json.loads(to_json(benchmark_document(benchmark)))
+    jsonschema.validate(document, json.loads((files("tflite_bench") / "schemas/benchmark.schema.json").read_text()))
+    assert document["kinds"] == {"estimate": "compiler estimate"}
+    assert document["provenance"] == {"estimate": "computed"}
+    text = benchmark_text(benchmark)
+    assert ("not on the NPU" if "float" in name else "ms (an estimate)") in text
+    assert "median" not in text
 
 
 def test_an_accelerator_that_vela_does_not_know_is_an_error(model_bytes: Callable[[str], bytes]) -> None:

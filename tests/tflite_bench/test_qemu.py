@@ -1,18 +1,23 @@
 """Networks executed on an emulated Cortex-M: bakenn, GNU's compiler and QEMU, all real."""
 
+import json
 import subprocess
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
-from tflite_bench import firmware, qemu
+from tflite_bench import firmware, qemu, run_benchmark
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.firmware import CORES, Core, Firmware, build_firmware
 from tflite_bench.qemu import QemuRunner, run_firmware
+from tflite_bench.report import benchmark_document, to_json
 from tflite_bench.runner import RunnerResult
 from tflite_bench.synthetic import SyntheticNetwork
+from tflite_bench.tables import benchmark_text
 from tflite_bench.timing import Plan
 
 pytestmark = pytest.mark.skipif(
@@ -96,9 +101,16 @@ def test_sizes_are_those_of_the_network_and_its_kernels(results: dict[str, Runne
     assert "arm-none-eabi-gcc" in execution.compiler
 
 
-def test_counts_repeat_exactly(results: dict[str, RunnerResult]) -> None:
-    again = QemuRunner("m4").benchmark(residual_network(), Plan())
-    assert again.execution == results["m4"].execution
+def test_counts_repeat_exactly_and_are_never_shown_as_milliseconds(results: dict[str, RunnerResult]) -> None:
+    again = run_benchmark(residual_network(), runner="qemu:m4")
+    assert again.result.execution == results["m4"].execution
+    document = json.loads(to_json(benchmark_document(again)))
+    jsonschema.validate(document, json.loads((files("tflite_bench") / "schemas/benchmark.schema.json").read_text()))
+    assert document["kinds"] == {"execution": "instructions"}
+    assert document["result"]["latency"] is None
+    text = benchmark_text(again)
+    assert "yes, bit for bit" in text
+    assert " ms" not in text
 
 
 def test_every_executed_instruction_is_counted_once(tmp_path: Path) -> None:
