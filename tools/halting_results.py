@@ -10,6 +10,7 @@ RULES = tuple(
     for rule in (
         "plateau 5 %, patience 3",
         "plateau 10 %, patience 2",
+        "agreement 95 %, patience 3",
         "agreement 80 %, patience 1",
         "fixed epoch",
     )
