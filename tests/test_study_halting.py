@@ -16,6 +16,7 @@ from kd_edge.teacher import build_teacher
 from kd_edge.training import distill
 
 PAGE = Path(__file__).parents[1] / "docs" / "halting.md"
+MIN_SEEDS = 5  # before a default is drawn from it
 QUICK, SLOW = RULES[1], RULES[0]
 
 
@@ -60,16 +61,23 @@ def test_the_default_saves_most_without_losing_more_than_the_limit(loss, chosen)
     assert summarize(document(rows))["default_rule"] == chosen
 
 
-def test_the_default_of_early_halting_is_the_one_that_the_study_found():
-    results = json.loads((PAGE.parent / "results" / "halting.json").read_text())
-    (chosen,) = halting_arms(Settings())[summarize(results)["default_rule"]]
+@pytest.fixture
+def results():
+    return json.loads((PAGE.parent / "results" / "halting.json").read_text())
+
+
+def test_the_default_of_early_halting_is_the_one_that_the_study_found(results):
+    summary = summarize(results)
+    num_seeds = summary["overall"][NEVER]["num_seeds"]
+    if num_seeds < MIN_SEEDS:
+        pytest.skip(f"the study is not finished: {num_seeds} of {MIN_SEEDS} seeds")
+    (chosen,) = halting_arms(Settings())[summary["default_rule"]]
     default = EarlyHalting()
     assert type(default.rule) is type(chosen.rule)
     assert vars(default.rule) == vars(chosen.rule)
 
 
-def test_the_page_shows_the_results_that_are_there():
-    results = json.loads((PAGE.parent / "results" / "halting.json").read_text())
+def test_the_page_shows_the_results_that_are_there(results):
     assert render(results, summarize(results)).rstrip() in PAGE.read_text()
 
 
