@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from halting_results import ALONE, NEVER, RULES, paired, render, summarize
+from halting_results import ALONE, MIN_SEEDS, NEVER, RULES, paired, render, summarize
 from halting_runs import LIVE, TRAINEE, Runs
 from halting_tasks import Settings, Task
 from study_halting import Study, halting_arms
@@ -16,7 +16,6 @@ from kd_edge.teacher import build_teacher
 from kd_edge.training import distill
 
 PAGE = Path(__file__).parents[1] / "docs" / "halting.md"
-MIN_SEEDS = 5  # before a default is drawn from it
 QUICK, SLOW = RULES[1], RULES[0]
 
 
@@ -55,10 +54,10 @@ def test_data_sets_count_alike_and_their_macs_add_up():
 
 @pytest.mark.parametrize(("loss", "chosen"), [(0.001, QUICK), (0.003, SLOW)])
 def test_the_default_saves_most_without_losing_more_than_the_limit(loss, chosen):
-    rows = [row("a", 0, arm, accuracy, macs) for arm, accuracy, macs in (
-        (ALONE, 0.8, 0), (NEVER, 0.9, 100), (SLOW, 0.9, 60), (QUICK, 0.9 - loss, 30),
-    )]  # fmt: skip
+    arms = ((ALONE, 0.8, 0), (NEVER, 0.9, 100), (SLOW, 0.9, 60), (QUICK, 0.9 - loss, 30))
+    rows = [row("a", seed, *arm) for seed in range(MIN_SEEDS) for arm in arms]
     assert summarize(document(rows))["default_rule"] == chosen
+    assert summarize(document(rows[: -len(arms)]))["default_rule"] is None  # too few seeds
 
 
 @pytest.fixture
@@ -68,9 +67,8 @@ def results():
 
 def test_the_default_of_early_halting_is_the_one_that_the_study_found(results):
     summary = summarize(results)
-    num_seeds = summary["overall"][NEVER]["num_seeds"]
-    if num_seeds < MIN_SEEDS:
-        pytest.skip(f"the study is not finished: {num_seeds} of {MIN_SEEDS} seeds")
+    if summary["overall"][NEVER]["num_seeds"] < MIN_SEEDS:
+        pytest.skip("the study is not finished: no default is drawn from it")
     (chosen,) = halting_arms(Settings())[summary["default_rule"]]
     default = EarlyHalting()
     assert type(default.rule) is type(chosen.rule)
