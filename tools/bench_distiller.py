@@ -97,7 +97,7 @@ def main() -> None:
         "num_samples": NUM_SAMPLES,
         "one_step_per_execution": speed(data, args.epochs, args.batch_size),
         "eight_steps_per_execution": speed(data, args.epochs, args.batch_size, steps_per_execution=8),
-        "jit_compile": speed(data, 6, args.batch_size, arms=(PLAIN, STORED), jit_compile=True),
+        "jit_compile": speed(data, 5, args.batch_size, arms=(PLAIN, STORED), jit_compile=True),
         "memory": [_in_child(width) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH)],
     }
     document = make_document("bench_distiller", result) | {"tool": "tools/bench_distiller.py"}
