@@ -1,7 +1,6 @@
 """The Distiller: `keras.distillation.Distiller` with a trainee, soft targets and guides that can be halted."""
 
 import contextlib
-import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from keras.distillation import DistillationLoss
 
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.guides import FINAL, OWN_LOSS, StoredTeacher, fresh_metrics, fresh_optimizer, update_mean
+from kd_edge.heap import give_back
 from kd_edge.ledger import HaltingReport, Ledger
 from kd_edge.lessons import Classroom, as_losses, as_weights, make_guides, make_lessons
 from kd_edge.targets import SoftTargets, Taught
@@ -236,7 +236,7 @@ class Distiller(keras.distillation.Distiller):
         self._classroom.halt(guide, epoch=epoch, step=self.num_steps, reason=reason)
         if self.train_function is not None:
             self.make_train_function(force=True)
-        gc.collect()
+        give_back()
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Let the guides observe a batch, then update the student."""

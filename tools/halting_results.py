@@ -10,10 +10,12 @@ RULES = tuple(
     for rule in (
         "plateau 5 %, patience 3",
         "plateau 10 %, patience 2",
+        "agreement 95 %, patience 3",
         "agreement 80 %, patience 1",
         "fixed epoch",
     )
 )
+MIN_SEEDS = 5  # before a default is drawn from the figures
 MAX_LOSS = 0.2  # points of accuracy that a rule may lose against never halting
 
 # Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom.
@@ -31,8 +33,8 @@ def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
         document: The JSON of a study.
 
     Returns:
-        `data` (per data set and arm), `overall` (per arm, over the data sets) and `default_rule`; differences in
-        points of accuracy.
+        `data` (per data set and arm), `overall` (per arm, over the data sets) and `default_rule` (`None` before there
+        are `MIN_SEEDS` seeds); differences in points of accuracy.
     """
     rows = _complete(document["result"]["rows"])
     arms = document["result"]["arms"]
@@ -108,13 +110,15 @@ def _arm(rows: Sequence[Row], arm: str) -> dict[str, Any]:
 
 def _default_rule(overall: Mapping[str, Any]) -> str | None:
     """The rule that saves most guide MACs among those whose mean loss stays within `MAX_LOSS`."""
+    if overall[NEVER]["num_seeds"] < MIN_SEEDS:
+        return None
     kept = [arm for arm in RULES if arm in overall and overall[arm]["against_never"][0] >= -MAX_LOSS]
     return min(kept, key=lambda arm: overall[arm]["guide_macs"], default=None)
 
 
 def render(document: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     """Return the study as Markdown."""
-    lines = [*_head(document), "", *_table("All data sets together", summary["overall"], ""), ""]
+    lines = [*_head(document), "", *_table("All data sets together", summary["overall"], ""), "", _chosen(summary), ""]
     for name, arms in summary["data"].items():
         lines += [*_table(name, arms, _about(document["result"]["teachers"][name])), ""]
     return "\n".join(lines)
@@ -126,6 +130,15 @@ def _head(document: Mapping[str, Any]) -> Iterator[str]:
     settings = ", ".join(f"{name} {value}" for name, value in document["result"]["settings"].items())
     yield f"`tools/study_halting.py`, {finished[:10]}; Keras {versions['keras']}, TensorFlow {versions['tensorflow']},"
     yield f"Python {machine['python']}, {machine['processor']}, {machine['num_cpus']} CPUs. Settings: {settings}."
+
+
+def _chosen(summary: Mapping[str, Any]) -> str:
+    rule, num_seeds = summary["default_rule"], summary["overall"][NEVER]["num_seeds"]
+    if num_seeds < MIN_SEEDS:
+        return f"The study is not finished: {num_seeds} of {MIN_SEEDS} seeds. No default is drawn from it."
+    if rule is None:
+        return f"Every rule loses more than {MAX_LOSS} points on average against never halting."
+    return f"The rule that saves most guide MACs and loses at most {MAX_LOSS} points on average: {rule}."
 
 
 def _about(teacher: Mapping[str, Any]) -> str:
