@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kd_edge.blueprint import Blueprint
     from kd_edge.budget import Budget
+    from kd_edge.bundle import write_bundle
     from kd_edge.config import RunConfig, load_config
     from kd_edge.conversion import convert
     from kd_edge.cost import Cost, CostModel
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "blueprint": ("Blueprint",),
     "budget": ("Budget",),
+    "bundle": ("write_bundle",),
     "config": ("RunConfig", "load_config"),
     "conversion": ("convert",),
     "cost": ("Cost", "CostModel"),

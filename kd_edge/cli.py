@@ -4,10 +4,13 @@ from typing import Any
 
 import click
 
+from kd_edge.commands.bundle import bundle
 from kd_edge.commands.convert import convert
+from kd_edge.commands.cost import cost
 from kd_edge.commands.design import design
 from kd_edge.commands.devices import devices
 from kd_edge.commands.distill import distill
+from kd_edge.commands.report import report
 from kd_edge.commands.run import run
 from kd_edge.commands.verify import verify
 from kd_edge.errors import KdEdgeError
@@ -51,5 +54,5 @@ def main() -> None:
     """
 
 
-for _command in (run, devices, design, distill, convert, verify):
+for _command in (run, devices, cost, design, distill, convert, verify, bundle, report):
     main.add_command(_command)

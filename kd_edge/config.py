@@ -10,6 +10,10 @@ from kd_edge.devices import DeviceProfile
 from kd_edge.errors import ConfigError
 from kd_edge.settings import from_table, read_toml
 
+CALIBRATIONS = ("random", "balanced", "first")
+QAT_MODES = ("auto", "always", "never")
+COMPRESSIONS = ("none", "prune", "cluster")
+
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
@@ -80,10 +84,22 @@ class DistillConfig:
 
 @dataclass(frozen=True, slots=True)
 class ConvertConfig:
-    """The quantization; see `convert`."""
+    """The quantization; see `convert`, for `calibration` see `choose_samples`, for the rest `convert_for`."""
 
     quantize: str = "int8"
     num_calibration_samples: int = 300
+    calibration: str = "random"
+    qat: str = "auto"
+    qat_epochs: int = 5
+    max_int8_loss: float = 0.005
+    compress: str = "none"
+
+    def __post_init__(self) -> None:
+        choices = {"calibration": CALIBRATIONS, "qat": QAT_MODES, "compress": COMPRESSIONS}
+        for key, known in choices.items():
+            value = getattr(self, key)
+            if value not in known:
+                raise ConfigError(f"bad value for {key!r}: expected one of {', '.join(known)}, received {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +130,7 @@ class RunConfig:
             )
 
 
-_MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight")
+_MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight", "max_int8_loss")
 
 
 def load_config(path: str | Path) -> RunConfig:

@@ -1,21 +1,31 @@
 """Converts Keras models to `.tflite`."""
 
-from collections.abc import Iterator
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 
-from kd_edge.errors import ConfigError, DataError, ModelError, nearest
+from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
+from kd_edge.origins import layer_in, names_of
 from kd_edge.quiet import quiet
+from kd_edge.ranges import suspicions
+
+_NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+_LOOPS = ("While", "StatelessWhile")
 
 QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
+
+Samples = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 
 
 def convert(
     model: keras.Model,
-    data: np.ndarray | None = None,
+    data: Samples | None = None,
     *,
     quantize: str = "int8",
     num_calibration_samples: int = 300,
@@ -27,8 +37,9 @@ def convert(
     in the file.
 
     Args:
-        model: A functional or sequential model with one input.
-        data: Training samples, shape `(samples, ...)`, scaled as for training; int8 and int16x8 calibrate on them.
+        model: A functional or sequential model.
+        data: Training samples, shape `(samples, ...)`, scaled as for training; int8 and int16x8 calibrate on them. For
+            several inputs a list or tuple of arrays in the order of `model.inputs`, or a dict of arrays by their names.
         quantize: `"int8"` (weights per channel, activations, input and output), `"int16x8"` (16-bit activations),
             `"float16"` (weights), `"dynamic"` (weights int8, arithmetic chosen at run time) or `"none"`.
         num_calibration_samples: How many samples of `data` are drawn for calibration.
@@ -37,60 +48,138 @@ def convert(
     Raises:
         ConfigError: `quantize` is unknown.
         DataError: Samples are needed and missing, or do not have the model's input shape.
-        ModelError: TensorFlow cannot convert the model; its reason is in the message.
+        ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message.
+
+    Warns:
+        CalibrationWarning: The samples do not look like those of the training: their activations are constant, or vary
+            far more or less than BatchNormalization layers have seen.
     """
     if quantize not in QUANTIZE_MODES:
         raise ConfigError(f"unknown quantize mode {quantize!r}: {nearest(quantize, QUANTIZE_MODES)}")
-    converter = tf.lite.TFLiteConverter.from_keras_model(_batch_of_one(model))
+    clone = batch_of_one(model)
+    converter = tf.lite.TFLiteConverter.from_keras_model(clone)
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if quantize in ("int8", "int16x8"):
         samples = _calibration_samples(model, data, num_calibration_samples, seed)
-        _quantize_fully(converter, samples, sixteen_bits=quantize == "int16x8")
+        _check_no_loop(model, clone)
+        for sentence in suspicions(model, samples):
+            warnings.warn(sentence, CalibrationWarning, stacklevel=2)
+        named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
+        _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
     try:
         with quiet():
-            return bytes(converter.convert())
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason}") from error
+            return _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
+    except Exception as error:
+        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {_reason(error, model)}") from error
 
 
-def _batch_of_one(model: keras.Model) -> keras.Model:
+def batch_of_one(model: keras.Model) -> keras.Model:
+    """Return a clone of a model, weights included, that reads one sample at a time.
+
+    Raises:
+        ModelError: The model is subclassed or not built, or has a size that is not known.
+    """
     if not getattr(model, "inputs", None):
         raise ModelError(f"cannot convert {model.name!r}: expected a functional or sequential Keras model, built")
-    if len(model.inputs) != 1:
-        raise ModelError(f"cannot convert {model.name!r}: expected one input, received {len(model.inputs)}")
-    shape = model.inputs[0].shape[1:]
-    if None in shape:
-        raise ModelError(f"cannot convert {model.name!r}: expected a static input shape, received {tuple(shape)}")
-    # A fixed name: Keras' running number would make the bytes of the file differ from call to call.
-    source = keras.tree.map_structure(
-        lambda tensor: keras.Input(batch_shape=(1, *shape), dtype=tensor.dtype, name="input"),
+    for source in model.inputs:
+        if None in source.shape[1:]:
+            shape = tuple(source.shape[1:])
+            raise ModelError(f"cannot convert {model.name!r}: expected a static input shape, received {shape}")
+    # Fixed names: Keras' running number would make the bytes of the file differ from call to call.
+    names = iter([f"input_{index}" for index in range(len(model.inputs))] if len(model.inputs) > 1 else ["input"])
+    sources = keras.tree.map_structure(
+        lambda tensor: keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=next(names)),
         model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
     )
-    clone = keras.models.clone_model(model, input_tensors=source)
+    clone = keras.models.clone_model(model, input_tensors=sources, clone_function=_clone_layer)
     clone.set_weights(model.get_weights())
     return clone
 
 
-def _calibration_samples(model: keras.Model, data: np.ndarray | None, count: int, seed: int) -> np.ndarray:
-    shape = tuple(model.inputs[0].shape[1:])
+def _clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if isinstance(layer, keras.layers.Lambda):
+        # Its function is already running in this process; reading it from a configuration is refused by Keras.
+        return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name)
+    return layer.__class__.from_config(layer.get_config())
+
+
+def _check_no_loop(model: keras.Model, clone: keras.Model) -> None:
+    """Refuse models that loop: TensorFlow's calibrator crashes on them, and the process with it."""
+    sources = clone.inputs[0] if isinstance(clone, keras.Sequential) else clone.input
+    specs = keras.tree.map_structure(lambda source: tf.TensorSpec(source.shape, source.dtype), sources)
+    graph = tf.function(lambda x: clone(x, training=False)).get_concrete_function(specs).graph
+    for operation in graph.get_operations():
+        if operation.type in _LOOPS:
+            layer = layer_in(operation.name, names_of(model)) or operation.name
+            raise ModelError(
+                f"cannot quantize {model.name!r}: expected a model without loops, received one in layer {layer!r}; "
+                "give recurrent layers unroll=True"
+            )
+
+
+def _reason(error: Exception, model: keras.Model) -> str:
+    text = str(error).strip()
+    ops = sorted(set(_NO_TFLITE_OP.findall(text)))
+    if not ops:
+        return text.splitlines()[0] if text else type(error).__name__
+    paths = (re.search(rf'fused\["{op}:", "([^"@]+)', text) for op in ops)
+    layers = [layer_in(path[1], names_of(model)) if path else None for path in paths]
+    made = ", ".join(f"{op} (layer {layer!r})" for op, layer in zip(ops, layers, strict=True))
+    return f"TFLite has no operator for {made}; replace the layer by one that is made of TFLite's operators"
+
+
+def _in_order(content: bytearray, input_names: list[str]) -> bytes:
+    """Return a file that lists inputs and outputs as the model does; the converter's order is a hash of their names."""
+    root = schema.Model.GetRootAs(content)
+    graph, signature = root.Subgraphs(0), root.SignatureDefs(0)
+    outputs = [f"output_{position}" for position in range(graph.OutputsLength())]
+    for side, names in (("Inputs", input_names), ("Outputs", outputs)):
+        entries = [getattr(signature, side)(i) for i in range(getattr(signature, f"{side}Length")())]
+        tensors = {entry.Name().decode(): entry.TensorIndex() for entry in entries}
+        if len(names) > 1 and set(names) == set(tensors):
+            getattr(graph, f"{side}AsNumpy")()[:] = [tensors[name] for name in names]
+    return bytes(content)
+
+
+def _calibration_samples(model: keras.Model, data: Samples | None, count: int, seed: int) -> list[np.ndarray]:
     if data is None:
         raise DataError("no calibration data: int8 and int16x8 need training samples; give them with --data or data=")
-    if tuple(data.shape[1:]) != shape:
-        raise DataError(f"bad calibration data: expected samples of shape {shape}, received {tuple(data.shape[1:])}")
-    if not np.isfinite(data).all():
-        raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
-    chosen = np.random.default_rng(seed).permutation(len(data))[:count]
-    return data[np.sort(chosen)].astype(np.float32)
+    arrays = _arrays(model, data)
+    for source, array in zip(model.inputs, arrays, strict=True):
+        expected, received = tuple(source.shape[1:]), tuple(array.shape[1:])
+        if received != expected:
+            raise DataError(f"bad calibration data: expected samples of shape {expected}, received {received}")
+        if not len(array):
+            raise DataError("no calibration data: expected one or more samples, received none")
+        if not np.isfinite(array).all():
+            raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
+    if len(lengths := {len(array) for array in arrays}) > 1:
+        raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(arrays[0]))[:count])
+    return [array[chosen].astype(source.dtype) for source, array in zip(model.inputs, arrays, strict=True)]
 
 
-def _quantize_fully(converter: Any, samples: np.ndarray, *, sixteen_bits: bool) -> None:
-    def representative_dataset() -> Iterator[list[np.ndarray]]:
-        for sample in samples:
-            yield [sample[np.newaxis]]
+def _arrays(model: keras.Model, data: Samples) -> list[np.ndarray]:
+    if isinstance(data, Mapping):
+        names = [source.name for source in model.inputs]
+        if set(data) != set(names):
+            raise DataError(f"bad calibration data: expected arrays for {names}, received {sorted(data)}")
+        return [data[name] for name in names]
+    arrays = list(data) if isinstance(data, list | tuple) else [data]
+    if len(arrays) != len(model.inputs):
+        raise DataError(
+            f"bad calibration data: expected one array for each of {len(model.inputs)} inputs, received {len(arrays)}"
+        )
+    return arrays
+
+
+def _quantize_fully(converter: Any, samples: dict[str, np.ndarray], *, sixteen_bits: bool) -> None:
+    def representative_dataset() -> Iterator[dict[str, np.ndarray]]:
+        for values in zip(*samples.values(), strict=True):
+            yield {name: value[np.newaxis] for name, value in zip(samples, values, strict=True)}
 
     ops = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
     if sixteen_bits:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from kd_edge.budget import Budget
 from kd_edge.devices import DeviceProfile
+from kd_edge.flash import flash_bytes
 from kd_edge.graph import Graph
 from kd_edge.latency import latency_ms
-from kd_edge.memory import arena_bytes, flash_bytes
+from kd_edge.memory import arena_bytes, least_arena_bytes
+from kd_edge.planner import MemoryStep, memory_timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,27 @@ class Cost:
         return not self.excess(budget)
 
 
+@dataclass(frozen=True, slots=True)
+class OpCost:
+    """What one op of a network costs on one device.
+
+    Attributes:
+        index: Position of the op.
+        op: Its kind, e.g. `"CONV_2D"`.
+        macs: Multiply-accumulate operations.
+        latency_ms: Its part of the latency.
+        live_bytes: Activations and scratch buffers that live while it runs.
+        peak: Whether no op has more alive.
+    """
+
+    index: int
+    op: str
+    macs: int
+    latency_ms: float
+    live_bytes: int
+    peak: bool
+
+
 class CostModel:
     """Computes the cost of networks on one device, without TensorFlow.
 
@@ -62,6 +85,7 @@ class CostModel:
 
     def __init__(self, device: DeviceProfile) -> None:
         self.device = device
+        self._kernels = "cmsis-nn" if "cmsis-nn" in device.runtime else "reference"
 
     def estimate(self, graph: Graph) -> Cost:
         """Return the cost of one network.
@@ -69,7 +93,7 @@ class CostModel:
         Args:
             graph: The network as the converter will emit it, from `Blueprint.to_graph()` or `lower()`.
         """
-        arena = arena_bytes(graph, pointer_bytes=self.device.pointer_bytes)
+        arena = arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels)
         latency = latency_ms(graph, self.device)
         return Cost(
             macs=graph.total_macs,
@@ -81,4 +105,33 @@ class CostModel:
             latency_ms=latency.ms,
             latency_low_ms=latency.low_ms,
             latency_high_ms=latency.high_ms,
+        )
+
+    def least_arena_bytes(self, graph: Graph) -> int:
+        """Return what no plan of the arena can go below, not even that of a network with more channels.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        return least_arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels)
+
+    def timeline(self, graph: Graph) -> tuple[MemoryStep, ...]:
+        """Return what lives in the arena while each op runs: how many bytes, and which tensors.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        return memory_timeline(graph, kernels=self._kernels)
+
+    def per_op(self, graph: Graph) -> tuple[OpCost, ...]:
+        """Return what every op of a network costs, in the order of execution.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        latencies = latency_ms(graph, self.device).per_op
+        steps = self.timeline(graph)
+        return tuple(
+            OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak)
+            for op, latency, step in zip(graph.ops, latencies, steps, strict=True)
         )

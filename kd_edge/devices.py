@@ -13,6 +13,7 @@ from kd_edge.errors import ConfigError, nearest
 from kd_edge.settings import from_table, read_toml
 
 DTYPES = ("int8", "int16", "float32")
+_BLOCKS = ("int8_blocks", "float32_blocks")
 QUALITIES = ("measured", "calibrated", "datasheet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -58,6 +59,26 @@ class KernelCosts:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocks:
+    """How many channels kernels take at once: a layer of fewer takes as long as one of that many.
+
+    Vector instructions work so. Kernels for microcontrollers have no blocks that matter; XNNPACK's have.
+
+    Attributes:
+        inputs: Input channels of convolutions and dense layers.
+        filters: Filters of them.
+        depthwise: Channels of depthwise convolutions.
+    """
+
+    inputs: int = 1
+    filters: int = 1
+    depthwise: int = 1
+
+
+NO_BLOCKS = Blocks()
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceProfile:
     """A board: what it holds, and what its runtime's kernels cost in clock cycles.
 
@@ -84,6 +105,8 @@ class DeviceProfile:
         int16: Costs of ops with int16 activations and int8 weights; `None`: unknown.
         float32: Costs of float ops; `None`: unknown.
         pointer_bytes: 4 on microcontrollers, 8 on phones and PCs.
+        int8_blocks: How many channels the int8 kernels take at once.
+        float32_blocks: The same for the float kernels.
     """
 
     name: str
@@ -103,6 +126,8 @@ class DeviceProfile:
     int16: KernelCosts | None = None
     float32: KernelCosts | None = None
     pointer_bytes: int = 4
+    int8_blocks: Blocks = NO_BLOCKS
+    float32_blocks: Blocks = NO_BLOCKS
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -112,6 +137,8 @@ class DeviceProfile:
         for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):
             self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
         self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
+        for name in _BLOCKS:
+            self._require(name, all(1 <= size <= 1024 for size in astuple(getattr(self, name))), "sizes of 1 to 1024")
         self._require("pointer_bytes", self.pointer_bytes in (4, 8), "4 or 8")
         for dtype in DTYPES:
             _check_costs(dtype, getattr(self, dtype))
@@ -197,8 +224,10 @@ def _profiles(folder: Traversable) -> dict[str, Traversable]:
 
 def to_toml(device: DeviceProfile) -> str:
     """Return a profile as the text of a TOML file that `load_device` reads back as the same profile."""
-    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES)]
+    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS)]
     lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]
+    blocks = {name: getattr(device, name) for name in _BLOCKS if getattr(device, name) != NO_BLOCKS}
+    lines += [f"{name} = {_table(size)}" for name, size in blocks.items()]
     for dtype in DTYPES:
         costs = getattr(device, dtype)
         if costs is not None:
@@ -207,8 +236,12 @@ def to_toml(device: DeviceProfile) -> str:
 
 
 def _cost_line(kernel: str, cost: KernelCost) -> str:
-    values = ((f.name, getattr(cost, f.name)) for f in fields(cost))
-    return f"{kernel} = {{ {', '.join(f'{name} = {value!r}' for name, value in values if value)} }}"
+    return f"{kernel} = {_table(cost)}"
+
+
+def _table(record: KernelCost | Blocks) -> str:
+    values = ((f.name, getattr(record, f.name)) for f in fields(record))
+    return f"{{ {', '.join(f'{name} = {value!r}' for name, value in values if value)} }}"
 
 
 def _literal(value: str | float) -> str:

@@ -1,7 +1,6 @@
 """The Distiller: `keras.distillation.Distiller` with a trainee, soft targets and guides that can be halted."""
 
 import contextlib
-import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -14,9 +13,11 @@ from keras.distillation import DistillationLoss
 
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.guides import FINAL, OWN_LOSS, StoredTeacher, fresh_metrics, fresh_optimizer, update_mean
+from kd_edge.heap import give_back
 from kd_edge.ledger import HaltingReport, Ledger
-from kd_edge.lessons import Classroom, make_guides, make_lessons
+from kd_edge.lessons import Classroom, as_losses, as_weights, make_guides, make_lessons
 from kd_edge.targets import SoftTargets, Taught
+from kd_edge.tracing import build_metrics, labels_like
 from kd_edge.watch import Watch
 from kd_edge.workers import local_batch, with_worker_axis
 
@@ -82,11 +83,12 @@ class Distiller(keras.distillation.Distiller):
         keras.Model.__init__(self, name=name, **kwargs)
         self.student = student
         self.student_loss_weight = _as_share(student_loss_weight)
-        self.distillation_losses = _as_list(distillation_losses)
-        self.distillation_loss_weights = _as_weights(distillation_loss_weights, len(self.distillation_losses))
+        self.distillation_losses = as_losses(distillation_losses)
+        self.distillation_loss_weights = as_weights(distillation_loss_weights, len(self.distillation_losses))
         self.trainee_loss_weight = trainee_loss_weight
         self.save_teacher = save_teacher
         self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
+        self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
         lessons = make_lessons(self.distillation_losses, self.distillation_loss_weights, teacher, student)
         self.projectors = [lesson.projector for lesson in lessons if lesson.projector is not None]
         guides = make_guides(teacher, trainee, student, lessons=lessons, trainee_loss_weight=trainee_loss_weight)
@@ -131,6 +133,11 @@ class Distiller(keras.distillation.Distiller):
     def ledger(self) -> Ledger:
         """What the guides cost so far."""
         return self._classroom.ledger
+
+    @property
+    def total_loss_tracker(self) -> keras.metrics.Metric | None:
+        """Mean of the whole loss, `None` before `compile`."""
+        return self._loss_tracker
 
     @property
     def num_steps(self) -> int:
@@ -198,8 +205,10 @@ class Distiller(keras.distillation.Distiller):
                 "with them, a saved one comes back without (see save_teacher)"
             )
         targets = self.teacher if isinstance(self.teacher, SoftTargets) else None
-        if targets and self.student_loss_weight < 1 and self._distribute_strategy is None:
-            x = targets.attach(x)
+        if targets and self.student_loss_weight < 1:
+            x = targets.attach(x) if self._distribute_strategy is None else x
+            if not isinstance(x, Taught | tf.data.Dataset):
+                self.jit_compile = False  # XLA cannot look up samples in the step
         callbacks = [Watch(), *(keras.tree.flatten(callbacks) if callbacks else [])]
         try:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
@@ -227,7 +236,7 @@ class Distiller(keras.distillation.Distiller):
         self._classroom.halt(guide, epoch=epoch, step=self.num_steps, reason=reason)
         if self.train_function is not None:
             self.make_train_function(force=True)
-        gc.collect()
+        give_back()
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Let the guides observe a batch, then update the student."""
@@ -257,6 +266,7 @@ class Distiller(keras.distillation.Distiller):
         if self._compile_metrics is not None:
             self._compile_metrics.update_state(y, y_pred, sample_weight)
         logs = keras.Model.get_metrics_result(self)
+        del logs["distillation_loss"]
         logs |= {"student_loss": logs["loss"], "total_loss": logs["loss"]}
         return with_worker_axis(self.distribute_strategy, logs)
 
@@ -281,6 +291,7 @@ class Distiller(keras.distillation.Distiller):
         if not shown:
             return labels + penalty
         guidance = sum(self._classroom.guides[name].weight * value for name, value in taught.items())
+        update_mean(self.distillation_loss_tracker, guidance, features[FINAL])
         return self.student_loss_weight * labels + (1 - self.student_loss_weight) * guidance + penalty
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -297,6 +308,10 @@ class Distiller(keras.distillation.Distiller):
         if self._distribute_strategy is not None and iterator is not None:
             iterator, data_batch = None, local_batch(self._distribute_strategy, iterator)
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        if iterator is not None:
+            labels = labels_like(iterator)
+            for model in (self, self.trainee) if self.trainee else (self,):
+                build_metrics(model, labels, self.student)
 
     def _observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
         return self._classroom.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}
@@ -326,6 +341,10 @@ class Distiller(keras.distillation.Distiller):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as the saved distiller was."""
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def export(self, *args: Any, **kwargs: Any) -> None:
+        """Write the student for serving; the arguments are those of `keras.Model.export`."""
+        self.student.export(*args, **kwargs)
 
     def save_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Write all that a training needs to go on: besides the student, the trainee and which guides left."""
@@ -364,20 +383,6 @@ class Distiller(keras.distillation.Distiller):
             yield
         finally:
             self._saves_trainee = False
-
-
-def _as_list(losses: Any) -> list[DistillationLoss]:
-    if losses is None:
-        raise ConfigError("no distillation losses: expected one or a list, received None; see keras.distillation")
-    return list(losses) if isinstance(losses, list | tuple) else [losses]
-
-
-def _as_weights(weights: Any, num_losses: int) -> list[float]:
-    if weights is not None and len(weights) != num_losses:
-        raise ConfigError(
-            f"distillation_loss_weights do not match the losses: expected {num_losses}, received {len(weights)}"
-        )
-    return [1.0] * num_losses if weights is None else list(weights)
 
 
 def _as_share(value: Any) -> float:

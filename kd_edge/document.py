@@ -13,19 +13,10 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 _PACKAGES = ("kd-edge", "tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
-_GIVEN = frozenset({"budget", "devices", "input_shape", "limit", "scale", "values", "blueprint"})
+_GIVEN = frozenset({"budget", "devices", "input_shape", "limit", "runtime_flash", "scale", "values", "blueprint"})
 _COMPUTED = frozenset(
-    {
-        "cost",
-        "num_costed",
-        "num_feasible",
-        "num_over",
-        "shares",
-        "predicted",
-        "predicted_host_arena_bytes",
-        "macs",
-        "params",
-    }
+    {"cost", "num_costed", "num_feasible", "num_over", "shares", "predicted", "predicted_host_arena_bytes", "macs"}
+    | {"params", "accuracy_ci95", "prediction_error_percent", "tensor_arena_bytes"}
 )
 _COMPUTED_PREFIXES = ("macs_", "megabytes_")
 
@@ -57,7 +48,7 @@ def make_document(
         "machine": describe_machine(),
         "seed": seed,
         "result": plain,
-        "provenance": {".".join(path): _kind(path, latency) for path in sorted(set(_figures(plain, ())))},
+        "provenance": {".".join(path): _kind(path, command, latency) for path in sorted(set(_figures(plain, ())))},
     }
 
 
@@ -108,7 +99,7 @@ def _figures(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield path
 
 
-def _kind(path: tuple[str, ...], latency: str) -> str:
+def _kind(path: tuple[str, ...], command: str, latency: str) -> str:
     keys = {key.removesuffix("[]") for key in path}
     if keys & _GIVEN:
         return "given"
@@ -116,4 +107,6 @@ def _kind(path: tuple[str, ...], latency: str) -> str:
         return "measured"
     if any(key.startswith("latency") for key in keys):
         return latency
+    if command == "cost" and "measured" not in keys:
+        return "computed"
     return "computed" if keys & _COMPUTED or path[-1].startswith(_COMPUTED_PREFIXES) else "measured"

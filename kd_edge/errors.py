@@ -32,6 +32,10 @@ class MissingDependencyError(KdEdgeError, ImportError):
     """An optional dependency is needed for what was asked."""
 
 
+class CalibrationWarning(UserWarning):
+    """The samples that calibrate a quantization look wrong."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint that names the known word nearest to `word`, or all known words.
 

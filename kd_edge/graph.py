@@ -77,12 +77,29 @@ class Graph(NamedTuple):
 
     Two graphs are the same network when their `canonical()` forms are equal. A graph that was read from a file keeps
     the file's numbers of tensors, since TFLM plans buffers of one size in that order.
+
+    Attributes:
+        tensors: All tensors.
+        ops: The ops.
+        inputs: Indices of the tensors that the caller fills.
+        outputs: Indices of the tensors that the caller reads.
+        name_bytes: Bytes that the tensors' names take in the file; two networks may be equal but for their names.
     """
 
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    name_bytes: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Graph) and self[:4] == other[:4]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:4])
 
     def macs(self, op: Op) -> int:
         """Return the multiply-accumulate operations of one op (0 for ops without a filter).
@@ -94,7 +111,7 @@ class Graph(NamedTuple):
         if op.kind not in _MAC_KINDS:
             return 0
         weights = self.tensors[op.inputs[1]].shape
-        out = self.tensors[op.outputs[0]].num_elements
+        out = math.prod(self.tensors[op.outputs[0]].shape)
         if op.kind == "CONV_2D":
             return out * weights[1] * weights[2] * weights[3]
         if op.kind == "DEPTHWISE_CONV_2D":
@@ -106,13 +123,18 @@ class Graph(NamedTuple):
     @property
     def total_macs(self) -> int:
         """Multiply-accumulate operations of one inference."""
-        return sum(map(self.macs, self.ops))
+        return sum([self.macs(op) for op in self.ops if op[0] in _MAC_KINDS])
 
     @property
     def params(self) -> int:
         """Number of stored weights and biases: the elements of the constants of ops with MACs."""
-        used = {i for op in self.ops if op.kind in _MAC_KINDS for i in op.inputs[:3] if i >= 0}
-        return sum(self.tensors[i].num_elements for i in used if self.tensors[i].constant)
+        tensors, total = self.tensors, 0
+        for index in {index for op in self.ops if op[0] in _MAC_KINDS for index in op[1]}:
+            shape, dtype, constant, num_scales = tensors[index]
+            # The shape argument of a transposed convolution has no scale.
+            if constant and index >= 0 and (num_scales or dtype == "float32"):
+                total += math.prod(shape)
+        return total
 
     def canonical(self) -> "Graph":
         """Return the same graph with unused tensors dropped and tensors numbered by first use."""
@@ -126,7 +148,13 @@ class Graph(NamedTuple):
             for op in self.ops
         )
         tensors = tuple(self.tensors[i] for i in order if i >= 0)
-        return Graph(tensors, ops, tuple(order[i] for i in self.inputs), tuple(order[i] for i in self.outputs))
+        inputs, outputs = (tuple(order[i] for i in side) for side in (self.inputs, self.outputs))
+        return Graph(tensors, ops, inputs, outputs, self.name_bytes)
+
+
+def name_bytes(length: int) -> int:
+    """Return the bytes that a name of so many letters takes in a flatbuffer: its length, a zero, and padding to 4."""
+    return (4 + length + 1 + 3) // 4 * 4
 
 
 _MAC_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})

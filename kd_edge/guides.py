@@ -251,7 +251,10 @@ def feature_extractor(model: keras.Model, layer_names: tuple[str, ...]) -> Calla
 def update_mean(metric: keras.metrics.Mean, loss: Any, outputs: Any) -> None:
     """Add the loss of a batch to a mean over samples, as Keras' trainer does, also under a distribution strategy."""
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    metric.update_state(loss * num_replicas, sample_weight=tf.shape(keras.tree.flatten(outputs)[0])[0])
+    count = tf.cast(tf.shape(keras.tree.flatten(outputs)[0])[0], metric.dtype)
+    # What `update_state` does, without the operations that fit weights of any shape to values of any shape.
+    metric.total.assign_add(tf.cast(loss * num_replicas, metric.dtype) * count)
+    metric.count.assign_add(count)
 
 
 def fresh_copy(model: keras.Model) -> keras.Model:

@@ -225,9 +225,10 @@ _IMPORTANCES: Mapping[str, Callable[[Skeleton, Sequence[_Weights]], list[np.ndar
 _HANDED_ON = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 
 
-def _read_weights(layer: keras.Layer, part: str) -> _Weights:
+def _read_weights(layer: keras.Operation, part: str) -> _Weights:
     """Return a layer's weights by name; of a separable convolution those of one part, of Conv1D those over images."""
-    weights = {weight.name: np.asarray(weight) for weight in layer.weights if part != "added"}
+    owned = layer.weights if isinstance(layer, keras.Layer) and part != "added" else ()
+    weights = {weight.name: np.asarray(weight) for weight in owned}
     if part == "depthwise":
         weights = {"kernel": weights["depthwise_kernel"]}
     elif part == "pointwise":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from kd_edge.devices import DeviceProfile, KernelCost, KernelCosts
+from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCost, KernelCosts
 from kd_edge.errors import ConfigError
 from kd_edge.graph import DTYPE_BYTES, Graph, Op, Tensor
 
@@ -30,6 +30,7 @@ _KERNELS = {
     "LEAKY_RELU": "elementwise",
     "PRELU": "elementwise",
     "HARD_SWISH": "elementwise",
+    "RESIZE_BILINEAR": "elementwise",
     "SOFTMAX": "softmax",
     "LOGISTIC": "softmax",
     "TANH": "softmax",
@@ -61,8 +62,8 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     """Return the time of one inference on a device.
 
     Every op costs `MACs x cycles per MAC + bytes moved x cycles per byte + fixed cycles`, with the three figures of
-    its class (see `KernelCosts`) from the device's profile, and the work that `work_of` counts. The interval is the
-    estimate divided and multiplied by `1 + error_percent / 100`.
+    its class (see `KernelCosts`) from the device's profile, and the work that `work_of` counts, its channels rounded up
+    to the profile's blocks. The interval is the estimate divided and multiplied by `1 + error_percent / 100`.
 
     Args:
         graph: The network.
@@ -78,6 +79,9 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     for op in graph.ops:
         kernel, macs, moved_bytes = work_of(tensors, op)
         dtype = tensors[op.inputs[0]].dtype if op.inputs else "int8"
+        blocks = device.int8_blocks if dtype == "int8" else device.float32_blocks
+        if blocks is not NO_BLOCKS and macs and dtype in ("int8", "float32"):
+            macs = _blocked_macs(macs, op.kind, tensors[op.inputs[1]].shape, blocks)
         cost: KernelCost = getattr(int8 if dtype == "int8" else _costs(device, dtype, kernel), kernel)
         cycles = macs * cost.cycles_per_mac + moved_bytes * cost.cycles_per_byte + cost.fixed_cycles
         per_op.append(cycles * ms_per_cycle)
@@ -120,6 +124,20 @@ def work_of(tensors: Sequence[Tensor], op: Op) -> tuple[str, int, int]:
         moved = prod(tensors[inputs[0]][0]) + elements
         return kernel, elements * filters[1] * filters[2], moved * DTYPE_BYTES[dtype]
     return _other_work(tensors, op, kernel)
+
+
+def _blocked_macs(macs: int, kind: str, filters: tuple[int, ...], blocks: Blocks) -> int:
+    """Return the MACs of a layer as if its channels were multiples of the blocks."""
+    if kind == "DEPTHWISE_CONV_2D":
+        return macs // filters[-1] * _rounded(filters[-1], blocks.depthwise)
+    if kind not in ("CONV_2D", "FULLY_CONNECTED"):
+        return macs
+    rounded = _rounded(filters[0], blocks.filters) * _rounded(filters[-1], blocks.inputs)
+    return macs // (filters[0] * filters[-1]) * rounded
+
+
+def _rounded(channels: int, block: int) -> int:
+    return -(-channels // block) * block
 
 
 def _other_work(tensors: Sequence[Tensor], op: Op, kernel: str) -> tuple[str, int, int]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
 from kd_edge.errors import ConfigError, ModelError
@@ -81,6 +80,22 @@ class Lesson:
         if self.projector is not None:
             ours = self.projector(ours)
         return self.weight * distillation_value(self.loss, theirs, ours, sample_weight=sample_weight, labels=labels)
+
+
+def as_losses(losses: Any) -> list[DistillationLoss]:
+    """Return one loss or several as a list."""
+    if losses is None:
+        raise ConfigError("no distillation losses: expected one or a list, received None; see keras.distillation")
+    return list(losses) if isinstance(losses, list | tuple) else [losses]
+
+
+def as_weights(weights: Any, num_losses: int) -> list[float]:
+    """Return a weight for each of the losses; 1 by default."""
+    if weights is not None and len(weights) != num_losses:
+        raise ConfigError(
+            f"distillation_loss_weights do not match the losses: expected {num_losses}, received {len(weights)}"
+        )
+    return [1.0] * num_losses if weights is None else list(weights)
 
 
 def make_lessons(
@@ -206,10 +221,8 @@ class Classroom:
         self.ledger.add_halt(self.guides.pop(name), epoch=epoch, step=step, reason=reason)
 
     def results(self) -> dict[str, Any]:
-        """Return the guides' metrics by the names they have in the history, and what they add up to."""
-        guides = self.guides.values()
-        total = sum((guide.weight * guide.divergence.result() for guide in guides), start=tf.zeros(()))
-        return {"distillation_loss": total} | {k: v for guide in guides for k, v in guide.results().items()}
+        """Return the guides' metrics by the names they have in the history."""
+        return {name: value for guide in self.guides.values() for name, value in guide.results().items()}
 
     def reset_metrics(self) -> None:
         """Start the guides' metrics anew."""

@@ -12,10 +12,10 @@ import numpy as np
 
 from kd_edge.blueprint import Blueprint
 from kd_edge.config import DistillConfig, RunConfig, TeacherConfig
-from kd_edge.conversion import convert
 from kd_edge.cost import CostModel
 from kd_edge.data import Dataset, load_data
 from kd_edge.devices import load_device
+from kd_edge.export import convert_for
 from kd_edge.files import write_bytes, write_json, write_model
 from kd_edge.halting import EarlyHalting
 from kd_edge.lowering import lower
@@ -202,17 +202,16 @@ class _Job:
         return summary(training) | self._judge(training.model) | {"distillation_gain": gain}
 
     def _stage_convert(self) -> dict[str, Any]:
-        wanted, student = self._config.convert, self._load("student.keras")
-        content = convert(
-            student,
-            self._data.x_train,
-            quantize=wanted.quantize,
-            num_calibration_samples=wanted.num_calibration_samples,
+        made = convert_for(
+            self._load("student.keras"),
+            self._data,
+            self._config.convert,
+            teacher=self._load("teacher.keras"),
+            distill=self._config.distill,
             seed=self._config.seed,
         )
-        write_bytes(self.folder / "model.tflite", content)
-        digest = hashlib.sha256(content).hexdigest()
-        return {"quantize": wanted.quantize, "flash_bytes": len(content), "sha256": digest}
+        write_bytes(self.folder / "model.tflite", made.content)
+        return made.summary()
 
     def _stage_verify(self) -> dict[str, Any]:
         return asdict(

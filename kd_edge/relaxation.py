@@ -11,7 +11,6 @@ import numpy as np
 
 from kd_edge.blueprint import Blueprint
 from kd_edge.cost import Cost, CostModel
-from kd_edge.memory import least_arena_bytes
 
 Values = Mapping[str, int | float]
 _Objective = Callable[[Cost], Any]
@@ -188,7 +187,7 @@ def _may_fit(question: Question, values: Values) -> bool:
     cost = question.cost_model.estimate(graph)
     least = {name: float(getattr(cost, name)) for name in question.limits}
     if "arena_bytes" in least:
-        least["arena_bytes"] = least_arena_bytes(graph, pointer_bytes=question.cost_model.device.pointer_bytes)
+        least["arena_bytes"] = question.cost_model.least_arena_bytes(graph)
     return all(least[name] <= limit for name, limit in question.limits.items())
 
 

@@ -27,15 +27,14 @@ def as_image_layers(layer: Layer) -> tuple[Layer, ...]:
     if not kind.endswith("1D"):
         return (layer,)
     target: Any = getattr(layers, f"{kind[:-2]}2D")
-    values = {f.name: _CONVERTED.get(f.name, _same)(getattr(layer, f.name)) for f in fields(target)}
+    values = {f.name: _CONVERTED.get(f.name, _same)(getattr(layer, f.name)) for f in fields(layer)}
     if kind == "DepthwiseConv1D" or kind == "SeparableConv1D":
         # TensorFlow runs depthwise convolutions with equal strides only; a width of 1 stays 1.
         values["strides"] = (values["strides"][0],) * 2
     if values.get("padding") != "causal":
         return (target(**values),)
     before = (values["kernel_size"][0] - 1) * values.get("dilation_rate", (1, 1))[0]
-    known: Any = layers
-    return known.ZeroPadding2D(((before, 0), (0, 0))), target(**values | {"padding": "valid"})
+    return layers.ZeroPadding2D(((before, 0), (0, 0))), target(**values | {"padding": "valid"})
 
 
 def _reshaped(layer: Any) -> Layer:

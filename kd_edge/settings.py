@@ -1,5 +1,6 @@
-"""Reads TOML tables into frozen dataclasses, strictly."""
+"""Reads TOML tables into frozen dataclasses, strictly, and writes them."""
 
+import json
 import tomllib
 import types
 import typing
@@ -54,6 +55,15 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     return cls(**{key: _value(hints[key], value, f"{where}, key {key!r}") for key, value in table.items()})
 
 
+def to_toml(table: Mapping[str, Any]) -> str:
+    """Return plain tables of a configuration as TOML; `None` stands for a key's default and is left out."""
+    lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if _is_plain(value)]
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            lines += ["", f"[{key}]", *(f"{k} = {_toml_value(v)}" for k, v in value.items() if _is_plain(v))]
+    return "\n".join(lines) + "\n"
+
+
 def _value(expected: Any, value: Any, where: str) -> Any:
     options = typing.get_args(expected) if isinstance(expected, types.UnionType) else (expected,)
     for option in options:
@@ -70,3 +80,12 @@ def _value(expected: Any, value: Any, where: str) -> Any:
 
 def _name(option: Any) -> str:
     return "a table" if hasattr(option, "__dataclass_fields__") else str(getattr(option, "__name__", option))
+
+
+def _is_plain(value: object) -> bool:
+    return value is not None and not isinstance(value, Mapping)
+
+
+def _toml_value(value: object) -> str:
+    # JSON's strings, numbers, booleans and lists are TOML too; 0x7f alone is not allowed bare there.
+    return json.dumps(value).replace("\x7f", "\\u007f")

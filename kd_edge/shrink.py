@@ -146,9 +146,8 @@ class _Draft:
     def _split(self, i: int, layer: Any, inputs: tuple[int, ...]) -> int:
         # TensorFlow runs depthwise convolutions with equal strides only; where they differ one size is 1, and stays so.
         strides = (max(layer.strides),) * 2
-        depthwise = DepthwiseConv2D(layer.kernel_size, strides, layer.padding, use_bias=False)
-        if max(dilation_of(layer)) > 1:
-            depthwise = replace(depthwise, dilation_rate=layer.dilation_rate)  # type: ignore[call-arg]
+        size, dilation = layer.kernel_size, layer.dilation_rate
+        depthwise = DepthwiseConv2D(size, strides, layer.padding, use_bias=False, dilation_rate=dilation)
         place = self._add(i, depthwise, inputs, "depthwise")
         pointwise = Conv2D(layer.filters, (1, 1), activation=layer.activation, use_bias=layer.use_bias)
         return self._add(i, pointwise, (place,), "pointwise")

@@ -10,7 +10,17 @@ from kd_edge import layers
 from kd_edge.blueprint import Blueprint
 from kd_edge.channels import ChannelGroups, are_alike, find_channel_groups
 from kd_edge.errors import ModelError
-from kd_edge.layers import AveragePooling2D, Conv2D, DepthwiseConv2D, Flatten, InputLayer, Layer, MaxPooling2D, Node
+from kd_edge.layers import (
+    AveragePooling2D,
+    Concatenate,
+    Conv2D,
+    DepthwiseConv2D,
+    Flatten,
+    InputLayer,
+    Layer,
+    MaxPooling2D,
+    Node,
+)
 from kd_edge.sequences import as_image_layers, is_sequential
 from kd_edge.shapes import Shape, output_shape, pools_globally, window_of
 
@@ -88,7 +98,10 @@ def find_skeleton(teacher: Blueprint, names: Sequence[str] = ()) -> Skeleton:
     _check(teacher, names)
     nodes, origins, output = _normalized(teacher)
     shapes: list[Shape] = []
+    sequential = is_sequential(teacher.nodes)
     for i, node in enumerate(nodes):
+        if isinstance(node.layer, Concatenate):
+            node = _side_by_side(node, names[origins[i][0]], len(shapes[node.inputs[0]]), sequential=sequential)
         shapes.append(output_shape(node.layer, [shapes[i] for i in node.inputs]))
         nodes[i] = _pooled_globally(node, shapes)
     channels = find_channel_groups(nodes, shapes, output, [names[position] for position, _ in origins])
@@ -161,6 +174,17 @@ def _separated(layer: Any) -> Iterator[tuple[Layer, str]]:
     depthwise = {name: getattr(layer, name) for name in shared} | {"activation": "linear", "use_bias": False}
     yield DepthwiseConv2D(**depthwise), "depthwise"
     yield Conv2D(layer.filters, (1, 1), activation=layer.activation, use_bias=layer.use_bias), "pointwise"
+
+
+def _side_by_side(node: Node, name: str, rank: int, *, sequential: bool) -> Node:
+    """Count the axis that channels are put side by side along from the end; a sequence has one less than its image."""
+    axis = getattr(node.layer, "axis", -1)
+    if axis not in (-1, 2 if sequential and rank == 3 else rank):
+        raise ModelError(
+            f"cannot shrink layer {name!r} (Concatenate): expected the channels' axis, -1, received {axis}; take a "
+            "teacher that puts channels side by side"
+        )
+    return Node(Concatenate(), node.inputs)
 
 
 def _pooled_globally(node: Node, shapes: Sequence[Shape]) -> Node:

@@ -16,9 +16,10 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
     yield _cost_table(verify, design["budget"])
     yield _accuracy_table(result)
-    yield from _gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
+    yield from gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
     yield from halting_lines(result["halting"])
-    yield from _parity_lines(verify)
+    yield from parity_lines(verify)
+    yield from convert_lines(result["convert"])
     yield _bench_line(result["bench"])
 
 
@@ -26,12 +27,14 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     """Yield the checks of a verification."""
     yield f"{result['device']}: {'PASSED' if result['passed'] else 'FAILED'}"
     yield _cost_table(result, result["budget"])
-    table = _table("accuracy on the test samples", "", "share right")
-    for name, title in _ACCURACIES.items():
-        table.add_row(title, _share(result["accuracy"][name]))
-    yield table
-    yield from _parity_lines(result)
+    yield _interval_table(result)
+    yield from parity_lines(result)
+    if result["noise"]:
+        yield _noise_table(result["noise"])
+    yield _gate_table(result["gates"])
     failed = [name for name, gate in result["gates"].items() if gate["passed"] is False]
+    yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
+    yield from (f"warning: {sentence}" for sentence in result["warnings"])
     if failed:
         yield f"failed checks: {', '.join(failed)}"
 
@@ -72,7 +75,75 @@ def distill_tables(result: Result) -> Iterator[Table | str]:
 
 def convert_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a conversion wrote."""
-    yield f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}"
+    yield (
+        f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}, "
+        f"{result['gzip_bytes']:,} B zipped; {result['metadata_bytes']:,} B of the file are metadata"
+    )
+    yield from convert_lines(result)
+
+
+def convert_lines(result: Result) -> Iterator[str]:
+    """Yield what a conversion warned of."""
+    yield from _tuning_lines(result["qat"])
+    yield from (f"warning: {sentence}" for sentence in result["warnings"])
+    for op in result["missing_ops"]:
+        yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"
+
+
+def bundle_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a bundle holds."""
+    table = _table(str(result["folder"]), "file", "size", "SHA-256")
+    for name, file in result["files"].items():
+        table.add_row(name, f"{file['size_bytes']:,} B", file["sha256"])
+    yield table
+    yield f"arena: {result['tensor_arena_bytes']:,} B. {result['arena_source']}"
+    yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
+    if not result["passed"]:
+        yield f"failed checks: {', '.join(result['failed_checks'])}"
+
+
+def report_tables(result: Result) -> Iterator[Table | str]:
+    """Yield where the report is."""
+    yield str(result["report"])
+
+
+def cost_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a network costs, op by op and in total, and whether it fits."""
+    yield f"{result['model']} on {result['device']}: {'fits' if result['fits'] else 'does NOT fit'}"
+    yield _op_table(result)
+    yield _limit_table(result)
+    runtime = result["runtime_flash"]
+    yield (
+        f"besides, the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B of flash "
+        f"({runtime['source']})"
+    )
+
+
+def _op_table(result: Result) -> Table:
+    table = _table("per op (computed), * marks the peak of the arena", "", "op", "MACs", "alive", "latency", "share")
+    table.columns[1].justify = "left"
+    total_ms = result["latency_ms"] or 1.0
+    for op in result["ops"]:
+        alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
+        share = f"{op['latency_ms'] / total_ms:.1%}"
+        table.add_row(str(op["index"]), op["op"], f"{op['macs']:,}", alive, f"{op['latency_ms']:.3f} ms", share)
+    table.add_row("", "all", f"{result['macs']:,}", "", f"{result['latency_ms']:.3f} ms", "")
+    return table
+
+
+def _limit_table(result: Result) -> Table:
+    budget, excess, measured = result["budget"], result["excess"], result["measured"]["flash_bytes"]
+    flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
+    table = _table("does it fit?", "", "needs", "limit", "")
+    for title, name, needs, unit, digits in (
+        ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
+        ("RAM (tensor arena)", "ram_bytes", f"{result['arena_bytes']:,} B, computed", "B", 0),
+        ("latency", "latency_ms", f"{_interval(result)}, computed", "ms", 2),
+    ):
+        limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
+        over = f"{excess[name]:,.{digits}f} {unit} too much" if name in excess else "ok"
+        table.add_row(title, needs, limit, over)
+    return table
 
 
 def device_tables(result: Result) -> Iterator[Table | str]:
@@ -97,6 +168,7 @@ def halting_lines(reports: list[Result]) -> Iterator[str]:
     """Yield one line per guide: whether and why it was halted, what it cost and what halting it saved."""
     for report in reports:
         spent = _effort(report["macs_spent"], report["seconds_spent"])
+        spent += f" in {report['data_passes']:.3g} passes over the data"
         if not report["halted"]:
             yield f"the {report['guide']} stayed to the end and cost {spent}"
             continue
@@ -105,6 +177,18 @@ def halting_lines(reports: list[Result]) -> Iterator[str]:
             f"the {report['guide']} was halted after epoch {report['epoch']} ({report['reason']}): it cost {spent}; "
             f"halting it saved {saved} and {report['megabytes_saved']:.1f} MB of memory"
         )
+
+
+def _tuning_lines(tuning: Result) -> Iterator[str]:
+    if tuning["float_accuracy"] is None:
+        return
+    cost = 100 * (tuning["float_accuracy"] - tuning["int8_accuracy"])
+    line = f"int8 costs {cost:+.1f} points on the validation samples"
+    if tuning["tuned_accuracy"] is not None:
+        after = 100 * (tuning["float_accuracy"] - tuning["tuned_accuracy"])
+        taken = "taken" if tuning["used"] else "not taken"
+        line += f"; after quantization-aware training {after:+.1f} points ({taken}, {tuning['seconds']:.0f} s)"
+    yield line
 
 
 def _effort(macs: int | None, seconds: float | None) -> str:
@@ -164,7 +248,33 @@ def _accuracy_table(result: Result) -> Table:
     return table
 
 
-def _gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
+def _interval_table(verify: Result) -> Table:
+    table = _table("accuracy on the test samples (measured)", "", "share right", "95 % interval")
+    for name, title in _ACCURACIES.items():
+        known = verify["accuracy_ci95"].get(name)
+        interval = f"{known['ci95_low']:.3f} to {known['ci95_high']:.3f}" if known else ""
+        table.add_row(title, _share(verify["accuracy"][name]), interval)
+    return table
+
+
+def _noise_table(noise: list[Result]) -> Table:
+    table = _table("float against quantized (measured)", "op", "kind", "layer", "signal to noise")
+    for op in noise:
+        ratio = op["signal_to_noise_db"]
+        table.add_row(str(op["index"]), op["op"], op["layer"], "no noise" if ratio is None else f"{ratio:.1f} dB")
+    return table
+
+
+def _gate_table(gates: Result) -> Table:
+    table = _table("checks", "", "measured", "limit", "")
+    for name, gate in gates.items():
+        figures = ("" if value is None else f"{value:,.6g}" for value in (gate["measured"], gate["limit"]))
+        table.add_row(name, *figures, _mark(gate))
+    return table
+
+
+def gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
+    """Yield what distillation gave over the same student without a teacher."""
     points = {key: 100 * value for key, value in gain.items()}
     yield (
         f"distillation gave {points['difference']:+.1f} points over the same student without a teacher "
@@ -173,16 +283,27 @@ def _gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
     )
 
 
-def _parity_lines(verify: Result) -> Iterator[str]:
+def parity_lines(verify: Result) -> Iterator[str]:
+    """Yield how LiteRT and TFLM agree, and where they first differ."""
     parity = verify["parity"]
     if parity is None:
         yield f"TFLM was not run: {verify['unavailable_reason'].get('parity', 'unknown')}"
         return
     yield (
-        f"LiteRT's reference kernels and TFLM: {parity['num_identical']:,} of {parity['num_samples']:,} outputs bit "
-        f"for bit the same, largest difference {parity['max_difference']} steps, same class "
-        f"in {parity['agreement']:.1%}"
+        f"LiteRT's reference kernels and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
+        f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
+        f"{_steps(parity['max_difference'])}, same class in {parity['agreement']:.1%}"
     )
+    first = parity["first_divergence"] or parity["first_difference"]
+    if first:
+        yield (
+            f"on the worst sample, number {first['sample']}, they first differ in op {first['index']} "
+            f"({first['op']}, layer {first['layer']!r}), by {_steps(first['max_difference'])}"
+        )
+
+
+def _steps(difference: float) -> str:
+    return f"{difference:.4g} step{'' if difference == 1 else 's'}"
 
 
 def _bench_line(bench: Result) -> str:

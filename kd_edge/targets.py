@@ -86,7 +86,8 @@ class SoftTargets:
 
     def lookup(self, x: Any) -> Any:
         """Return the outputs for a batch, in eager code or in a compiled step."""
-        flat = tf.numpy_function(self.rows_of, [fingerprint(x)], [tf.float32] * len(self.shapes))
+        # Eager code gives a single output without its list.
+        flat = tf.nest.flatten(tf.numpy_function(self.rows_of, [fingerprint(x)], [tf.float32] * len(self.shapes)))
         for output, shape in zip(flat, self.shapes, strict=True):
             output.set_shape((None, *shape))
         return _unflatten(flat, self.header["structure"])
@@ -196,8 +197,10 @@ def soft_targets(
         raise ConfigError(f"bad top_k: expected at least 1, received {top_k}")
     keys, batches, structure = [], [], None
     softmax = ends_in_softmax(teacher)
+    # Keras' predict would run every replica of a distribution strategy on the whole batch.
+    run = tf.function(lambda batch: teacher(batch, training=False), reduce_retracing=True)
     for batch in _batches(x, batch_size):
-        outputs = to_logits(teacher.predict_on_batch(batch), softmax)
+        outputs = to_logits(run(batch), softmax)
         structure = _structure(outputs)
         keys.append(fingerprint(batch).numpy())
         batches.append([np.asarray(output, np.float32) for output in keras.tree.flatten(outputs)])

@@ -91,7 +91,7 @@ def distill(
         temperature: Softens the guides' outputs.
         student_loss_weight: Weight of the labels, 0 to 1.
         trainee_loss_weight: Weight of the trainee beside the teacher's 1.
-        halting: Takes a guide out of the training; never by default.
+        halting: Takes a guide out of the training; never by default, and without effect where there is no such guide.
         callbacks: For example a progress display.
     """
     distiller = Distiller(
@@ -103,7 +103,8 @@ def distill(
         trainee_loss_weight=trainee_loss_weight,
     )
     distiller.compile(**_compiled(data, recipe))
-    return _fit(distiller, student, data, recipe, [*([halting] if halting else []), *callbacks])
+    halts = [halting] if halting and halting.guide in distiller.guides else []
+    return _fit(distiller, student, data, recipe, [*halts, *callbacks])
 
 
 def accuracy(model: keras.Model, data: Dataset) -> float:

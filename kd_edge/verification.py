@@ -1,7 +1,8 @@
 """Checks a `.tflite` file in the real runtimes against its budget, its float student and what was predicted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,29 +13,25 @@ from kd_edge.cost import Cost, CostModel
 from kd_edge.data import Dataset
 from kd_edge.devices import DeviceProfile
 from kd_edge.errors import ModelError
+from kd_edge.gates import Gate, gates_of
+from kd_edge.graph import Graph
+from kd_edge.intervals import Interval, wilson_interval
 from kd_edge.lowering import lower
 from kd_edge.memory import arena_bytes
-from tflite_bench import litert, tflm
-from tflite_bench.errors import RuntimeMissingError
-from tflite_bench.model import ModelInfo, TensorInfo, read_model
+from kd_edge.micro import Measured, Micro, MissingOp, run_micro
+from kd_edge.noise import OpNoise, measure_noise, quantize
+from kd_edge.origins import LayerNames, layer_of, names_of
+from kd_edge.parity import Parity, compare
+from tflite_bench import litert
+from tflite_bench.errors import RunnerError
+from tflite_bench.model import ModelInfo, read_model
 
 if TYPE_CHECKING:
     import keras
 
 HOST_POINTER_BYTES = 8
-# LiteRT's reference kernels round dense layers in float, TFLM in integers: a logit may differ by one step.
-MAX_DISAGREEMENT = 0.01
-
-_ARENA_FIGURES = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One check: `passed` is `None` where it could not be made."""
-
-    passed: bool | None
-    measured: float | None
-    limit: float | None
+_NUM_NOISE_SAMPLES = 32
+_OPS_OF_A_DYNAMIC_BATCH = ("SHAPE", "STRIDED_SLICE", "PACK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,42 +52,6 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
-class Parity:
-    """How LiteRT (reference kernels) and TFLM agree on the test samples.
-
-    Attributes:
-        num_samples: Samples compared.
-        num_identical: Samples with bit for bit the same outputs.
-        max_difference: Largest difference of one output, in steps of the output's quantization.
-        agreement: Share of samples for which both name the same class.
-    """
-
-    num_samples: int
-    num_identical: int
-    max_difference: int
-    agreement: float
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What the real file and the real TFLM interpreter need on a 64-bit host; a board's pointers are half as large.
-
-    Attributes:
-        flash_bytes: Size of the file.
-        arena_bytes: What TFLM's arena holds after one inference: the sum of the next two.
-        arena_persistent_bytes: TFLM's structures.
-        arena_nonpersistent_bytes: Activations.
-        arena_minimum_bytes: Smallest arena in which the model really starts and runs; it may need more to start.
-    """
-
-    flash_bytes: int
-    arena_bytes: int | None
-    arena_persistent_bytes: int | None
-    arena_nonpersistent_bytes: int | None
-    arena_minimum_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Verification:
     """What the runtimes said about a `.tflite` file.
 
@@ -98,9 +59,17 @@ class Verification:
         passed: Whether no gate failed.
         gates: The checks by name.
         accuracy: Of the float and the quantized student.
+        accuracy_ci95: Wilson's 95 % interval of each accuracy that is known, by the names in `accuracy`.
         parity: LiteRT against TFLM, `None` without TFLM.
+        noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
+            changes the weights; empty without the float student.
+        missing_ops: Operators of the file that TFLM lacks.
+        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch.
         predicted: The cost model's figures for the device.
-        predicted_host_arena_bytes: Its arena for a 64-bit host, comparable with `measured`.
+        predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
+        predicted_host_arena_bytes: The predicted arena for a 64-bit host, comparable with `measured`.
+        prediction_error_percent: By how much the prediction exceeds what was measured, for `flash_bytes` and, on the
+            host, `arena_bytes`.
         measured: Bytes of the file and of the arena.
         confusion: Test samples per true class (rows) and class named by the int8 file in LiteRT (columns).
         unavailable_reason: Why a figure is `None`, by the figure's name.
@@ -109,9 +78,15 @@ class Verification:
     passed: bool
     gates: Mapping[str, Gate]
     accuracy: Accuracy
+    accuracy_ci95: Mapping[str, Interval]
     parity: Parity | None
+    noise: tuple[OpNoise, ...]
+    missing_ops: tuple[MissingOp, ...]
+    warnings: tuple[str, ...]
     predicted: Cost
+    predicted_from: str
     predicted_host_arena_bytes: int
+    prediction_error_percent: Mapping[str, float]
     measured: Measured
     confusion: tuple[tuple[int, ...], ...]
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
@@ -128,53 +103,61 @@ def verify(
 ) -> Verification:
     """Run a quantized classifier in LiteRT and TFLM, and compare with budget, float student and prediction.
 
+    Both runtimes work in child processes at the same time, sample by sample: a crash of theirs is an error here.
+
     Args:
         model: Bytes of the `.tflite` file: one input, logits or probabilities as its only output.
         data: Its test samples are run.
-        device: The board that costs are predicted for.
+        device: The board that costs are predicted for. Where its runtime is LiteRT, TFLM may refuse the file.
         budget: The limits.
-        student: The float student, for its accuracy and for a prediction that has not seen the file.
+        student: The float student, for its accuracy, the noise of each op, and a prediction that has not seen the file.
         max_accuracy_loss: Largest accepted difference of the float student's and the file's accuracy.
 
     Raises:
         ModelError: The file's input or output does not belong to the data.
         ModelFileError: The bytes are no `.tflite` model.
-        RunnerError: A runtime refuses the file.
+        RunnerError: LiteRT refuses the file, or crashes on it.
     """
     info = read_model(model)
     _check_signature(info, data)
-    reasons: dict[str, str] = {}
+    names = names_of(student)
+    reasons: dict[str, str] = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
-    outputs = litert.run_outputs(model, samples, reference_kernels=True)
-    tflm_outputs, measured = _run_tflm(model, samples, reasons)
-    accuracy = _accuracies(data, outputs, tflm_outputs, student, reasons)
-    graph = lower(student) if student is not None else lower(model)
+    outputs, micro = _run_both(model, info, samples, names)
+    reasons |= micro.unavailable_reason
+    float_model = None if student is None else convert(student, quantize="none")
+    accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
+    parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names)
+    graph, predicted_from = _graph(model, student, reasons)
     predicted = CostModel(device).estimate(graph)
-    parity = None if tflm_outputs is None else _compare(outputs, tflm_outputs)
-    gates = _gates(budget, predicted, measured, accuracy, parity, max_accuracy_loss)
+    host_arena_bytes = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
+    gates = gates_of(
+        info,
+        budget,
+        predicted=predicted,
+        micro=micro,
+        accuracy_loss=None if accuracy.float_keras is None else accuracy.float_keras - accuracy.int8_litert,
+        max_accuracy_loss=max_accuracy_loss,
+        parity=parity,
+        needs_tflm=not device.runtime.startswith("litert"),
+    )
     return Verification(
         passed=all(gate.passed is not False for gate in gates.values()),
         gates=gates,
         accuracy=accuracy,
+        accuracy_ci95=_intervals(accuracy, len(data.y_test)),
         parity=parity,
+        noise=_noise(model, float_model, data, names),
+        missing_ops=micro.missing_ops,
+        warnings=_warnings(info, names),
         predicted=predicted,
-        predicted_host_arena_bytes=arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes,
-        measured=measured,
+        predicted_from=predicted_from,
+        predicted_host_arena_bytes=host_arena_bytes,
+        prediction_error_percent=_errors(predicted, host_arena_bytes, micro.measured),
+        measured=micro.measured,
         confusion=_confusion(data, outputs),
         unavailable_reason=reasons,
     )
-
-
-def quantize(samples: np.ndarray, tensor: TensorInfo) -> np.ndarray:
-    """Return samples in the type, scale and zero point of a model's input.
-
-    The formula is TensorFlow Lite's 8-bit quantization specification: `real = scale * (quantized - zero point)`.
-    """
-    if not tensor.scales:
-        return samples.astype(tensor.dtype)
-    limits = np.iinfo(tensor.dtype)
-    steps = np.round(samples / np.float32(tensor.scales[0])) + tensor.zero_points[0]
-    return np.clip(steps, limits.min, limits.max).astype(tensor.dtype)
 
 
 def _check_signature(info: ModelInfo, data: Dataset) -> None:
@@ -190,15 +173,39 @@ def _check_signature(info: ModelInfo, data: Dataset) -> None:
         raise ModelError(f"cannot verify: the model has {classes} outputs, {data.name} has {data.num_classes} classes")
 
 
-def _run_tflm(model: bytes, samples: np.ndarray, reasons: dict[str, str]) -> tuple[np.ndarray | None, Measured]:
+def _run_both(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> tuple[np.ndarray, Micro]:
+    with ThreadPoolExecutor(1) as beside:
+        other = beside.submit(run_micro, model, info, samples, names=names)
+        return _run_litert(model, info, samples, names), other.result()
+
+
+def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> np.ndarray:
     try:
-        outputs = tflm.run_outputs(model, samples)
-        arena = tflm.measure_arena(model, minimum=True)
-    except RuntimeMissingError as error:
-        reasons |= dict.fromkeys(("int8_tflm", "parity", *_ARENA_FIGURES), str(error))
-        return None, Measured(len(model), **dict.fromkeys(_ARENA_FIGURES))
-    sizes = (arena.arena_bytes, arena.persistent_bytes, arena.nonpersistent_bytes, arena.minimum_bytes)
-    return outputs, Measured(len(model), **dict(zip(_ARENA_FIGURES, sizes, strict=True)))
+        return litert.run_outputs(model, samples, reference_kernels=True)
+    except RunnerError as error:
+        custom = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.custom}
+        if not custom:
+            raise
+        listed = ", ".join(f"{op} (layer {layer!r})" for op, layer in custom.items())
+        raise ModelError(f"cannot verify: the file has custom operators, {listed}; LiteRT says: {error}") from error
+
+
+def _warnings(info: ModelInfo, names: LayerNames) -> tuple[str, ...]:
+    dynamic = sum(-1 in tensor.shape_signature for tensor in info.tensors)
+    ops = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.name in _OPS_OF_A_DYNAMIC_BATCH}
+    if not dynamic:
+        return ()
+    listed = "".join(f", {op} (layer {layer!r})" for op, layer in ops.items())
+    return (f"{dynamic} tensors have a size that may change{listed}; `kd-edge convert` fixes the batch to 1",)
+
+
+def _graph(model: bytes, student: "keras.Model | None", reasons: dict[str, str]) -> tuple[Graph, str]:
+    if student is not None:
+        try:
+            return lower(student), "student"
+        except ModelError as error:
+            reasons["predicted_from"] = str(error)
+    return lower(model), "file"
 
 
 def _accuracies(
@@ -206,58 +213,42 @@ def _accuracies(
     outputs: np.ndarray,
     tflm_outputs: np.ndarray | None,
     student: "keras.Model | None",
+    float_model: bytes | None,
     reasons: dict[str, str],
 ) -> Accuracy:
     def share(scores: np.ndarray) -> float:
         return float(np.mean(scores.reshape(len(scores), -1).argmax(axis=1) == data.y_test))
 
     float_keras = float_tflite = None
-    if student is None:
-        reasons["float_keras"] = reasons["float_tflite"] = "no float student was given (--student)"
+    if student is None or float_model is None:
+        reasons |= dict.fromkeys(("float_keras", "float_tflite", "noise"), "no float student was given (--student)")
     else:
         float_keras = share(student.predict(data.x_test, batch_size=256, verbose=0))
-        float_tflite = share(litert.run_outputs(convert(student, quantize="none"), data.x_test))
+        float_tflite = share(litert.run_outputs(float_model, data.x_test))
     int8_tflm = None if tflm_outputs is None else share(tflm_outputs)
     return Accuracy(float_keras, float_tflite, share(outputs), int8_tflm)
 
 
-def _compare(outputs: np.ndarray, tflm_outputs: np.ndarray) -> Parity:
-    one, other = (scores.reshape(len(scores), -1).astype(np.int64) for scores in (outputs, tflm_outputs))
-    difference = np.abs(one - other).max(axis=1)
-    return Parity(
-        num_samples=len(one),
-        num_identical=int((difference == 0).sum()),
-        max_difference=int(difference.max()),
-        agreement=float(np.mean(one.argmax(axis=1) == other.argmax(axis=1))),
-    )
-
-
-def _gates(
-    budget: Budget,
-    predicted: Cost,
-    measured: Measured,
-    accuracy: Accuracy,
-    parity: Parity | None,
-    max_accuracy_loss: float,
-) -> dict[str, Gate]:
-    loss = None if accuracy.float_keras is None else accuracy.float_keras - accuracy.int8_litert
+def _intervals(accuracy: Accuracy, num_samples: int) -> dict[str, Interval]:
     return {
-        "flash_bytes": _at_most(measured.flash_bytes, budget.flash_bytes),
-        "ram_bytes": _at_most(_needed_arena_bytes(measured), budget.ram_bytes),
-        "latency_ms": _at_most(predicted.latency_ms, budget.latency_ms),
-        "accuracy_loss": _at_most(loss, max_accuracy_loss),
-        "runtime_disagreement": _at_most(None if parity is None else 1 - parity.agreement, MAX_DISAGREEMENT),
+        name: wilson_interval(round(share * num_samples), num_samples)
+        for name, share in asdict(accuracy).items()
+        if share is not None
     }
 
 
-def _needed_arena_bytes(measured: Measured) -> int | None:
-    sizes = [size for size in (measured.arena_bytes, measured.arena_minimum_bytes) if size is not None]
-    return max(sizes, default=None)
+def _noise(model: bytes, float_model: bytes | None, data: Dataset, names: LayerNames) -> tuple[OpNoise, ...]:
+    if float_model is None:
+        return ()
+    return measure_noise(model, float_model, data.x_test[:_NUM_NOISE_SAMPLES], names=names)
 
 
-def _at_most(measured: float | None, limit: float | None) -> Gate:
-    passed = None if measured is None or limit is None else measured <= limit
-    return Gate(passed, measured, limit)
+def _errors(predicted: Cost, host_arena_bytes: int, measured: Measured) -> dict[str, float]:
+    pairs = {
+        "flash_bytes": (predicted.flash_bytes, measured.flash_bytes),
+        "arena_bytes": (host_arena_bytes, measured.arena_bytes),
+    }
+    return {name: 100 * (guess / real - 1) for name, (guess, real) in pairs.items() if real}
 
 
 def _confusion(data: Dataset, outputs: np.ndarray) -> tuple[tuple[int, ...], ...]:

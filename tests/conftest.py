@@ -18,8 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def shared_path() -> Path:
     """The folder of reference data beside the checkout; skips where it is missing."""
     path = Path(os.environ.get("KD_EDGE_SHARED", Path(__file__).parents[2] / "shared"))
-    if not path.is_dir():
-        pytest.skip(f"reference data not found: {path} is no folder (set KD_EDGE_SHARED)")
+    if not (path / "groundtruth").is_dir():
+        pytest.skip(f"reference data not found: {path} has no folder groundtruth (set KD_EDGE_SHARED)")
     return path
 
 

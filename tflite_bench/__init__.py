@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tflite_bench.benchmark import Benchmark, run_benchmark
+    from tflite_bench.choice import Wishes, make_runner
+    from tflite_bench.comparison import Comparison, compare, read_document
     from tflite_bench.errors import ConfigError, ModelFileError, RunnerError, RuntimeMissingError, TfliteBenchError
     from tflite_bench.litert import LiteRTRunner
     from tflite_bench.model import ModelInfo, OpInfo, TensorInfo, read_model
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "benchmark": ("Benchmark", "run_benchmark"),
+    "choice": ("Wishes", "make_runner"),
+    "comparison": ("Comparison", "compare", "read_document"),
     "errors": ("ConfigError", "ModelFileError", "RunnerError", "RuntimeMissingError", "TfliteBenchError"),
     "litert": ("LiteRTRunner",),
     "model": ("ModelInfo", "OpInfo", "TensorInfo", "read_model"),

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tflite_bench.choice import make_runner
 from tflite_bench.errors import ConfigError
-from tflite_bench.litert import LiteRTRunner
 from tflite_bench.machine import Machine, read_machine, read_versions
 from tflite_bench.model import ModelInfo, read_file, read_model
 from tflite_bench.runner import Runner, RunnerResult
-from tflite_bench.tflm import TFLMRunner
 from tflite_bench.timing import Plan
 
 
@@ -47,7 +46,7 @@ def run_benchmark(
 
     Args:
         model: Path or bytes of a `.tflite` file.
-        runner: A runner, or the name of one with its defaults: `"litert"` or `"tflm"`.
+        runner: A runner, or the name of one with its defaults, as after `tflite-bench run --on`, e.g. `"tflm"`.
         precision: Measure until half the width of the median's 95 % interval is at most this share of the median.
         num_runs: Measure exactly this many inferences instead; None to go by `precision`.
         time_limit_s: Stop measuring after this many seconds in any case.
@@ -69,7 +68,7 @@ def run_benchmark(
     ```
     """
     plan = _plan(precision, num_runs, time_limit_s, seed)
-    chosen = _runner(runner) if isinstance(runner, str) else runner
+    chosen = make_runner(runner) if isinstance(runner, str) else runner
     content = model if isinstance(model, bytes) else read_file(model)
     info = read_model(content, name=None if isinstance(model, bytes) else str(model))
     machine = read_machine()
@@ -88,11 +87,3 @@ def _plan(precision: float, num_runs: int | None, time_limit_s: float, seed: int
     if seed < 0:
         raise ConfigError(f"expected a seed of 0 or more, received {seed}")
     return Plan(precision, num_runs, time_limit_s, seed)
-
-
-def _runner(name: str) -> Runner:
-    if name == "litert":
-        return LiteRTRunner()
-    if name == "tflm":
-        return TFLMRunner()
-    raise ConfigError(f"unknown runner {name!r}: expected 'litert', 'tflm' or an object with a benchmark() method")

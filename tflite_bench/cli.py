@@ -9,6 +9,11 @@ import click
 
 from tflite_bench.errors import ConfigError, TfliteBenchError
 
+_CHOICES = (
+    "litert, tflm, litert-benchmark, benchmark_model, adb[:SERIAL], ssh:user@host, qemu:m4|m7|m55, ethos-u[:NAME]"
+)
+_LAST_CPU = 1023
+
 # Only click is imported at the top: `tflite-bench --help` answers at once.
 
 
@@ -41,6 +46,16 @@ def _read_share(ctx: click.Context, param: click.Parameter, value: str) -> float
     return share
 
 
+def _read_cpus(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    cpus: set[int] = set()
+    for part in (value or "").split(",") if value else ():
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) > _LAST_CPU:
+            raise click.BadParameter(f"expected cores such as 0, 2,3 or 4-7, received {value!r}")
+        cpus.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(cpus))
+
+
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 _output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Also write the JSON object to this file."
@@ -55,10 +70,8 @@ def main() -> None:
 
 @main.command()
 @click.argument("model")
-@click.option(
-    "--on", "runner", type=click.Choice(["litert", "tflm"]), default="litert", show_default=True, help="Runtime."
-)
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads (litert only).")
+@click.option("--on", "choice", default="litert", show_default=True, help=f"Where: {_CHOICES}.")
+@click.option("--threads", "num_threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads.")
 @click.option(
     "--precision",
     callback=_read_share,
@@ -68,14 +81,20 @@ def main() -> None:
 )
 @click.option("--num-runs", type=click.IntRange(1), help="Measure exactly this many inferences instead.")
 @click.option("--time-limit", type=click.FloatRange(0.01, 86400), default=30.0, show_default=True, help="Seconds.")
-@click.option("--no-xnnpack", is_flag=True, help="Switch the XNNPACK delegate off (litert only).")
+@click.option("--no-xnnpack", is_flag=True, help="Switch the XNNPACK delegate off.")
+@click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
+@click.option("--profile", is_flag=True, help="Also measure every operator (benchmark_model, adb, ssh).")
+@click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
+@click.option("--device-binary", help="Path of the program that a device has already.")
+@click.option("--device-folder", help="Folder on a device to write to.")
+@click.option("--flag", "flags", multiple=True, help="One more flag for the benchmark program, e.g. --use_gpu=true.")
+@click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the input values.")
 @_as_json
 @_output
 def run(
     model: str,
-    runner: str,
-    threads: int,
+    choice: str,
     precision: float,
     num_runs: int | None,
     time_limit: float,
@@ -83,26 +102,82 @@ def run(
     seed: int,
     as_json: bool,
     output: Path | None,
+    **wishes: Any,
 ) -> None:
-    """Measure the latency of MODEL and, on tflm, its arena.
+    """Measure MODEL, a .tflite file.
 
-    The times on tflm are those of reference kernels on this PC. They say nothing about any microcontroller.
+    Every result names its kind: wall time, instructions or a compiler's estimate. Wall times are those of the machine
+    or device that is measured. The times on tflm are those of reference kernels on this PC and say nothing about any
+    microcontroller.
     """
-    if runner == "tflm" and (threads != 1 or no_xnnpack):
-        raise ConfigError("--threads and --no-xnnpack belong to --on litert; TFLM has neither threads nor XNNPACK")
-    from tflite_bench import report
+    from tflite_bench import report, tables
     from tflite_bench.benchmark import run_benchmark
-    from tflite_bench.litert import LiteRTRunner
-    from tflite_bench.tflm import TFLMRunner
+    from tflite_bench.choice import Wishes, make_runner
 
-    chosen = TFLMRunner() if runner == "tflm" else LiteRTRunner(num_threads=threads, xnnpack=not no_xnnpack)
+    chosen = make_runner(choice, Wishes(xnnpack=not no_xnnpack, **wishes))
     benchmark = run_benchmark(
         model, runner=chosen, precision=precision, num_runs=num_runs, time_limit_s=time_limit, seed=seed
     )
-    document = report.to_json(report.benchmark_document(benchmark))
-    if output is not None:
-        _write(output, document)
-    click.echo(document if as_json else report.benchmark_text(benchmark))
+    _show(report.benchmark_document(benchmark), tables.benchmark_text(benchmark), as_json, output)
+
+
+@main.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--fail-on", "rules", multiple=True, help="What fails, e.g. 'latency>5%'; default: any growth.")
+@_as_json
+@_output
+def compare(before: Path, after: Path, rules: tuple[str, ...], as_json: bool, output: Path | None) -> None:
+    """Compare two results of `run --json`; exit with 1 if the second is worse beyond the noise."""
+    from tflite_bench import comparison, report, tables
+
+    limits = [comparison.read_rule(rule) for rule in rules]
+    result = comparison.compare(comparison.read_document(before), comparison.read_document(after), limits)
+    _show(report.comparison_document(result, limits), tables.comparison_text(result), as_json, output)
+    sys.exit(0 if result.passed else 1)
+
+
+@main.command()
+@_as_json
+@_output
+def devices(as_json: bool, output: Path | None) -> None:
+    """List what can be measured on from here, and what is missing."""
+    from tflite_bench import report, tables
+    from tflite_bench.devices import list_devices
+
+    found = list_devices()
+    _show(report.devices_document(found), tables.devices_text(found), as_json, output)
+
+
+@main.command()
+@click.argument("profile", type=click.Path(path_type=Path))
+@click.option("--on", "choice", default="litert", show_default=True, help="Where; see run.")
+@click.option("--int8-only", is_flag=True, help="Leave the float networks out, and their costs.")
+@click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
+@click.option("--device-binary", help="Path of the program that a device has already.")
+@click.option("--device-folder", help="Folder on a device to write to.")
+@click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
+@click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh.")
+@_as_json
+@_output
+def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output: Path | None, **wishes: Any) -> None:
+    """Measure 132 generated networks and write PROFILE, a .toml file that kd-edge --device takes.
+
+    Takes about five minutes on this machine. The profile states how far its predictions may be off.
+    """
+    if profile.suffix != ".toml":
+        raise ConfigError(f"expected the path of a .toml file to write, received {str(profile)!r}")
+    from tflite_bench import calibration, report, tables
+    from tflite_bench.choice import Wishes, make_runner
+    from tflite_bench.device_profile import profile_toml
+
+    result = calibration.calibrate(
+        make_runner(choice, Wishes(**wishes)),
+        dtypes=("int8",) if int8_only else calibration.DTYPES,
+        progress=lambda name: click.echo(f"\r{name:50}", nl=False, err=True) if sys.stderr.isatty() else None,
+    )
+    _write(profile, profile_toml(result).rstrip("\n"))
+    _show(report.calibration_document(result), tables.calibration_text(result), as_json, output)
 
 
 @main.command()
@@ -111,7 +186,7 @@ def run(
 @_output
 def inspect(model: str, as_json: bool, output: Path | None) -> None:
     """Show the operators, tensors, sizes and quantization of MODEL, without running it."""
-    from tflite_bench import report, tflm
+    from tflite_bench import report, tables, tflm
     from tflite_bench.errors import RunnerError
     from tflite_bench.model import read_model
 
@@ -122,10 +197,16 @@ def inspect(model: str, as_json: bool, output: Path | None) -> None:
         missing = tflm.missing_ops(info)
     except RunnerError as error:
         reason = str(error)
-    document = report.to_json(report.model_document(info, missing_ops=missing, missing_reason=reason))
+    document = report.model_document(info, missing_ops=missing, missing_reason=reason)
+    _show(document, tables.model_text(info, missing_ops=missing, missing_reason=reason), as_json, output)
+
+
+def _show(document: dict[str, Any], text: str, as_json: bool, output: Path | None) -> None:
+    from tflite_bench.report import to_json
+
     if output is not None:
-        _write(output, document)
-    click.echo(document if as_json else report.model_text(info, missing_ops=missing, missing_reason=reason))
+        _write(output, to_json(document))
+    click.echo(to_json(document) if as_json else text)
 
 
 def _write(path: Path, text: str) -> None:

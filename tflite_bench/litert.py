@@ -1,5 +1,6 @@
 """The LiteRT runtime (ai-edge-litert), as on phones and Linux boards."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,45 +76,67 @@ class LiteRTRunner:
     Attributes:
         num_threads: Threads of the kernels.
         xnnpack: False to switch the XNNPACK delegate off.
+        cpus: Cores to bind the process to, by Linux' numbers; empty for any.
     """
 
     num_threads: int = 1
     xnnpack: bool = True
+    cpus: tuple[int, ...] = ()
     name: str = "litert"
 
     def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
         """Measure one inference on random input values; see `Runner`."""
         info = read_model(model)
+        check_cpus(self.cpus)
         resolver = "AUTO" if self.xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
         request = {
             "task": "benchmark",
             "resolver": resolver,
             "num_threads": self.num_threads,
+            "cpus": self.cpus,
             "plan": plan._asdict(),
         }
         arrays = random_inputs(info, seed=plan.seed)
         child = run_child(
             __name__, request, model=model, arrays=arrays, time_limit_s=_START_SECONDS + 2 * plan.time_limit_s
         )
-        samples_ms = child.arrays[0]
+        samples_ms, warmup_ms = child.arrays
         arena = "LiteRT takes its memory from the heap, there is no arena"
         return RunnerResult(
             runner=self.name,
             kind="wall time",
             note=_note(self.xnnpack, child.values["reached"], plan),
             num_runs=len(samples_ms),
-            num_warmup_runs=child.values["num_warmup_runs"],
+            num_warmup_runs=len(warmup_ms),
             num_threads=self.num_threads,
-            latency=LatencyStats.from_samples(samples_ms, seed=plan.seed, init_ms=child.values["init_ms"]),
+            cpus=self.cpus,
+            latency=LatencyStats.from_samples(
+                samples_ms, warmup_ms=warmup_ms, seed=plan.seed, init_ms=child.values["init_ms"]
+            ),
             ops=tuple(OpResult(op.index, op.name) for op in info.ops),
             unavailable_reason={
                 "arena_bytes": arena,
                 "arena_persistent_bytes": arena,
                 "arena_nonpersistent_bytes": arena,
                 "arena_minimum_bytes": arena,
-                "ops.latency_ms": "LiteRT's Python interpreter does not time single operators",
+                "ops.latency_ms": "LiteRT's Python interface times no single operators, benchmark_model does",
             },
         )
+
+
+def check_cpus(cpus: Sequence[int]) -> None:
+    """Raise unless this process may be bound to these cores.
+
+    Raises:
+        ConfigError: There is no such core, or the system cannot bind a process.
+    """
+    if not cpus:
+        return
+    if not hasattr(os, "sched_getaffinity"):
+        raise ConfigError("cannot bind to cores: only Linux can do that; leave the cores out")
+    usable = os.sched_getaffinity(0)
+    if not set(cpus) <= usable:
+        raise ConfigError(f"cannot bind to the cores {sorted(cpus)}: this process may use {sorted(usable)}")
 
 
 def _note(xnnpack: bool, reached: bool, plan: Plan) -> str:
@@ -123,6 +146,8 @@ def _note(xnnpack: bool, reached: bool, plan: Plan) -> str:
 
 
 def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tuple[Mapping[str, Any], list[Array]]:
+    if request.get("cpus"):
+        os.sched_setaffinity(0, request["cpus"])  # before any thread starts: they inherit it
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     start = time.perf_counter()
@@ -137,8 +162,7 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
         return {}, [_outputs(interpreter, read_model(model), arrays, request["output"])]
     _feed(interpreter, arrays)
     timing = measure(interpreter.invoke, Plan(**request["plan"]))
-    values = {"init_ms": init_ms, "num_warmup_runs": timing.num_warmup_runs, "reached": timing.reached}
-    return values, [timing.samples_ms]
+    return {"init_ms": init_ms, "reached": timing.reached}, [timing.samples_ms, timing.warmup_ms]
 
 
 def _outputs(interpreter: Any, info: ModelInfo, arrays: list[Array], output: int) -> Array:

@@ -53,16 +53,30 @@ def read_versions() -> dict[str, str | None]:
     return versions
 
 
+def read_clock_mhz() -> float | None:
+    """Return the clock of the first core as of now, in whole MHz; None where the system does not tell."""
+    try:
+        clock_mhz = round(float(_cpuinfo("cpu MHz") or 0))
+    except ValueError:
+        return None
+    return float(clock_mhz) if clock_mhz > 0 else None
+
+
 def _cpu() -> str:
+    return _cpuinfo("model name", "Model", "Hardware") or platform.processor() or platform.machine() or "unknown"
+
+
+def _cpuinfo(*keys: str) -> str | None:
+    """Return the first value that Linux states for one of the keys."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        lines = []
-    for key in ("model name", "Model", "Hardware"):
+        return None
+    for key in keys:
         for line in lines:
             if line.startswith(key) and ":" in line:
                 return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine() or "unknown"
+    return None
 
 
 def _first_line(path: str) -> str | None:

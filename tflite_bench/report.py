@@ -1,33 +1,45 @@
-"""Renders results: JSON documents, and tables for people."""
+"""Renders results as JSON documents; the schemas are in `schemas/`."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from tflite_bench.benchmark import Benchmark
+from tflite_bench.calibration import Calibration
+from tflite_bench.comparison import Comparison, Rule
+from tflite_bench.devices import Device
 from tflite_bench.machine import read_machine, read_versions
 from tflite_bench.model import ModelInfo, TensorInfo
-from tflite_bench.runner import RunnerResult
 
 SCHEMA_VERSION = 1
 
-_WIDTH = 120
-_ARENA = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
+ARENA_FIGURES = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
+# Figure: (what it is, how it was had).
+_FIGURES = {
+    "latency": ("wall time", "measured"),
+    **dict.fromkeys(ARENA_FIGURES, ("bytes", "measured")),
+    "memory_bytes": ("bytes", "measured"),
+    "execution": ("instructions", "measured"),
+    "estimate": ("compiler estimate", "computed"),
+}
+_ELSEWHERE = {
+    **dict.fromkeys(ARENA_FIGURES, "only TFLM has an arena (--on tflm)"),
+    "memory_bytes": "only benchmark_model reports the memory of its process",
+    "execution": "only an emulated processor counts instructions (--on qemu:m4)",
+    "estimate": "only the compiler of an accelerator estimates (--on ethos-u)",
+}
 
 
 def benchmark_document(benchmark: Benchmark) -> dict[str, Any]:
     """Return a measurement as plain data; `schemas/benchmark.schema.json` describes it."""
     result = asdict(benchmark.result)
     model = {"size_bytes": benchmark.model.size_bytes, "sha256": benchmark.model.sha256}
-    figures = ("latency", *_ARENA)
+    had = {name: facts for name, facts in _FIGURES.items() if result[name] is not None}
+    reasons = {name: reason for name, reason in _ELSEWHERE.items() if name not in had}
+    result["unavailable_reason"] = reasons | result["unavailable_reason"]
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": "tflite-bench",
@@ -37,7 +49,8 @@ def benchmark_document(benchmark: Benchmark) -> dict[str, Any]:
         "machine": asdict(benchmark.machine),
         "seed": benchmark.plan.seed,
         "result": _finite({"model": model, "plan": benchmark.plan._asdict(), **result}),
-        "provenance": {name: "measured" for name in figures if result[name] is not None},
+        "kinds": {name: kind for name, (kind, _) in had.items()},
+        "provenance": {name: provenance for name, (_, provenance) in had.items()},
     }
 
 
@@ -67,17 +80,25 @@ def model_document(
         "tensors": [_tensor_values(tensor) for tensor in model.tensors],
         "unavailable_reason": {} if missing_reason is None else {"missing_ops_tflm": missing_reason},
     }
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool": "tflite-bench",
-        "command": "inspect",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": read_versions(),
-        "machine": asdict(read_machine()),
-        "seed": None,
-        "result": _finite(result),
-        "provenance": {"constant_bytes": "computed", "size_bytes": "measured"},
-    }
+    provenance = {"constant_bytes": "computed", "size_bytes": "measured"}
+    return _document("inspect", _finite(result)) | {"provenance": provenance}
+
+
+def comparison_document(comparison: Comparison, rules: Sequence[Rule]) -> dict[str, Any]:
+    """Return a comparison as plain data; `schemas/compare.schema.json` describes it."""
+    result = {**asdict(comparison), "passed": comparison.passed, "rules": [asdict(rule) for rule in rules]}
+    return _document("compare", _finite(result))
+
+
+def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
+    """Return a list of devices as plain data; `schemas/devices.schema.json` describes it."""
+    return _document("devices", {"devices": [asdict(device) for device in devices]})
+
+
+def calibration_document(calibration: Calibration) -> dict[str, Any]:
+    """Return a calibration as plain data; `schemas/calibrate.schema.json` describes it."""
+    blocks = {dtype: sizes._asdict() for dtype, sizes in calibration.blocks.items()}
+    return _document("calibrate", _finite(asdict(calibration)) | {"blocks": blocks})
 
 
 def constant_bytes(model: ModelInfo) -> int:
@@ -90,104 +111,24 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, allow_nan=False)
 
 
-def benchmark_text(benchmark: Benchmark) -> str:
-    """Return a measurement as a table for people."""
-    result, machine = benchmark.result, benchmark.machine
-    table = Table(title=f"{result.runner}: {result.kind}", title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for name, value in _rows(result):
-        table.add_row(name, value)
-    state = f"governor {machine.governor or 'unknown'}, load {machine.load_average}"
-    lines = [
-        result.note,
-        f"{machine.cpu}, {machine.num_cores} cores, {state}",
-        f"model sha256 {benchmark.model.sha256}",
-    ]
-    lines += _warnings(result)
-    return _render(table) + "\n".join(line for line in lines if line)
-
-
-def model_text(model: ModelInfo, *, missing_ops: tuple[str, ...] | None, missing_reason: str | None = None) -> str:
-    """Return what a model holds as tables for people; see `model_document` for the arguments."""
-    ops = Table(title="Operators", title_justify="left")
-    for column in ("#", "op", "inputs", "outputs", "output shape", "options"):
-        ops.add_column(column, overflow="fold")
-    for op in model.ops:
-        options = ", ".join(f"{key}={value}" for key, value in op.options.items())
-        shapes = ", ".join(str(model.tensors[i].shape) for i in op.outputs if i >= 0)
-        cells = (op.index, op.name, _numbers(op.inputs), _numbers(op.outputs), shapes, options)
-        ops.add_row(*(Text(str(cell)) for cell in cells))
-    tensors = Table(title="Tensors", title_justify="left")
-    for column in ("#", "name", "shape", "type", "constant B", "scale", "zero point"):
-        tensors.add_column(column, no_wrap=True, overflow="ellipsis", max_width=44)
-    for tensor in model.tensors:
-        tensors.add_row(*(Text(str(cell)) for cell in _tensor_cells(tensor)))
-    return _render(ops) + _render(tensors) + "\n".join(_totals(model, missing_ops, missing_reason))
-
-
-def _rows(result: RunnerResult) -> list[tuple[str, str]]:
-    rows = [
-        ("runs", f"{result.num_runs} (after {result.num_warmup_runs} to warm up)"),
-        ("threads", f"{result.num_threads}"),
-    ]
-    if (latency := result.latency) is not None:
-        rows += [
-            ("median", f"{latency.median_ms:.4g} ms"),
-            ("95 % interval", f"{latency.ci95_low_ms:.4g} to {latency.ci95_high_ms:.4g} ms"),
-            ("mean and deviation", f"{latency.avg_ms:.4g} and {latency.std_ms:.3g} ms"),
-            (
-                "min, p5, p95, max",
-                ", ".join(f"{getattr(latency, f'{n}_ms'):.4g}" for n in ("min", "p5", "p95", "max")) + " ms",
-            ),
-        ]
-        if latency.init_ms is not None:
-            rows.append(("load and allocate", f"{latency.init_ms:.4g} ms"))
-    names = ("arena", "arena, persistent", "arena, non-persistent", "smallest arena that works")
-    sizes = (getattr(result, field) for field in _ARENA)
-    return rows + [(name, f"{size:,} B") for name, size in zip(names, sizes, strict=True) if size is not None]
-
-
-def _warnings(result: RunnerResult) -> list[str]:
-    lines = []
-    if result.latency is not None and result.latency.drift is not None:
-        lines.append(f"warning: the latency drifted by {result.latency.drift:+.1%} while measuring")
-    if result.latency is not None and result.latency.bimodal:
-        lines.append("warning: the latencies fall into two groups; the median may jump between them")
-    return lines
-
-
-def _totals(model: ModelInfo, missing_ops: tuple[str, ...] | None, missing_reason: str | None) -> list[str]:
-    lacks = f"unknown: {missing_reason}" if missing_ops is None else ", ".join(missing_ops) or "none"
-    return [
-        f"{len(model.ops)} operators, {len(model.tensors)} tensors, {model.num_subgraphs} subgraph(s)",
-        f"{model.size_bytes:,} B, of which {constant_bytes(model):,} B are constants",
-        f"inputs {_numbers(model.inputs)}, outputs {_numbers(model.outputs)}",
-        f"{model.description or 'no description'}; metadata: {', '.join(model.metadata) or 'none'}",
-        f"operators without a TFLM kernel: {lacks}",
-        f"sha256 {model.sha256}",
-    ]
-
-
-def _tensor_cells(tensor: TensorInfo) -> tuple[object, ...]:
-    scale = (
-        f"{tensor.scales[0]:.6g}"
-        if len(tensor.scales) == 1
-        else f"{len(tensor.scales)} along {tensor.quantized_dimension}"
-    )
-    zero_point = tensor.zero_points[0] if len(set(tensor.zero_points)) == 1 else ""
-    size = tensor.constant_bytes if tensor.constant else ""
-    return tensor.index, tensor.name, tensor.shape, tensor.dtype, size, scale if tensor.scales else "", zero_point
+def _document(command: str, result: Any) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": "tflite-bench",
+        "command": command,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": read_versions(),
+        "machine": asdict(read_machine()),
+        "seed": None,
+        "result": result,
+        "provenance": {},
+    }
 
 
 def _tensor_values(tensor: TensorInfo) -> dict[str, Any]:
     names = [name for name in TensorInfo.__dataclass_fields__ if name != "data"]
     values = {name: getattr(tensor, name) for name in names}
     return values | {"constant": tensor.constant, "constant_bytes": tensor.constant_bytes}
-
-
-def _numbers(values: tuple[int, ...]) -> str:
-    return " ".join(map(str, values))
 
 
 def _finite(value: Any) -> Any:
@@ -197,10 +138,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _render(table: Table) -> str:
-    console = Console(file=StringIO(), width=_WIDTH)
-    console.print(table)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())

@@ -21,7 +21,8 @@ class LatencyStats:
     """Latency of one inference, over all measured ones.
 
     Attributes:
-        median_ms: Half of the inferences were faster. The figure to compare.
+        median_ms: Half of the inferences were faster. The figure to compare. It, the percentiles and the interval are
+            None where a benchmark program does not tell them.
         avg_ms: Mean.
         std_ms: Sample standard deviation; 0 for a single run.
         min_ms: Fastest.
@@ -31,31 +32,38 @@ class LatencyStats:
         ci95_low_ms: Lower end of the 95 % bootstrap interval of the median.
         ci95_high_ms: Upper end of it. It holds for independent runs: with drift, the truth is less certain than this.
         init_ms: Time to load the model and allocate its tensors; None if it was not measured.
+        warmup_first_ms: The very first inference; None as above.
+        warmup_avg_ms: Mean of the inferences that warmed up; None as above.
         drift: Relative change over the run, e.g. 0.05 if the last third was 5 % slower than the first; None if there is
             no significant trend of at least 2 %.
         bimodal: True if the latencies fall into two groups (two clock speeds, another program on the core): then the
-            median may jump from one group to the other on the next run.
+            median may jump from one group to the other on the next run. None if single inferences are unknown.
     """
 
-    median_ms: float
+    median_ms: float | None
     avg_ms: float
     std_ms: float
     min_ms: float
     max_ms: float
-    p5_ms: float
-    p95_ms: float
-    ci95_low_ms: float
-    ci95_high_ms: float
+    p5_ms: float | None
+    p95_ms: float | None
+    ci95_low_ms: float | None = None
+    ci95_high_ms: float | None = None
     init_ms: float | None = None
+    warmup_first_ms: float | None = None
+    warmup_avg_ms: float | None = None
     drift: float | None = None
-    bimodal: bool = False
+    bimodal: bool | None = None
 
     @classmethod
-    def from_samples(cls, samples_ms: Any, *, seed: int = 0, init_ms: float | None = None) -> "LatencyStats":
+    def from_samples(
+        cls, samples_ms: Any, *, warmup_ms: Any = (), seed: int = 0, init_ms: float | None = None
+    ) -> "LatencyStats":
         """Return the statistics of measured latencies.
 
         Args:
             samples_ms: Latencies in ms in the order of measuring, at least one.
+            warmup_ms: Those of the inferences before, which count for nothing else.
             seed: Makes the bootstrap repeatable.
             init_ms: See the attributes.
 
@@ -83,6 +91,8 @@ class LatencyStats:
             ci95_low_ms=low,
             ci95_high_ms=high,
             init_ms=init_ms,
+            warmup_first_ms=float(warmup_ms[0]) if len(warmup_ms) else None,
+            warmup_avg_ms=float(np.mean(warmup_ms)) if len(warmup_ms) else None,
             drift=drift(samples),
             bimodal=is_bimodal(samples),
         )

@@ -169,6 +169,7 @@ class TFLMRunner:
         request = {"task": "benchmark", "arena_bytes": _plenty(info), "plan": plan._asdict()}
         time_limit_s = _START_SECONDS + 2 * plan.time_limit_s
         child = _run(request, model, random_inputs(info, seed=plan.seed), time_limit_s)
+        samples_ms, warmup_ms = child.arrays
         arena = measure_arena(model, minimum=self.minimum_arena, time_limit_s=time_limit_s)
         reasons = {"ops.latency_ms": "the tflite-micro wheel does not time single operators"}
         if arena.minimum_bytes is None:
@@ -177,9 +178,11 @@ class TFLMRunner:
             runner=self.name,
             kind="wall time",
             note=NOTE,
-            num_runs=len(child.arrays[0]),
-            num_warmup_runs=child.values["num_warmup_runs"],
-            latency=LatencyStats.from_samples(child.arrays[0], seed=plan.seed, init_ms=child.values["init_ms"]),
+            num_runs=len(samples_ms),
+            num_warmup_runs=len(warmup_ms),
+            latency=LatencyStats.from_samples(
+                samples_ms, warmup_ms=warmup_ms, seed=plan.seed, init_ms=child.values["init_ms"]
+            ),
             arena_bytes=arena.arena_bytes,
             arena_persistent_bytes=arena.persistent_bytes,
             arena_nonpersistent_bytes=arena.nonpersistent_bytes,
@@ -235,7 +238,7 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
         interpreter.print_allocations()
         return {}, []
     timing = measure(interpreter.invoke, Plan(**request["plan"]))
-    return {"init_ms": init_ms, "num_warmup_runs": timing.num_warmup_runs}, [timing.samples_ms]
+    return {"init_ms": init_ms}, [timing.samples_ms, timing.warmup_ms]
 
 
 def _load(model: bytes, arena_bytes: int) -> Any:

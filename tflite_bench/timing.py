@@ -37,12 +37,12 @@ class Timing(NamedTuple):
 
     Attributes:
         samples_ms: Latency of each measured inference, in order.
-        num_warmup_runs: Inferences before these.
+        warmup_ms: Latency of each inference before these.
         reached: True if the precision or the number of runs was reached before the time limit.
     """
 
     samples_ms: Samples
-    num_warmup_runs: int
+    warmup_ms: Samples
     reached: bool
 
 
@@ -62,7 +62,7 @@ def measure(invoke: Callable[[], object], plan: Plan) -> Timing:
     """
     begin = time.perf_counter()
     deadline = begin + plan.time_limit_s
-    num_warmup_runs = _warm_up(invoke, begin + plan.time_limit_s * _MAX_WARMUP_SHARE)
+    warmup = _warm_up(invoke, begin + plan.time_limit_s * _MAX_WARMUP_SHARE)
     samples: list[int] = []
     start = time.perf_counter()
     next_check = _MIN_RUNS
@@ -76,21 +76,20 @@ def measure(invoke: Callable[[], object], plan: Plan) -> Timing:
         elif full or (len(samples) >= next_check and now - start >= _MIN_SECONDS):
             reached = quick_median_halfwidth(np.array(samples, np.float64)) <= plan.precision
             next_check = len(samples) * 5 // 4
-    return Timing(np.array(samples, np.float64) / 1e6, num_warmup_runs, reached)
+    return Timing(np.array(samples, np.float64) / 1e6, np.array(warmup, np.float64) / 1e6, reached)
 
 
-def _warm_up(invoke: Callable[[], object], deadline: float) -> int:
-    previous, num_runs = 0.0, 0
+def _warm_up(invoke: Callable[[], object], deadline: float) -> list[int]:
+    samples: list[int] = []
+    previous = 0.0
     while True:
-        window = []
         for _ in range(_WINDOW):
-            window.append(_timed(invoke))
-            num_runs += 1
+            samples.append(_timed(invoke))
             if time.perf_counter() >= deadline:
-                return num_runs
-        median = float(np.median(window))
+                return samples
+        median = float(np.median(samples[-_WINDOW:]))
         if abs(median - previous) <= _STABLE * previous:
-            return num_runs
+            return samples
         previous = median
 
 

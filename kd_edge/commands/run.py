@@ -27,7 +27,7 @@ def run(config: Path, output: Path | None, seed: int | None, as_json: bool) -> N
     wanted.budget.budget(load_device(wanted.budget.device))
     load_data(wanted.data.source, normalize=wanted.data.normalize, seed=wanted.seed)
     load_tensorflow()
-    from kd_edge import plots, report, tables
+    from kd_edge import page, plots, report, tables
     from kd_edge.pipeline import STAGES
     from kd_edge.pipeline import run as run_pipeline
 
@@ -35,5 +35,6 @@ def run(config: Path, output: Path | None, seed: int | None, as_json: bool) -> N
         result = run_pipeline(wanted, output or Path("runs") / config.stem, progress=display)
     document = report.write_run(result)
     plots.plot_run(result.stages, result.folder)
+    page.write_page(result.folder)
     print_document(document, as_json, tables.run_tables)
     sys.exit(0 if result.passed else 1)

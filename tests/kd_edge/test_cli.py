@@ -72,6 +72,37 @@ def test_devices_as_json_follow_the_schema(check_document):
     assert {"nucleo-l4r5zi", "stm32f746", "nrf52840", "esp32-s3", "rp2040", "host"} <= set(names)
 
 
+MODEL = Path(__file__).parents[1] / "data" / "residual_int8.tflite"
+
+
+def test_the_cost_of_a_file_is_shown_op_by_op_and_in_total(check_document):
+    result = call("cost", MODEL, "--device", "nucleo-l4r5zi", "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    check_document(document)
+    cost, ops = document["result"], document["result"]["ops"]
+    assert sum(op["macs"] for op in ops) == cost["macs"]
+    assert sum(op["latency_ms"] for op in ops) == pytest.approx(cost["latency_ms"])
+    assert [op["peak"] for op in ops] == [op["live_bytes"] == max(o["live_bytes"] for o in ops) for op in ops]
+    assert [step["live_bytes"] for step in cost["timeline"]] == [op["live_bytes"] for op in ops]
+    assert document["provenance"]["measured.flash_bytes"] == "measured"
+    assert document["provenance"]["arena_bytes"] == "computed"
+    assert cost["measured"]["flash_bytes"] == MODEL.stat().st_size
+
+
+def test_a_model_that_does_not_fit_ends_with_1_and_says_by_how_much():
+    result = call("cost", MODEL, "--device", "nucleo-l4r5zi", "--flash", "2k", "--latency", "1us")
+    assert result.exit_code == 1
+    assert f"{MODEL.stat().st_size - 2048:,} B too much" in result.stdout
+    assert "does NOT fit" in result.stdout
+
+
+def test_the_cost_of_a_keras_model_is_that_of_its_quantized_file(files):
+    result = call("cost", files / "student.keras", "--device", "rp2040", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["result"]["measured"]["flash_bytes"] is None
+
+
 @pytest.fixture
 def own_devices(tmp_path, monkeypatch):
     """A folder of the user's own devices, empty."""
@@ -80,11 +111,10 @@ def own_devices(tmp_path, monkeypatch):
 
 
 def test_a_measured_device_is_added_and_then_known(own_devices):
-    model = Path(__file__).parents[1] / "data" / "residual_int8.tflite"
-    options = ("--flash", "512k", "--ram", "96k", "--clock", 80, "--measured", f"{model}=4ms", "--json")
+    options = ("--flash", "512k", "--ram", "96k", "--clock", 80, "--measured", f"{MODEL}=4ms", "--json")
     device = json.loads(call("devices", "add", "my-board", *options).stdout)["result"]["devices"][0]
     assert (device["quality"], device["flash_bytes"], device["ram_bytes"]) == ("calibrated", 512 * 1024, 96 * 1024)
-    estimate = CostModel(load_device("my-board")).estimate(lower(model))
+    estimate = CostModel(load_device("my-board")).estimate(lower(MODEL))
     assert estimate.latency_ms == pytest.approx(4.0, rel=1e-3)
     assert "my-board" in call("devices").stdout
     assert (own_devices / "my-board.toml").is_file()
@@ -130,7 +160,7 @@ def test_the_stages_work_alone_on_the_files_of_the_stage_before(files, waves_npz
     assert distilled.exit_code == 0, distilled.output
     check_document(json.loads(distilled.stdout))
 
-    converted = call("convert", tmp_path / "trained.keras", *data, "--json")
+    converted = call("convert", tmp_path / "trained.keras", *data, "--qat", "never", "--json")
     assert converted.exit_code == 0, converted.output
     document = json.loads(converted.stdout)
     check_document(document)
@@ -159,8 +189,11 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert "no calibration data" in fails("convert", student)
     assert "did you mean 'int8'" in fails("convert", student, "--quantize", "int88", "--data", waves_npz)
     assert "expected samples of shape (32, 3), received (128, 6)" in fails("convert", student, "--data", "watch")
+    for option, known in (("--qat", "auto, always"), ("--compress", "none, prune"), ("--calibration", "random, bal")):
+        assert f"expected one of {known}" in fails("convert", student, "--data", waves_npz, option, "sometimes")
     assert "expected bytes such as" in fails("design", teacher, "--data", waves_npz, *device, "--flash", "much")
     assert "expected a time such as" in fails("design", teacher, "--data", waves_npz, *device, "--latency", "15")
+    assert "no finished run: expected" in fails("bundle", tmp_path)
     assert "expected 'like_teacher' or 'none'" in fails(
         "distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--trainee", "me"
     )
@@ -171,6 +204,16 @@ def test_a_file_that_is_no_tflite_model_is_named(waves_npz, tmp_path):
     path = tmp_path / "bad.tflite"
     path.write_bytes(np.random.default_rng(0).bytes(2000))
     assert "bad.tflite" in fails("verify", path, "--data", waves_npz, "--device", "host")
+
+
+@pytest.mark.shared
+def test_a_file_that_crashes_the_interpreter_ends_the_command_with_one_line(shared_path, tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"x_{split}": rng.normal(size=(20, 96)) for split in ("train", "test")}
+    np.savez(tmp_path / "data.npz", **arrays, **{f"y_{split}": np.arange(20) % 2 for split in ("train", "test")})
+    model = shared_path / "models" / "tflm_keyword_scrambled_8bit.tflite"
+    message = fails("verify", model, "--data", tmp_path / "data.npz", "--device", "nucleo-l4r5zi")
+    assert "the runtime was ended by SIG" in message
 
 
 def test_an_output_that_cannot_be_written_is_named(files, waves_npz, tmp_path):

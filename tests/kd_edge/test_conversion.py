@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kd_edge.conversion import QUANTIZE_MODES, convert
-from kd_edge.errors import ConfigError, DataError, ModelError
+from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
+from kd_edge.ranges import suspicions
 from tflite_bench.litert import run_outputs
 from tflite_bench.model import read_model
 
@@ -56,6 +58,90 @@ def test_equal_input_gives_equal_bytes(model):
     assert convert(model, SAMPLES, seed=3) == convert(clone, SAMPLES, seed=3)
 
 
+def sequence_model(*layers):
+    return keras.Sequential([keras.Input((8, 4)), *layers], name="sequence")
+
+
+SEQUENCES = np.random.default_rng(3).normal(size=(32, 8, 4)).astype("float32")
+
+
+class Odd(keras.layers.Layer):
+    """Has an operator that TFLite lacks."""
+
+    def call(self, x):
+        return tf.math.erfinv(tf.tanh(x))
+
+
+def test_any_functional_or_sequential_model_converts_without_ops_of_the_batch():
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential([keras.Input((8, 4)), keras.layers.Conv1D(3, 3), keras.layers.BatchNormalization()])
+    nested = sequence_model(inner, keras.layers.Permute((2, 1)), keras.layers.Reshape((-1,)), keras.layers.Dense(2))
+    twice = keras.layers.Dense(4)
+    inputs = keras.Input((8, 4))
+    shared = keras.Model(inputs, keras.layers.Add()([twice(twice(inputs)), inputs]))
+    function = sequence_model(keras.layers.Lambda(lambda x: 2 * x), keras.layers.GlobalMaxPooling1D())
+    pair = keras.Model(inputs, [keras.layers.Dense(2)(inputs), keras.layers.Dense(3)(inputs)])
+    unrolled = sequence_model(keras.layers.SimpleRNN(3, unroll=True))
+    for model in (nested, shared, function, pair, unrolled):
+        info = read_model(convert(model, SEQUENCES))
+        assert {op.name for op in info.ops}.isdisjoint({"SHAPE", "PACK"})
+        assert {tensor.dtype for tensor in (*info.input_tensors, *info.output_tensors)} == {"int8"}
+        if model is not unrolled:
+            assert "STRIDED_SLICE" not in {op.name for op in info.ops}
+    assert len(info.output_tensors) == 1
+
+
+def test_indices_stay_integers():
+    words = keras.Input((6,), dtype="int32")
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(10, 4)(words))
+    samples = np.random.default_rng(0).integers(0, 10, (16, 6))
+    info = read_model(convert(keras.Model(words, keras.layers.Dense(2)(x)), samples))
+    assert [t.dtype for t in (*info.input_tensors, *info.output_tensors)] == ["int32", "int8"]
+
+
+def test_an_operator_that_tflite_lacks_is_named_with_its_layer():
+    model = sequence_model(keras.layers.Dense(3), Odd(name="odd_one"))
+    with pytest.raises(ModelError, match=r"TFLite has no operator for Erfinv \(layer 'odd_one'\)"):
+        convert(model, SEQUENCES)
+
+
+def test_a_loop_that_would_crash_the_calibration_is_refused_and_its_layer_named():
+    model = sequence_model(keras.layers.LSTM(3, name="memory"))
+    with pytest.raises(ModelError, match=r"received one in layer 'memory'; give recurrent layers unroll=True"):
+        convert(model, SEQUENCES)
+
+
+def trained_model():
+    """A model whose BatchNormalization has seen inputs of variance 1."""
+    keras.utils.set_random_seed(0)
+    model = sequence_model(keras.layers.Conv1D(6, 3), keras.layers.BatchNormalization(name="norm", momentum=0.5))
+    for _ in range(20):
+        model(SEQUENCES, training=True)
+    return model
+
+
+def test_samples_as_in_training_cause_no_warning():
+    assert suspicions(trained_model(), [SEQUENCES]) == []
+    assert suspicions(sequence_model(keras.layers.Dense(3)), [SEQUENCES]) == []
+
+
+def test_samples_of_another_scale_than_in_training_are_warned_of():
+    model = trained_model()
+    with pytest.warns(CalibrationWarning, match=r"before layer 'norm' their variance is 0\.01 times the training's"):
+        convert(model, SEQUENCES / 10)
+    assert any("'norm'" in sentence for sentence in suspicions(model, [100 * SEQUENCES]))
+
+
+def test_samples_that_cause_constant_activations_are_warned_of():
+    dense = keras.layers.Dense(3, bias_initializer="ones", name="first")
+    model = sequence_model(dense, keras.layers.ReLU())
+    with pytest.warns(CalibrationWarning, match="all 32 calibration samples are the same"):
+        convert(model, np.ones((32, 8, 4)))
+    twice = (SEQUENCES * 0.5 + 0.5) / 255 / 255
+    with pytest.warns(CalibrationWarning, match="activation range of layer 'first' is degenerate"):
+        convert(model, twice)
+
+
 def test_what_cannot_be_converted_is_named(model):
     with pytest.raises(ConfigError, match="unknown quantize mode 'int7': did you mean 'int8'"):
         convert(model, SAMPLES, quantize="int7")
@@ -63,11 +149,39 @@ def test_what_cannot_be_converted_is_named(model):
         convert(model)
     with pytest.raises(DataError, match=r"expected samples of shape \(8, 8, 2\), received \(8, 8, 3\)"):
         convert(model, np.zeros((4, 8, 8, 3)))
+    with pytest.raises(DataError, match="expected one or more samples, received none"):
+        convert(model, np.zeros((0, 8, 8, 2)))
     with pytest.raises(DataError, match="received NaN or infinity"):
         convert(model, np.full((4, 8, 8, 2), np.nan))
     dynamic = keras.Sequential([keras.Input((None, 4)), keras.layers.GlobalAveragePooling1D()])
     with pytest.raises(ModelError, match=r"expected a static input shape, received \(None, 4\)"):
         convert(dynamic, quantize="none")
-    pair = [keras.Input((3,)), keras.Input((3,))]
-    with pytest.raises(ModelError, match="expected one input, received 2"):
-        convert(keras.Model(pair, keras.layers.Add()(pair)), quantize="none")
+
+
+def two_inputs():
+    image, numbers = keras.Input((4, 4, 1), name="image"), keras.Input((3,), name="numbers")
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(image), keras.layers.Dense(5)(numbers)])
+    return keras.Model([image, numbers], [keras.layers.Dense(2)(x), keras.layers.Dense(7)(x)])
+
+
+def test_several_inputs_and_outputs_keep_their_order():
+    arrays = [SAMPLES[:8, :4, :4, :1], SAMPLES[:8, 0, 0, :1].repeat(3, axis=1)]
+    model = two_inputs()
+    content = convert(model, arrays)
+    info = read_model(content)
+    assert [t.shape for t in info.input_tensors] == [(1, 4, 4, 1), (1, 3)]
+    assert [t.shape for t in info.output_tensors] == [(1, 2), (1, 7)]
+    assert convert(model, tuple(arrays)) == content
+    assert convert(model, {"numbers": arrays[1], "image": arrays[0]}) == content
+
+
+def test_samples_that_do_not_belong_to_the_inputs_are_refused():
+    image, numbers = np.zeros((4, 4, 4, 1)), np.zeros((4, 3))
+    with pytest.raises(DataError, match="expected one array for each of 2 inputs, received 1"):
+        convert(two_inputs(), image)
+    with pytest.raises(DataError, match=r"expected arrays for \['image', 'numbers'\], received \['picture'\]"):
+        convert(two_inputs(), {"picture": image})
+    with pytest.raises(DataError, match=r"expected samples of shape \(3,\), received \(4, 4, 1\)"):
+        convert(two_inputs(), [image, image])
+    with pytest.raises(DataError, match=r"expected as many samples for each input, received \[3, 4\]"):
+        convert(two_inputs(), [image, numbers[:3]])

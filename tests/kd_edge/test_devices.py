@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.devices import DeviceProfile, list_devices, load_device, to_toml
+from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, list_devices, load_device, to_toml
 from kd_edge.errors import ConfigError
 
 COST = "{ cycles_per_mac = 2, cycles_per_byte = 3, fixed_cycles = 100 }"
@@ -148,6 +148,15 @@ def test_text_with_quotes_and_line_ends_survives(tmp_path: Path) -> None:
     device = load_device(write(tmp_path, PROFILE))
     odd = DeviceProfile(**{**{n: getattr(device, n) for n in device.__slots__}, "source": 'a "b"\n\\c \u00b5'})
     assert load_device(write(tmp_path, to_toml(odd))) == odd
+
+
+def test_blocks_of_channels_are_read_and_written(tmp_path: Path) -> None:
+    text = "int8_blocks = { inputs = 8, depthwise = 16 }\n" + PROFILE
+    device = load_device(write(tmp_path, text))
+    assert (device.int8_blocks, device.float32_blocks) == (Blocks(8, 1, 16), NO_BLOCKS)
+    assert load_device(write(tmp_path, to_toml(device))) == device
+    with pytest.raises(ConfigError, match="bad value for key 'int8_blocks': expected sizes of 1 to 1024"):
+        load_device(write(tmp_path, text.replace("= 8", "= 0")))
 
 
 def test_importing_devices_loads_no_numpy_and_no_framework() -> None:

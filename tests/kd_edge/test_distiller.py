@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras.distillation import FeatureDistillation, LogitsDistillation
 
 from kd_edge.distiller import Distiller
@@ -224,6 +225,21 @@ def test_the_saved_file_holds_the_student_and_not_the_teacher(task, tmp_path):
     assert int(loaded.optimizer.iterations) == STEPS
     with pytest.raises(ModelError, match="nothing guides the student"):
         fit(loaded, task)
+
+
+def test_what_is_exported_is_the_student(task, tmp_path):
+    distiller = compiled(task, task.network(16), task.network(), run_eagerly=False)
+    fit(distiller, task)
+    distiller.export(tmp_path, verbose=False)
+    exported = tf.saved_model.load(tmp_path)
+    np.testing.assert_allclose(exported.serve(task.x), distiller.student.predict(task.x, verbose=0), rtol=1e-5)
+
+
+def test_the_trackers_of_keras_distiller_have_the_values_of_the_history(task):
+    distiller = compiled(task, task.network(16), task.network(), trainee="like_teacher")
+    history = fit(distiller, task)
+    for name in ("student_loss", "distillation_loss", "total_loss"):
+        assert float(getattr(distiller, f"{name}_tracker").result()) == pytest.approx(history[name][0])
 
 
 def test_the_teacher_is_saved_on_request(task, tmp_path):

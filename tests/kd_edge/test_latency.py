@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.devices import DeviceProfile, KernelCost, KernelCosts, list_devices, load_device
+from kd_edge.devices import Blocks, DeviceProfile, KernelCost, KernelCosts, list_devices, load_device
 from kd_edge.errors import ConfigError
 from kd_edge.graph import Graph, Op, Tensor
 from kd_edge.latency import latency_ms, work_of
@@ -81,6 +81,15 @@ def test_twice_the_clock_takes_half_the_time() -> None:
             ("conv", 4 * 4 * 3 * 2 * 2 * 8, 4 * 4 * 3 * 2 * 2 + 8 * 8 * 8),
         ),
         (one_op("ADD", Tensor((1, 7)), Tensor((1, 7)), Tensor((1, 7))), ("elementwise", 0, 21)),
+        (
+            one_op(
+                "RESIZE_BILINEAR",
+                Tensor((1, 2, 2, 3)),
+                Tensor((2,), "int32", constant=True),
+                Tensor((1, 4, 4, 3)),
+            ),
+            ("elementwise", 0, 12 + 48),
+        ),
         (one_op("AVERAGE_POOL_2D", Tensor((1, 4, 4, 2)), Tensor((1, 1, 1, 2))), ("pool", 0, 34)),
         (one_op("SOFTMAX", Tensor((1, 4)), Tensor((1, 4))), ("softmax", 0, 8)),
         (
@@ -97,6 +106,32 @@ def test_twice_the_clock_takes_half_the_time() -> None:
 )
 def test_the_work_of_an_op_is_counted(graph: Graph, expected: tuple[str, int, int]) -> None:
     assert work_of(graph.tensors, graph.ops[0]) == expected
+
+
+def test_channels_are_rounded_up_to_what_the_kernels_take_at_once() -> None:
+    # 16 positions x 9 of the window x 3 inputs x 8 filters: the inputs become 4, the filters 16.
+    cost = KernelCost(cycles_per_mac=2.0)
+    board = replace(device(conv=cost), int8_blocks=Blocks(inputs=4, filters=16))
+    assert latency_ms(conv(3), board).ms == pytest.approx(16 * 9 * 4 * 16 * 2 / 1000)
+    # One weight per channel: 3 channels become 16.
+    image = Tensor((1, 2, 2, 3))
+    depthwise = one_op("DEPTHWISE_CONV_2D", image, Tensor((1, 1, 1, 3), constant=True), image)
+    board = replace(device(depthwise=cost), int8_blocks=Blocks(inputs=4, depthwise=16))
+    assert latency_ms(depthwise, board).ms == pytest.approx(4 * 16 * 2 / 1000)
+
+
+def test_blocks_of_one_dtype_do_not_count_for_another() -> None:
+    costs = device(conv=KernelCost(cycles_per_mac=2.0)).int8
+    board = replace(device(), float32=costs, int8_blocks=Blocks(16, 16))
+    assert latency_ms(conv(3, dtype="float32"), board).ms == pytest.approx(3456 * 2 / 1000)
+    board = replace(board, float32_blocks=Blocks(1, 16))
+    assert latency_ms(conv(3, dtype="float32"), board).ms == pytest.approx(2 * 3456 * 2 / 1000)
+
+
+def test_an_op_of_an_unknown_class_has_no_blocks() -> None:
+    graph = one_op("SOME_LSTM", Tensor((1, 5, 3)), Tensor((4, 3), constant=True), Tensor((1, 5, 4)))
+    board = device(dense=KernelCost(cycles_per_mac=2.0))
+    assert latency_ms(graph, replace(board, int8_blocks=Blocks(16, 16))) == latency_ms(graph, board)
 
 
 def test_bytes_of_float_tensors_count_four_times() -> None:

@@ -9,8 +9,10 @@ import keras
 import numpy as np
 import pytest
 
+from kd_edge.bundle import write_bundle
 from kd_edge.config import (
     BudgetConfig,
+    ConvertConfig,
     DataConfig,
     DesignConfig,
     DistillConfig,
@@ -33,6 +35,7 @@ def small_config(source):
         teacher=TeacherConfig(width=16, epochs=4, batch_size=32),
         design=DesignConfig(trials=2, epochs=2, teacher_ratio=5.0),
         distill=DistillConfig(epochs=6, batch_size=32, patience=1),
+        convert=ConvertConfig(qat="never"),
     )
 
 
@@ -146,6 +149,14 @@ def test_a_latency_from_a_datasheet_is_computed_and_not_calibrated():
     measured, datasheet = load_device("nucleo-l4r5zi"), load_device("pixel-3a")
     assert make_document("verify", result, device=measured)["provenance"] == {"predicted.latency_ms": "calibrated"}
     assert make_document("verify", result, device=datasheet)["provenance"] == {"predicted.latency_ms": "computed"}
+
+
+def test_a_finished_run_can_be_bundled(finished, tmp_path):
+    write_run(finished)
+    bundle = write_bundle(finished.folder, tmp_path)
+    assert bundle.passed == finished.passed
+    assert (tmp_path / "model.tflite").read_bytes() == (finished.folder / "model.tflite").read_bytes()
+    assert load_config(tmp_path / "config.toml") == finished.config
 
 
 def test_the_same_seed_gives_the_same_student(finished, tmp_path):

@@ -1,21 +1,35 @@
 """Verification of a model against budget, float student and prediction, in the real runtimes."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from ai_edge_litert.schema_py_generated import BuiltinOperator
 
 from kd_edge.budget import Budget
 from kd_edge.conversion import convert
-from kd_edge.data import load_data
+from kd_edge.data import Dataset, load_data
 from kd_edge.devices import load_device
 from kd_edge.errors import ModelError
 from kd_edge.space import StudentSpace
+from kd_edge.traces import pack, unpack
 from kd_edge.verification import quantize, verify
-from tflite_bench.errors import ModelFileError
+from tflite_bench.errors import ModelFileError, RunnerError
 from tflite_bench.model import TensorInfo, read_model
 
 BOARD = load_device("nucleo-l4r5zi")
 ROOMY = Budget(64_000, 32_000, 100.0)
+FILES = Path(__file__).parents[1] / "data"
+
+
+def random_data(num_inputs, num_classes):
+    """Samples for a file of others; what it answers does not matter."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, num_inputs)).astype("float32"), np.arange(20) % num_classes
+    return Dataset("random", x, y, x, y, x, y, tuple(map(str, range(num_classes))))
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +71,82 @@ def test_the_figures_are_those_of_the_runtimes(checked, content, student, data):
     assert sum(map(sum, checked.confusion)) == len(data.x_test)
     right = sum(row[i] for i, row in enumerate(checked.confusion))
     assert right / len(data.x_test) == checked.accuracy.int8_litert
+
+
+def test_every_known_accuracy_has_its_interval(checked, data):
+    assert set(checked.accuracy_ci95) == {"float_keras", "float_tflite", "int8_litert", "int8_tflm"}
+    for name, interval in checked.accuracy_ci95.items():
+        assert interval.ci95_low <= getattr(checked.accuracy, name) <= interval.ci95_high
+
+
+def test_every_op_that_computes_has_its_noise_and_its_layer(checked, student, content):
+    assert [op.index for op in checked.noise] == list(range(len(read_model(content).ops)))
+    assert all(op.signal_to_noise_db > 10 for op in checked.noise)
+    layers = {layer.name for layer in student.layers}
+    assert {op.layer for op in checked.noise} <= layers
+
+
+def test_the_prediction_is_compared_with_what_was_measured(checked, content):
+    error = checked.prediction_error_percent
+    assert error["flash_bytes"] == pytest.approx(100 * (checked.predicted.flash_bytes - len(content)) / len(content))
+    assert abs(error["arena_bytes"]) < 2
+    assert checked.predicted_from == "student"
+
+
+def test_an_operator_that_tflm_lacks_fails_the_file_and_is_named_with_its_layer():
+    content = (FILES / "atan2.tflite").read_bytes()
+    result = verify(content, random_data(4, 4), device=BOARD, budget=ROOMY)
+    assert [name for name, gate in result.gates.items() if gate.passed is False] == ["tflm_missing_ops"]
+    assert [(op.op, op.index) for op in result.missing_ops] == [("ATAN2", 1)]
+    assert "no kernel for ATAN2" in result.unavailable_reason["int8_tflm"]
+    assert result.parity is None
+
+
+def test_a_file_that_tflm_refuses_fails_on_a_microcontroller_only():
+    content, data = (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24)
+    board = load_device("rp2040")
+    for device, passed in ((load_device("pixel-3a"), True), (replace(board, float32=board.int8), False)):
+        result = verify(content, data, device=device, budget=ROOMY)
+        assert (result.passed, result.gates["tflm_refusals"].measured) == (passed, 1)
+        assert "float activations and int8 weights" in result.unavailable_reason["parity"]
+
+
+def test_operators_and_shapes_of_a_dynamic_batch_are_warned_of(data, checked):
+    model = keras.Sequential([keras.Input((32, 3)), keras.layers.Reshape((3, 32), name="turn"), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(4))
+    content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    assert {"SHAPE", "STRIDED_SLICE", "PACK"} <= {op.name for op in read_model(content).ops}
+    result = verify(content, data, device=load_device("pixel-3a"), budget=ROOMY)
+    assert "SHAPE (layer 'turn" in result.warnings[0]
+    assert "`kd-edge convert` fixes the batch to 1" in result.warnings[0]
+    assert checked.warnings == ()
+
+
+def test_a_custom_operator_is_named_with_its_layer(content, data):
+    model = unpack(content)
+    model.operatorCodes[0].builtinCode = model.operatorCodes[0].deprecatedBuiltinCode = BuiltinOperator.CUSTOM
+    model.operatorCodes[0].customCode = "OwnOp"
+    with pytest.raises(ModelError, match=r"custom operators, OwnOp \(layer 'n001_reshape"):
+        verify(pack(model), data, device=BOARD, budget=ROOMY)
+
+
+def test_a_student_with_a_layer_that_cannot_be_lowered_is_costed_from_its_file(data):
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((32, 3)), keras.layers.GaussianNoise(0.1), keras.layers.Flatten(), keras.layers.Dense(4)]
+    student = keras.Sequential(layers)
+    result = verify(
+        convert(student, data.x_train), data, device=BOARD, budget=ROOMY, student=student, max_accuracy_loss=1
+    )
+    assert result.passed
+    assert result.predicted_from == "file"
+    assert "GaussianNoise" in result.unavailable_reason["predicted_from"]
+
+
+@pytest.mark.shared
+def test_a_file_that_crashes_the_interpreter_is_an_error(shared_path):
+    content = (shared_path / "models" / "tflm_keyword_scrambled_8bit.tflite").read_bytes()
+    with pytest.raises(RunnerError, match="the runtime was ended by SIG"):
+        verify(content, random_data(96, 2), device=BOARD, budget=ROOMY)
 
 
 def test_the_smallest_arena_that_works_is_not_smaller_than_the_activations(checked):

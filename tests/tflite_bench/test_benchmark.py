@@ -11,7 +11,8 @@ import pytest
 
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.errors import ConfigError, ModelFileError
-from tflite_bench.report import benchmark_document, benchmark_text, to_json
+from tflite_bench.report import benchmark_document, to_json
+from tflite_bench.tables import benchmark_text
 from tflite_bench.timing import Plan
 
 SCHEMA = json.loads((files("tflite_bench") / "schemas" / "benchmark.schema.json").read_text())
@@ -56,7 +57,7 @@ def test_any_object_with_a_benchmark_method_is_a_runner(model_bytes: Callable[[s
         ({"num_runs": 0}, "expected num_runs of 1 or more"),
         ({"time_limit_s": 0.0}, "expected a time limit above 0 s"),
         ({"seed": -1}, "expected a seed of 0 or more"),
-        ({"runner": "gpu"}, "unknown runner 'gpu': expected 'litert', 'tflm'"),
+        ({"runner": "gpu"}, "unknown runner 'gpu': expected one of litert, tflm"),
     ],
 )
 def test_an_argument_out_of_range_is_refused(

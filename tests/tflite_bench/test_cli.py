@@ -43,6 +43,44 @@ def test_run_on_tflm_labels_its_times(model_path: Callable[[str], Path], tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 
 
+def test_compare_exits_with_1_when_the_second_result_is_worse(
+    model_path: Callable[[str], Path], tmp_path: Path
+) -> None:
+    paths = tmp_path / "before.json", tmp_path / "after.json"
+    arguments = ("run", model_path("residual_int8"), "--on", "tflm", "--num-runs", 5, "-o")
+    assert [tflite_bench(*arguments, path).exit_code for path in paths] == [0, 0]
+    same = tflite_bench("compare", *paths, "--fail-on", "arena>0%")
+    assert (same.exit_code, "within noise" in same.stdout) == (0, True)
+    worse = json.loads(paths[1].read_text())
+    worse["result"]["arena_bytes"] += 1
+    paths[1].write_text(json.dumps(worse))
+    result = tflite_bench("compare", *paths, "--fail-on", "arena>0%", "--json")
+    assert (result.exit_code, result.stderr) == (1, "")
+    jsonschema.validate(json.loads(result.stdout), schema("compare"))
+    assert tflite_bench("compare", *paths, "--fail-on", "arena>5%").exit_code == 0
+
+
+def test_devices_lists_what_is_there_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("BENCHMARK_MODEL", raising=False)
+    result = tflite_bench("devices", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    document = json.loads(result.stdout)
+    jsonschema.validate(document, schema("devices"))
+    ready = {device["on"]: device["ready"] for device in document["result"]["devices"]}
+    assert (ready["litert"], ready["benchmark_model"], ready["adb"]) == (True, False, False)
+    assert "name it with --binary" in tflite_bench("devices").stdout.replace("\n", " ")
+
+
+def test_run_measures_with_a_program_of_the_vendor(model_path: Callable[[str], Path]) -> None:
+    program = Path(__file__).parent / "replay_benchmark_model.py"
+    arguments = ("run", model_path("residual_int8"), "--on", "benchmark_model", "--binary", program, "--profile")
+    document = json.loads(tflite_bench(*arguments, "--json").stdout)
+    jsonschema.validate(document, schema("benchmark"))
+    assert document["kinds"] == {"latency": "wall time", "memory_bytes": "bytes"}
+    assert "DEPTHWISE_CONV_2D" in tflite_bench(*arguments).stdout
+
+
 def test_inspect_prints_one_json_object_and_nothing_else(model_path: Callable[[str], Path]) -> None:
     result = tflite_bench("inspect", model_path("atan2"), "--json")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -76,8 +114,12 @@ def test_inspect_without_the_tflm_wheel_says_why_it_cannot_tell(
         (["run"], "Missing argument 'MODEL'."),
         (["run", "x", "--precision", "200%"], "expected a share between 0% and 100%"),
         (["run", "x", "--precision", "nan"], "expected a share between 0% and 100%"),
-        (["run", "x", "--on", "phone"], "'phone' is not one of 'litert', 'tflm'"),
-        (["run", "x", "--on", "tflm", "--threads", "2"], "--threads and --no-xnnpack belong to --on litert"),
+        (["run", "x", "--on", "phone"], "unknown runner 'phone': expected one of litert, tflm"),
+        (["run", "x", "--on", "tflm", "--threads", "2"], "--threads has no meaning on tflm; it belongs to --on"),
+        (["run", "x", "--cpus", "1-x"], "expected cores such as 0, 2,3 or 4-7, received '1-x'"),
+        (["run", "x", "--cpus", "99999999"], "expected cores such as 0, 2,3 or 4-7"),
+        (["compare", "nowhere.json", "x"], "cannot read nowhere.json: expected a result of tflite-bench run"),
+        (["compare", "a", "b", "--fail-on", "speed>1%"], "expected a rule such as 'latency>5%'"),
         (["run", "x", "--num-runs", "0"], "Invalid value for '--num-runs'"),
         (["measure", "x"], "No such command 'measure'"),
     ],

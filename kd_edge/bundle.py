@@ -1,0 +1,189 @@
+"""The files that a firmware team takes from a finished run."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kd_edge.data import Dataset, load_data
+from kd_edge.errors import DataError, ModelError
+from kd_edge.files import write_bytes, write_json
+from kd_edge.noise import quantize
+from kd_edge.settings import to_toml
+from kd_edge.sources import Settings, render_sources
+from tflite_bench import litert, tflm
+from tflite_bench.errors import RuntimeMissingError
+from tflite_bench.model import read_model
+
+NUM_VECTORS = 10
+# Optimised kernels asked for 64 to 672 B more than the reference kernels on a Cortex-M4.
+_MARGIN_BYTES = 1024
+_MARGIN_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What `write_bundle` wrote.
+
+    Attributes:
+        folder: Where.
+        passed: Whether the run's verification passed.
+        failed_checks: Names of the checks that failed.
+        tensor_arena_bytes: Size of the arena in `model_settings.h`: what was measured, and a margin.
+        arena_source: How that was found.
+        vectors_from: The runtime that answered the test vectors.
+        command: Reproduces the bundle.
+        files: SHA-256 and size of every file but the manifest, by name.
+    """
+
+    folder: Path
+    passed: bool
+    failed_checks: tuple[str, ...]
+    tensor_arena_bytes: int
+    arena_source: str
+    vectors_from: str
+    command: str
+    files: Mapping[str, Mapping[str, Any]]
+
+
+def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bundle:
+    """Write the model, its C and C++ sources, test vectors and a manifest; the same run gives the same bytes.
+
+    Args:
+        run_folder: The folder of a finished `kd-edge run`.
+        folder: Made if missing; `bundle` in the run's folder by default.
+
+    Raises:
+        ModelError: The run is not finished, its model is not the one of its results, or cannot be put into C.
+        DataError: The run's data set cannot be loaded, or is another one by now.
+    """
+    source = Path(run_folder)
+    results, config = read_run(source)
+    model = _read_model(source / "model.tflite", results)
+    info = read_model(model)
+    data = load_data(config["data"]["source"], normalize=config["data"]["normalize"], seed=config["seed"])
+    _check_data(data, results["result"]["data"])
+    inputs = quantize(_vectors(data), info.input_tensors[0])
+    outputs, vectors_from = _answers(model, inputs)
+    arena_bytes, arena_source = _arena(results["result"]["verify"])
+    settings = Settings(arena_bytes, arena_source, data.class_names, data.scale)
+    contents = {
+        "model.tflite": model,
+        "config.toml": to_toml(config).encode(),
+        **{name: text.encode() for name, text in render_sources(model, info, settings, inputs, outputs).items()},
+    }
+    gates = results["result"]["verify"]["gates"]
+    failed = tuple(name for name, gate in gates.items() if gate["passed"] is False)
+    target = source / "bundle" if folder is None else Path(folder)
+    bundle = Bundle(
+        target,
+        passed=not failed,
+        failed_checks=failed,
+        tensor_arena_bytes=arena_bytes,
+        arena_source=arena_source,
+        vectors_from=vectors_from,
+        command="kd-edge run config.toml -o RUN && kd-edge bundle RUN",
+        files={name: _fingerprint(content) for name, content in contents.items()},
+    )
+    for name, content in contents.items():
+        write_bytes(target / name, content)
+    write_json(target / "manifest.json", _manifest(bundle, results))
+    return bundle
+
+
+def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
+    run = results["result"]
+    return {
+        "schema_version": 1,
+        "tool": "kd-edge",
+        "command": bundle.command,
+        "seed": results["seed"],
+        "versions": results["versions"],
+        "data": run["data"]["description"],
+        "device": run["design"]["device"],
+        "budget": run["design"]["budget"],
+        "passed": bundle.passed,
+        "failed_checks": bundle.failed_checks,
+        "accuracy": run["verify"]["accuracy"],
+        "measured": run["verify"]["measured"],
+        "tensor_arena_bytes": bundle.tensor_arena_bytes,
+        "arena_source": bundle.arena_source,
+        "vectors_from": bundle.vectors_from,
+        "files": bundle.files,
+    }
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the results and the configuration of a finished run.
+
+    Raises:
+        ModelError: The folder does not hold them.
+    """
+    results, config = (_read_json(folder / name) for name in ("results.json", "config.json"))
+    return results, config
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ModelError(
+            f"no finished run: expected {path}, received {error.strerror}; `kd-edge run` writes it"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"cannot read {path}: expected JSON of `kd-edge run`, received {error}") from error
+
+
+def _read_model(path: Path, results: Mapping[str, Any]) -> bytes:
+    if not path.is_file():
+        raise ModelError(f"no finished run: expected {path}, found nothing; `kd-edge run` writes it")
+    content, expected = path.read_bytes(), results["result"]["convert"]["sha256"]
+    if _fingerprint(content)["sha256"] != expected:
+        raise ModelError(f"{path} is not the model of its run's results: expected SHA-256 {expected}; run again")
+    return content
+
+
+def _check_data(data: Dataset, known: Mapping[str, Any]) -> None:
+    found = {"input_shape": list(data.input_shape), "class_names": list(data.class_names), "num_test": len(data.x_test)}
+    for name, value in found.items():
+        if known[name] != value:
+            raise DataError(f"the data is not that of the run: expected {name} {known[name]}, received {value}")
+
+
+def _vectors(data: Dataset) -> np.ndarray:
+    """Return test samples, of each class in turn."""
+    by_class = [np.flatnonzero(data.y_test == label).tolist() for label in range(data.num_classes)]
+    chosen: list[int] = []
+    while len(chosen) < NUM_VECTORS and any(by_class):
+        chosen += [samples.pop(0) for samples in by_class if samples]
+    return data.x_test[chosen[:NUM_VECTORS]]
+
+
+def _answers(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
+    try:
+        return tflm.run_outputs(model, inputs), "TFLM, reference kernels"
+    except RuntimeMissingError:
+        return litert.run_outputs(model, inputs, reference_kernels=True), "LiteRT, reference kernels"
+
+
+def _arena(verify: Mapping[str, Any]) -> tuple[int, str]:
+    measured = verify["measured"]
+    needed = max(measured["arena_bytes"] or 0, measured["arena_minimum_bytes"] or 0)
+    source = (
+        f"{needed:,} B is the smallest arena in which TFLM ran the model on a 64-bit PC (bisection); the structures of "
+        "a 32-bit board are smaller."
+    )
+    if not needed:
+        needed = verify["predicted"]["arena_bytes"]
+        source = f"{needed:,} B is computed, TFLM was not run: {verify['unavailable_reason'].get('arena_bytes', '')}."
+    margin = max(_MARGIN_BYTES, round(_MARGIN_SHARE * needed))
+    total = -(-(needed + margin) // 16) * 16
+    return total, f"{source} {total - needed:,} B are a margin for scratch memory of optimised kernels."
+
+
+def _fingerprint(content: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}

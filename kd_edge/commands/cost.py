@@ -1,0 +1,46 @@
+"""The command `kd-edge cost`."""
+
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kd_edge.commands.options import json_option, load_graph, print_document, with_budget
+from kd_edge.document import make_document
+
+if TYPE_CHECKING:
+    from kd_edge.budget import Budget
+    from kd_edge.devices import DeviceProfile
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@with_budget
+@json_option
+def cost(model: Path, device: "DeviceProfile", budget: "Budget", as_json: bool) -> None:
+    """Compute what MODEL (.tflite, or .keras as if quantized to int8) costs; exit code 1 when it does not fit."""
+    from kd_edge import tables
+    from kd_edge.cost import CostModel
+    from kd_edge.flash import RUNTIME_FLASH
+
+    graph = load_graph(model)
+    cost_model = CostModel(device)
+    estimate = cost_model.estimate(graph)
+    file_bytes = model.stat().st_size if model.suffix != ".keras" else None
+    known = estimate if file_bytes is None else replace(estimate, flash_bytes=file_bytes)
+    result = {
+        "model": str(model),
+        "device": device.name,
+        "budget": asdict(budget),
+        **asdict(estimate),
+        "measured": {"flash_bytes": file_bytes},
+        "fits": known.fits(budget),
+        "excess": known.excess(budget),
+        "runtime_flash": asdict(RUNTIME_FLASH),
+        "ops": [asdict(op) for op in cost_model.per_op(graph)],
+        "timeline": [asdict(step) for step in cost_model.timeline(graph)],
+    }
+    print_document(make_document("cost", result, device=device), as_json, tables.cost_tables)
+    sys.exit(0 if result["fits"] else 1)

@@ -1,0 +1,219 @@
+"""Makes the `.tflite` file of a student for a data set: calibrated, described, looked through for TFLM."""
+
+import gzip
+import hashlib
+import warnings
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kd_edge.compression import compress
+from kd_edge.config import ConvertConfig, DistillConfig
+from kd_edge.conversion import convert
+from kd_edge.data import Dataset
+from kd_edge.errors import CalibrationWarning, DataError, ModelError
+from kd_edge.metadata import add_metadata, describe
+from kd_edge.micro import MissingOp, find_missing_ops
+from kd_edge.noise import quantize
+from kd_edge.origins import names_of
+from kd_edge.qat import fine_tune
+from kd_edge.samples import choose_samples
+from tflite_bench import litert
+from tflite_bench.errors import RunnerError
+from tflite_bench.model import read_model
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Whether int8 needed quantization-aware training; accuracies are shares of the validation samples.
+
+    Attributes:
+        mode: `"auto"`, `"always"` or `"never"`.
+        used: Whether the file is that of the fine-tuned student.
+        float_accuracy: Of the float student; `None` where it was not asked.
+        int8_accuracy: Of the file without fine-tuning.
+        tuned_accuracy: Of the file after fine-tuning, `None` without one.
+        seconds: Time of the fine-tuning.
+    """
+
+    mode: str
+    used: bool = False
+    float_accuracy: float | None = None
+    int8_accuracy: float | None = None
+    tuned_accuracy: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A converted student.
+
+    Attributes:
+        content: Bytes of the `.tflite` file.
+        quantize: How it was quantized.
+        qat: Whether and why quantization-aware training was done.
+        metadata_bytes: By how much the description of classes, input and provenance has made the file larger.
+        warnings: What looked wrong on the way.
+        missing_ops: Operators of the file that TFLM lacks; empty where TFLM cannot be asked.
+    """
+
+    content: bytes = field(repr=False)
+    quantize: str
+    qat: Tuning
+    metadata_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+    missing_ops: tuple[MissingOp, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """Return everything but the bytes, as plain data."""
+        return {
+            "quantize": self.quantize,
+            "flash_bytes": len(self.content),
+            "gzip_bytes": len(gzip.compress(self.content, 9, mtime=0)),
+            "sha256": hashlib.sha256(self.content).hexdigest(),
+            "metadata_bytes": self.metadata_bytes,
+            "warnings": list(self.warnings),
+            "missing_ops": [asdict(op) for op in self.missing_ops],
+            "qat": asdict(self.qat),
+        }
+
+
+def convert_for(
+    student: keras.Model,
+    data: Dataset | None,
+    wanted: ConvertConfig,
+    *,
+    teacher: keras.Model | None = None,
+    distill: DistillConfig | None = None,
+    seed: int = 0,
+    metadata: bool = True,
+) -> Export:
+    """Convert a student, with calibration samples and class names from its data set.
+
+    Where int8 costs more than `wanted.max_int8_loss` on the validation samples, a copy of the student is fine-tuned
+    with simulated int8 and the distillation loss (`fine_tune`); the better of the two files is taken.
+
+    Args:
+        student: See `convert`.
+        data: Its training samples calibrate; without it there is neither metadata nor fine-tuning.
+        wanted: The quantization, which training samples calibrate it, and when to fine-tune.
+        teacher: Guides the fine-tuning; by default the float student.
+        distill: Temperature and weight of the labels there; `DistillConfig`'s defaults without it.
+        seed: Draws the samples.
+        metadata: Whether class names, the meaning of the input and provenance are written into the file.
+
+    Raises:
+        ConfigError: A mode or a choice of samples is unknown.
+        DataError: Samples are needed and missing, or do not have the model's input shape.
+        ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and a layer is not supported.
+    """
+    samples, distill = None, distill or DistillConfig()
+    if wanted.compress != "none":
+        student = _compressed(student, data, wanted, teacher, distill, seed)
+    if data is not None:
+        count, choice = wanted.num_calibration_samples, wanted.calibration
+        samples = data.x_train[choose_samples(data.y_train, num_samples=count, choice=choice, seed=seed)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CalibrationWarning)
+        content = convert(
+            student,
+            samples,
+            quantize=wanted.quantize,
+            num_calibration_samples=wanted.num_calibration_samples,
+            seed=seed,
+        )
+    said = [str(warning.message) for warning in caught if issubclass(warning.category, CalibrationWarning)]
+    tuning = Tuning(wanted.qat)
+    if data is not None and wanted.compress == "none" and _may_be_tuned(student, data, wanted):
+        content, tuning = _tuned(student, data, content, wanted, teacher, distill, seed, said)
+    num_bytes = len(content)
+    if data is not None and metadata:
+        provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
+        content = add_metadata(content, describe(content, data, provenance=provenance))
+    missing = _missing_ops(content, student)
+    return Export(content, wanted.quantize, tuning, len(content) - num_bytes, tuple(said), missing)
+
+
+def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
+    shapes = [tuple(output.shape[1:]) for output in student.outputs]
+    return wanted.quantize == "int8" and wanted.qat != "never" and shapes == [(data.num_classes,)]
+
+
+def _compressed(
+    student: keras.Model,
+    data: Dataset | None,
+    wanted: ConvertConfig,
+    teacher: keras.Model | None,
+    distill: DistillConfig,
+    seed: int,
+) -> keras.Model:
+    if data is None:
+        raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
+    return compress(
+        student,
+        data,
+        how=wanted.compress,
+        teacher=teacher,
+        epochs=wanted.qat_epochs,
+        temperature=distill.temperature,
+        student_loss_weight=distill.student_loss_weight,
+        seed=seed,
+    )
+
+
+def _tuned(
+    student: keras.Model,
+    data: Dataset,
+    content: bytes,
+    wanted: ConvertConfig,
+    teacher: keras.Model | None,
+    distill: DistillConfig,
+    seed: int,
+    said: list[str],
+) -> tuple[bytes, Tuning]:
+    scores = student.predict(data.x_val, batch_size=256, verbose=0)
+    float_accuracy, int8_accuracy = float(np.mean(scores.argmax(axis=1) == data.y_val)), _accuracy(content, data)
+    before = Tuning(wanted.qat, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
+    if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
+        return content, before
+    try:
+        tuned = fine_tune(
+            student,
+            data,
+            teacher=teacher,
+            epochs=wanted.qat_epochs,
+            temperature=distill.temperature,
+            student_loss_weight=distill.student_loss_weight,
+            seed=seed,
+        )
+    except ModelError as error:
+        if wanted.qat == "always":
+            raise
+        said.append(str(error))
+        return content, before
+    tuned_accuracy = _accuracy(tuned.content, data)
+    used = wanted.qat == "always" or tuned_accuracy > int8_accuracy
+    after = replace(before, used=used, tuned_accuracy=tuned_accuracy, seconds=tuned.seconds)
+    return (tuned.content if used else content), after
+
+
+def _accuracy(content: bytes, data: Dataset) -> float:
+    tensor = read_model(content).input_tensors[0]
+    outputs = litert.run_outputs(content, quantize(data.x_val, tensor), reference_kernels=True)
+    return float(np.mean(outputs.argmax(axis=1) == data.y_val))
+
+
+def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:
+    weights = hashlib.sha256(b"".join(weight.tobytes() for weight in student.get_weights())).hexdigest()
+    versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    return {"tool": "kd-edge", **asdict(wanted), "seed": seed, "weights_sha256": weights, "versions": versions}
+
+
+def _missing_ops(content: bytes, student: keras.Model) -> tuple[MissingOp, ...]:
+    try:
+        return find_missing_ops(read_model(content), names_of(student))
+    except RunnerError:
+        return ()

@@ -1,0 +1,149 @@
+"""Quantization-aware training with distillation: a student learns to bear int8 before it is converted."""
+
+import importlib
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kd_edge.data import Dataset
+from kd_edge.errors import ModelError
+from kd_edge.legacy import check_copy, load_optimization, to_tf_keras, train_copy
+from kd_edge.quiet import quiet
+
+_NUM_COMPARED = 32
+# tfmot knows a BatchNormalization only as a part of the layer before it.
+_NORMED = frozenset({"Conv2D", "Dense", "DepthwiseConv2D"})
+_CONFIGS = "tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_configs"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A student after quantization-aware training.
+
+    Attributes:
+        content: The int8 `.tflite` file, int8 from input to output.
+        losses: Mean training loss per epoch.
+        seconds: Wall-clock time of the training.
+    """
+
+    content: bytes = field(repr=False)
+    losses: tuple[float, ...]
+    seconds: float
+
+
+def fine_tune(
+    student: keras.Model,
+    data: Dataset,
+    *,
+    teacher: keras.Model | None = None,
+    epochs: int = 5,
+    learning_rate: float = 5e-4,
+    batch_size: int = 64,
+    temperature: float = 4.0,
+    student_loss_weight: float = 0.3,
+    seed: int = 0,
+) -> Tuned:
+    """Fine-tune a copy of a student with simulated int8 arithmetic, and convert it.
+
+    The loss is that of the distillation: `w CE(labels) + (1 - w) T^2 KL(teacher || student)` on the teacher's outputs,
+    computed once. The student itself is not changed.
+
+    Args:
+        student: A trained classifier whose layers tensorflow-model-optimization supports.
+        data: Its training samples are learnt from.
+        teacher: The guide; by default the float student.
+        epochs: Passes over the training samples.
+        learning_rate: Falls to 0 along a cosine.
+        batch_size: Samples per step.
+        temperature: `T`.
+        student_loss_weight: `w`, 0 to 1.
+        seed: Order of the samples.
+
+    Raises:
+        ModelError: A layer is not supported; it is named, and nothing is trained.
+    """
+    optimization = load_optimization()
+    importlib.import_module("tf_keras").backend.reset_uids()  # running numbers in names would change the file
+    copy = to_tf_keras(student)
+    _check_layers(optimization, copy)
+    check_copy(copy, student, data.x_train[:_NUM_COMPARED])
+    aware = _aware(optimization, copy)
+    start = perf_counter()
+    losses = train_copy(
+        aware,
+        student,
+        data,
+        teacher=teacher,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        temperature=temperature,
+        student_loss_weight=student_loss_weight,
+        seed=seed,
+    )
+    seconds = perf_counter() - start
+    return Tuned(_convert(aware), losses, seconds)
+
+
+def unsupported_layers(student: keras.Model) -> list[str]:
+    """Return the name and kind of every layer that quantization-aware training does not support.
+
+    Raises:
+        ModelError: The model cannot be copied to tf_keras at all.
+    """
+    return _unsupported(load_optimization(), to_tf_keras(student))
+
+
+def _unsupported(optimization: Any, copy: Any) -> list[str]:
+    registry = optimization.quantization.keras.default_8bit.Default8BitQuantizeScheme().get_quantize_registry()
+    found = []
+    for layer in copy.layers:
+        kind = type(layer).__name__
+        if kind == "BatchNormalization":
+            before = layer._inbound_nodes[0].inbound_layers
+            supported = type(before).__name__ in _NORMED
+        else:
+            supported = kind == "InputLayer" or registry.supports(layer)
+        if not supported:
+            found.append(f"{layer.name!r} ({kind})")
+    return found
+
+
+def _check_layers(optimization: Any, copy: Any) -> None:
+    if found := _unsupported(optimization, copy):
+        raise ModelError(
+            f"no quantization-aware training of {copy.name!r}: tensorflow-model-optimization does not support "
+            f"{', '.join(found)}; convert without it (--qat never), or write sequences as Conv2D over (time, 1)"
+        )
+
+
+def _aware(optimization: Any, copy: Any) -> Any:
+    """Return the copy with simulated int8 arithmetic; TFLite's pooling keeps the scale, so none is simulated there."""
+    import tf_keras
+
+    tools, unchanged = optimization.quantization.keras, importlib.import_module(_CONFIGS).NoOpQuantizeConfig
+
+    def annotate(layer: Any) -> Any:
+        config = unchanged() if isinstance(layer, tf_keras.layers.AveragePooling2D) else None
+        return tools.quantize_annotate_layer(layer, quantize_config=config)
+
+    try:
+        with quiet(), tools.quantize_scope({"NoOpQuantizeConfig": unchanged}):
+            return tools.quantize_apply(tf_keras.models.clone_model(copy, clone_function=annotate))
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"no quantization-aware training of {copy.name!r}: {reason}") from error
+
+
+def _convert(aware: Any) -> bytes:
+    shape = (1, *aware.inputs[0].shape[1:])
+    function = tf.function(lambda x: aware(x, training=False))
+    concrete = function.get_concrete_function(tf.TensorSpec(shape, aware.inputs[0].dtype, name="input"))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], aware)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    with quiet():
+        return bytes(converter.convert())

@@ -1,0 +1,129 @@
+"""The file of a student for a data set: which samples calibrate it, and what it says about itself."""
+
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.config import ConvertConfig
+from kd_edge.conversion import convert
+from kd_edge.data import load_data
+from kd_edge.errors import ConfigError, DataError, ModelError
+from kd_edge.export import convert_for
+from kd_edge.metadata import NAME, add_metadata, read_metadata
+from kd_edge.noise import quantize
+from kd_edge.samples import choose_samples
+from kd_edge.space import StudentSpace
+from kd_edge.traces import pack, unpack
+from tflite_bench import litert, tflm
+from tflite_bench.errors import ModelFileError
+from tflite_bench.model import read_model
+
+INT8 = ConvertConfig(num_calibration_samples=40, qat="never")
+
+
+@pytest.fixture(scope="module")
+def data(waves_npz):
+    return load_data(waves_npz, normalize=True)
+
+
+@pytest.fixture(scope="module")
+def student(data):
+    keras.utils.set_random_seed(0)
+    space = StudentSpace.family("ds_cnn", data.input_shape, data.num_classes)
+    return space.blueprint({name: options[1] for name, options in space.choices.items()}).to_keras()
+
+
+@pytest.fixture(scope="module")
+def made(student, data):
+    return convert_for(student, data, INT8)
+
+
+def test_the_file_names_its_classes_its_input_and_where_it_comes_from(made, data):
+    found = read_metadata(made.content)
+    source = read_model(made.content).input_tensors[0]
+    assert found["class_names"] == ["one", "two", "three", "four"]
+    assert (found["input"]["scale"], found["input"]["zero_point"]) == (source.scales[0], source.zero_points[0])
+    assert found["input"]["meaning"].startswith("(value - mean) / deviation")
+    assert found["input"]["deviation"] == list(data.scale[1])
+    assert found["provenance"]["num_calibration_samples"] == 40
+    assert NAME in read_model(made.content).metadata
+
+
+def test_the_metadata_costs_the_stated_bytes_and_changes_no_output_of_either_runtime(made, student, data):
+    plain = convert_for(student, data, INT8, metadata=False)
+    assert plain.metadata_bytes == 0
+    assert plain.content == convert(student, data.x_train, num_calibration_samples=40)
+    assert (
+        made.metadata_bytes
+        == len(made.content) - len(plain.content)
+        == made.summary()["flash_bytes"] - len(plain.content)
+    )
+    assert 300 < made.metadata_bytes < 1000
+    steps = quantize(data.x_test[:5], read_model(made.content).input_tensors[0])
+    for run in (litert.run_outputs, tflm.run_outputs):
+        assert np.array_equal(run(made.content, steps), run(plain.content, steps))
+    assert tflm.measure_arena(made.content) == tflm.measure_arena(plain.content)
+
+
+def test_equal_input_gives_equal_bytes(made, student, data):
+    assert convert_for(student, data, INT8).content == made.content
+    assert convert_for(student, data, INT8, seed=1).content != made.content
+
+
+def test_an_operator_that_tflm_lacks_is_named_when_it_is_converted(data):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(4, activation="gelu", name="smooth")]
+    model = keras.Sequential([keras.Input(data.input_shape), *layers])
+    assert [(op.op, op.layer) for op in convert_for(model, data, INT8).missing_ops] == [("GELU", "smooth")]
+
+
+def test_a_warning_of_the_calibration_is_part_of_the_result(student, data):
+    constant = replace(data, x_train=np.ones_like(data.x_train))
+    made = convert_for(student, constant, INT8)
+    assert made.warnings == ("all 40 calibration samples are the same; calibrate with varied training samples",)
+
+
+def test_without_data_only_what_needs_no_samples_is_converted(student):
+    made = convert_for(student, None, ConvertConfig("float16"))
+    assert read_metadata(made.content) is None
+    with pytest.raises(DataError, match="no calibration data"):
+        convert_for(student, None, INT8)
+
+
+def test_bytes_that_are_no_model_have_no_metadata(made):
+    with pytest.raises(ModelFileError, match=r"expected a \.tflite file"):
+        add_metadata(b"nothing", {})
+    model = unpack(made.content)
+    for damage in (b"{", json.dumps([1]).encode()):
+        model.buffers[model.metadata[-1].buffer].data = list(damage)
+        with pytest.raises(ModelError, match=f"bad metadata {NAME}: expected"):
+            read_metadata(pack(model))
+
+
+LABELS = np.array([0] * 90 + [1] * 8 + [2] * 2)
+
+
+def test_the_same_seed_draws_the_same_samples_and_another_others():
+    chosen = choose_samples(LABELS, num_samples=20, seed=4)
+    assert np.array_equal(chosen, choose_samples(LABELS, num_samples=20, seed=4))
+    assert not np.array_equal(chosen, choose_samples(LABELS, num_samples=20, seed=5))
+    assert len(set(chosen.tolist())) == 20
+
+
+def test_balanced_samples_take_the_classes_in_turn_until_they_run_out():
+    chosen = choose_samples(LABELS, num_samples=12, choice="balanced")
+    assert np.bincount(LABELS[chosen]).tolist() == [5, 5, 2]
+
+
+def test_the_first_samples_and_all_of_few():
+    assert choose_samples(LABELS, num_samples=3, choice="first").tolist() == [0, 1, 2]
+    assert len(choose_samples(LABELS, num_samples=1000)) == 100
+
+
+def test_an_unknown_choice_and_no_samples_are_named():
+    with pytest.raises(ConfigError, match="unknown choice of calibration samples 'balance': did you mean 'balanced'"):
+        choose_samples(LABELS, num_samples=3, choice="balance")
+    with pytest.raises(ConfigError, match="expected 1 or more, received 0"):
+        choose_samples(LABELS, num_samples=0)

@@ -1,0 +1,115 @@
+"""Runtimes against each other op by op, and the noise of quantization."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.conversion import convert
+from kd_edge.noise import dequantize, measure_noise, quantize
+from kd_edge.origins import LayerNames, layer_in, names_of
+from kd_edge.parity import compare
+from kd_edge.traces import trace
+from tflite_bench import litert, tflm
+from tflite_bench.errors import RunnerError
+from tflite_bench.model import read_model
+
+SAMPLES = np.random.default_rng(0).normal(size=(40, 16)).astype("float32")
+HOSTILE = "models/tflm_keyword_scrambled_8bit.tflite"
+
+
+@pytest.fixture(scope="module")
+def student():
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((16,))
+    x = inputs
+    for index in range(4):
+        x = keras.layers.Dense(48, activation="relu", name=f"hidden_{index}")(x)
+    return keras.Model(inputs, keras.layers.Dense(5, name="answer")(x), name="deep")
+
+
+@pytest.fixture(scope="module")
+def content(student):
+    return convert(student, SAMPLES)
+
+
+@pytest.fixture(scope="module")
+def steps(content):
+    return quantize(SAMPLES, read_model(content).input_tensors[0])
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflm"])
+def test_the_last_traced_op_has_the_outputs_of_the_model(content, steps, runtime):
+    traced = trace(content, steps, runtime=runtime)
+    run = tflm.run_outputs if runtime == "tflm" else lambda *a: litert.run_outputs(*a, reference_kernels=True)
+    assert len(traced) == len(read_model(content).ops) == 5
+    assert np.array_equal(traced[-1][:, 0], run(content, steps))
+    assert traced[0].shape == (40, 1, 48)
+
+
+def test_equal_outputs_are_bit_exact(content, steps):
+    outputs = litert.run_outputs(content, steps, reference_kernels=True)
+    parity = compare(content, steps, outputs, outputs)
+    assert (parity.verdict, parity.num_identical, parity.max_difference) == ("bit-exact", 40, 0)
+    assert parity.first_difference is None
+
+
+def test_the_dense_layer_that_rounds_otherwise_is_named(student, content, steps):
+    """LiteRT rounds dense layers in float, TFLM in integers."""
+    outputs, micro = litert.run_outputs(content, steps, reference_kernels=True), tflm.run_outputs(content, steps)
+    parity = compare(content, steps, outputs, micro, names=names_of(student))
+    assert parity.num_identical + parity.num_within_one + parity.num_diverged == 40
+    assert parity.num_identical < 40
+    first = parity.first_difference
+    assert (first.op, first.layer) == ("FULLY_CONNECTED", f"hidden_{first.index}")
+    traces = [trace(content, steps[[first.sample]], runtime=runtime) for runtime in ("litert", "tflm")]
+    differs = [not np.array_equal(one, other) for one, other in zip(*traces, strict=True)]
+    assert differs.index(True) == first.index
+
+
+def test_outputs_that_part_where_no_op_does_name_none(content, steps):
+    outputs = litert.run_outputs(content, steps, reference_kernels=True).clip(-100, 100)
+    wrong = outputs.copy()
+    wrong[7, 2] += 9
+    parity = compare(content, np.zeros_like(steps), outputs, wrong)
+    assert (parity.verdict, parity.num_diverged, parity.max_difference) == ("diverged", 1, 9)
+    assert parity.first_divergence is None
+
+
+def test_the_noise_of_the_last_op_is_that_of_the_outputs(student, content, steps):
+    float_model = convert(student, quantize="none")
+    noise = measure_noise(content, float_model, SAMPLES, names=names_of(student))
+    assert [op.layer for op in noise] == [*(f"hidden_{index}" for index in range(4)), "answer"]
+    clean = litert.run_outputs(float_model, SAMPLES, reference_kernels=True).astype(float)
+    raw = litert.run_outputs(content, steps, reference_kernels=True)
+    error = clean - dequantize(raw, read_model(content).output_tensors[0])
+    expected = 10 * np.log10((clean**2).sum() / (error**2).sum())
+    assert noise[-1].signal_to_noise_db == pytest.approx(expected)
+    assert 10 < expected < 60
+
+
+def test_a_file_against_itself_has_no_noise(student):
+    float_model = convert(student, quantize="none")
+    noise = measure_noise(float_model, float_model, SAMPLES[:2])
+    assert [op.signal_to_noise_db for op in noise] == [None] * 5
+
+
+def test_the_layer_of_a_path_is_its_part_with_the_weights():
+    path = "net_1/relu_3_1/Relu;net_1/conv2d_1_1/convolution"
+    assert layer_in(path) == "conv2d_1_1"
+    assert layer_in(path, LayerNames(frozenset({"conv2d_1", "relu_3"}))) == "conv2d_1"
+    assert layer_in("net/quant_conv2d_1/BiasAdd", LayerNames(frozenset({"conv2d_1"}))) == "conv2d_1"
+    tuned = "net/quant_turn/Reshape;net/quantize_layer/AllValuesQuantize/FakeQuantWithMinMaxVars"
+    assert layer_in(tuned, LayerNames(frozenset({"turn"}))) == "turn"
+    folded = "net_1/batchnorm_2_1/batchnorm/mul_1;net_1/depthwise_1_1/depthwise;net_1/batchnorm_2_1/batchnorm/sub"
+    assert layer_in(folded) == "depthwise_1_1"
+    assert layer_in("StatefulPartitionedCall_1:0") is None
+
+
+@pytest.mark.shared
+def test_a_file_that_crashes_the_interpreter_is_an_error(shared_path: Path):
+    content = (shared_path / HOSTILE).read_bytes()
+    tensor = read_model(content).input_tensors[0]
+    with pytest.raises(RunnerError, match="cannot trace the model in litert: the runtime was ended by SIG"):
+        trace(content, np.zeros((1, *tensor.shape[1:]), tensor.dtype))

@@ -1,0 +1,181 @@
+"""Quantization-aware training with distillation, in tf_keras beside Keras 3."""
+
+import os
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kd_edge.compression import compress
+from kd_edge.config import ConvertConfig
+from kd_edge.conversion import convert
+from kd_edge.data import load_data
+from kd_edge.errors import ConfigError, DataError, ModelError
+from kd_edge.export import convert_for
+from kd_edge.legacy import check_copy, load_optimization, to_tf_keras
+from kd_edge.noise import quantize
+from kd_edge.qat import fine_tune, unsupported_layers
+from kd_edge.space import StudentSpace
+from tflite_bench import litert, tflm
+from tflite_bench.model import read_model
+
+AUTO = ConvertConfig(num_calibration_samples=1, calibration="first", qat_epochs=2)
+
+
+@pytest.fixture(scope="module")
+def data(waves_npz):
+    return load_data(waves_npz)
+
+
+@pytest.fixture(scope="module")
+def student(data):
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(24, activation="relu"), keras.layers.Dense(4)]
+    model = keras.Sequential([keras.Input(data.input_shape), *layers], name="student")
+    model.compile(keras.optimizers.Adam(5e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(data.x_train, data.y_train, epochs=30, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def faint(data):
+    """The data with a first sample far smaller than the others: ranges taken from it are too narrow."""
+    samples = data.x_train.copy()
+    samples[0] *= 0.03
+    return replace(data, x_train=samples)
+
+
+def accuracy(content, data):
+    steps = quantize(data.x_val, read_model(content).input_tensors[0])
+    return np.mean(litert.run_outputs(content, steps, reference_kernels=True).argmax(axis=1) == data.y_val)
+
+
+@pytest.mark.parametrize(
+    ("family", "shape"), [("ds_cnn", (32, 3)), ("ds_cnn", (12, 10, 1)), ("resnet", (32, 3)), ("mlp", (32, 3))]
+)
+def test_students_of_our_spaces_are_supported_and_their_copies_compute_the_same(family, shape):
+    keras.utils.set_random_seed(0)
+    space = StudentSpace.family(family, shape, 4)
+    student = space.blueprint({name: options[1] for name, options in space.choices.items()}).to_keras()
+    samples = np.random.default_rng(0).normal(size=(16, *shape)).astype("float32")
+    student(samples, training=True)
+    load_optimization()
+    copy = to_tf_keras(student)
+    assert np.abs(copy.predict(samples, verbose=0) - student.predict(samples, verbose=0)).max() < 1e-5
+    assert [layer.name for layer in copy.layers] == [layer.name for layer in student.layers]
+    assert unsupported_layers(student) == []
+
+
+def test_the_old_keras_does_not_replace_the_new_one():
+    load_optimization()
+    assert "TF_USE_LEGACY_KERAS" not in os.environ
+    assert tf.keras.layers.Dense is keras.layers.Dense
+    model = tf.keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    assert isinstance(model, keras.Model)
+
+
+def test_fine_tuning_learns_from_the_teacher_and_leaves_the_student_alone(student, data):
+    weights = student.get_weights()
+    tuned = fine_tune(student, data, epochs=4)
+    assert tuned.losses[-1] < tuned.losses[0]
+    assert all(np.array_equal(one, other) for one, other in zip(weights, student.get_weights(), strict=True))
+    info = read_model(tuned.content)
+    assert [op.name for op in info.ops] == ["RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED"]
+    assert {tensor.dtype for tensor in (*info.input_tensors, *info.output_tensors)} == {"int8"}
+    steps = quantize(data.x_val[:3], info.input_tensors[0])
+    assert tflm.run_outputs(tuned.content, steps).shape == (3, 4)
+
+
+def test_the_same_seed_gives_the_same_file(student, data):
+    files = [fine_tune(student, data, epochs=1, seed=3).content for _ in range(2)]
+    assert files[0] == files[1]
+
+
+def test_a_student_that_int8_hurts_is_fine_tuned_and_the_better_file_taken(student, faint):
+    plain = convert(student, faint.x_train[:1])
+    made = convert_for(student, faint, AUTO, metadata=False)
+    assert made.qat.int8_accuracy == accuracy(plain, faint)
+    assert made.qat.float_accuracy - made.qat.int8_accuracy > 0.005
+    assert made.qat.used
+    assert made.qat.tuned_accuracy == accuracy(made.content, faint) > made.qat.int8_accuracy
+
+
+def test_a_student_that_int8_does_not_hurt_is_left_as_it_is(student, faint):
+    made = convert_for(student, faint, replace(AUTO, max_int8_loss=1.0), metadata=False)
+    assert made.content == convert(student, faint.x_train[:1])
+    assert (made.qat.used, made.qat.tuned_accuracy) == (False, None)
+
+
+def test_what_is_not_supported_is_named_before_any_training(data):
+    layers = [
+        keras.layers.Conv1D(4, 3, name="along_time"),
+        keras.layers.Flatten(),
+        keras.layers.BatchNormalization(name="lonely"),
+        keras.layers.Dense(4),
+    ]
+    model = keras.Sequential([keras.Input(data.input_shape), *layers])
+    expected = r"does not support 'along_time' \(Conv1D\), 'lonely' \(BatchNormalization\); convert without it"
+    with pytest.raises(ModelError, match=expected):
+        convert_for(model, data, replace(AUTO, qat="always"))
+    made = convert_for(model, data, replace(AUTO, max_int8_loss=-1.0))
+    assert not made.qat.used
+    assert "'along_time' (Conv1D)" in made.warnings[-1]
+
+
+class Own(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+def test_a_model_that_cannot_be_copied_is_named():
+    inputs = keras.Input((4,))
+    dense = keras.layers.Dense(4, name="twice")
+    with pytest.raises(ModelError, match=r"cannot copy layer 'mine' \(Own\) to tf_keras"):
+        to_tf_keras(keras.Model(inputs, Own(name="mine")(inputs)))
+    with pytest.raises(ModelError, match="cannot copy layer 'twice' to tf_keras: expected a layer that is called once"):
+        to_tf_keras(keras.Model(inputs, dense(dense(inputs))))
+    with pytest.raises(ModelError, match="expected a functional or sequential model with one input and one output"):
+        to_tf_keras(keras.Model(inputs, [dense(inputs), inputs]))
+
+
+@pytest.mark.parametrize("how", ["prune", "cluster"])
+def test_a_compressed_student_zips_smaller_and_the_original_is_left_alone(student, data, how):
+    weights = student.get_weights()
+    plain = convert_for(student, data, replace(AUTO, qat="never"), metadata=False)
+    made = convert_for(student, data, replace(AUTO, compress=how), metadata=False)
+    assert made.summary()["gzip_bytes"] < 0.9 * plain.summary()["gzip_bytes"]
+    assert len(made.content) == len(plain.content)
+    assert all(np.array_equal(one, other) for one, other in zip(weights, student.get_weights(), strict=True))
+
+
+def test_pruning_makes_half_of_the_weights_0_and_clustering_leaves_16_different_ones(student, data):
+    pruned, clustered = (compress(student, data, how=how, epochs=2) for how in ("prune", "cluster"))
+    for kernel in (weight for weight in pruned.get_weights() if weight.ndim > 1):
+        assert np.mean(kernel == 0) == pytest.approx(0.5, abs=0.02)
+    for kernel in (weight for weight in clustered.get_weights() if weight.ndim > 1):
+        assert len(np.unique(kernel)) <= 16
+
+
+def test_what_cannot_be_compressed_is_named(student, data):
+    with pytest.raises(ConfigError, match="unknown compression 'pruned': did you mean 'prune'"):
+        compress(student, data, how="pruned")
+    with pytest.raises(DataError, match="no training samples: expected some, to prune with"):
+        convert_for(student, None, ConvertConfig("float16", compress="prune"))
+    with pytest.raises(ModelError, match="cannot cluster 'student': expected 5 outputs, one per class"):
+        compress(student, replace(data, class_names=tuple("abcde")), how="cluster")
+
+
+def test_a_copy_that_computes_something_else_is_refused(student, data):
+    load_optimization()
+    copy = to_tf_keras(student)
+    check_copy(copy, student, data.x_train[:8])
+    copy.layers[-1].set_weights([1.01 * weight for weight in copy.layers[-1].get_weights()])
+    with pytest.raises(ModelError, match="cannot copy 'student' to tf_keras: expected the same outputs, received"):
+        check_copy(copy, student, data.x_train[:8])
+
+
+def test_an_unknown_mode_is_named():
+    with pytest.raises(ConfigError, match="bad value for 'qat': expected one of auto, always, never, received 'yes'"):
+        ConvertConfig(qat="yes")

@@ -1,0 +1,159 @@
+"""compare(): what is a regression, and what must not be compared."""
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tflite_bench import LatencyStats, RunnerResult, run_benchmark
+from tflite_bench.comparison import Rule, compare, read_document, read_rule
+from tflite_bench.errors import ConfigError
+from tflite_bench.report import benchmark_document, comparison_document, to_json
+from tflite_bench.runner import Execution
+from tflite_bench.tables import comparison_text
+from tflite_bench.timing import Plan
+
+SCHEMA = json.loads((files("tflite_bench") / "schemas" / "compare.schema.json").read_text())
+STEADY = LatencyStats(10.0, 10.0, 0.1, 9.9, 10.3, 9.95, 10.2, 9.99, 10.01)
+SUMMARY = LatencyStats(None, 10.0, 1.0, 9.0, 12.0, None, None)
+
+
+class Told:
+    """A runner that returns what the test says."""
+
+    def __init__(self, latency: LatencyStats | None = STEADY, **fields: Any) -> None:
+        self.name = fields.pop("name", "told")
+        kind = fields.pop("kind", "wall time")
+        self.result = RunnerResult(self.name, kind, fields.pop("num_runs", 100), latency, **fields)
+
+    def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
+        return self.result
+
+
+@pytest.fixture
+def document(model_path: Callable[[str], Path]) -> Callable[..., dict[str, Any]]:
+    """Makes the JSON document of a run whose figures the test says."""
+
+    def make(latency: LatencyStats | None = STEADY, *, model: str = "atan2", **fields: Any) -> dict[str, Any]:
+        return json.loads(to_json(benchmark_document(run_benchmark(model_path(model), runner=Told(latency, **fields)))))
+
+    return make
+
+
+def scaled(factor: float, latency: LatencyStats = STEADY, **changes: Any) -> LatencyStats:
+    values = {name: value * factor for name, value in vars(latency).items() if isinstance(value, float)}
+    return LatencyStats(**(vars(latency) | values | changes))
+
+
+def executed(instructions: int, code_bytes: int = 5000) -> dict[str, Any]:
+    execution = Execution(instructions, (), True, 0, code_bytes, 1, 1, "cortex-m4", "kernels", "gcc")
+    return {"kind": "instructions", "execution": execution, "num_runs": 1}
+
+
+def test_a_growth_beyond_the_intervals_fails(document: Callable[..., dict[str, Any]]) -> None:
+    # The intervals are 9.99 to 10.01, widened by the precision of 2 %: 9.79 to 10.21. Of 1.05: 10.28 to 10.72.
+    result = compare(document(), document(scaled(1.05)))
+    (change,) = result.changes
+    assert (change.figure, change.kind, change.unit, change.beyond_noise, change.failed) == (
+        "latency", "wall time", "ms", True, True,
+    )  # fmt: skip
+    assert change.share == pytest.approx(0.05)
+    assert not result.passed
+
+
+def test_a_growth_within_the_intervals_passes(document: Callable[..., dict[str, Any]]) -> None:
+    result = compare(document(), document(scaled(1.03)))
+    assert (result.passed, result.changes[0].beyond_noise) == (True, False)
+
+
+def test_a_gain_beyond_the_intervals_passes(document: Callable[..., dict[str, Any]]) -> None:
+    result = compare(document(), document(scaled(0.9)))
+    assert (result.passed, result.changes[0].beyond_noise) == (True, True)
+
+
+@pytest.mark.parametrize(("factor", "passed"), [(1.05, True), (1.07, True), (1.11, False)])
+def test_a_rule_tolerates_growth_up_to_its_limit(
+    factor: float, passed: bool, document: Callable[..., dict[str, Any]]
+) -> None:
+    assert compare(document(), document(scaled(factor)), [read_rule("latency>10%")]).passed is passed
+
+
+def test_unsteady_runs_fail_only_beyond_their_percentiles(document: Callable[..., dict[str, Any]]) -> None:
+    wide = {"p5_ms": 9.0, "p95_ms": 13.0, "bimodal": True}
+    result = compare(document(), document(scaled(1.1, **wide)))
+    assert result.passed
+    assert any("the second was not steady" in warning for warning in result.warnings)
+    assert not compare(document(), document(scaled(1.5, drift=0.1))).passed
+
+
+def test_without_single_inferences_the_interval_is_that_of_the_mean(document: Callable[..., dict[str, Any]]) -> None:
+    # 1.96 x 1 ms / sqrt(100) = 0.196 ms on each side, and 2 % of precision: 10.4 is above, 12 is not reached by 11.
+    assert compare(document(SUMMARY), document(scaled(1.0, SUMMARY, avg_ms=10.7))).passed
+    assert not compare(document(SUMMARY), document(scaled(1.0, SUMMARY, avg_ms=10.9))).passed
+
+
+def test_counts_repeat_exactly_so_any_growth_fails(document: Callable[..., dict[str, Any]]) -> None:
+    before, after = document(None, **executed(1000)), document(None, **executed(1001))
+    result = compare(before, after)
+    assert [(change.figure, change.kind, change.failed) for change in result.changes] == [
+        ("instructions", "instructions", True), ("code", "bytes", False),
+    ]  # fmt: skip
+    assert compare(before, after, [Rule("instructions", 0.001)]).passed
+    assert compare(before, after, [Rule("code", 0.0)]).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"name": "tflm"}, "different runners: received told and tflm"),
+        ({"model": "two_in_two_out"}, "different models: received"),
+        ({"latency": None, **executed(1000)}, "different kinds: received wall time and instructions"),
+    ],
+)
+def test_different_models_runners_and_kinds_are_not_compared(
+    other: dict[str, Any], message: str, document: Callable[..., dict[str, Any]]
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compare(document(), document(**other))
+
+
+def test_a_rule_for_a_figure_that_is_not_there_is_refused(document: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(ConfigError, match=r"cannot compare instructions: .* which have \['latency'\]"):
+        compare(document(), document(), [Rule("instructions", 0.1)])
+
+
+@pytest.mark.parametrize("text", ["latency", "latency>5", "speed>5%", "latency<5%", "latency>-1%", "latency>nan%"])
+def test_a_text_that_is_no_rule_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected a rule such as 'latency>5%'"):
+        read_rule(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a result of tflite-bench run, Expecting value"),
+        ("[]", "received another document"),
+        ('{"tool": "tflite-bench", "command": "inspect"}', "received another document"),
+        ('{"tool": "tflite-bench", "command": "run", "schema_version": 9}', "of schema version 1; measure again"),
+    ],
+)
+def test_a_file_that_is_no_result_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_document(tmp_path / "result.json")
+
+
+def test_the_document_follows_the_schema_and_the_text_names_the_verdict(
+    document: Callable[..., dict[str, Any]],
+) -> None:
+    rules = [Rule("latency", 0.01)]
+    result = compare(document(), document(scaled(1.2), num_threads=4), rules)
+    jsonschema.validate(json.loads(to_json(comparison_document(result, rules))), SCHEMA)
+    text = comparison_text(result)
+    assert "WORSE" in text
+    assert "+20.0%" in text
+    assert "the two differ in threads: 1 and 4" in text

@@ -1,0 +1,172 @@
+"""Measures generated networks on a target and fits the device profile that `kd-edge --device` takes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from tflite_bench.calibration_set import networks
+from tflite_bench.errors import ConfigError, RunnerError
+from tflite_bench.fit import Matrix, fit_costs, held_out_ratios, work_matrix
+from tflite_bench.model import read_model
+from tflite_bench.runner import Runner, RunnerResult
+from tflite_bench.timing import Plan
+from tflite_bench.work import CLASSES, Blocks, count_work
+
+DTYPES = ("int8", "float32")
+
+_BLOCKS = tuple(Blocks(*sizes) for sizes in product((1, 4, 8, 16), (1, 4, 8, 16), (1, 8, 16, 32)))
+# What else runs on the device only ever slows a network down, so the faster of two medians counts.
+_ROUNDS = 2
+_WIDEST = 0.9  # share of the networks that the profile's error covers
+_TOO_COARSE = ("tflm", "litert-benchmark", "qemu", "ethos-u")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one class of operators costs.
+
+    Attributes:
+        ns_per_mac: Nanoseconds per multiply-accumulate.
+        ns_per_byte: Nanoseconds per byte moved.
+        fixed_ns: Nanoseconds per call.
+    """
+
+    ns_per_mac: float
+    ns_per_byte: float
+    fixed_ns: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One network of the calibration.
+
+    Attributes:
+        name: Its name.
+        dtype: Its type.
+        measured_ms: Its median latency, or the mean where a program tells no median; the lower of two.
+        predicted_ms: Its latency as predicted from all other networks.
+    """
+
+    name: str
+    dtype: str
+    measured_ms: float
+    predicted_ms: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The costs of a runtime on a device.
+
+    Attributes:
+        runner: Name of the runner that measured.
+        device: What is known of the device if it is not this machine.
+        costs: For each dtype the costs of each class of operators.
+        blocks: For each dtype how many channels the kernels take at once.
+        networks: What was measured, and how well each is predicted from the others.
+        mean_error: Mean of |predicted / measured - 1| over the networks.
+        error_percent: 90 % of the networks are predicted within this factor, as the profile states it.
+    """
+
+    runner: str
+    device: Mapping[str, str]
+    costs: Mapping[str, Mapping[str, Cost]]
+    blocks: Mapping[str, Blocks]
+    networks: tuple[Measured, ...]
+    mean_error: float
+    error_percent: float
+
+
+def calibrate(
+    runner: Runner,
+    *,
+    dtypes: Sequence[str] = DTYPES,
+    plan: Plan | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Calibration:
+    """Measure generated networks and fit the costs of the operators.
+
+    Args:
+        runner: What measures; it must measure wall times of single inferences or their median.
+        dtypes: Types of networks to measure.
+        plan: How long to measure each network; None for up to 4 s.
+        progress: Called with the name of every network before it is measured.
+
+    Raises:
+        ConfigError: The runner measures no times that mean something for its device.
+        RunnerError: It failed.
+    """
+    if runner.name.partition(":")[0] in _TOO_COARSE or runner.name.endswith("litert-benchmark"):
+        raise ConfigError(f"cannot calibrate on {runner.name}: expected wall times of a real device, not rounded")
+    plan = plan or Plan(time_limit_s=4.0)
+    measured: dict[str, dict[str, tuple[bytes, float]]] = {dtype: {} for dtype in dtypes}
+    device: Mapping[str, str] = {}
+    for number in range(_ROUNDS):
+        for dtype, entries in measured.items():
+            for name, content in networks(dtype):
+                progress(f"round {number + 1} of {_ROUNDS}: {dtype} {name}")
+                result = runner.benchmark(content, plan)
+                device = result.device
+                fastest_ms = min(entries[name][1], _time_ms(result, name)) if number else _time_ms(result, name)
+                entries[name] = content, fastest_ms
+    return fit_calibration(runner.name, device, measured)
+
+
+def _time_ms(result: RunnerResult, name: str) -> float:
+    latency = result.latency
+    time_ms = None if latency is None else latency.median_ms or latency.avg_ms
+    if not time_ms:
+        raise RunnerError(f"cannot calibrate: {result.runner} measured 0 ms for {name}, its clock is too coarse")
+    return time_ms
+
+
+def fit_calibration(
+    runner: str, device: Mapping[str, str], measured: Mapping[str, Mapping[str, tuple[bytes, float]]]
+) -> Calibration:
+    """Fit the costs of operators to measured networks.
+
+    Args:
+        runner: Name of the runner that measured.
+        device: See `Calibration`.
+        measured: For each dtype, name, file and latency in ms of every network.
+    """
+    costs, blocks, rows = {}, {}, []
+    for dtype, entries in measured.items():
+        times_ns = np.array([time_ms * 1e6 for _, time_ms in entries.values()])
+        contents = [content for content, _ in entries.values()]
+        work, blocks[dtype] = _best_fit(contents, times_ns)
+        ratios = held_out_ratios(work, times_ns)
+        costs[dtype] = _costs(fit_costs(work, times_ns))
+        rows += [
+            Measured(name, dtype, time_ms, time_ms * ratio)
+            for (name, (_, time_ms)), ratio in zip(entries.items(), ratios.tolist(), strict=True)
+        ]
+    all_ratios = np.array([row.predicted_ms / row.measured_ms for row in rows])
+    factors = np.maximum(all_ratios, 1 / np.maximum(all_ratios, 1e-3))
+    return Calibration(
+        runner=runner,
+        device=device,
+        costs=costs,
+        blocks=blocks,
+        networks=tuple(rows),
+        mean_error=float(np.abs(all_ratios - 1).mean()),
+        error_percent=round(float(np.quantile(factors, _WIDEST) - 1) * 100, 1),
+    )
+
+
+def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Matrix, Blocks]:
+    """Return the work and the blocks of channels that explain networks best."""
+    models = [read_model(content) for content in contents]
+    fits = []
+    for blocks in _BLOCKS:
+        work = work_matrix([count_work(model, blocks) for model in models])
+        ratios = work @ fit_costs(work, times_ns) / times_ns
+        fits.append((float(((ratios - 1) ** 2).sum()), work, blocks))
+    _, work, blocks = min(fits, key=lambda fit: fit[0])
+    return work, blocks
+
+
+def _costs(values: Matrix) -> dict[str, Cost]:
+    table = values.reshape(len(CLASSES), -1).tolist()
+    return {kernel: Cost(*row) for kernel, row in zip(CLASSES, table, strict=True)}

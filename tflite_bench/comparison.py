@@ -1,0 +1,211 @@
+"""Compares two results of `tflite-bench run`: is the second one worse, beyond what chance explains?"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflite_bench.errors import ConfigError
+
+FIGURES = ("latency", "instructions", "code", "arena", "estimate")
+_RULE = re.compile(rf"({'|'.join(FIGURES)})\s*>\s*(\d+(?:\.\d+)?)\s*%")
+_Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A change that is too much.
+
+    Attributes:
+        figure: One of `FIGURES`.
+        limit: Largest growth that is tolerated, as a share.
+    """
+
+    figure: str
+    limit: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """How one figure changed from the first result to the second.
+
+    Attributes:
+        figure: One of `FIGURES`.
+        kind: What it is, e.g. `"wall time"`.
+        unit: Its unit.
+        before: Its value in the first result.
+        after: Its value in the second.
+        share: Growth as a share of the first.
+        beyond_noise: True if chance does not explain the change.
+        failed: True if it grew beyond noise and by more than its rule tolerates.
+    """
+
+    figure: str
+    kind: str
+    unit: str
+    before: float
+    after: float
+    share: float
+    beyond_noise: bool
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two results of the same model and runner, compared.
+
+    Attributes:
+        runner: The runner of both.
+        changes: The figures that both have.
+        warnings: What makes the comparison less certain than it looks.
+    """
+
+    runner: str
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True if no figure failed."""
+        return not any(change.failed for change in self.changes)
+
+
+@dataclass(frozen=True)
+class _Figure:
+    kind: str
+    unit: str
+    value: float
+    low: float
+    high: float
+
+
+def read_rule(text: str) -> Rule:
+    """Return the rule that a text such as `"latency>5%"` states.
+
+    Raises:
+        ConfigError: It states none.
+    """
+    found = _RULE.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(f"expected a rule such as 'latency>5%' with one of {', '.join(FIGURES)}, received {text!r}")
+    return Rule(found[1], float(found[2]) / 100)
+
+
+def read_document(path: Path) -> Mapping[str, Any]:
+    """Return a result that `tflite-bench run --json` wrote.
+
+    Raises:
+        ConfigError: The file is missing or is no such result, or one of another version.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, {error}") from error
+    if not isinstance(document, dict) or document.get("tool") != "tflite-bench" or document.get("command") != "run":
+        raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, received another document")
+    if document.get("schema_version") != 1 or "result" not in document or "kinds" not in document:
+        raise ConfigError(f"cannot read {path}: expected a result of schema version 1; measure again")
+    return document
+
+
+def compare(before: Mapping[str, Any], after: Mapping[str, Any], rules: Sequence[Rule] = ()) -> Comparison:
+    """Compare two results.
+
+    A latency grew beyond noise if the intervals of the two do not overlap: the 95 % interval of the median, or where a
+    program tells no single inferences that of the mean, 1.96 std / sqrt(n), each widened by the precision that was
+    asked for, since two runs differ by more than the inferences of one; and from p5 to p95 where one of the two drifted
+    or has two groups. Counts and sizes repeat exactly, so any growth of one is beyond noise.
+
+    Args:
+        before: Document of the first result; see `read_document`.
+        after: Document of the second.
+        rules: The changes that fail; without any, every growth beyond noise fails.
+
+    Raises:
+        ConfigError: The results are of different models, runners or kinds, or lack the figure of a rule.
+    """
+    one, two = before["result"], after["result"]
+    _require_same(before, after)
+    limits = {rule.figure: rule.limit for rule in rules}
+    uncertain = any(
+        latency and (latency["drift"] or latency["bimodal"]) for latency in (one["latency"], two["latency"])
+    )
+    first, second = _figures(one, uncertain), _figures(two, uncertain)
+    shared = [name for name in FIGURES if name in first and name in second]
+    if missing := sorted(limits.keys() - set(shared)):
+        raise ConfigError(f"cannot compare {', '.join(missing)}: expected it in both results, which have {shared}")
+    changes = tuple(_change(name, first[name], second[name], limits) for name in shared)
+    return Comparison(one["runner"], changes, tuple(_warnings(before, after)))
+
+
+def _require_same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    one, two = before["result"], after["result"]
+    facts = {
+        "kinds": (one["kind"], two["kind"]),
+        "runners": (one["runner"], two["runner"]),
+        "models": (one["model"]["sha256"][:12], two["model"]["sha256"][:12]),
+    }
+    for name, (first, second) in facts.items():
+        if first != second:
+            raise ConfigError(f"cannot compare results of different {name}: received {first} and {second}")
+
+
+def _figures(result: Mapping[str, Any], uncertain: bool) -> dict[str, _Figure]:
+    figures = {}
+    if result["latency"]:
+        figures["latency"] = _latency(result, uncertain)
+    if execution := result["execution"]:
+        figures["instructions"] = _exact("instructions", "instructions", execution["instructions"])
+        figures["code"] = _exact("bytes", "B", execution["code_bytes"])
+    if result["arena_bytes"] is not None:
+        figures["arena"] = _exact("bytes", "B", result["arena_bytes"])
+    if result["estimate"] and result["estimate"]["latency_ms"] is not None:
+        figures["estimate"] = _exact("compiler estimate", "ms", result["estimate"]["latency_ms"])
+    return figures
+
+
+def _latency(result: Mapping[str, Any], uncertain: bool) -> _Figure:
+    latency = result["latency"]
+    value = latency["avg_ms"] if latency["median_ms"] is None else latency["median_ms"]
+    if uncertain and latency["p5_ms"] is not None:
+        low, high = latency["p5_ms"], latency["p95_ms"]
+    elif latency["ci95_low_ms"] is not None:
+        low, high = latency["ci95_low_ms"], latency["ci95_high_ms"]
+    else:
+        reach = _Z95 * latency["std_ms"] / math.sqrt(result["num_runs"])
+        low, high = value - reach, value + reach
+    precision = result["plan"]["precision"]
+    return _Figure("wall time", "ms", value, low * (1 - precision), high * (1 + precision))
+
+
+def _exact(kind: str, unit: str, value: float) -> _Figure:
+    return _Figure(kind, unit, value, value, value)
+
+
+def _change(name: str, before: _Figure, after: _Figure, limits: Mapping[str, float]) -> Change:
+    share = after.value / before.value - 1 if before.value else math.inf if after.value else 0.0
+    grew, shrank = after.low > before.high, after.high < before.low
+    limit = limits.get(name, math.inf if limits else 0.0)
+    failed = grew and share > limit
+    return Change(name, before.kind, before.unit, before.value, after.value, share, grew or shrank, failed)
+
+
+def _warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    one, two = before["result"], after["result"]
+    for name, first, second in (
+        ("machine", before["machine"]["cpu"], after["machine"]["cpu"]),
+        ("governor", before["machine"]["governor"], after["machine"]["governor"]),
+        ("device", one["device"], two["device"]),
+        ("threads", one["num_threads"], two["num_threads"]),
+        ("cores", one["cpus"], two["cpus"]),
+        ("note", one["note"], two["note"]),
+    ):
+        if first != second:
+            yield f"the two differ in {name}: {first or 'none'} and {second or 'none'}"
+    for when, result in (("first", one), ("second", two)):
+        latency = result["latency"]
+        if latency and (latency["drift"] or latency["bimodal"]):
+            yield f"the {when} was not steady (drift, or two groups of latencies): only changes beyond p5 to p95 count"

@@ -1,0 +1,78 @@
+"""Fits what the operators of a runtime cost to measured latencies of whole networks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tflite_bench.work import CLASSES, Work
+
+Matrix = np.ndarray[Any, np.dtype[np.float64]]
+
+_TERMS = 3
+_TINY = 1e-9
+
+
+def work_matrix(networks: Sequence[Sequence[Work]]) -> Matrix:
+    """Return the MACs, bytes moved and calls of networks by class, shape `(networks, 3 x classes)`."""
+    matrix = np.zeros((len(networks), len(CLASSES), _TERMS))
+    for row, network in zip(matrix, networks, strict=True):
+        for work in network:
+            row[CLASSES.index(work.kernel)] += (work.macs, work.moved_bytes, 1)
+    return matrix.reshape(len(networks), -1)
+
+
+def fit_costs(work: Matrix, measured: Matrix) -> Matrix:
+    """Return the costs per MAC, byte and call, none below zero, that explain measurements best.
+
+    The sum of the squared relative errors is the least: a network of a microsecond counts as much as a long one.
+
+    Args:
+        work: See `work_matrix`.
+        measured: The measurements, in the unit of the costs, all above zero.
+    """
+    return least_squares(work / measured[:, None], np.ones(len(measured)))
+
+
+def held_out_ratios(work: Matrix, measured: Matrix) -> Matrix:
+    """Return for every network its prediction, from a fit to all others, as a share of its measurement."""
+    others = ~np.eye(len(measured), dtype=bool)
+    predicted = [row @ fit_costs(work[rest], measured[rest]) for row, rest in zip(work, others, strict=True)]
+    return np.array(predicted) / measured
+
+
+def least_squares(A: Matrix, b: Matrix) -> Matrix:
+    """Return the x >= 0 for which |A x - b| is the least (Lawson and Hanson, 1974, chapter 23).
+
+    Args:
+        A: Shape `(equations, unknowns)`; unknowns that no equation holds are 0.
+        b: Shape `(equations,)`.
+    """
+    scale = np.sqrt((A * A).sum(axis=0))
+    scale[scale == 0] = 1.0
+    A = A / scale
+    x = np.zeros(A.shape[1])
+    free = np.zeros(len(x), bool)
+    # Each unknown enters at least once; the limit only guards against rounding.
+    for _ in range(10 * len(x)):
+        gradient = np.where(free, -np.inf, A.T @ (b - A @ x))
+        if gradient.max() <= _TINY * float(np.abs(b).sum()):
+            break
+        free[gradient.argmax()] = True
+        x = _solve_free(A, b, x, free)
+    solution: Matrix = x / scale
+    return solution
+
+
+def _solve_free(A: Matrix, b: Matrix, x: Matrix, free: "np.ndarray[Any, np.dtype[np.bool_]]") -> Matrix:
+    """Solve for the free unknowns; those that would fall below zero are bound again, in `free`."""
+    while True:
+        solution = np.zeros(len(x))
+        solution[free] = np.linalg.lstsq(A[:, free], b, rcond=None)[0]
+        below = free & (solution <= 0)
+        if not below.any():
+            return solution
+        step = (x[below] / (x[below] - solution[below])).min()
+        x = x + step * (solution - x)
+        free &= x > _TINY
+        x[~free] = 0.0

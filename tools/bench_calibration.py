@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Calibrates this machine and predicts the latency of networks that the calibration has not seen.
+
+The unseen networks are students of kd_edge's families, converted from Keras (needs the extra `train`), and the models
+given as files. Each is measured before and after the calibration; as there, the lower median counts, and `repeat` shows
+how far the two are apart.
+
+    tools/bench_calibration.py ../shared/models/*.tflite > docs/results/calibration_host.json
+"""
+
+import argparse
+import datetime
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kd_edge import StudentSpace
+from kd_edge.conversion import convert
+from kd_edge.devices import load_device
+from kd_edge.latency import latency_ms
+from kd_edge.lowering import lower
+from tflite_bench.calibration import calibrate
+from tflite_bench.device_profile import profile_toml
+from tflite_bench.errors import TfliteBenchError
+from tflite_bench.litert import LiteRTRunner
+from tflite_bench.machine import read_machine, read_versions
+from tflite_bench.model import read_model
+from tflite_bench.timing import Plan
+from tflite_bench.work import count_work
+
+_FAMILIES = {"ds_cnn": [(49, 10, 1), (128, 6), (64, 64, 3)], "resnet": [(32, 32, 3), (100, 3)], "mlp": [(32,), (640,)]}
+_PER_SHAPE = 2
+# XNNPACK has no depthwise kernels of more weights per channel; LiteRT's own take some eighty times as long.
+_MAX_WINDOW = 25
+
+
+def main() -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", type=Path, nargs="*")
+    args = parser.parse_args()
+    unseen = [*students(), *((path.name, path.read_bytes()) for path in args.models)]
+    before = {name: measure(name, content) for name, content in unseen}
+    calibration = calibrate(LiteRTRunner(), progress=lambda name: print(name, file=sys.stderr))
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "here.toml").write_text(profile_toml(calibration))
+        device = load_device(Path(folder) / "here.toml")
+        for name, content in unseen:
+            if before[name] is not None:
+                times = (before[name], measure(name, content))
+                rows.append(row(name, content, min(times), times, device))
+    print(json.dumps(document(calibration, rows), indent=2))
+
+
+def students() -> Iterator[tuple[str, bytes]]:
+    """Yield random students of each family, as int8 and as float."""
+    rng = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
+    for family, shapes in _FAMILIES.items():
+        for shape in shapes:
+            space = StudentSpace.family(family, shape, 10)
+            for position in range(_PER_SHAPE):
+                model = space.blueprint(space.sample(rng)).to_keras()
+                data = rng.normal(size=(32, *shape)).astype("float32")
+                for quantize in ("int8", "none"):
+                    name = f"{family} {'x'.join(map(str, shape))} #{position} {quantize}"
+                    yield name, convert(model, data, quantize=quantize)
+
+
+def measure(name: str, content: bytes) -> float | None:
+    """Return the median latency in ms; None if the runtime refuses the model."""
+    try:
+        return LiteRTRunner().benchmark(content, Plan(time_limit_s=4.0)).latency.median_ms
+    except TfliteBenchError as error:
+        print(f"{name}: left out, {error}", file=sys.stderr)
+        return None
+
+
+def row(name: str, content: bytes, measured_ms: float, times: tuple[float, float], device: object) -> dict[str, object]:
+    """Return what was measured and predicted for one network."""
+    predicted_ms = latency_ms(lower(content), device).ms
+    return {
+        "network": name,
+        "measured_ms": round(measured_ms, 5),
+        "predicted_ms": round(predicted_ms, 5),
+        "error": round(predicted_ms / measured_ms - 1, 4),
+        "repeat": round(times[1] / times[0] - 1, 4),
+        "covered": covered(content),
+    }
+
+
+def covered(content: bytes) -> bool:
+    """Return whether the calibration has networks with the model's operators, as they are used there."""
+    model = read_model(content)
+    try:
+        count_work(model)
+    except KeyError:
+        return False
+    depthwise = [op for op in model.ops if op.name == "DEPTHWISE_CONV_2D"]
+    windows = [np.prod(model.tensors[op.inputs[1]].shape[1:3]) for op in depthwise]
+    return all(op.options["depth_multiplier"] == 1 for op in depthwise) and bool(max(windows, default=1) <= _MAX_WINDOW)
+
+
+def document(calibration: object, rows: list[dict[str, object]]) -> dict[str, object]:
+    """Return everything as plain data."""
+    errors = np.abs([row["error"] for row in rows])
+    inside = np.array([row["covered"] for row in rows])
+    return {
+        "tool": "tools/bench_calibration.py",
+        "date": datetime.date.today().isoformat(),
+        "machine": vars(read_machine()),
+        "versions": read_versions(),
+        "calibration": {
+            "networks": len(calibration.networks),
+            "blocks": {dtype: blocks._asdict() for dtype, blocks in calibration.blocks.items()},
+            "held_out_mean_error": round(calibration.mean_error, 4),
+            "error_percent": calibration.error_percent,
+        },
+        "mean_error": round(float(errors.mean()), 4),
+        "mean_error_covered": round(float(errors[inside].mean()), 4),
+        "median_error": round(float(np.median(errors)), 4),
+        "networks": rows,
+    }
+
+
+if __name__ == "__main__":
+    main()
