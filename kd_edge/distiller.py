@@ -206,7 +206,9 @@ class Distiller(keras.distillation.Distiller):
             )
         targets = self.teacher if isinstance(self.teacher, SoftTargets) else None
         if targets and self.student_loss_weight < 1:
-            x = targets.attach(x) if self._distribute_strategy is None else x
+            # To look up batches of a data set in the step is cheaper than in a stage of their own, but XLA cannot.
+            in_step = isinstance(x, tf.data.Dataset) and not self.jit_compile
+            x = x if in_step or self._distribute_strategy is not None else targets.attach(x)
             if not isinstance(x, Taught | tf.data.Dataset):
                 self.jit_compile = False  # XLA cannot look up samples in the step
         callbacks = [Watch(), *(keras.tree.flatten(callbacks) if callbacks else [])]

@@ -120,11 +120,11 @@ class Runs:
             iter(batches)  # each has an order of its own
         return batches
 
-    def _distiller(self, way: str, guide: Any) -> Distiller:
+    def _distiller(self, way: str, guide: Any, seed: int = 0) -> Distiller:
         settings = self._settings
         return Distiller(
             guide,
-            self._task.build_student(0),
+            self._task.build_student(seed),
             keras.distillation.LogitsDistillation(settings.temperature),
             student_loss_weight=settings.student_loss_weight,
             trainee="like_teacher" if way == TRAINEE else None,
@@ -137,8 +137,7 @@ class Runs:
 
     def _renew_trainee(self, seed: int) -> None:
         """Give the trainee the weights, and the seeds of its dropout, that it has beside the student of the seed."""
-        keras.utils.set_random_seed(seed)
-        fresh = self._distiller(TRAINEE, self._teacher).trainee
+        fresh = self._distiller(TRAINEE, self._teacher, seed).trainee
         trainee = self._models[TRAINEE].trainee
         for variable, value in zip(trainee.variables, fresh.variables, strict=True):
             variable.assign(value)

@@ -34,9 +34,9 @@ _CHIPS = {"esp32": "reference", "nano33ble": "cmsis-nn"}
 _LATENCY_ROWS = {
     "baseline: k x MACs per board": "baseline: a constant times MACs, per board",
     "baseline: per-op profile of other submitters": "baseline: per-op profile of other submitters",
-    "without_board": "kd-edge, the board left out",
-    "without_submitter": "kd-edge, the submitter left out",
-    "without_benchmark": "kd-edge, the benchmark left out",
+    "without_board": "kd-edge, one benchmark of the board left out",
+    "without_submitter": "kd-edge, one benchmark and all else of its submitter left out",
+    "without_benchmark": "kd-edge, one benchmark left out on all boards",
 }
 
 

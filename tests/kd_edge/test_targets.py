@@ -184,6 +184,14 @@ def test_a_step_that_looks_samples_up_leaves_xla_alone(task):
     assert np.isfinite(fit(distiller, task.x, task.y)["loss"][0])
 
 
+def test_a_data_set_looks_samples_up_ahead_of_a_step_for_xla(task):
+    distiller = compiled(
+        task, soft_targets(task.network(16), task.x), task.network(), run_eagerly=False, jit_compile=True
+    )
+    fit(distiller, shuffled(task), batch_size=None)
+    assert distiller.jit_compile
+
+
 def test_a_teacher_that_ends_in_softmax_gives_its_logits_up_to_a_constant(task):
     plain, probabilities = task.network(16), task.network(16, softmax=True)
     probabilities.set_weights(plain.get_weights())
