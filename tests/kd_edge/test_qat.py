@@ -53,7 +53,15 @@ def accuracy(content, data):
 
 
 @pytest.mark.parametrize(
-    ("family", "shape"), [("ds_cnn", (32, 3)), ("ds_cnn", (12, 10, 1)), ("resnet", (32, 3)), ("mlp", (32, 3))]
+    ("family", "shape"),
+    [
+        ("ds_cnn", (32, 3)),
+        ("ds_cnn", (12, 10, 1)),
+        ("mobilenet", (12, 12, 3)),
+        ("tcn", (32, 3)),
+        ("resnet", (32, 3)),
+        ("mlp", (32, 3)),
+    ],
 )
 def test_students_of_our_spaces_are_supported_and_their_copies_compute_the_same(family, shape):
     keras.utils.set_random_seed(0)
