@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from kd_edge.heritage import inherit
     from kd_edge.ledger import HaltingReport
     from kd_edge.lowering import lower
+    from kd_edge.metadata import read_metadata
     from kd_edge.oracles import BudgetOracle
     from kd_edge.pipeline import run
+    from kd_edge.qat import fine_tune
     from kd_edge.space import StudentSpace
     from kd_edge.targets import SoftTargets, soft_targets
     from kd_edge.tuner import SizingTuner, design
@@ -45,8 +47,10 @@ _HOMES = {
     "heritage": ("inherit",),
     "ledger": ("HaltingReport",),
     "lowering": ("lower",),
+    "metadata": ("read_metadata",),
     "oracles": ("BudgetOracle",),
     "pipeline": ("run",),
+    "qat": ("fine_tune",),
     "targets": ("SoftTargets", "soft_targets"),
     "space": ("StudentSpace",),
     "tuner": ("SizingTuner", "design"),
