@@ -2,7 +2,6 @@
 
 import copy
 import math
-import struct
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutations import DATA, SMALL, mutated_models
 
 from kd_edge.cost import Cost, CostModel
 from kd_edge.devices import load_device
@@ -21,9 +21,6 @@ from kd_edge.graph import Graph, Op, Tensor
 from kd_edge.lowering import lower
 from tflite_bench.errors import ModelFileError
 
-DATA = Path(__file__).parents[1] / "data"
-SMALL = sorted(path.read_bytes() for path in DATA.glob("*.tflite"))
-WORDS = [0, 1, 2, 4, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 4, 2**32 - 1]
 BOARD = load_device("nucleo-l4r5zi")
 MODEL = CostModel(BOARD)
 
@@ -45,20 +42,6 @@ def cost_or_refuse(content: bytes) -> Cost | None:
     assert cost.arena_bytes == cost.arena_persistent_bytes + cost.arena_nonpersistent_bytes
     assert len(rows) == len(graph.ops)
     return cost
-
-
-@st.composite
-def mutated_models(draw: st.DrawFn, originals: list[bytes]) -> bytes:
-    content = bytearray(draw(st.sampled_from(originals)))
-    for _ in range(draw(st.integers(1, 6))):
-        position = draw(st.integers(0, len(content) // 4 - 1)) * 4
-        if draw(st.booleans()):
-            word = draw(st.sampled_from(WORDS) | st.integers(0, len(content)) | st.integers(0, 2**32 - 1))
-            struct.pack_into("<I", content, position, word)
-        else:
-            content[position + draw(st.integers(0, 3))] = draw(st.integers(0, 255))
-    content[4:8] = b"TFL3"
-    return bytes(content[: draw(st.integers(0, len(content)))] if draw(st.integers(0, 9)) == 0 else content)
 
 
 @settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
