@@ -16,6 +16,7 @@ FOLDER = "/data/local/tmp"
 """Where every app-less program on a phone may write and run."""
 
 _GONE = re.compile(r"device '.*' not found|device offline|no devices/emulators found|error: closed|protocol fault")
+_UNAUTHORIZED = re.compile(r"unauthorized|still authorizing")
 _FACTS = {
     "manufacturer": "ro.product.manufacturer",
     "model": "ro.product.model",
@@ -134,7 +135,7 @@ def _raise_known(done: Finished) -> None:
     text = "\n".join(line for line in done.stderr.splitlines() if line.startswith(("adb: ", "error: ")))
     if done.returncode is None:
         raise RunnerError(f"the phone or its program {done.describe_end()}")
-    if "unauthorized" in text:
+    if _UNAUTHORIZED.search(text):
         raise RunnerError("the phone has not authorized this computer; unlock it and accept its question, then repeat")
     if "more than one device" in text:
         known = ", ".join(list_phones())

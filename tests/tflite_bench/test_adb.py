@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from stand_in_phone import StandInPhone
 
-from tflite_bench.adb import Phone, list_phones
+from tflite_bench.adb import Phone, _raise_known, list_phones
 from tflite_bench.choice import Wishes, make_runner
 from tflite_bench.devices import list_devices
 from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
+from tflite_bench.process import Finished
 from tflite_bench.runner import RunnerResult
 from tflite_bench.target import fresh_folder
 from tflite_bench.timing import Plan
@@ -127,6 +128,13 @@ def test_an_unauthorized_phone_says_what_to_do(connect: Callable[..., StandInPho
     phone = connect(authorized=False)
     with pytest.raises(RunnerError, match="has not authorized this computer; unlock it and accept its question"):
         Phone(phone.serial).make_folder()
+
+
+@pytest.mark.parametrize("state", ["unauthorized.", "still authorizing"])
+def test_both_words_of_adb_for_a_phone_that_waits_for_its_user_are_understood(state: str) -> None:
+    refused = Finished(1, "", f"error: device {state}\n", 10.0)
+    with pytest.raises(RunnerError, match="has not authorized this computer"):
+        _raise_known(refused)
 
 
 def test_a_full_disk_of_the_phone_is_named(
