@@ -40,7 +40,7 @@ def main() -> None:
         validation_data=(data.x_val, data.y_val),
         epochs=EPOCHS,
         batch_size=64,
-        callbacks=[kd_edge.EarlyHalting(patience=1)],
+        callbacks=[kd_edge.EarlyHalting()],
         verbose=2,
     )
     for report in distiller.halting_reports:

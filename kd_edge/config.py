@@ -78,7 +78,7 @@ class DistillConfig:
     temperature: float = 4.0
     student_loss_weight: float = 0.3
     trainee_loss_weight: float = 0.5
-    patience: int = 3
+    patience: int = 1
     augment: str = "none"
 
 

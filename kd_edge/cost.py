@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from kd_edge.budget import Budget
 from kd_edge.devices import DeviceProfile
-from kd_edge.flash import flash_bytes
+from kd_edge.flash import file_bytes
 from kd_edge.graph import Graph
 from kd_edge.latency import latency_ms
-from kd_edge.memory import arena_bytes, least_arena_bytes
-from kd_edge.planner import MemoryStep, memory_timeline
+from kd_edge.memory import layout_of, least_arena_bytes
+from kd_edge.op_facts import FactBook
+from kd_edge.planner import MemoryStep, memory_timeline, planned_bytes
+from kd_edge.structures import persistent_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ class CostModel:
     def __init__(self, device: DeviceProfile) -> None:
         self.device = device
         self._kernels = "cmsis-nn" if "cmsis-nn" in device.runtime else "reference"
+        self._layout = layout_of(device.pointer_bytes, self._kernels)
+        self._book = FactBook(device, self._layout, self._kernels)
+        self._spread = 1 + device.error_percent / 100
 
     def estimate(self, graph: Graph) -> Cost:
         """Return the cost of one network.
@@ -93,18 +98,22 @@ class CostModel:
         Args:
             graph: The network as the converter will emit it, from `Blueprint.to_graph()` or `lower()`.
         """
-        arena = arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels)
-        latency = latency_ms(graph, self.device)
+        tensors, ops = self._book.look_up(graph)
+        scratch = [(step, size) for step, op in enumerate(ops, start=1) for size in op.scratch]
+        persistent = persistent_bytes(graph, [op.structures for op in ops], self._layout, num_scratch=len(scratch))
+        nonpersistent = planned_bytes(graph, [tensor.arena_bytes for tensor in tensors], scratch)
+        latency_ms = sum([op.latency_ms for op in ops])
+        parts = sum([op.flash_bytes for op in ops]) + sum([tensor.flash_bytes for tensor in tensors])
         return Cost(
-            macs=graph.total_macs,
-            params=graph.params,
-            flash_bytes=flash_bytes(graph),
-            arena_bytes=arena.arena_bytes,
-            arena_persistent_bytes=arena.persistent_bytes,
-            arena_nonpersistent_bytes=arena.nonpersistent_bytes,
-            latency_ms=latency.ms,
-            latency_low_ms=latency.low_ms,
-            latency_high_ms=latency.high_ms,
+            macs=sum([op.macs for op in ops]),
+            params=sum([tensor.params for tensor in tensors]),
+            flash_bytes=file_bytes(graph, parts),
+            arena_bytes=persistent + nonpersistent,
+            arena_persistent_bytes=persistent,
+            arena_nonpersistent_bytes=nonpersistent,
+            latency_ms=latency_ms,
+            latency_low_ms=latency_ms / self._spread,
+            latency_high_ms=latency_ms * self._spread,
         )
 
     def least_arena_bytes(self, graph: Graph) -> int:

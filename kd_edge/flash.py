@@ -8,10 +8,7 @@ padded, are averages fitted to the zoo's files (`tools/make_cost_tables.py` show
 which the converter keeps once, are counted each: a graph does not know values.
 """
 
-from dataclasses import dataclass
-from math import prod
-
-from kd_edge.graph import DTYPE_BYTES, Graph
+from kd_edge.graph import Graph, Op, Tensor
 
 # Header, metadata, buffer list, signature and subgraph.
 _FILE_BYTES = 575
@@ -31,30 +28,6 @@ _OPTION_BYTES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeFlash:
-    """Flash that the interpreter and its kernels take, apart from the model.
-
-    Attributes:
-        low_bytes: With few kinds of ops.
-        high_bytes: With many.
-        source: Where the figures come from.
-    """
-
-    low_bytes: int
-    high_bytes: int
-    source: str
-
-
-RUNTIME_FLASH = RuntimeFlash(
-    low_bytes=16_000,
-    high_bytes=50_000,
-    source="published, not measured here: tflite-micro's documentation states 16 kB for the core on a Cortex-M3; "
-    "field guides 20 to 50 kB with the operators of a model. No figure per operator is published that could be added "
-    "up: link your firmware and read its map file",
-)
-
-
 def flash_bytes(graph: Graph) -> int:
     """Return the size of the network's `.tflite` file before it exists.
 
@@ -64,16 +37,30 @@ def flash_bytes(graph: Graph) -> int:
     Returns:
         Bytes; the module's text says what is counted and what is an average.
     """
-    size = _FILE_BYTES + graph.name_bytes + _ENDPOINT_BYTES * (len(graph.inputs) + len(graph.outputs))
-    for shape, dtype, constant, num_scales in graph.tensors:
-        size += _TENSOR_BYTES + 4 * len(shape)
-        if num_scales:
-            size += _QUANTIZED_BYTES + 12 * num_scales
-        if constant:
-            size += _CONSTANT_BYTES + (prod(shape) * DTYPE_BYTES[dtype] + 15) // 16 * 16
-    kinds = set()
-    for op in graph.ops:
-        kind = op[0]
-        kinds.add(kind)
-        size += _OP_BYTES + 4 * (len(op[1]) + len(op[2])) + _OPTION_BYTES.get(kind, 0)
-    return size + _OP_CODE_BYTES * len(kinds)
+    parts = sum(map(tensor_flash_bytes, graph.tensors)) + sum(map(op_flash_bytes, graph.ops))
+    return file_bytes(graph, parts)
+
+
+def file_bytes(graph: Graph, parts: int) -> int:
+    """Return the size of a network's file, given the bytes of its tensors and ops.
+
+    Args:
+        graph: The network.
+        parts: The sum of `tensor_flash_bytes` and `op_flash_bytes`.
+    """
+    endpoints = len(graph.inputs) + len(graph.outputs)
+    num_codes = len({op[0] for op in graph.ops})
+    return _FILE_BYTES + graph.name_bytes + _ENDPOINT_BYTES * endpoints + _OP_CODE_BYTES * num_codes + parts
+
+
+def tensor_flash_bytes(tensor: Tensor) -> int:
+    """Return what one tensor takes in the file, with its contents if it is constant."""
+    size = _TENSOR_BYTES + 4 * len(tensor.shape)
+    if tensor.num_scales:
+        size += _QUANTIZED_BYTES + 12 * tensor.num_scales
+    return size + (_CONSTANT_BYTES + (tensor.num_bytes + 15) // 16 * 16 if tensor.constant else 0)
+
+
+def op_flash_bytes(op: Op) -> int:
+    """Return what one op takes in the file, without its tensors."""
+    return _OP_BYTES + 4 * (len(op.inputs) + len(op.outputs)) + _OPTION_BYTES.get(op.kind, 0)

@@ -1,7 +1,7 @@
 """Ops and tensors of a network, as the TFLite converter emits them: the one thing every cost is computed from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -46,6 +46,12 @@ class Tensor(NamedTuple):
     def num_bytes(self) -> int:
         """Bytes of the tensor's contents."""
         return math.prod(self.shape) * DTYPE_BYTES[self.dtype]
+
+    @property
+    def num_params(self) -> int:
+        """Number of stored weights or biases; 0 of an activation, and of a shape, an axis or another argument."""
+        learned = self.constant and (self.num_scales > 0 or self.dtype in _FLOATS)
+        return math.prod(self.shape) if learned else 0
 
 
 class Op(NamedTuple):
@@ -102,39 +108,18 @@ class Graph(NamedTuple):
         return hash(self[:4])
 
     def macs(self, op: Op) -> int:
-        """Return the multiply-accumulate operations of one op (0 for ops without a filter).
-
-        A convolution does `output elements x filter height x width x input channels per group`, a depthwise
-        convolution `output elements x filter height x width`, a dense layer `batch x inputs x outputs`, and a
-        transposed convolution `input elements x filter height x width x output channels`.
-        """
-        if op.kind not in _MAC_KINDS:
-            return 0
-        weights = self.tensors[op.inputs[1]].shape
-        out = math.prod(self.tensors[op.outputs[0]].shape)
-        if op.kind == "CONV_2D":
-            return out * weights[1] * weights[2] * weights[3]
-        if op.kind == "DEPTHWISE_CONV_2D":
-            return out * weights[1] * weights[2]
-        if op.kind == "FULLY_CONNECTED":
-            return out * weights[-1]
-        return self.tensors[op.inputs[2]].num_elements * weights[0] * weights[1] * weights[2]
+        """Return the multiply-accumulate operations of one op; see `macs_of`."""
+        return macs_of(self.tensors, op)
 
     @property
     def total_macs(self) -> int:
         """Multiply-accumulate operations of one inference."""
-        return sum([self.macs(op) for op in self.ops if op[0] in _MAC_KINDS])
+        return sum(map(self.macs, self.ops))
 
     @property
     def params(self) -> int:
-        """Number of stored weights and biases: the elements of the constants of ops with MACs."""
-        tensors, total = self.tensors, 0
-        for index in {index for op in self.ops if op[0] in _MAC_KINDS for index in op[1]}:
-            shape, dtype, constant, num_scales = tensors[index]
-            # The shape argument of a transposed convolution has no scale.
-            if constant and index >= 0 and (num_scales or dtype == "float32"):
-                total += math.prod(shape)
-        return total
+        """Number of stored weights, biases and other learned or folded constants; shapes and axes are none."""
+        return sum(tensor.num_params for tensor in self.tensors)
 
     def canonical(self) -> "Graph":
         """Return the same graph with unused tensors dropped and tensors numbered by first use."""
@@ -152,9 +137,34 @@ class Graph(NamedTuple):
         return Graph(tensors, ops, inputs, outputs, self.name_bytes)
 
 
+def macs_of(tensors: Sequence[Tensor], op: Op) -> int:
+    """Return the multiply-accumulate operations of one op (0 for ops without a filter).
+
+    A convolution does `output elements x filter height x width x input channels per group`, a depthwise
+    convolution `output elements x filter height x width`, a dense layer `batch x inputs x outputs`, and a
+    transposed convolution `input elements x filter height x width x output channels`.
+
+    Args:
+        tensors: The graph's tensors.
+        op: One of its ops.
+    """
+    if op.kind not in _MAC_KINDS:
+        return 0
+    weights = tensors[op.inputs[1]].shape
+    out = math.prod(tensors[op.outputs[0]].shape)
+    if op.kind == "CONV_2D":
+        return out * weights[1] * weights[2] * weights[3]
+    if op.kind == "DEPTHWISE_CONV_2D":
+        return out * weights[1] * weights[2]
+    if op.kind == "FULLY_CONNECTED":
+        return out * weights[-1]
+    return tensors[op.inputs[2]].num_elements * weights[0] * weights[1] * weights[2]
+
+
 def name_bytes(length: int) -> int:
     """Return the bytes that a name of so many letters takes in a flatbuffer: its length, a zero, and padding to 4."""
     return (4 + length + 1 + 3) // 4 * 4
 
 
+_FLOATS = ("float16", "float32", "float64")
 _MAC_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})

@@ -22,13 +22,14 @@ class EarlyHalting(keras.callbacks.Callback):
 
     Args:
         guide: `"trainee"` or `"teacher"`.
-        rule: `"plateau"` (the guide's divergence from the student stopped changing), `"agreement"` (the student
-            gives the guide's answer for enough samples), `"epoch"` (after `start_from_epoch` epochs, whatever
-            happens), or an object with the methods of `HaltingRule`.
+        rule: `"agreement"` (the student gives the guide's answer for enough samples), `"plateau"` (the guide's
+            divergence from the student stopped changing), `"epoch"` (after `start_from_epoch` epochs, whatever
+            happens), or an object with the methods of `HaltingRule`. The default is the one that
+            `tools/study_halting.py` found.
         monitor: Name in the history of what the rule observes; by default the guide's divergence or agreement.
         min_delta: For `"plateau"`: the smallest relative change that counts. Defaults to 0.05.
-        patience: Checks in a row that must call for halting. Defaults to 3.
-        baseline: For `"agreement"`: the share of samples that is enough. Defaults to 0.95.
+        patience: Checks in a row that must call for halting. Defaults to 3 for `"plateau"`, else to 1.
+        baseline: For `"agreement"`: the share of samples that is enough. Defaults to 0.8.
         start_from_epoch: Epochs before the first check. Defaults to 0.
         check_freq: `"epoch"`, or a number of steps between two checks. Defaults to `"epoch"`.
         verbose: 1 prints a line on halting. Defaults to 0.
@@ -36,7 +37,7 @@ class EarlyHalting(keras.callbacks.Callback):
     Example:
 
     ```python
-    distiller.fit(x, y, epochs=40, callbacks=[kd_edge.EarlyHalting(patience=3)])
+    distiller.fit(x, y, epochs=40, callbacks=[kd_edge.EarlyHalting(verbose=1)])
     print(distiller.halting_reports)
     ```
     """
@@ -44,12 +45,12 @@ class EarlyHalting(keras.callbacks.Callback):
     def __init__(
         self,
         guide: str = "trainee",
-        rule: str | HaltingRule = "plateau",
+        rule: str | HaltingRule = "agreement",
         *,
         monitor: str | None = None,
         min_delta: float = 0.05,
-        patience: int = 3,
-        baseline: float = 0.95,
+        patience: int | None = None,
+        baseline: float = 0.8,
         start_from_epoch: int = 0,
         check_freq: str | int = "epoch",
         verbose: int = 0,

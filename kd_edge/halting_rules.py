@@ -70,7 +70,7 @@ class Agreement:
 
     metric = "agreement"
 
-    def __init__(self, *, baseline: float = 0.95, patience: int = 1) -> None:
+    def __init__(self, *, baseline: float = 0.8, patience: int = 1) -> None:
         self._baseline = baseline
         self._patience = patience
         self.reset()
@@ -107,18 +107,21 @@ class FixedEpoch:
         return f"fixed after {self._epochs} epochs" if epoch >= self._epochs else None
 
 
-def make_rule(rule: str | HaltingRule, *, min_delta: float, patience: int, baseline: float, epochs: int) -> HaltingRule:
-    """Return a rule by its name, or the rule itself.
+def make_rule(
+    rule: str | HaltingRule, *, min_delta: float, patience: int | None, baseline: float, epochs: int
+) -> HaltingRule:
+    """Return a rule by its name, or the rule itself; a patience of `None` is the rule's own.
 
     Raises:
         ConfigError: There is no rule of that name.
     """
     if not isinstance(rule, str):
         return rule
+    own = {} if patience is None else {"patience": patience}
     if rule == "plateau":
-        return Plateau(min_delta=min_delta, patience=patience)
+        return Plateau(min_delta=min_delta, **own)
     if rule == "agreement":
-        return Agreement(baseline=baseline, patience=patience)
+        return Agreement(baseline=baseline, **own)
     if rule == "epoch":
         return FixedEpoch(epochs)
     raise ConfigError(f"unknown halting rule {rule!r}; {nearest(rule, ('plateau', 'agreement', 'epoch'))}")

@@ -72,22 +72,28 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     Raises:
         ConfigError: The profile has no costs for the dtype of a convolution or dense layer.
     """
-    ms_per_cycle = 1e-3 / device.clock_mhz
-    tensors = graph.tensors
-    int8 = device.int8
-    per_op = []
-    for op in graph.ops:
-        kernel, macs, moved_bytes = work_of(tensors, op)
-        dtype = tensors[op.inputs[0]].dtype if op.inputs else "int8"
-        blocks = device.int8_blocks if dtype == "int8" else device.float32_blocks
-        if blocks is not NO_BLOCKS and macs and dtype in ("int8", "float32"):
-            macs = _blocked_macs(macs, op.kind, tensors[op.inputs[1]].shape, blocks)
-        cost: KernelCost = getattr(int8 if dtype == "int8" else _costs(device, dtype, kernel), kernel)
-        cycles = macs * cost.cycles_per_mac + moved_bytes * cost.cycles_per_byte + cost.fixed_cycles
-        per_op.append(cycles * ms_per_cycle)
+    per_op = tuple([op_latency_ms(graph.tensors, op, device) for op in graph.ops])
     ms = sum(per_op)
     spread = 1 + device.error_percent / 100
-    return Latency(ms, ms / spread, ms * spread, tuple(per_op))
+    return Latency(ms, ms / spread, ms * spread, per_op)
+
+
+def op_latency_ms(tensors: Sequence[Tensor], op: Op, device: DeviceProfile) -> float:
+    """Return the time of one op on a device; see `latency_ms`.
+
+    Args:
+        tensors: The graph's tensors.
+        op: One of its ops.
+        device: The board.
+    """
+    kernel, macs, moved_bytes = work_of(tensors, op)
+    dtype = tensors[op.inputs[0]].dtype if op.inputs else "int8"
+    blocks = device.int8_blocks if dtype == "int8" else device.float32_blocks
+    if blocks is not NO_BLOCKS and macs and dtype in ("int8", "float32"):
+        macs = _blocked_macs(macs, op.kind, tensors[op.inputs[1]].shape, blocks)
+    cost: KernelCost = getattr(device.int8 if dtype == "int8" else _costs(device, dtype, kernel), kernel)
+    cycles = macs * cost.cycles_per_mac + moved_bytes * cost.cycles_per_byte + cost.fixed_cycles
+    return cycles * 1e-3 / device.clock_mhz
 
 
 def work_of(tensors: Sequence[Tensor], op: Op) -> tuple[str, int, int]:

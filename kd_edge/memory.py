@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from kd_edge.graph import Graph
-from kd_edge.planner import memory_timeline, planned_bytes, scratch_buffers
-from kd_edge.structures import CMSIS_NN, HOST, MICROCONTROLLER, persistent_bytes
+from kd_edge.planner import aligned, memory_timeline, planned_bytes, scratch_buffers
+from kd_edge.structures import CMSIS_NN, HOST, MICROCONTROLLER, Layout, op_structures, persistent_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,17 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
         pointer_bytes: 4 for a microcontroller, 8 for a 64-bit host.
         kernels: `"reference"`, or `"cmsis-nn"` for its scratch buffers on a microcontroller.
     """
-    layout = HOST if pointer_bytes == 8 else CMSIS_NN if kernels == "cmsis-nn" else MICROCONTROLLER
+    layout = layout_of(pointer_bytes, kernels)
     scratch = scratch_buffers(graph, kernels=kernels)
-    return Arena(persistent_bytes(graph, layout, num_scratch=len(scratch)), planned_bytes(graph, scratch))
+    structures = [op_structures(graph.tensors, op, layout) for op in graph.ops]
+    persistent = persistent_bytes(graph, structures, layout, num_scratch=len(scratch))
+    sizes = [aligned(tensor.num_bytes) for tensor in graph.tensors]
+    return Arena(persistent, planned_bytes(graph, sizes, scratch))
+
+
+def layout_of(pointer_bytes: int, kernels: str) -> Layout:
+    """Return the sizes of TFLM's structures; the arguments are those of `arena_bytes`."""
+    return HOST if pointer_bytes == 8 else CMSIS_NN if kernels == "cmsis-nn" else MICROCONTROLLER
 
 
 def least_arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "reference") -> int:

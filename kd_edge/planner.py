@@ -1,11 +1,11 @@
 """TFLM's plan of the buffers in its arena: which live when, and how far their offsets reach."""
 
-from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 
-from kd_edge.graph import DTYPE_BYTES, Graph, Op, Tensor
+from kd_edge.graph import Graph, Op, Tensor
 
 # TFLM aligns every buffer in its arena (MicroArenaBufferAlignment).
 ALIGNMENT = 16
@@ -88,7 +88,7 @@ def scratch_buffers(graph: Graph, *, kernels: str = "reference") -> list[tuple[i
     ]
 
 
-def planned_bytes(graph: Graph, scratch: Sequence[tuple[int, int]] = ()) -> int:
+def planned_bytes(graph: Graph, sizes: Sequence[int], scratch: Sequence[tuple[int, int]] = ()) -> int:
     """Return the size of the plan that TFLM's greedy planner makes for activations and scratch buffers.
 
     Source: `GreedyMemoryPlanner` of tflite-micro: buffers by descending size, of equal ones the later first, each at
@@ -96,22 +96,23 @@ def planned_bytes(graph: Graph, scratch: Sequence[tuple[int, int]] = ()) -> int:
 
     Args:
         graph: The network.
+        sizes: Aligned bytes of its tensors; those of constants do not matter.
         scratch: From `scratch_buffers`.
     """
-    placed: list[tuple[int, int, int]] = []
+    # What lives at every step, as offsets of its begin and end.
+    alive: list[list[tuple[int, int]]] = [[] for _ in range(len(graph.ops) + 2)]
     total = 0
-    for size, _, first, last in sorted(_buffers(graph, scratch), reverse=True):
+    for size, _, first, last in sorted(_buffers(graph, sizes, scratch), reverse=True):
+        steps = alive[first : last + 1]
         offset = 0
-        # One bit per step at which the buffer lives.
-        steps = (2 << last) - (1 << first)
-        for start, stop, others in placed:
-            if others & steps:
-                if start - offset >= size:
-                    break
-                if stop > offset:
-                    offset = stop
+        for start, stop in sorted(steps[0] if first == last else chain.from_iterable(steps)):
+            if start - offset >= size:
+                break
+            if stop > offset:
+                offset = stop
         stop = offset + size
-        insort(placed, (offset, stop, steps))
+        for step in steps:
+            step.append((offset, stop))
         if stop > total:
             total = stop
     return total
@@ -127,11 +128,12 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
     Returns:
         One step per op. The plan may be a little larger than the largest step, since it is greedy.
     """
-    live = dict(sorted(_lifetimes(graph).items()))
+    first, last = _lifetimes(graph)
+    live = sorted(first)
     sizes = {index: aligned(graph.tensors[index].num_bytes) for index in live}
     steps = []
     for step, op in enumerate(graph.ops, start=1):
-        tensors = tuple(index for index, (first, last) in live.items() if first <= step <= last)
+        tensors = tuple(index for index in live if first[index] <= step <= last[index])
         scratch = sum(map(aligned, scratch_bytes(graph.tensors, op, kernels=kernels)))
         steps.append((op.kind, sum(sizes[i] for i in tensors) + scratch, scratch, tensors))
     peak = max((total for _, total, _, _ in steps), default=0)
@@ -141,36 +143,35 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
     )
 
 
-def _lifetimes(graph: Graph) -> dict[int, tuple[int, int]]:
+def _lifetimes(graph: Graph) -> tuple[dict[int, int], dict[int, int]]:
     """Return the first and the last step at which every activation lives; the ops are steps 1, 2, and so on.
 
     A graph's inputs live from before the first op, its outputs until after the last. What no op writes (constants,
     states) has no place in the plan.
     """
     first = dict.fromkeys(graph.inputs, 0)
-    last = dict.fromkeys(graph.inputs, 0)
+    last = first.copy()
     step = 0
-    for step, op in enumerate(graph.ops, start=1):
-        for index in op.outputs:
-            first.setdefault(index, step)
+    for op in graph.ops:
+        step += 1
+        for index in op[2]:
+            if index not in first:
+                first[index] = step
             last[index] = step
-        for index in op.inputs:
+        for index in op[1]:
             if index in first:
                 last[index] = step
     for index in graph.outputs:
         if index in first:
             last[index] = step + 1
     first.pop(-1, None)
-    return {index: (begin, last[index]) for index, begin in first.items()}
+    return first, last
 
 
-def _buffers(graph: Graph, scratch: Sequence[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
+def _buffers(graph: Graph, sizes: Sequence[int], scratch: Sequence[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
     """Return size, place in TFLM's order, first and last step of every buffer: activations, then scratch buffers."""
-    buffers = []
-    tensors = graph.tensors
-    for index, (first, last) in _lifetimes(graph).items():
-        shape, dtype, _, _ = tensors[index]
-        buffers.append(((prod(shape) * DTYPE_BYTES[dtype] + 15) & -16, index, first, last))
-    for place, (step, size) in enumerate(scratch, start=len(tensors)):
+    first, last = _lifetimes(graph)
+    buffers = [(sizes[index], index, begin, last[index]) for index, begin in first.items()]
+    for place, (step, size) in enumerate(scratch, start=len(sizes)):
         buffers.append(((size + 15) & -16, place, step, step))
     return buffers

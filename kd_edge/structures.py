@@ -8,6 +8,7 @@ of the allocations and their alignment then reproduce the total of every model m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from kd_edge.graph import Graph, Op, Tensor
 
@@ -140,31 +141,59 @@ CMSIS_NN = replace(
 )
 
 
-def persistent_bytes(graph: Graph, layout: Layout = HOST, *, num_scratch: int = 0) -> int:
+class OpStructures(NamedTuple):
+    """What TFLM keeps for one op.
+
+    Attributes:
+        options_bytes: Parsed options.
+        options_mask: Their alignment, less 1.
+        data_bytes: The kernel's data.
+        block_bytes: The kernel's data and what it allocates when it is prepared, each aligned to 16 bytes.
+        has_weights: Whether it is an op with weights.
+    """
+
+    options_bytes: int
+    options_mask: int
+    data_bytes: int
+    block_bytes: int
+    has_weights: bool
+
+
+def op_structures(tensors: Sequence[Tensor], op: Op, layout: Layout) -> OpStructures:
+    """Return what TFLM keeps for one op.
+
+    Args:
+        tensors: The graph's tensors.
+        op: One of its ops.
+        layout: `HOST`, `MICROCONTROLLER` or `CMSIS_NN`.
+    """
+    data_bytes = layout.op_data.get(op.kind, 0)
+    prepared = _prepared(tensors, op) if op.kind in _PREPARED_KINDS else ()
+    blocks = sum([(size + 15) & -16 for size in (data_bytes, *prepared)])
+    return OpStructures(*layout.options.get(op.kind, _NONE), data_bytes, blocks, op.kind in _PREPARED_KINDS)
+
+
+def persistent_bytes(
+    graph: Graph, structures: Sequence[OpStructures], layout: Layout = HOST, *, num_scratch: int = 0
+) -> int:
     """Return the bytes of the structures that live as long as the interpreter.
 
     TFLM fills the arena from its end: every allocation moves the border down by its size, then down to its alignment.
 
     Args:
         graph: The network.
+        structures: `op_structures` of its ops.
         layout: `HOST`, `MICROCONTROLLER` or `CMSIS_NN`.
         num_scratch: How many scratch buffers its kernels ask for.
     """
-    word, options, op_data = layout.pointer, layout.options, layout.op_data
-    ops, tensors = graph.ops, graph.tensors
-    used = layout.once + layout.node * len(ops) + layout.eval_tensor * len(tensors)
+    word, tensors = layout.pointer, graph.tensors
+    used = layout.once + layout.node * len(structures) + layout.eval_tensor * len(tensors)
     first = blocks = weighted = 0
-    for op in ops:
-        kind = op[0]
-        size, mask = options.get(kind, _NONE)
+    for size, mask, data_bytes, block_bytes, has_weights in structures:
         used = (used + size + mask) & ~mask
-        block = op_data.get(kind, 0)
-        first = first or block
-        blocks += (block + 15) & -16
-        if kind in _PREPARED_KINDS:
-            weighted += 1
-            for size in _prepared(tensors, op):
-                blocks += (size + 15) & -16
+        first = first or data_bytes
+        blocks += block_bytes
+        weighted += has_weights
     # After the first allocation that is aligned to 16 all others are too.
     used = (used + first + 15) // 16 * 16 + blocks - (first + 15) // 16 * 16 if first else used
     for size in _state_bytes(graph):
@@ -193,6 +222,9 @@ def _prepared(tensors: Sequence[Tensor], op: Op) -> tuple[int, ...]:
 def _state_bytes(graph: Graph) -> list[int]:
     """Return the bytes of every state that survives an inference: what is read, but neither written nor constant."""
     tensors = graph.tensors
+    num_written = len(graph.inputs) + sum([len(op[2]) for op in graph.ops])
+    if num_written == len([1 for tensor in tensors if not tensor[2]]):
+        return []  # the usual case, told quickly
     written = set(graph.inputs)
     states = set()
     for op in graph.ops:

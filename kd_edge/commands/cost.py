@@ -23,7 +23,7 @@ def cost(model: Path, device: "DeviceProfile", budget: "Budget", as_json: bool) 
     """Compute what MODEL (.tflite, or .keras as if quantized to int8) costs; exit code 1 when it does not fit."""
     from kd_edge import tables
     from kd_edge.cost import CostModel
-    from kd_edge.flash import RUNTIME_FLASH
+    from kd_edge.kernel_code import runtime_flash
 
     graph = load_graph(model)
     cost_model = CostModel(device)
@@ -38,7 +38,7 @@ def cost(model: Path, device: "DeviceProfile", budget: "Budget", as_json: bool) 
         "measured": {"flash_bytes": file_bytes},
         "fits": known.fits(budget),
         "excess": known.excess(budget),
-        "runtime_flash": asdict(RUNTIME_FLASH),
+        "runtime_flash": asdict(runtime_flash(op.kind for op in graph.ops)),
         "ops": [asdict(op) for op in cost_model.per_op(graph)],
         "timeline": [asdict(step) for step in cost_model.timeline(graph)],
     }

@@ -1,15 +1,18 @@
 """Costs of whole networks and of their ops."""
 
+import numpy as np
 import pytest
 
 from kd_edge.blueprint import Sketch
 from kd_edge.cost import CostModel
 from kd_edge.devices import load_device
-from kd_edge.graph import Graph
+from kd_edge.flash import flash_bytes
+from kd_edge.graph import Graph, Op, Tensor
 from kd_edge.latency import latency_ms
 from kd_edge.layers import Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePooling2D
 from kd_edge.memory import arena_bytes
 from kd_edge.planner import memory_timeline
+from kd_edge.space import StudentSpace
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +51,44 @@ def test_the_kernels_of_the_device_decide_about_scratch_buffers(graph: Graph) ->
     scratch = [step.scratch_bytes for step in memory_timeline(graph, kernels="cmsis-nn")]
     # Two patches of 3x3x3 in int16, one of 3x3x4, and of the mean 4 sums, 4 indices and 2 axes; each aligned to 16.
     assert scratch == [112, 80, 0, 16 + 16 + 16, 0]
+
+
+def test_what_was_estimated_before_does_not_change_an_estimate() -> None:
+    rng = np.random.default_rng(0)
+    device = load_device("nucleo-l4r5zi")
+    model = CostModel(device)
+    for family, shape in (("ds_cnn", (64, 6)), ("resnet", (32, 32, 3)), ("mlp", (20,)), ("ds_cnn", (64, 6))):
+        space = StudentSpace.family(family, shape, 5)
+        for _ in range(40):
+            graph = space.blueprint(space.sample(rng)).to_graph()
+            arena = arena_bytes(graph, kernels="cmsis-nn")
+            cost = model.estimate(graph)
+            assert (cost.macs, cost.params) == (graph.total_macs, graph.params)
+            assert cost.flash_bytes == flash_bytes(graph)
+            assert cost.arena_persistent_bytes == arena.persistent_bytes
+            assert cost.arena_nonpersistent_bytes == arena.nonpersistent_bytes
+            assert cost.latency_ms == latency_ms(graph, device).ms
+
+
+def test_an_absent_bias_is_not_taken_for_the_last_tensor() -> None:
+    tensors = (Tensor((1, 8)), Tensor((4, 8), constant=True), Tensor((1, 4)), Tensor((4,), "int32", True, 4))
+    dense = Op("FULLY_CONNECTED", (0, 1, -1), (2,))
+    without = Graph(tensors[:3], (dense,), (0,), (2,))
+    unused = Graph(tensors, (dense,), (0,), (2,))
+    used = Graph(tensors, (dense._replace(inputs=(0, 1, 3)),), (0,), (2,))
+    model = CostModel(load_device("esp32"))
+    book = model._book
+    facts = [book.look_up(graph)[1][0] for graph in (used, without, unused)]
+    assert facts[1] is facts[2]
+    assert facts[0] is not facts[1]
+
+
+def test_what_is_remembered_is_bounded(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kd_edge.op_facts._MAX_KEPT", 30)
+    model = CostModel(load_device("esp32"))
+    space = StudentSpace.family("mlp", (20,), 5)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        model.estimate(space.blueprint(space.sample(rng)).to_graph())
+        assert len(model._book._ops) + len(model._book._tensors) < 60
+    assert model.estimate(graph) == CostModel(load_device("esp32")).estimate(graph)
