@@ -120,6 +120,8 @@ def _times(device: DeviceProfile, factor: float, source: str, *, quality: str, e
         int8=_times_costs(device.int8, factor),
         int16=device.int16 and _times_costs(device.int16, factor),
         float32=device.float32 and _times_costs(device.float32, factor),
+        int8_inference_cycles=device.int8_inference_cycles * factor,
+        float32_inference_cycles=device.float32_inference_cycles * factor,
         source=source,
         quality=quality,
         error_percent=error_percent,

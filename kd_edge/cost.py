@@ -6,7 +6,7 @@ from kd_edge.budget import Budget
 from kd_edge.devices import DeviceProfile
 from kd_edge.flash import file_bytes
 from kd_edge.graph import Graph
-from kd_edge.latency import latency_ms
+from kd_edge.latency import inference_ms, latency_ms
 from kd_edge.memory import layout_of, least_arena_bytes
 from kd_edge.op_facts import FactBook
 from kd_edge.planner import MemoryStep, memory_timeline, planned_bytes
@@ -102,7 +102,7 @@ class CostModel:
         scratch = [(step, size) for step, op in enumerate(ops, start=1) for size in op.scratch]
         persistent = persistent_bytes(graph, [op.structures for op in ops], self._layout, num_scratch=len(scratch))
         nonpersistent = planned_bytes(graph, [tensor.arena_bytes for tensor in tensors], scratch)
-        latency_ms = sum([op.latency_ms for op in ops])
+        latency_ms = sum([op.latency_ms for op in ops]) + inference_ms(graph, self.device)
         parts = sum([op.flash_bytes for op in ops]) + sum([tensor.flash_bytes for tensor in tensors])
         return Cost(
             macs=sum([op.macs for op in ops]),

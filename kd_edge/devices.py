@@ -14,6 +14,7 @@ from kd_edge.settings import from_table, read_toml
 
 DTYPES = ("int8", "int16", "float32")
 _BLOCKS = ("int8_blocks", "float32_blocks")
+_INFERENCE = ("int8_inference_cycles", "float32_inference_cycles")
 QUALITIES = ("measured", "calibrated", "datasheet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -107,6 +108,8 @@ class DeviceProfile:
         pointer_bytes: 4 on microcontrollers, 8 on phones and PCs.
         int8_blocks: How many channels the int8 kernels take at once.
         float32_blocks: The same for the float kernels.
+        int8_inference_cycles: Clock cycles of one inference of an int8 network beside those of its ops.
+        float32_inference_cycles: The same for a float network.
     """
 
     name: str
@@ -128,6 +131,8 @@ class DeviceProfile:
     pointer_bytes: int = 4
     int8_blocks: Blocks = NO_BLOCKS
     float32_blocks: Blocks = NO_BLOCKS
+    int8_inference_cycles: float = 0.0
+    float32_inference_cycles: float = 0.0
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -139,6 +144,8 @@ class DeviceProfile:
         self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
         for name in _BLOCKS:
             self._require(name, all(1 <= size <= 1024 for size in astuple(getattr(self, name))), "sizes of 1 to 1024")
+        for name in _INFERENCE:
+            self._require(name, 0 <= getattr(self, name) < math.inf, "a finite number >= 0")
         self._require("pointer_bytes", self.pointer_bytes in (4, 8), "4 or 8")
         for dtype in DTYPES:
             _check_costs(dtype, getattr(self, dtype))
@@ -224,7 +231,8 @@ def _profiles(folder: Traversable) -> dict[str, Traversable]:
 
 def to_toml(device: DeviceProfile) -> str:
     """Return a profile as the text of a TOML file that `load_device` reads back as the same profile."""
-    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS)]
+    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS, *_INFERENCE)]
+    plain += [name for name in _INFERENCE if getattr(device, name)]
     lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]
     blocks = {name: getattr(device, name) for name in _BLOCKS if getattr(device, name) != NO_BLOCKS}
     lines += [f"{name} = {_table(size)}" for name, size in blocks.items()]

@@ -49,7 +49,7 @@ class Latency:
         ms: The estimate, in milliseconds.
         low_ms: Lower end of the interval that the profile's error gives.
         high_ms: Upper end.
-        per_op: The estimate's parts in milliseconds, in the order of the graph's ops.
+        per_op: The parts of the estimate that belong to ops, in milliseconds, in the order of the graph's ops.
     """
 
     ms: float
@@ -73,9 +73,21 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
         ConfigError: The profile has no costs for the dtype of a convolution or dense layer.
     """
     per_op = tuple([op_latency_ms(graph.tensors, op, device) for op in graph.ops])
-    ms = sum(per_op)
+    ms = sum(per_op) + inference_ms(graph, device)
     spread = 1 + device.error_percent / 100
     return Latency(ms, ms / spread, ms * spread, per_op)
+
+
+def inference_ms(graph: Graph, device: DeviceProfile) -> float:
+    """Return the time of one inference on a device beside that of the network's ops.
+
+    Args:
+        graph: The network; the dtype of its first input decides.
+        device: The board.
+    """
+    is_float = bool(graph.inputs) and graph.tensors[graph.inputs[0]].dtype == "float32"
+    cycles = device.float32_inference_cycles if is_float else device.int8_inference_cycles
+    return cycles * 1e-3 / device.clock_mhz
 
 
 def op_latency_ms(tensors: Sequence[Tensor], op: Op, device: DeviceProfile) -> float:

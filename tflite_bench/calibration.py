@@ -63,6 +63,7 @@ class Calibration:
         runner: Name of the runner that measured.
         device: What is known of the device if it is not this machine.
         costs: For each dtype the costs of each class of operators.
+        inference_ns: For each dtype the nanoseconds of an inference beside those of its operators.
         blocks: For each dtype how many channels the kernels take at once.
         networks: What was measured, and how well each is predicted from the others.
         mean_error: Mean of |predicted / measured - 1| over the networks.
@@ -72,6 +73,7 @@ class Calibration:
     runner: str
     device: Mapping[str, str]
     costs: Mapping[str, Mapping[str, Cost]]
+    inference_ns: Mapping[str, float]
     blocks: Mapping[str, Blocks]
     networks: tuple[Measured, ...]
     mean_error: float
@@ -131,13 +133,14 @@ def fit_calibration(
         device: See `Calibration`.
         measured: For each dtype, name, file and latency in ms of every network.
     """
-    costs, blocks, rows = {}, {}, []
+    costs, inference_ns, blocks, rows = {}, {}, {}, []
     for dtype, entries in measured.items():
         times_ns = np.array([time_ms * 1e6 for _, time_ms in entries.values()])
         contents = [content for content, _ in entries.values()]
         work, blocks[dtype] = _best_fit(contents, times_ns)
         ratios = held_out_ratios(work, times_ns)
-        costs[dtype] = _costs(fit_costs(work, times_ns))
+        *of_ops, inference_ns[dtype] = fit_costs(work, times_ns).tolist()
+        costs[dtype] = _costs(np.array(of_ops))
         rows += [
             Measured(name, dtype, time_ms, time_ms * ratio)
             for (name, (_, time_ms)), ratio in zip(entries.items(), ratios.tolist(), strict=True)
@@ -148,6 +151,7 @@ def fit_calibration(
         runner=runner,
         device=device,
         costs=costs,
+        inference_ns=inference_ns,
         blocks=blocks,
         networks=tuple(rows),
         mean_error=float(np.abs(all_ratios - 1).mean()),
@@ -162,7 +166,7 @@ def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Matrix, Bloc
     for blocks in _BLOCKS:
         work = work_matrix([count_work(model, blocks) for model in models])
         ratios = work @ fit_costs(work, times_ns) / times_ns
-        fits.append((float(((ratios - 1) ** 2).sum()), work, blocks))
+        fits.append((float((np.log(np.maximum(ratios, 1e-9)) ** 2).sum()), work, blocks))
     _, work, blocks = min(fits, key=lambda fit: fit[0])
     return work, blocks
 

@@ -75,7 +75,15 @@ _RESIDUAL = [
 ]
 _SCORES = [((32,), 200), ((64,), 40), ((16,), 2)]
 _SUMS = [((32, 32, 16), 4), ((16, 16, 32), 3), ((8, 8, 64), 6), ((48, 48, 24), 2)]
-_POOLED = [((32, 32, 3), 16, 2), ((28, 28, 1), 8, 2), ((48, 48, 3), 8, 3), ((24, 24, 1), 32, 1)]
+_POOLED = [
+    ((32, 32, 3), 16, 2, "MAX"),
+    ((28, 28, 1), 8, 2, "MAX"),
+    ((48, 48, 3), 8, 3, "MAX"),
+    ((24, 24, 1), 32, 1, "MAX"),
+    ((16, 16, 3), 8, 2, "AVERAGE"),
+    ((40, 40, 1), 16, 1, "AVERAGE"),
+]
+_RESHAPED = [((64,), 2), ((64,), 8), ((1024,), 4), ((256,), 1)]
 
 
 def networks(dtype: str) -> Iterator[tuple[str, bytes]]:
@@ -90,6 +98,7 @@ def networks(dtype: str) -> Iterator[tuple[str, bytes]]:
         ("residual", _residual, _RESIDUAL),
         ("sums", _sums, _SUMS),
         ("pooled", _pooled, _POOLED),
+        ("reshaped", _reshaped, _RESHAPED),
     )
     for name, build, rows in plans:
         for position, (shape, *arguments) in enumerate(rows, 1):
@@ -153,14 +162,23 @@ def _sums(network: SyntheticNetwork, depth: int) -> None:
     _classify(network)
 
 
-def _pooled(network: SyntheticNetwork, filters: int, depth: int) -> None:
+def _pooled(network: SyntheticNetwork, filters: int, depth: int, kind: str) -> None:
     for _ in range(depth):
         network.conv(filters, 3)
-        network.pool(2, kind="MAX")
+        network.pool(2, kind=kind)
         filters *= 2
     network.dense(32, relu=True)
     network.dense(10)
     network.softmax()
+
+
+def _reshaped(network: SyntheticNetwork, depth: int) -> None:
+    network.dense(network.shape[1])
+    flat = network.shape
+    for _ in range(depth):
+        network.reshape((1, flat[1] // 8, 8))
+        network.reshape(flat)
+    network.dense(10)
 
 
 def _classify(network: SyntheticNetwork, *, softmax: bool = False) -> None:

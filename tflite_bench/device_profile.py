@@ -44,6 +44,8 @@ def profile_toml(calibration: Calibration) -> str:
     for dtype, blocks in calibration.blocks.items():
         sizes = ", ".join(f"{name} = {size}" for name, size in blocks._asdict().items())
         lines.append(f"{dtype}_blocks = {{ {sizes} }}")
+    for dtype, inference_ns in calibration.inference_ns.items():
+        lines.append(f"{dtype}_inference_cycles = {_cycles(inference_ns, clock_mhz)!r}")
     for dtype, costs in calibration.costs.items():
         lines += ["", f"[{dtype}]", *(f"{kernel} = {_cost(cost, clock_mhz)}" for kernel, cost in costs.items())]
     return "\n".join(lines) + "\n"
@@ -51,7 +53,11 @@ def profile_toml(calibration: Calibration) -> str:
 
 def _cost(cost: Cost, clock_mhz: float) -> str:
     values = {"cycles_per_mac": cost.ns_per_mac, "cycles_per_byte": cost.ns_per_byte, "fixed_cycles": cost.fixed_ns}
-    cycles = {name: float(f"{value * clock_mhz / 1e3:.5g}") for name, value in values.items()}
+    cycles = {name: _cycles(value, clock_mhz) for name, value in values.items()}
     # A profile has no class that costs nothing.
     kept = {name: value for name, value in cycles.items() if value > 0} or {"fixed_cycles": 1.0}
     return f"{{ {', '.join(f'{name} = {value!r}' for name, value in kept.items())} }}"
+
+
+def _cycles(time_ns: float, clock_mhz: float) -> float:
+    return float(f"{time_ns * clock_mhz / 1e3:.5g}")

@@ -11,27 +11,33 @@ Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 _TERMS = 3
 _TINY = 1e-9
+_NUM_STEPS = 5
 
 
 def work_matrix(networks: Sequence[Sequence[Work]]) -> Matrix:
-    """Return the MACs, bytes moved and calls of networks by class, shape `(networks, 3 x classes)`."""
+    """Return the MACs, bytes moved and calls of networks by class, and a one: shape `(networks, 3 x classes + 1)`."""
     matrix = np.zeros((len(networks), len(CLASSES), _TERMS))
     for row, network in zip(matrix, networks, strict=True):
         for work in network:
             row[CLASSES.index(work.kernel)] += (work.macs, work.moved_bytes, 1)
-    return matrix.reshape(len(networks), -1)
+    return np.hstack([matrix.reshape(len(networks), -1), np.ones((len(networks), 1))])
 
 
 def fit_costs(work: Matrix, measured: Matrix) -> Matrix:
-    """Return the costs per MAC, byte and call, none below zero, that explain measurements best.
+    """Return the costs per MAC, byte and call, and of an inference, none below zero, that explain measurements best.
 
-    The sum of the squared relative errors is the least: a network of a microsecond counts as much as a long one.
+    The sum of the squared logarithms of predicted / measured is the least, found by Gauss and Newton's method: a
+    network of a microsecond counts as much as a long one, and half of a time is as wrong as twice the time.
 
     Args:
         work: See `work_matrix`.
         measured: The measurements, in the unit of the costs, all above zero.
     """
-    return least_squares(work / measured[:, None], np.ones(len(measured)))
+    costs = least_squares(work / measured[:, None], np.ones(len(measured)))
+    for _ in range(_NUM_STEPS):
+        predicted = np.maximum(work @ costs, _TINY * measured)
+        costs = least_squares(work / predicted[:, None], 1 + np.log(measured / predicted))
+    return costs
 
 
 def held_out_ratios(work: Matrix, measured: Matrix) -> Matrix:

@@ -45,6 +45,7 @@ TRUE_COSTS = np.array(
         (0.0, 0.1, 70.0),
     ]
 ).reshape(-1)
+TRUE_COSTS = np.append(TRUE_COSTS, 500.0)  # and of an inference
 
 
 TRUE_BLOCKS = {"int8": Blocks(8, 16, 32), "float32": Blocks(1, 4, 8)}
@@ -75,7 +76,7 @@ class Exact:
 def test_the_networks_hold_every_class_of_operators_and_differ(dtype: str) -> None:
     assert len(made(dtype)) == len(list(networks(dtype)))
     work = work_matrix([count_work(read_model(content)) for content in made(dtype).values()])
-    assert (work.reshape(-1, len(CLASSES), 3)[:, :, 2].sum(axis=0) >= 3).all()
+    assert (work[:, :-1].reshape(-1, len(CLASSES), 3)[:, :, 2].sum(axis=0) >= 3).all()
     assert np.linalg.matrix_rank(work[:, work.any(axis=0)]) == work.any(axis=0).sum()
 
 
