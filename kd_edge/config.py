@@ -56,7 +56,7 @@ class TeacherConfig:
 
 @dataclass(frozen=True, slots=True)
 class DesignConfig:
-    """The search: `trials` networks of the family are trained for `epochs` each.
+    """The search: `trials` networks of the family, or of those derived from the teacher, are trained for `epochs` each.
 
     None has more than the teacher's MACs divided by `teacher_ratio`.
     """

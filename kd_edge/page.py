@@ -19,6 +19,7 @@ from kd_edge.files import write_bytes
 from kd_edge.graph import Graph
 from kd_edge.lowering import lower
 from kd_edge.settings import to_toml
+from kd_edge.space import FROM_TEACHER
 
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|ms|dB|LSB|MHz)\b|%)")
 _MARKS = {"ok": "ok", "FAILED": "bad", "not checked": "none"}
@@ -120,13 +121,15 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str
 def _asked(run: Mapping[str, Any], config: Mapping[str, Any]) -> _Table:
     budget, device = run["design"]["budget"], load_device(run["design"]["device"])
     latency = "no limit" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
+    family = config["design"]["family"]
+    space = "derived from the teacher" if family == FROM_TEACHER else f"family {family}"
     rows = [
         ("data", config["data"]["source"]),
         ("device", f"{device.title}: {device.core}, {device.clock_mhz:g} MHz"),
         ("flash for the model", f"{budget['flash_bytes']:,} B"),
         ("RAM for the tensor arena", f"{budget['ram_bytes']:,} B"),
         ("one inference", latency),
-        ("student", f"family {config['design']['family']}, {config['convert']['quantize']}"),
+        ("student", f"{space}, {config['convert']['quantize']}"),
     ]
     return _Table(("", ""), rows, frozenset({0, 1}))
 

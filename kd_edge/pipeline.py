@@ -18,8 +18,9 @@ from kd_edge.devices import load_device
 from kd_edge.export import convert_for
 from kd_edge.files import write_bytes, write_json, write_model
 from kd_edge.halting import EarlyHalting
+from kd_edge.heritage import Heritage
 from kd_edge.lowering import lower
-from kd_edge.space import StudentSpace
+from kd_edge.space import FROM_TEACHER, StudentSpace
 from kd_edge.teacher import build_teacher, load_teacher
 from kd_edge.training import Recipe, accuracy, classified_right, distill, epochs_shown, summary, train
 from kd_edge.tuner import design
@@ -98,10 +99,22 @@ class _Job:
         self._device = load_device(config.budget.device)
         self._budget = config.budget.budget(self._device)
         self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
-        self._space = StudentSpace.family(config.design.family, self._data.input_shape, self._data.num_classes)
+        self._space = self._make_space()
         # Says that nothing fits before a teacher is trained.
         self._space.screen(CostModel(self._device), self._budget, seed=config.seed)
         self._fingerprint = hashlib.sha256(_content(self._data)).hexdigest()
+
+    def _make_space(self) -> StudentSpace:
+        if self._config.design.family == FROM_TEACHER:
+            # A teacher that is yet to be trained has its architecture already.
+            return StudentSpace.from_teacher(self._start_teacher())
+        return StudentSpace.family(self._config.design.family, self._data.input_shape, self._data.num_classes)
+
+    def _start_teacher(self) -> keras.Model:
+        wanted, data = self._config.teacher, self._data
+        if wanted.path is not None:
+            return load_teacher(wanted.path, data)
+        return build_teacher(data.input_shape, data.num_classes, width=wanted.width)
 
     def stage(self, name: str) -> dict[str, Any]:
         """Return what a stage gave, from its file where nothing that shapes it has changed since."""
@@ -134,14 +147,12 @@ class _Job:
         }
 
     def _stage_teacher(self) -> dict[str, Any]:
-        wanted, data = self._config.teacher, self._data
+        wanted, teacher = self._config.teacher, self._start_teacher()
         if wanted.path is None:
-            teacher = build_teacher(data.input_shape, data.num_classes, width=wanted.width)
             recipe = self._recipe(wanted.epochs, wanted)
-            training = train(teacher, data, recipe, callbacks=[self._epochs("teacher", wanted.epochs)])
-            made = summary(training)
+            made = summary(train(teacher, self._data, recipe, callbacks=[self._epochs("teacher", wanted.epochs)]))
         else:
-            teacher, made = load_teacher(wanted.path, data), {"path": wanted.path}
+            made = {"path": wanted.path}
         write_model(self.folder / "teacher.keras", teacher)
         return made | self._judge(teacher)
 
@@ -234,8 +245,10 @@ class _Job:
 
     def _fresh_student(self) -> keras.Model:
         keras.utils.set_random_seed(self._config.seed)
-        saved = json.loads((self.folder / "stages" / "design.json").read_text())
-        return Blueprint.from_dict(saved["result"]["blueprint"]).to_keras()
+        designed = json.loads((self.folder / "stages" / "design.json").read_text())["result"]
+        if self._space.skeleton:
+            return Heritage(self._load("teacher.keras")).student(designed["chosen"]["values"], self._data.x_train)
+        return Blueprint.from_dict(designed["blueprint"]).to_keras()
 
     def _load(self, name: str) -> keras.Model:
         return keras.models.load_model(self.folder / name, compile=False)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, int | float]
 
+FROM_TEACHER = "from_teacher"
+"""Name of a space that is derived from a teacher."""
+
 
 @dataclass(frozen=True)
 class StudentSpace:
@@ -102,7 +105,7 @@ class StudentSpace:
             known = ", ".join(sorted(FAMILIES))
             raise ModelError(f"{error}; choose one of the general families instead (--family): {known}") from error
         return cls(
-            "from_teacher",
+            FROM_TEACHER,
             skeleton.shapes[0],
             skeleton.shapes[skeleton.output][-1],
             MappingProxyType(choices),

@@ -4,8 +4,10 @@ Parent and child talk through files in a temporary folder: `model.tflite`, `requ
 arrays, which are read without pickle.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +19,8 @@ import numpy as np
 
 from tflite_bench.errors import RunnerError
 from tflite_bench.process import Finished, one_line, run_process
+
+_PR_SET_PDEATHSIG = 1
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Handler = Callable[[Mapping[str, Any], bytes, list[Array]], tuple[Mapping[str, Any], Sequence[Array]]]
@@ -92,6 +96,7 @@ def serve(handler: Handler) -> None:
         handler: Called with the request's values, the model's bytes and the arrays; returns values and arrays.
             What it raises goes to the parent as a `RunnerError`.
     """
+    _die_with_parent()
     folder = Path(sys.argv[1])
     request = json.loads((folder / "request.json").read_text())
     try:
@@ -102,6 +107,12 @@ def serve(handler: Handler) -> None:
     partial = folder / "result.part"
     partial.write_text(json.dumps(dict(values)))
     partial.replace(folder / "result.json")
+
+
+def _die_with_parent() -> None:
+    """Have Linux end this process when the one that waits for it is gone, even if that was killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _run(module: str, folder: Path, time_limit_s: float) -> Finished:

@@ -24,6 +24,7 @@ from kd_edge.data import load_data
 from kd_edge.devices import load_device
 from kd_edge.document import make_document
 from kd_edge.errors import BudgetError, ConfigError, ModelError
+from kd_edge.heritage import inherit
 from kd_edge.pipeline import STAGES, paired_difference, run
 from kd_edge.report import write_run
 
@@ -87,6 +88,22 @@ def test_no_candidate_exceeds_the_budget_or_the_share_of_the_teacher(finished):
         assert candidate["cost"]["latency_ms"] <= 15
         assert candidate["cost"]["macs"] <= finished.stages["teacher"]["macs"] / 5
     assert design["chosen"]["accuracy"] == max(c["accuracy"] for c in design["candidates"])
+
+
+def test_a_student_derived_from_the_teacher_starts_from_its_weights(waves_npz, tmp_path):
+    config = replace(
+        small_config(waves_npz),
+        teacher=TeacherConfig(width=8, epochs=1),
+        design=DesignConfig("from_teacher", trials=1, epochs=1, teacher_ratio=2.0),
+        distill=DistillConfig("none", epochs=1, learning_rate=1e-12),
+    )
+    done = run(config, tmp_path)
+    assert done.stages["design"]["space"] == "from_teacher"
+    teacher = keras.models.load_model(tmp_path / "teacher.keras", compile=False)
+    start = inherit(teacher, done.stages["design"]["chosen"]["values"])
+    student = keras.models.load_model(tmp_path / "student.keras", compile=False)
+    for variable, inherited in zip(student.trainable_variables, start.trainable_variables, strict=True):
+        np.testing.assert_allclose(variable, inherited, atol=1e-8)
 
 
 def test_the_baseline_is_the_same_student_for_the_same_epochs(finished):

@@ -1,6 +1,8 @@
 """run_child(): what happens to the child process becomes a result or a one-line error."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +67,18 @@ def test_a_hang_ends_at_the_time_limit_with_all_its_processes(
     body = f"p = subprocess.Popen(['sleep', '600']); open({str(pid_file)!r}, 'w').write(str(p.pid)); time.sleep(600)"
     with pytest.raises(ChildError, match="did not end within 3 s and was stopped"):
         run_child(child_module(body), {}, model=b"", time_limit_s=3)
+    assert has_ended(int(pid_file.read_text()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_child_ends_with_a_parent_that_is_killed(child_module: Callable[[str], str], tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    module = child_module(f"open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)")
+    call = f"from tflite_bench.child import run_child; run_child({module!r}, {{}}, model=b'', time_limit_s=600)"
+    with subprocess.Popen([sys.executable, "-c", call], env=os.environ | {"PYTHONPATH": str(tmp_path)}) as parent:
+        while not (pid_file.is_file() and pid_file.read_text()):
+            time.sleep(0.05)
+        parent.kill()
     assert has_ended(int(pid_file.read_text()))
 
 
