@@ -5,7 +5,9 @@ The unseen networks are students of kd_edge's families, converted from Keras (ne
 the models given as files. Each is measured before and after the calibration; as there, the lower median counts, and
 `repeat` shows how far the two are apart.
 
-    tools/bench_calibration.py ../shared/models/*.tflite > docs/results/calibration_host.json
+    tools/bench_calibration.py ../shared/models/*.tflite
+
+writes docs/results/calibration_host.json and the tables of docs/calibration.md; about 7 minutes on a quiet machine.
 """
 
 import argparse
@@ -19,10 +21,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import zoo
+from page import fill
 
 from kd_edge import StudentSpace
 from kd_edge.conversion import convert
 from kd_edge.devices import load_device
+from kd_edge.files import write_json
 from kd_edge.latency import latency_ms
 from kd_edge.lowering import lower
 from tflite_bench.calibration import calibrate
@@ -34,6 +38,9 @@ from tflite_bench.model import read_model
 from tflite_bench.timing import Plan
 from tflite_bench.work import count_work
 
+ROOT = Path(__file__).parent.parent
+REPORT = ROOT / "docs" / "results" / "calibration_host.json"
+PAGE = ROOT / "docs" / "calibration.md"
 _FAMILIES = {"ds_cnn": [(49, 10, 1), (128, 6), (64, 64, 3)], "resnet": [(32, 32, 3), (100, 3)], "mlp": [(32,), (640,)]}
 _PER_SHAPE = 2
 # From here on the work of the ops decides, not the calls.
@@ -46,8 +53,18 @@ def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", type=Path, nargs="*")
+    parser.add_argument("--only-render", action="store_true", help="write the page from the results that are there")
     args = parser.parse_args()
-    unseen = [*students(), *zoo_networks(), *((path.name, path.read_bytes()) for path in args.models)]
+    if not args.only_render:
+        write_json(REPORT, compare(args.models))
+    result = json.loads(REPORT.read_text())
+    fill(PAGE, "summary", summary_table(result))
+    fill(PAGE, "networks", network_table(result))
+
+
+def compare(models: list[Path]) -> dict[str, object]:
+    """Calibrate, measure and predict."""
+    unseen = [*students(), *zoo_networks(), *((path.name, path.read_bytes()) for path in models)]
     before = {name: measure(name, content) for name, content in unseen}
     calibration = calibrate(LiteRTRunner(), progress=lambda name: print(name, file=sys.stderr))
     rows = []
@@ -58,7 +75,7 @@ def main() -> None:
             if before[name] is not None:
                 times = (before[name], measure(name, content))
                 rows.append(row(name, content, min(times), times, device))
-    print(json.dumps(document(calibration, rows), indent=2))
+    return document(calibration, rows)
 
 
 def students() -> Iterator[tuple[str, bytes]]:
@@ -139,6 +156,55 @@ def document(calibration: object, rows: list[dict[str, object]]) -> dict[str, ob
         "median_error": round(float(np.median(errors)), 4),
         "networks": rows,
     }
+
+
+def summary_table(result: dict[str, object]) -> str:
+    """Return how far the predictions are off, as Markdown."""
+    rows = list(result["networks"])
+    covered = [row for row in rows if row["covered"]]
+    parts = {
+        "int8, operators that the calibration covers": [row for row in covered if not _is_float(row)],
+        "float32, operators that the calibration covers": [row for row in covered if _is_float(row)],
+        "both": covered,
+        "both, from 10 us on": [row for row in covered if row["measured_ms"] >= _LONG_MS],
+        "all, also those that it does not cover": rows,
+    }
+    machine, spread = result["machine"], 1 + result["calibration"]["error_percent"] / 100
+    lines = [
+        f"Measured on {result['date']} on {machine['cpu']}, {machine['num_cores']} cores, one thread, load "
+        f"{machine['load_average']}, with ai-edge-litert {result['versions']['ai-edge-litert']} and XNNPACK:",
+        "",
+        "| networks | mean error | median error | mean of predicted / measured | number |",
+        "|---|---|---|---|---|",
+    ]
+    for name, part in parts.items():
+        errors = np.array([row["error"] for row in part])
+        size = np.abs(errors)
+        lines.append(f"| {name} | {size.mean():.1%} | {np.median(size):.1%} | {1 + errors.mean():.2f} | {len(part)} |")
+    inside = sum(1 / spread <= 1 + row["error"] <= spread for row in covered)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Among its own {result['calibration']['networks']} networks, each predicted from all others, the mean "
+            f"error is {result['calibration']['held_out_mean_error']:.1%}; 90 % are within a factor of {spread:.2f}, "
+            f"which is what the profile states as its error. Of the {len(covered)} covered networks above, {inside} "
+            "lie within it.",
+        ]
+    )
+
+
+def network_table(result: dict[str, object]) -> str:
+    """Return every network as a row of Markdown."""
+    lines = ["| network | measured ms | predicted ms | error | |", "|---|---|---|---|---|"]
+    for row in result["networks"]:
+        name, covers = row["network"].removesuffix(".tflite"), "" if row["covered"] else "not covered"
+        lines.append(f"| {name} | {row['measured_ms']} | {row['predicted_ms']} | {row['error']:+.1%} | {covers} |")
+    return "\n".join(lines)
+
+
+def _is_float(row: dict[str, object]) -> bool:
+    return str(row["network"]).removesuffix(".tflite").endswith(("none", "float"))
 
 
 if __name__ == "__main__":
