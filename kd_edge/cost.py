@@ -98,16 +98,15 @@ class CostModel:
         Args:
             graph: The network as the converter will emit it, from `Blueprint.to_graph()` or `lower()`.
         """
-        tensors, ops = self._book.look_up(graph)
-        scratch = [(step, size) for step, op in enumerate(ops, start=1) for size in op.scratch]
-        persistent = persistent_bytes(graph, [op.structures for op in ops], self._layout, num_scratch=len(scratch))
-        nonpersistent = planned_bytes(graph, [tensor.arena_bytes for tensor in tensors], scratch)
-        latency_ms = sum([op.latency_ms for op in ops]) + inference_ms(graph, self.device)
-        parts = sum([op.flash_bytes for op in ops]) + sum([tensor.flash_bytes for tensor in tensors])
+        facts = self._book.look_up(graph)
+        scratch = [(step, size) for step, sizes in enumerate(facts.scratch, start=1) for size in sizes]
+        persistent = persistent_bytes(graph, facts.structures, self._layout, num_scratch=len(scratch))
+        nonpersistent = planned_bytes(graph, facts.arena_bytes, scratch)
+        latency_ms = sum(facts.latency_ms) + inference_ms(graph, self.device)
         return Cost(
-            macs=sum([op.macs for op in ops]),
-            params=sum([tensor.params for tensor in tensors]),
-            flash_bytes=file_bytes(graph, parts),
+            macs=sum(facts.macs),
+            params=sum(facts.params),
+            flash_bytes=file_bytes(graph, sum(facts.tensor_flash_bytes) + sum(facts.op_flash_bytes)),
             arena_bytes=persistent + nonpersistent,
             arena_persistent_bytes=persistent,
             arena_nonpersistent_bytes=nonpersistent,

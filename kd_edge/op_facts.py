@@ -1,7 +1,6 @@
 """What single ops and tensors add to a network's cost, remembered: the candidates of a search share nearly all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kd_edge.devices import DeviceProfile
@@ -15,19 +14,20 @@ from kd_edge.structures import Layout, OpStructures, op_structures
 _MAX_KEPT = 2**15
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TensorFacts:
-    """What one tensor adds to the cost of its network; one object for all tensors of a shape and dtype.
+class TensorFacts(NamedTuple):
+    """What one tensor adds to the cost of its network.
 
     Attributes:
         flash_bytes: Its bytes in the file.
         arena_bytes: Its bytes in the plan of the arena, if it is an activation.
         params: How many parameters it holds.
+        number: Tells it from tensors of other shapes and dtypes.
     """
 
     flash_bytes: int
     arena_bytes: int
     params: int
+    number: int
 
 
 class OpFacts(NamedTuple):
@@ -48,8 +48,21 @@ class OpFacts(NamedTuple):
     structures: OpStructures
 
 
-# Stands for an optional input that an op does without.
-_ABSENT = TensorFacts(0, 0, 0)
+class Facts(NamedTuple):
+    """The facts of a network's tensors and ops in columns, in the graph's order; see `TensorFacts` and `OpFacts`."""
+
+    tensor_flash_bytes: tuple[int, ...]
+    arena_bytes: tuple[int, ...]
+    params: tuple[int, ...]
+    macs: tuple[int, ...]
+    latency_ms: tuple[float, ...]
+    op_flash_bytes: tuple[int, ...]
+    scratch: tuple[tuple[int, ...], ...]
+    structures: tuple[OpStructures, ...]
+
+
+# The number of an optional input that an op does without.
+_ABSENT = -1
 
 
 class FactBook:
@@ -68,33 +81,37 @@ class FactBook:
         self._tensors: dict[Tensor, TensorFacts] = {}
         self._ops: dict[tuple[object, ...], OpFacts] = {}
 
-    def look_up(self, graph: Graph) -> tuple[list[TensorFacts], list[OpFacts]]:
-        """Return the facts of a network's tensors and of its ops, both in the graph's order."""
+    def look_up(self, graph: Graph) -> Facts:
+        """Return the facts of a network."""
         if len(self._tensors) + len(self._ops) > _MAX_KEPT:
             self._tensors.clear()
             self._ops.clear()
         try:
             tensors = [self._tensors[tensor] for tensor in graph.tensors]
         except KeyError:
-            tensors = [self._tensors.setdefault(tensor, _tensor_facts(tensor)) for tensor in graph.tensors]
+            tensors = [self._tensors.get(tensor) or self._add_tensor(tensor) for tensor in graph.tensors]
+        *facts, numbers = zip(*tensors, strict=True) if tensors else [()] * 4
         # The last place is that of the index -1.
-        at = [*tensors, _ABSENT]
+        at = (*numbers, _ABSENT)
         keys = [(op[0], len(op[1]), *[at[i] for i in op[1]], *[at[i] for i in op[2]]) for op in graph.ops]
         try:
-            return tensors, [self._ops[key] for key in keys]
+            ops = [self._ops[key] for key in keys]
         except KeyError:
             pairs = zip(keys, graph.ops, strict=True)
-            return tensors, [self._ops.setdefault(key, self._op_facts(graph.tensors, op)) for key, op in pairs]
+            ops = [self._ops.get(key) or self._add_op(key, graph.tensors, op) for key, op in pairs]
+        return Facts(*facts, *(zip(*ops, strict=True) if ops else [()] * 5))
 
-    def _op_facts(self, tensors: Sequence[Tensor], op: Op) -> OpFacts:
-        return OpFacts(
+    def _add_tensor(self, tensor: Tensor) -> TensorFacts:
+        size = aligned(tensor.num_bytes)
+        facts = TensorFacts(tensor_flash_bytes(tensor), size, tensor.num_params, len(self._tensors))
+        return self._tensors.setdefault(tensor, facts)
+
+    def _add_op(self, key: tuple[object, ...], tensors: Sequence[Tensor], op: Op) -> OpFacts:
+        facts = OpFacts(
             macs=macs_of(tensors, op),
             latency_ms=op_latency_ms(tensors, op, self._device),
             flash_bytes=op_flash_bytes(op),
             scratch=scratch_bytes(tensors, op, kernels=self._kernels),
             structures=op_structures(tensors, op, self._layout),
         )
-
-
-def _tensor_facts(tensor: Tensor) -> TensorFacts:
-    return TensorFacts(tensor_flash_bytes(tensor), aligned(tensor.num_bytes), tensor.num_params)
+        return self._ops.setdefault(key, facts)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from math import prod
 
 from kd_edge.graph import Graph, Op, Tensor
@@ -104,15 +103,19 @@ def planned_bytes(graph: Graph, sizes: Sequence[int], scratch: Sequence[tuple[in
     total = 0
     for size, _, first, last in sorted(_buffers(graph, sizes, scratch), reverse=True):
         steps = alive[first : last + 1]
+        beside = steps[0]
+        for step in steps[1:]:
+            beside = beside + step
         offset = 0
-        for start, stop in sorted(steps[0] if first == last else chain.from_iterable(steps)):
+        for start, stop in sorted(beside):
             if start - offset >= size:
                 break
             if stop > offset:
                 offset = stop
         stop = offset + size
+        placed = (offset, stop)
         for step in steps:
-            step.append((offset, stop))
+            step.append(placed)
         if stop > total:
             total = stop
     return total

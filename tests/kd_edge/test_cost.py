@@ -78,9 +78,9 @@ def test_an_absent_bias_is_not_taken_for_the_last_tensor() -> None:
     used = Graph(tensors, (dense._replace(inputs=(0, 1, 3)),), (0,), (2,))
     model = CostModel(load_device("esp32"))
     book = model._book
-    facts = [book.look_up(graph)[1][0] for graph in (used, without, unused)]
-    assert facts[1] is facts[2]
-    assert facts[0] is not facts[1]
+    used, without, unused = (book.look_up(graph).structures[0] for graph in (used, without, unused))
+    assert without is unused
+    assert used is not without
 
 
 def test_what_is_remembered_is_bounded(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
