@@ -55,7 +55,7 @@ BOARDS = (
     ("nucleo-g0b1re", 10.0),
     ("nrf52840", 10.0),
     ("nucleo-l4r5zi", 5.0),
-    ("stm32f746", 2.0),
+    ("stm32f746", 1.0),
     ("pixel-3a", 1.0),
 )
 
