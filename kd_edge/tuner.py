@@ -30,8 +30,9 @@ from kd_edge.space import Screening, StudentSpace, Values
 from kd_edge.targets import SoftTargets, soft_targets
 from kd_edge.training import Recipe, distill
 
-# Of the candidates that fit, the half with fewer MACs is not trained: larger ones are usually better.
-SCREENED_OUT = 0.5
+# Of the candidates that fit, this share, those with fewer MACs, is not trained: the largest are usually the best
+# (`tools/bench_design.py size`).
+SCREENED_OUT = 0.8
 
 # Random draws for one trial; where so few fit, those that the screening found are taken.
 _MAX_DRAWS = 500
@@ -127,7 +128,7 @@ def design(
 ) -> Design | None:
     """Find the best student of a space that fits a budget.
 
-    Thousands of networks are costed without building one; of those that fit, the larger half is searched by
+    Thousands of networks are costed without building one; of those that fit, the fifth with most MACs is searched by
     keras-tuner, and only these are built and trained, from the teacher's weights where the space is derived from it. An
     interrupted search resumes from `directory`, which also keeps `student.keras`, the chosen student as it was trained.
 
