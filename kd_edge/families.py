@@ -4,7 +4,7 @@ Students end in logits and use only ops that TFLM, CMSIS-NN and the C code gener
 as images of width 1, which needs fewer ops in TFLite than Conv1D.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -24,6 +24,7 @@ from kd_edge.layers import (
 Values = Mapping[str, int | float]
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
+Widths = Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,16 @@ class Family:
         choices: The values that each hyperparameter may take, from the cheapest network to the dearest.
         channel_choices: Those that change nothing but numbers of channels, and never make fewer when they grow.
         ranks: Numbers of dimensions that a sample may have.
-        draw: Makes a network of the shape of a sample, the number of classes, and one value of each choice.
+        widths: Returns the numbers of channels that belong to one value of each choice.
+        draw: Makes a network of the shape of a sample, the number of classes, one value of each choice, of which it
+            reads no `channel_choices`, and the numbers of channels.
     """
 
     choices: Mapping[str, tuple[int | float, ...]]
     channel_choices: frozenset[str]
     ranks: tuple[int, ...]
-    draw: Callable[[Shape, int, Values], Blueprint]
+    widths: Callable[[Values], Widths]
+    draw: Callable[[Shape, int, Values, Widths], Blueprint]
 
 
 class _Drawing:
@@ -57,9 +61,9 @@ class _Drawing:
         """Return a window or stride of the given size, which a sequence has along time only."""
         return (size, 1) if self.is_sequence else (size, size)
 
-    def convolve(self, width: float, kernel: int, stride: int = 1, *, source: int | None = None) -> int:
+    def convolve(self, width: int, kernel: int, stride: int = 1, *, source: int | None = None) -> int:
         """Add a convolution with batch normalization."""
-        layer = Conv2D(_channels(width), self.pair(kernel), self.pair(stride), "same", use_bias=False)
+        layer = Conv2D(width, self.pair(kernel), self.pair(stride), "same", use_bias=False)
         self.sketch.add(layer, *(() if source is None else (source,)))
         if source is None:
             self._slide(self.pair(stride))
@@ -92,31 +96,35 @@ def _channels(width: float) -> int:
     return max(4, 4 * round(width / 4))
 
 
-def _ds_cnn(input_shape: Shape, num_classes: int, values: Values) -> Blueprint:
+def _growing(values: Values, count: int) -> list[int]:
+    """Return numbers of channels that grow by a factor."""
+    width, growth = float(values["width"]), float(values["growth"])
+    return [_channels(width * growth**place) for place in range(count)]
+
+
+def _ds_cnn(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -> Blueprint:
     """Draw a DS-CNN in the manner of *Hello Edge* (arXiv 1711.07128): a convolution, then separable blocks."""
-    drawing, width = _Drawing(input_shape), float(values["width"])
-    drawing.convolve(width, int(values["stem_kernel"]), int(values["stem_stride"]))
+    drawing = _Drawing(input_shape)
+    drawing.convolve(widths[0], int(values["stem_kernel"]), int(values["stem_stride"]))
     drawing.activate()
-    for block in range(int(values["num_blocks"])):
+    for block, width in enumerate(widths[1:]):
         drawing.convolve_depthwise(int(values["kernel"]), 2 if block < values["num_strided"] else 1)
-        width *= values["growth"]
         drawing.convolve(width, 1)
         drawing.activate()
     return drawing.finish(num_classes)
 
 
-def _resnet(input_shape: Shape, num_classes: int, values: Values) -> Blueprint:
+def _resnet(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -> Blueprint:
     """Draw a residual network (arXiv 1512.03385): blocks of two convolutions, the width growing with each stage."""
-    drawing, width, kernel = _Drawing(input_shape), float(values["width"]), int(values["kernel"])
-    drawing.convolve(width, kernel, int(values["stem_stride"]))
+    drawing, kernel = _Drawing(input_shape), int(values["kernel"])
+    drawing.convolve(widths[0], kernel, int(values["stem_stride"]))
     drawing.activate()
-    for stage in range(int(values["num_stages"])):
+    for stage, width in enumerate(widths):
         _residual(drawing, width, kernel, 2 if stage else 1, projects=stage > 0)
-        width *= values["growth"]
     return drawing.finish(num_classes)
 
 
-def _residual(drawing: _Drawing, width: float, kernel: int, stride: int, *, projects: bool) -> None:
+def _residual(drawing: _Drawing, width: int, kernel: int, stride: int, *, projects: bool) -> None:
     shortcut = drawing.sketch.last
     drawing.convolve(width, kernel, stride)
     drawing.activate()
@@ -127,55 +135,59 @@ def _residual(drawing: _Drawing, width: float, kernel: int, stride: int, *, proj
     drawing.activate()
 
 
-def _mobilenet(input_shape: Shape, num_classes: int, values: Values) -> Blueprint:
+def _mobilenet(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -> Blueprint:
     """Draw a network of inverted residuals (arXiv 1801.04381) with linear bottlenecks and ReLU.
 
     Each stage begins with a stride of 2 and has a second block, which adds its input, where `depth` is 2.
     """
-    drawing, width = _Drawing(input_shape), float(values["width"])
-    drawing.convolve(width, 3, int(values["stem_stride"]))
+    drawing, count = _Drawing(input_shape), int(values["num_stages"])
+    drawing.convolve(widths[0], 3, int(values["stem_stride"]))
     drawing.activate()
-    for _ in range(int(values["num_stages"])):
+    for width, expanded in zip(widths[:count], widths[count:], strict=False):
         for block in range(int(values["depth"])):
             source = drawing.sketch.last
-            drawing.convolve(width * values["expansion"], 1)
+            drawing.convolve(expanded, 1)
             drawing.activate()
             drawing.convolve_depthwise(int(values["kernel"]), 1 if block else 2)
             branch = drawing.convolve(width, 1)
             if block:
                 drawing.sketch.add(Add(), branch, source)
-        width *= values["growth"]
-    drawing.convolve(width * 2, 1)
+    drawing.convolve(widths[-1], 1)
     drawing.activate()
     return drawing.finish(num_classes)
 
 
-def _tcn(input_shape: Shape, num_classes: int, values: Values) -> Blueprint:
+def _mobilenet_widths(values: Values) -> list[int]:
+    """Return the widths of the stages, their expanded ones, and that of the last convolution."""
+    count, width, growth = int(values["num_stages"]), float(values["width"]), float(values["growth"])
+    expanded = [_channels(width * growth**place * values["expansion"]) for place in range(count)]
+    return [*_growing(values, count), *expanded, _channels(2 * width * growth**count)]
+
+
+def _tcn(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -> Blueprint:
     """Draw a temporal residual network in the manner of TC-ResNet (arXiv 1904.03814): features are channels.
 
     A stage halves the time; strides, not dilations, make the field of view grow, since dilated convolutions cost more
     in TFLM and the C generators do not have them. A spectrogram's bands become the channels of the first convolution.
     """
     steps, channels = input_shape[0], input_shape[1] * (input_shape[2] if len(input_shape) == 3 else 1)
-    drawing, width, kernel = _Drawing((steps, channels)), float(values["width"]), int(values["kernel"])
+    drawing, kernel = _Drawing((steps, channels)), int(values["kernel"])
     if len(input_shape) == 3:
         drawing.sketch = Sketch(input_shape)
         drawing.sketch.add(Reshape((steps, 1, channels)))
-    drawing.convolve(width, int(values["stem_kernel"]), int(values["stem_stride"]))
+    drawing.convolve(widths[0], int(values["stem_kernel"]), int(values["stem_stride"]))
     drawing.activate()
-    for _ in range(int(values["num_stages"])):
-        width *= values["growth"]
+    for width in widths[1:]:
         _residual(drawing, width, kernel, 2, projects=True)
     return drawing.finish(num_classes)
 
 
-def _mlp(input_shape: Shape, num_classes: int, values: Values) -> Blueprint:
-    sketch, width = Sketch(input_shape), float(values["width"])
+def _mlp(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -> Blueprint:
+    sketch = Sketch(input_shape)
     if len(input_shape) > 1:
         sketch.add(Flatten())
-    for _ in range(int(values["num_layers"])):
-        sketch.add(Dense(_channels(width), activation="relu"))
-        width *= values["growth"]
+    for width in widths:
+        sketch.add(Dense(width, activation="relu"))
     return sketch.blueprint(sketch.add(Dense(num_classes)))
 
 
@@ -193,6 +205,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             },
             frozenset({"width", "growth"}),
             (2, 3),
+            lambda values: _growing(values, int(values["num_blocks"]) + 1),
             _ds_cnn,
         ),
         "resnet": Family(
@@ -205,6 +218,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             },
             frozenset({"width", "growth"}),
             (2, 3),
+            lambda values: _growing(values, int(values["num_stages"])),
             _resnet,
         ),
         "mobilenet": Family(
@@ -219,6 +233,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             },
             frozenset({"width", "growth", "expansion"}),
             (2, 3),
+            _mobilenet_widths,
             _mobilenet,
         ),
         "tcn": Family(
@@ -232,6 +247,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             },
             frozenset({"width", "growth"}),
             (2, 3),
+            lambda values: _growing(values, int(values["num_stages"]) + 1),
             _tcn,
         ),
         "mlp": Family(
@@ -242,6 +258,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             },
             frozenset({"width", "growth"}),
             (1, 2, 3),
+            lambda values: _growing(values, int(values["num_layers"])),
             _mlp,
         ),
     }

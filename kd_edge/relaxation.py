@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.blueprint import Blueprint
 from kd_edge.cost import Cost, CostModel
+from kd_edge.graph import Graph
 
 Values = Mapping[str, int | float]
 _Objective = Callable[[Cost], Any]
@@ -30,14 +30,14 @@ class Question:
     Attributes:
         choices: The values that each hyperparameter may take, from the cheapest network to the dearest.
         channel_choices: Those that change nothing but numbers of channels.
-        draw: Makes the network that belongs to one value of each choice.
+        render: Returns the graph of the network that belongs to one value of each choice.
         cost_model: Computes the costs.
         limits: The largest value of some of a `Cost`'s figures, by their names.
     """
 
     choices: Mapping[str, tuple[int | float, ...]]
     channel_choices: frozenset[str]
-    draw: Callable[[Values], Blueprint]
+    render: Callable[[Values], Graph]
     cost_model: CostModel
     limits: Mapping[str, float]
     _costs: dict[tuple[int | float, ...], Cost] = field(default_factory=dict, repr=False)
@@ -46,7 +46,7 @@ class Question:
         """Return the cost of one network."""
         key = tuple(values.values())
         if key not in self._costs:
-            self._costs[key] = self.cost_model.estimate(self.draw(values).to_graph())
+            self._costs[key] = self.cost_model.estimate(self.render(values))
         return self._costs[key]
 
     def worst_ratio(self, cost: Cost) -> float:
@@ -183,7 +183,7 @@ def _proved(question: Question, answer: Answer) -> Answer:
 
 def _may_fit(question: Question, values: Values) -> bool:
     """Return whether a network with more channels than this one might fit."""
-    graph = question.draw(values).to_graph()
+    graph = question.render(values)
     cost = question.cost_model.estimate(graph)
     least = {name: float(getattr(cost, name)) for name in question.limits}
     if "arena_bytes" in least:

@@ -65,21 +65,35 @@ def teacher_values(choices: Mapping[str, Sequence[int | float]]) -> dict[str, in
     return {name: 1.0 if name.startswith("width") else options[-1] for name, options in choices.items()}
 
 
-def shrink(skeleton: Skeleton, values: Values) -> Shrunk:
+def group_widths(skeleton: Skeleton, values: Values) -> tuple[int, ...]:
+    """Return the number of channels of each free group that belongs to one value of each of `shrink_choices`."""
+    width = float(values.get("width", 1.0))
+    return tuple(
+        _width(skeleton.channels.widths[group], width * float(values.get(f"width_{group}", 1.0)))
+        for group in skeleton.channels.free
+    )
+
+
+def shrink(skeleton: Skeleton, values: Values, widths: Sequence[int] | None = None) -> Shrunk:
     """Return the student that belongs to one value of each of `shrink_choices`.
 
     Widths are rounded to multiples of 4, at least 4, at most the teacher's. A separable convolution has neither
     batch normalization nor activation between its parts, as in Xception (arXiv 1610.02357), which found that best, and
     as in Keras' SeparableConv2D; so a standard convolution's weights can be handed on to it. Windows of layers without
     padding are clamped to what is left of their input, and pooling over the whole image stays so at any size.
+
+    Args:
+        skeleton: The teacher.
+        values: One value of each choice.
+        widths: Numbers of channels of the free groups, instead of those that belong to the values.
     """
-    return _Draft(skeleton, values).result()
+    return _Draft(skeleton, values, group_widths(skeleton, values) if widths is None else widths).result()
 
 
 class _Draft:
     """One student while it is drawn, node by node of the skeleton."""
 
-    def __init__(self, skeleton: Skeleton, values: Values) -> None:
+    def __init__(self, skeleton: Skeleton, values: Values, widths: Sequence[int]) -> None:
         self._skeleton = skeleton
         self._cap = int(values.get("kernel", 1 << 30))
         self._splits = bool(values.get("separable", 0))
@@ -87,7 +101,9 @@ class _Draft:
         dropped = [span for i, span in enumerate(skeleton.spans) if values.get(f"drop_{i}", 0)]
         self._bypassed = {node: a for a, b in dropped for node in range(a + 1, b + 1)}
         self._roots = _unite(skeleton, dropped)
-        self._widths = [_width(skeleton, group, values) for group in range(len(self._roots))]
+        self._widths = list(skeleton.channels.widths)
+        for group, width in zip(skeleton.channels.free, widths, strict=True):
+            self._widths[group] = width
         self._nodes: list[Node] = []
         self._origins: list[tuple[int, str]] = []
         self._places: list[int] = []
@@ -195,9 +211,5 @@ def _unite(skeleton: Skeleton, dropped: Sequence[tuple[int, int]]) -> list[int]:
     return roots
 
 
-def _width(skeleton: Skeleton, group: int, values: Values) -> int:
-    full = skeleton.channels.widths[group]
-    if group in skeleton.channels.fixed:
-        return full
-    factor = float(values.get("width", 1.0)) * float(values.get(f"width_{group}", 1.0))
+def _width(full: int, factor: float) -> int:
     return min(full, max(4, 4 * round(full * factor / 4))) if factor < 1 else full

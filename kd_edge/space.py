@@ -3,7 +3,7 @@
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from types import MappingProxyType
@@ -16,10 +16,12 @@ from kd_edge.budget import Budget
 from kd_edge.cost import CostModel
 from kd_edge.errors import BudgetError, ConfigError, ModelError, nearest
 from kd_edge.families import FAMILIES
+from kd_edge.graph import Graph
 from kd_edge.lowering import read_layers
 from kd_edge.relaxation import Question, find_fitting
-from kd_edge.shrink import shrink, shrink_choices
+from kd_edge.shrink import group_widths, shrink, shrink_choices
 from kd_edge.skeleton import Skeleton, find_skeleton
+from kd_edge.template import GraphTemplate
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +50,8 @@ class StudentSpace:
     num_classes: int
     choices: Mapping[str, tuple[int | float, ...]]
     channel_choices: frozenset[str]
-    _draw: Callable[[Values], Blueprint] = field(repr=False)
+    _widths: Callable[[Values], Sequence[int]] = field(repr=False)
+    _draw: Callable[[Values, Sequence[int]], Blueprint] = field(repr=False)
     skeleton: Skeleton | None = field(default=None, repr=False)
 
     @classmethod
@@ -73,7 +76,8 @@ class StudentSpace:
                 f"{shape}; use the family 'mlp'"
             )
         draw = functools.partial(family.draw, shape, num_classes)
-        return cls(name, shape, num_classes, MappingProxyType(dict(family.choices)), family.channel_choices, draw)
+        choices = MappingProxyType(dict(family.choices))
+        return cls(name, shape, num_classes, choices, family.channel_choices, family.widths, draw)
 
     @classmethod
     def from_teacher(cls, teacher: "keras.Model | Blueprint") -> "StudentSpace":
@@ -110,7 +114,8 @@ class StudentSpace:
             skeleton.shapes[skeleton.output][-1],
             MappingProxyType(choices),
             frozenset(choice for choice in choices if choice.startswith("width")),
-            lambda values: shrink(skeleton, values).blueprint,
+            functools.partial(group_widths, skeleton),
+            lambda values, widths: shrink(skeleton, values, widths).blueprint,
             skeleton,
         )
 
@@ -121,7 +126,34 @@ class StudentSpace:
 
     def blueprint(self, values: Values) -> Blueprint:
         """Return the network that belongs to one value of each choice."""
-        return self._draw(values)
+        return self._draw(values, self._widths(values))
+
+    def graph(self, values: Values) -> Graph:
+        """Return `blueprint(values).to_graph()`, faster: networks that differ in channels alone share a template."""
+        structure = tuple([values[name] for name in self._structural])
+        widths = self._widths(values)
+        template = self._templates.get(structure)
+        if template is None:
+            fixed = dict(values)
+            template = GraphTemplate(lambda widths: self._draw(fixed, widths).to_graph(), len(widths))
+            self._templates[structure] = template
+        return template.fill(widths)
+
+    @functools.cached_property
+    def _structural(self) -> tuple[str, ...]:
+        return tuple(name for name in self.choices if name not in self.channel_choices)
+
+    @functools.cached_property
+    def _templates(self) -> dict[tuple[int | float, ...], GraphTemplate]:
+        return {}
+
+    def samples(self, rng: np.random.Generator, num_samples: int) -> Iterator[dict[str, int | float]]:
+        """Draw many networks: of each one value of each choice, uniformly."""
+        columns = [
+            [options[place] for place in rng.integers(len(options), size=num_samples).tolist()]
+            for options in self.choices.values()
+        ]
+        return (dict(zip(self.choices, row, strict=True)) for row in zip(*columns, strict=True))
 
     def sample(self, rng: np.random.Generator) -> dict[str, int | float]:
         """Draw one value of each choice uniformly."""
@@ -151,9 +183,9 @@ class StudentSpace:
         """
         rng = np.random.default_rng(seed)
         drawn: dict[tuple[int | float, ...], Values] = {
-            tuple(values.values()): values for values in (self.sample(rng) for _ in range(num_samples))
+            tuple(values.values()): values for values in self.samples(rng, num_samples)
         }
-        costs = [cost_model.estimate(self.blueprint(values).to_graph()) for values in drawn.values()]
+        costs = [cost_model.estimate(self.graph(values)) for values in drawn.values()]
         over = [[*cost.excess(budget), *(["teacher_ratio"] if cost.macs > max_macs else [])] for cost in costs]
         feasible = [(cost.macs, v) for v, cost, o in zip(drawn.values(), costs, over, strict=True) if not o]
         feasible = sorted(feasible or [self._find_fitting(cost_model, budget, max_macs)], key=itemgetter(0))
@@ -168,7 +200,7 @@ class StudentSpace:
             "latency_ms": budget.latency_ms or math.inf,
             "macs": max_macs,
         }
-        question = Question(self.choices, self.channel_choices, self.blueprint, cost_model, limits)
+        question = Question(self.choices, self.channel_choices, self.graph, cost_model, limits)
         answer = find_fitting(question)
         if answer.values is None:
             raise BudgetError(f"no candidate of the space {self.name!r} fits the budget ({answer.explanation()}")

@@ -218,7 +218,7 @@ def _accept_large(
     least = screening.macs_quantile(SCREENED_OUT)
 
     def accepts(values: Values) -> bool:
-        cost = cost_model.estimate(space.blueprint(values).to_graph())
+        cost = cost_model.estimate(space.graph(values))
         return least <= cost.macs <= max_macs and cost.fits(budget)
 
     return accepts
@@ -231,7 +231,7 @@ def _result(
     for trial in oracle.trials.values():
         if trial.score is not None:
             values = {name: trial.hyperparameters.values[name] for name in space.choices}
-            cost = cost_model.estimate(space.blueprint(values).to_graph())
+            cost = cost_model.estimate(space.graph(values))
             trained.append(Candidate(values, cost, float(trial.score), trial.trial_id))
     candidates = sort_candidates(trained)
     return Design(

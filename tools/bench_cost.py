@@ -66,8 +66,8 @@ def test_draw_render_and_estimate_candidates(benchmark) -> None:
     rng = np.random.default_rng(0)
 
     def search() -> None:
-        for _ in range(NUM_GRAPHS):
-            model.estimate(space.blueprint(space.sample(rng)).to_graph())
+        for values in space.samples(rng, NUM_GRAPHS):
+            model.estimate(space.graph(values))
 
     benchmark(search)
     assert not {"tensorflow", "keras"} & sys.modules.keys()

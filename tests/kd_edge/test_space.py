@@ -1,6 +1,7 @@
 """Spaces of students and what screening them says."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def test_screening_counts_what_fits_and_orders_it_by_macs():
     tight = Budget(20_000, 8_000)
     screening = SPACE.screen(CostModel(BOARD), tight, num_samples=300, seed=1)
     rng = np.random.default_rng(1)
-    drawn = {tuple(SPACE.sample(rng).values()) for _ in range(300)}
+    drawn = {tuple(values.values()) for values in SPACE.samples(rng, 300)}
     costs = [
         CostModel(BOARD).estimate(SPACE.blueprint(dict(zip(SPACE.choices, v, strict=True))).to_graph()) for v in drawn
     ]
@@ -90,7 +91,7 @@ def test_a_space_of_too_many_structures_is_honestly_not_proved_empty():
     # The choices are drops of 3 blocks, splitting the stem is none, 3 strides.
     message = needs(space, Budget(10**6, 2500))
     assert "proved" in message
-    wide = StudentSpace("wide", space.input_shape, space.num_classes, space.choices, frozenset(), space.blueprint)
+    wide = replace(space, channel_choices=frozenset())
     assert re.search(r"\(not proved: none of [\d,]+ networks that a search costed\)", needs(wide, Budget(10**6, 2500)))
 
 
@@ -101,7 +102,7 @@ def test_a_space_of_too_many_structures_is_honestly_not_proved_empty():
 def test_the_nearest_budget_would_do_and_less_than_it_is_what_was_asked_for(name, budget):
     space = StudentSpace.from_teacher(TEACHERS[name]())
     question = Question(
-        space.choices, space.channel_choices, space.blueprint, CostModel(BOARD),
+        space.choices, space.channel_choices, space.graph, CostModel(BOARD),
         {"flash_bytes": budget.flash_bytes, "arena_bytes": budget.ram_bytes, "latency_ms": budget.latency_ms or 1e9},
     )  # fmt: skip
     answer = find_fitting(question)
@@ -109,11 +110,11 @@ def test_the_nearest_budget_would_do_and_less_than_it_is_what_was_asked_for(name
     for figure, need in answer.alone.items():
         assert need > question.limits[figure]
         relaxed = Question(
-            space.choices, space.channel_choices, space.blueprint, CostModel(BOARD), {**question.limits, figure: need}
+            space.choices, space.channel_choices, space.graph, CostModel(BOARD), {**question.limits, figure: need}
         )
         assert find_fitting(relaxed).values is not None
     every = {**question.limits, **answer.together}
-    relaxed = Question(space.choices, space.channel_choices, space.blueprint, CostModel(BOARD), every)
+    relaxed = Question(space.choices, space.channel_choices, space.graph, CostModel(BOARD), every)
     assert find_fitting(relaxed).values is not None
     message = needs(space, budget)
     assert re.search(r"one would fit with (flash|RAM|latency) [\d,.]+ (B|ms) \(\+[\d.]+ (kB|ms)\)", message)
