@@ -120,8 +120,8 @@ def _times(device: DeviceProfile, factor: float, source: str, *, quality: str, e
         int8=_times_costs(device.int8, factor),
         int16=device.int16 and _times_costs(device.int16, factor),
         float32=device.float32 and _times_costs(device.float32, factor),
-        int8_inference_cycles=device.int8_inference_cycles * factor,
-        float32_inference_cycles=device.float32_inference_cycles * factor,
+        int8_inference_cycles=_rounded(device.int8_inference_cycles * factor),
+        float32_inference_cycles=_rounded(device.float32_inference_cycles * factor),
         source=source,
         quality=quality,
         error_percent=error_percent,
@@ -133,7 +133,11 @@ def _times_costs(costs: KernelCosts, factor: float) -> KernelCosts:
 
 
 def _times_cost(cost: KernelCost, factor: float) -> KernelCost:
-    return KernelCost(*(float(f"{value * factor:.4g}") for value in astuple(cost)))
+    return KernelCost(*(_rounded(value * factor) for value in astuple(cost)))
+
+
+def _rounded(cycles: float) -> float:
+    return float(f"{cycles:.4g}")
 
 
 def _relative(like: str) -> DeviceProfile:

@@ -19,7 +19,7 @@ class Cost:
 
     Attributes:
         macs: Multiply-accumulate operations of one inference.
-        params: Weights and biases.
+        params: Weights, biases and other stored numbers; see `Graph.params`.
         flash_bytes: Size of the `.tflite` file.
         arena_bytes: Tensor arena of TFLM: the sum of the next two.
         arena_persistent_bytes: Structures that TFLM keeps for tensors and ops.

@@ -108,7 +108,7 @@ class DeviceProfile:
         pointer_bytes: 4 on microcontrollers, 8 on phones and PCs.
         int8_blocks: How many channels the int8 kernels take at once.
         float32_blocks: The same for the float kernels.
-        int8_inference_cycles: Clock cycles of one inference of an int8 network beside those of its ops.
+        int8_inference_cycles: Clock cycles of one inference of an int8 or int16 network beside those of its ops.
         float32_inference_cycles: The same for a float network.
     """
 

@@ -61,7 +61,7 @@ def _plain(value: Any) -> Any:
 def describe_machine() -> dict[str, Any]:
     """Return what a figure of time depends on, and the version of Python."""
     return {
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "num_cpus": os.cpu_count(),
         "python": platform.python_version(),

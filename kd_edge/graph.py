@@ -148,7 +148,7 @@ def macs_of(tensors: Sequence[Tensor], op: Op) -> int:
         tensors: The graph's tensors.
         op: One of its ops.
     """
-    if op.kind not in _MAC_KINDS:
+    if op.kind not in MAC_KINDS:
         return 0
     weights = tensors[op.inputs[1]].shape
     out = math.prod(tensors[op.outputs[0]].shape)
@@ -167,4 +167,4 @@ def name_bytes(length: int) -> int:
 
 
 _FLOATS = ("float16", "float32", "float64")
-_MAC_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
+MAC_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})

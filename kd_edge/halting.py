@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kd_edge.errors import ConfigError, nearest
-from kd_edge.halting_rules import HaltingRule, make_rule
+from kd_edge.halting_rules import Agreement, HaltingRule, make_rule
 from kd_edge.ledger import HaltingReport
 
 __all__ = ["EarlyHalting", "HaltingReport"]
@@ -25,7 +25,8 @@ class EarlyHalting(keras.callbacks.Callback):
         rule: `"agreement"` (the student gives the guide's answer for enough samples), `"plateau"` (the guide's
             divergence from the student stopped changing), `"epoch"` (after `start_from_epoch` epochs, whatever
             happens), or an object with the methods of `HaltingRule`. The default is the one that
-            `tools/study_halting.py` found.
+            `tools/study_halting.py` found for 6 to 40 classes. It needs an output with classes, and with two of them
+            is soon reached by chance: take `"plateau"` there.
         monitor: Name in the history of what the rule observes; by default the guide's divergence or agreement.
         min_delta: For `"plateau"`: the smallest relative change that counts. Defaults to 0.05.
         patience: Checks in a row that must call for halting. Defaults to 3 for `"plateau"`, else to 1.
@@ -85,6 +86,9 @@ class EarlyHalting(keras.callbacks.Callback):
         if self.guide not in (*self.model.guides, *self.model.halted):
             raise ConfigError(f"no guide {self.guide!r} to halt: expected one of {self.model.guides}; pass one")
 
+        if self.rule.metric == Agreement.metric:
+            _require_classes(self.model.student)
+
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Note the epoch."""
         self._restart(epoch)
@@ -121,3 +125,13 @@ class EarlyHalting(keras.callbacks.Callback):
         self.model.halt(self.guide, epoch=epoch, reason=reason)
         if self.verbose:
             print(f"Epoch {epoch}: {self.guide} halted: {reason}", file=sys.stderr)
+
+
+def _require_classes(student: keras.Model) -> None:
+    """Refuse to wait for an agreement on classes where no output has any; a subclassed model's are not known."""
+    outputs = getattr(student, "outputs", None)
+    if outputs and all((output.shape[-1] or 0) < 2 for output in outputs):
+        raise ConfigError(
+            "the rule 'agreement' never halts a guide of this student: expected an output of 2 classes or more, "
+            f"received the shapes {[tuple(output.shape) for output in outputs]}; use rule='plateau'"
+        )

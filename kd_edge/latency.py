@@ -6,7 +6,7 @@ from math import prod
 
 from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCost, KernelCosts
 from kd_edge.errors import ConfigError
-from kd_edge.graph import DTYPE_BYTES, Graph, Op, Tensor
+from kd_edge.graph import DTYPE_BYTES, MAC_KINDS, Graph, Op, Tensor
 
 _KERNELS = {
     "CONV_2D": "conv",
@@ -63,7 +63,8 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
 
     Every op costs `MACs x cycles per MAC + bytes moved x cycles per byte + fixed cycles`, with the three figures of
     its class (see `KernelCosts`) from the device's profile, and the work that `work_of` counts, its channels rounded up
-    to the profile's blocks. The interval is the estimate divided and multiplied by `1 + error_percent / 100`.
+    to the profile's blocks; an inference costs `inference_ms` besides. The interval is the estimate divided and
+    multiplied by `1 + error_percent / 100`.
 
     Args:
         graph: The network.
@@ -82,10 +83,11 @@ def inference_ms(graph: Graph, device: DeviceProfile) -> float:
     """Return the time of one inference on a device beside that of the network's ops.
 
     Args:
-        graph: The network; the dtype of its first input decides.
+        graph: The network; it is a float one where its first op with MACs is, and counts as int8 else.
         device: The board.
     """
-    is_float = bool(graph.inputs) and graph.tensors[graph.inputs[0]].dtype == "float32"
+    weighted = next((op for op in graph.ops if op[0] in MAC_KINDS), None)
+    is_float = weighted is not None and graph.tensors[weighted.inputs[0]].dtype == "float32"
     cycles = device.float32_inference_cycles if is_float else device.int8_inference_cycles
     return cycles * 1e-3 / device.clock_mhz
 

@@ -21,7 +21,7 @@ class TensorFacts(NamedTuple):
         flash_bytes: Its bytes in the file.
         arena_bytes: Its bytes in the plan of the arena, if it is an activation.
         params: How many parameters it holds.
-        number: Tells it from tensors of other shapes and dtypes.
+        number: Tells it from other tensors; equal ones share it.
     """
 
     flash_bytes: int
@@ -68,7 +68,7 @@ _ABSENT = -1
 class FactBook:
     """Looks up what tensors and ops add to a cost, and works it out once.
 
-    An op's part depends on its kind and the shapes and dtypes of its tensors alone, not on its options.
+    An op's part depends on its kind and its tensors alone, not on its options.
 
     Args:
         device: The board.
@@ -90,7 +90,7 @@ class FactBook:
             tensors = [self._tensors[tensor] for tensor in graph.tensors]
         except KeyError:
             tensors = [self._tensors.get(tensor) or self._add_tensor(tensor) for tensor in graph.tensors]
-        *facts, numbers = zip(*tensors, strict=True) if tensors else [()] * 4
+        flash_bytes, arena_bytes, params, numbers = zip(*tensors, strict=True) if tensors else [()] * 4
         # The last place is that of the index -1.
         at = (*numbers, _ABSENT)
         keys = [(op[0], len(op[1]), *[at[i] for i in op[1]], *[at[i] for i in op[2]]) for op in graph.ops]
@@ -99,7 +99,7 @@ class FactBook:
         except KeyError:
             pairs = zip(keys, graph.ops, strict=True)
             ops = [self._ops.get(key) or self._add_op(key, graph.tensors, op) for key, op in pairs]
-        return Facts(*facts, *(zip(*ops, strict=True) if ops else [()] * 5))
+        return Facts(flash_bytes, arena_bytes, params, *(zip(*ops, strict=True) if ops else [()] * 5))
 
     def _add_tensor(self, tensor: Tensor) -> TensorFacts:
         size = aligned(tensor.num_bytes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 
 from kd_edge.graph import Graph, Op, Tensor
@@ -98,14 +99,14 @@ def planned_bytes(graph: Graph, sizes: Sequence[int], scratch: Sequence[tuple[in
         sizes: Aligned bytes of its tensors; those of constants do not matter.
         scratch: From `scratch_buffers`.
     """
-    # What lives at every step, as offsets of its begin and end.
+    # For every step the begin and the end of each buffer that lives there, and of each whose life begins there.
     alive: list[list[tuple[int, int]]] = [[] for _ in range(len(graph.ops) + 2)]
+    begun: list[list[tuple[int, int]]] = [[] for _ in alive]
     total = 0
     for size, _, first, last in sorted(_buffers(graph, sizes, scratch), reverse=True):
-        steps = alive[first : last + 1]
-        beside = steps[0]
-        for step in steps[1:]:
-            beside = beside + step
+        beside = alive[first]
+        if first < last:
+            beside = [*beside, *chain.from_iterable(begun[first + 1 : last + 1])]
         offset = 0
         for start, stop in sorted(beside):
             if start - offset >= size:
@@ -114,7 +115,8 @@ def planned_bytes(graph: Graph, sizes: Sequence[int], scratch: Sequence[tuple[in
                 offset = stop
         stop = offset + size
         placed = (offset, stop)
-        for step in steps:
+        begun[first].append(placed)
+        for step in alive[first : last + 1]:
             step.append(placed)
         if stop > total:
             total = stop

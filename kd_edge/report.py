@@ -12,6 +12,7 @@ from rich.console import Console
 from kd_edge.devices import load_device
 from kd_edge.document import make_document
 from kd_edge.files import write_bytes, write_json
+from kd_edge.interrupts import Interrupts
 from kd_edge.tables import run_tables
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ class StageDisplay:
         )
         self._tasks = {name: self._bars.add_task(name, total=1.0, start=False, message="") for name in stages}
         self._said: set[tuple[str, int]] = set()
+        self._interrupts = Interrupts()
 
     def __enter__(self) -> "StageDisplay":
+        self._interrupts.__enter__()
         if self._console.is_terminal:
             self._bars.start()
         return self
@@ -72,11 +75,13 @@ class StageDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._interrupts.__exit__(kind, error, traceback)
         if self._console.is_terminal:
             self._bars.stop()
 
     def __call__(self, stage: str, done: float, message: str = "") -> None:
-        """Show that a share `done` of a stage is finished."""
+        """Show that a share `done` of a stage is finished; raise an interrupt that was dropped before."""
+        self._interrupts.check()
         task = self._tasks[stage]
         if done == 0.0 or not self._bars.tasks[task].started:
             self._bars.start_task(task)

@@ -68,7 +68,7 @@ class StudentSpace:
             ConfigError: The family is unknown, or cannot read samples of this shape.
         """
         if name not in FAMILIES:
-            raise ConfigError(f"unknown family {name!r}: {nearest(name, FAMILIES)}")
+            raise ConfigError(f"unknown family {name!r}: {nearest(name, (*FAMILIES, FROM_TEACHER))}")
         family, shape = FAMILIES[name], tuple(input_shape)
         if len(shape) not in family.ranks:
             raise ConfigError(
@@ -107,7 +107,7 @@ class StudentSpace:
                 raise ModelError("cannot shrink the teacher: expected a layer whose channels may become fewer")
         except ModelError as error:
             known = ", ".join(sorted(FAMILIES))
-            raise ModelError(f"{error}; choose one of the general families instead (--family): {known}") from error
+            raise ModelError(f"{error}; choose one of the general families instead: {known}") from error
         return cls(
             FROM_TEACHER,
             skeleton.shapes[0],

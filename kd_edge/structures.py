@@ -222,14 +222,11 @@ def _prepared(tensors: Sequence[Tensor], op: Op) -> tuple[int, ...]:
 def _state_bytes(graph: Graph) -> list[int]:
     """Return the bytes of every state that survives an inference: what is read, but neither written nor constant."""
     tensors = graph.tensors
-    num_written = len(graph.inputs) + sum([len(op[2]) for op in graph.ops])
-    if num_written == len([1 for tensor in tensors if not tensor[2]]):
-        return []  # the usual case, told quickly
     written = set(graph.inputs)
     states = set()
     for op in graph.ops:
-        for index in op.inputs:
-            if index not in written and index >= 0 and not tensors[index].constant:
+        for index in op[1]:
+            if index not in written and index >= 0 and not tensors[index][2]:
                 states.add(index)
-        written.update(op.outputs)
+        written.update(op[2])
     return [tensors[index].num_bytes for index in sorted(states)]

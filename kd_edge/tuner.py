@@ -165,6 +165,7 @@ def design(
     max_macs = math.inf if teacher_ratio is None else lower(teacher).total_macs / teacher_ratio
     screening = space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
     settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
+    settings |= {"screened out": SCREENED_OUT}
     claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())
     plain = make_oracle(search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed)
     planned = num_planned(plain)

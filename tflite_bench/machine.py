@@ -37,7 +37,7 @@ def read_machine() -> Machine:
         num_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
     )
 

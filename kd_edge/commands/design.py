@@ -28,7 +28,12 @@ _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 @click.argument("teacher", type=click.Path(path_type=Path))
 @data_option
 @with_budget
-@click.option("--family", help="ds_cnn, resnet, mobilenet, tcn or mlp.  [default: shrink TEACHER itself]")
+@click.option(
+    "--family",
+    default="from_teacher",
+    show_default=True,
+    help="TEACHER shrunk, or ds_cnn, resnet, mobilenet, tcn or mlp.",
+)
 @click.option("--search", default="random", show_default=True, help="random, bayesian, hyperband or grid.")
 @click.option("--trials", default=8, show_default=True, help="Candidates to train; hyperband follows from --epochs.")
 @click.option("--epochs", default=6, show_default=True, help="Most epochs per candidate.")
@@ -43,7 +48,7 @@ def design(
     source: str,
     device: "DeviceProfile",
     budget: "Budget",
-    family: str | None,
+    family: str,
     search: str,
     trials: int,
     epochs: int,
@@ -65,7 +70,7 @@ def design(
     load_tensorflow()
     from kd_edge.files import write_bytes, write_json
     from kd_edge.search_folder import STUDENT
-    from kd_edge.space import StudentSpace
+    from kd_edge.space import FROM_TEACHER, StudentSpace
     from kd_edge.teacher import load_teacher
     from kd_edge.training import Recipe
     from kd_edge.tuner import design as find
@@ -81,7 +86,7 @@ def design(
             data,
             device=device,
             budget=budget,
-            space=StudentSpace.family(family, data.input_shape, data.num_classes) if family else None,
+            space=None if family == FROM_TEACHER else StudentSpace.family(family, data.input_shape, data.num_classes),
             recipe=Recipe(epochs, learning_rate=4e-3, seed=seed),
             search=search,
             num_trials=trials,

@@ -31,6 +31,12 @@ def test_one_measurement_is_met_exactly() -> None:
     assert (slower.quality, slower.error_percent) == ("calibrated", 50.0)
 
 
+def test_the_time_of_an_inference_is_scaled_like_all_else() -> None:
+    known = replace(load_device("nucleo-l4r5zi"), int8_inference_cycles=1000.0)
+    slower = scaled(known, [(dense(10), 3 * latency_ms(dense(10), known).ms)])
+    assert slower.int8_inference_cycles == pytest.approx(3000, rel=1e-3)
+
+
 def test_several_measurements_are_met_on_geometric_average_and_widen_the_interval() -> None:
     # One takes twice and one eight times as long as on the relative: the factor is 4, either is off by 2, i.e. 100 %.
     known = load_device("nucleo-l4r5zi")

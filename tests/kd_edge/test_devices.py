@@ -159,6 +159,15 @@ def test_blocks_of_channels_are_read_and_written(tmp_path: Path) -> None:
         load_device(write(tmp_path, text.replace("= 8", "= 0")))
 
 
+def test_the_cycles_of_an_inference_are_read_and_written(tmp_path: Path) -> None:
+    text = "int8_inference_cycles = 700.5\n" + PROFILE
+    device = load_device(write(tmp_path, text))
+    assert (device.int8_inference_cycles, device.float32_inference_cycles) == (700.5, 0.0)
+    assert load_device(write(tmp_path, to_toml(device))) == device
+    with pytest.raises(ConfigError, match="bad value for key 'int8_inference_cycles': expected a finite number >= 0"):
+        load_device(write(tmp_path, text.replace("= 700.5", "= -1")))
+
+
 def test_importing_devices_loads_no_numpy_and_no_framework() -> None:
     code = "import sys, kd_edge.devices, kd_edge.latency, kd_edge.calibration; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -16,6 +16,7 @@ from kd_edge.distiller import Distiller
 from kd_edge.errors import ConfigError
 from kd_edge.halting import EarlyHalting
 from kd_edge.halting_rules import Agreement, FixedEpoch, Plateau
+from kd_edge.losses import RelationalDistillation
 
 BATCH = 16
 STEPS = 4  # of one epoch over the task's 64 samples
@@ -270,6 +271,21 @@ def test_a_used_callback_can_be_copied_for_another_training(task):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ConfigError, match=message):
         EarlyHalting(**arguments)
+
+
+@pytest.mark.parametrize(("rule", "patience"), [("agreement", 1), ("plateau", 3)])
+def test_the_patience_is_that_of_the_rule_unless_it_is_given(rule, patience):
+    assert vars(EarlyHalting(rule=rule).rule)["_patience"] == patience
+    assert vars(EarlyHalting(rule=rule, patience=7).rule)["_patience"] == 7
+
+
+def test_a_student_without_classes_cannot_agree_on_one(task):
+    student = keras.Sequential([keras.Input(task.x.shape[1:]), keras.layers.Dense(1)])
+    teacher, trainee = (keras.models.clone_model(student) for _ in range(2))
+    distiller = Distiller(teacher, student, RelationalDistillation(), trainee=trainee)
+    distiller.compile("sgd", loss="mse")
+    with pytest.raises(ConfigError, match=r"expected an output of 2 classes or more.*use rule='plateau'"):
+        distiller.fit(task.x, task.y, verbose=0, callbacks=[EarlyHalting()])
 
 
 def test_a_guide_that_is_not_there_cannot_be_halted(task):

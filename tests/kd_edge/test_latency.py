@@ -208,3 +208,17 @@ def test_measured_boards_reproduce_published_latencies(
     latency = latency_ms(lower(shared_path / "models" / f"{model}.tflite"), load_device(device_name))
     assert latency.ms == pytest.approx(published_ms, rel=0.1)
     assert latency.low_ms < published_ms < latency.high_ms
+
+
+def test_an_inference_costs_its_cycles_beside_the_ops() -> None:
+    board = replace(device(), int8_inference_cycles=500.0, float32_inference_cycles=2000.0)
+    board = replace(board, float32=board.int8)
+    assert latency_ms(conv(3), board).ms == pytest.approx((1 + 500) / 1000)
+    assert latency_ms(conv(3, dtype="float32"), board).ms == pytest.approx((1 + 2000) / 1000)
+
+
+def test_an_int8_network_that_is_fed_floats_is_an_int8_one() -> None:
+    board = replace(device(), int8_inference_cycles=500.0, float32_inference_cycles=2000.0)
+    tensors = (*conv(3).tensors, Tensor(conv(3).tensors[0].shape, "float32"))
+    fed = Graph(tensors, (Op("QUANTIZE", (3,), (0,)), *conv(3).ops), (3,), (2,))
+    assert latency_ms(fed, board).ms == pytest.approx((1 + 1 + 500) / 1000)

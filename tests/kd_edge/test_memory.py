@@ -43,6 +43,31 @@ def test_every_buffer_is_aligned_to_16_bytes():
     assert arena_bytes(chain(1, 17)).nonpersistent_bytes == 16 + 32
 
 
+@pytest.mark.parametrize(
+    "ops",
+    [
+        (Op("ADD", (0, 1), (2, -1)),),
+        (Op("ADD", (0, 1), (2,)), Op("RELU", (2,), (1,))),
+    ],
+)
+def test_what_is_read_before_anything_writes_it_is_a_state(ops):
+    tensors = [Tensor((1, 20)) for _ in range(3)]
+    stateful = Graph(tuple(tensors), ops, (0,), (2,))
+    tensors[1] = Tensor((1, 20), constant=True)
+    stateless = Graph(tuple(tensors), ops, (0,), (2,))
+    # 20 B, aligned to 16.
+    assert arena_bytes(stateful).persistent_bytes == arena_bytes(stateless).persistent_bytes + 32
+
+
+def test_a_plan_of_thousands_of_long_lives_is_still_made():
+    count = 4000
+    tensors = (*[Tensor((1, 16))] * (count + 1), Tensor((1, 16 * count)))
+    ops = tuple(Op("RELU", (i,), (i + 1,)) for i in range(count))
+    graph = Graph(tensors, (*ops, Op("CONCATENATION", tuple(range(1, count + 1)), (count + 1,))), (0,), (count + 1,))
+    # All parts and the whole live at the end; the input was gone when the second part came.
+    assert arena_bytes(graph).nonpersistent_bytes == 2 * 16 * count
+
+
 def test_a_value_that_is_read_late_stays():
     tensors = tuple(Tensor((1, 160)) for _ in range(4))
     ops = (Op("RELU", (0,), (1,)), Op("RELU", (1,), (2,)), Op("ADD", (2, 0), (3,)))
