@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measures the design of students: speed of costing, what inherited weights save, and the search against others.
 
-`python tools/bench_design.py PART... [--seeds N] [--sets SET...]` runs the parts that are named and keeps results in
-docs/results/bench_design.json; whatever is in runs/bench_design already is not done again. Parts:
+`python tools/bench_design.py PART... [--seeds N] [--sets SET...]` runs the parts that are named and writes
+docs/results/bench_design.json and the tables of docs/design.md; whatever is in runs/bench_design already is not done
+again. Parts:
 
 speed       candidates drawn, rendered and costed per second on one core
 inherit     epochs to a given accuracy with inherited and with fresh weights
@@ -15,6 +16,7 @@ All but `speed` and the parts on the built-in set need the reference data beside
 """
 
 import argparse
+import datetime
 import json
 import os
 import sys
@@ -25,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from design_results import render
+from page import fill
 
 from kd_edge.budget import Budget
 from kd_edge.cost import CostModel
@@ -37,6 +41,7 @@ from kd_edge.space import StudentSpace
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "docs" / "results" / "bench_design.json"
+PAGE = ROOT / "docs" / "design.md"
 WORK = ROOT / "runs" / "bench_design"
 SHARED = Path(os.environ.get("KD_EDGE_SHARED", ROOT.parent / "shared"))
 BOARD = "nucleo-l4r5zi"
@@ -55,8 +60,8 @@ MOST_TRAIN, MOST_VAL = 6000, 1500
 BOARDS = (
     ("nucleo-g0b1re", 10.0),
     ("nrf52840", 10.0),
-    ("nucleo-l4r5zi", 5.0),
-    ("stm32f746", 1.0),
+    ("nucleo-l4r5zi", 2.0),
+    ("stm32f746", 2.0),
     ("pixel-3a", 1.0),
 )
 
@@ -345,9 +350,11 @@ def main() -> None:
     for part in args.parts:
         result = PARTS[part](args.seeds, args.sets)
         report["parts"][part] = result
-        write_json(REPORT, report | {"machine": describe_machine(), "versions": list_versions()})
+        made = {"date": datetime.date.today().isoformat(), "machine": describe_machine(), "versions": list_versions()}
+        write_json(REPORT, report | made)
         for line in lines(part, result):
             print(line, flush=True)
+    fill(PAGE, "bench", render(json.loads(REPORT.read_text())))
 
 
 if __name__ == "__main__":

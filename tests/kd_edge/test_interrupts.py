@@ -22,13 +22,13 @@ def test_an_interrupt_that_python_drops_comes_at_the_next_check() -> None:
         interrupts.check()
         del thing
         assert gone() is None
-        with pytest.raises(KeyboardInterrupt, match="^$"):
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
             interrupts.check()
 
 
 def test_an_interrupt_is_raised_at_once_and_the_handler_is_restored() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt, match="^$"), Interrupts():
+    with pytest.raises(KeyboardInterrupt, match=r"^$"), Interrupts():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == before
 
