@@ -58,7 +58,7 @@ MOST_TRAIN, MOST_VAL = 6000, 1500
 # From a Cortex-M0+ to a phone: the board, and the longest time allowed. With a limit that binds on no board, the same
 # draws fit all of them, and the students are equal.
 BOARDS = (
-    ("nucleo-g0b1re", 10.0),
+    ("nucleo-g0b1re", 6.0),
     ("nrf52840", 10.0),
     ("nucleo-l4r5zi", 2.0),
     ("stm32f746", 2.0),

@@ -205,9 +205,13 @@ def _verdicts(rows: list[dict[str, Any]], limit: float) -> list[str]:
     lines = []
     for name in dict.fromkeys(row["data"] for row in rows):
         losses = [100 * row["loss"]["difference"] for row in rows if row["data"] == name]
-        word = "at most" if max(losses) <= limit else "more than"
-        mean = float(np.mean(losses))
-        lines.append(f"* {name}: mean loss {mean:+.2f} points, worst seed {max(losses):+.3f}: {word} {limit}.")
+        num_test = next(row["num_test"] for row in rows if row["data"] == name)
+        mean, num_over = float(np.mean(losses)), sum(loss > limit for loss in losses)
+        word = "at most" if mean <= limit else "more than"
+        lines.append(
+            f"* {name}: mean loss {mean:+.2f} points, {word} {limit}; worst seed {max(losses):+.2f}, {num_over} of "
+            f"{len(losses)} seeds above {limit}. One of the {num_test:,} test samples is {100 / num_test:.2f} points."
+        )
     return lines
 
 
