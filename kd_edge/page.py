@@ -163,7 +163,8 @@ def _accuracy(run: Mapping[str, Any]) -> _Table:
         ("student without a teacher, float", f"{run['baseline']['test_accuracy']:.3f}", "", ""),
     ]
     titles = {"float_keras": "student, float in Keras", "float_tflite": "student, float in LiteRT"}
-    titles |= {"int8_litert": "student, int8 in LiteRT", "int8_tflm": "student, int8 in TFLM"}
+    kind = tables.precision(verify)
+    titles |= {"int8_litert": f"student, {kind} in LiteRT", "int8_tflm": f"student, {kind} in TFLM"}
     for name, title in titles.items():
         interval = verify["accuracy_ci95"].get(name)
         ends = f"{interval['ci95_low']:.3f} to {interval['ci95_high']:.3f}" if interval else ""

@@ -205,8 +205,8 @@ _LIMITS = {
 _ACCURACIES = {
     "float_keras": "float, Keras",
     "float_tflite": "float, LiteRT",
-    "int8_litert": "int8, LiteRT",
-    "int8_tflm": "int8, TFLM",
+    "int8_litert": "{}, LiteRT",
+    "int8_tflm": "{}, TFLM",
 }
 
 
@@ -234,14 +234,14 @@ def _cost_table(verify: Result, budget: Result) -> Table:
 
 def _accuracy_table(result: Result) -> Table:
     teacher, distill, baseline = result["teacher"], result["distill"], result["baseline"]
-    accuracy = result["verify"]["accuracy"]
+    accuracy, kind = result["verify"]["accuracy"], precision(result["verify"])
     table = _table("test accuracy (measured)", "", "share right", "MACs", "parameters")
     rows = (
         ("teacher, float", teacher["test_accuracy"], teacher),
         ("student without a teacher, float", baseline["test_accuracy"], baseline),
         ("student distilled, float", distill["test_accuracy"], distill),
-        ("student distilled, int8 in LiteRT", accuracy["int8_litert"], distill),
-        ("student distilled, int8 in TFLM", accuracy["int8_tflm"], distill),
+        (f"student distilled, {kind} in LiteRT", accuracy["int8_litert"], distill),
+        (f"student distilled, {kind} in TFLM", accuracy["int8_tflm"], distill),
     )
     for name, share, model in rows:
         table.add_row(name, _share(share), f"{model['macs']:,}", f"{model['params']:,}")
@@ -253,7 +253,7 @@ def _interval_table(verify: Result) -> Table:
     for name, title in _ACCURACIES.items():
         known = verify["accuracy_ci95"].get(name)
         interval = f"{known['ci95_low']:.3f} to {known['ci95_high']:.3f}" if known else ""
-        table.add_row(title, _share(verify["accuracy"][name]), interval)
+        table.add_row(title.format(precision(verify)), _share(verify["accuracy"][name]), interval)
     return table
 
 
@@ -300,6 +300,11 @@ def parity_lines(verify: Result) -> Iterator[str]:
             f"on the worst sample, number {first['sample']}, they first differ in op {first['index']} "
             f"({first['op']}, layer {first['layer']!r}), by {_steps(first['max_difference'])}"
         )
+
+
+def precision(verify: Result) -> str:
+    """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
+    return str(verify.get("precision", "file"))
 
 
 def _steps(difference: float) -> str:

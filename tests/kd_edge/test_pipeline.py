@@ -190,6 +190,13 @@ def test_a_budget_that_nothing_meets_ends_before_anything_is_trained(finished, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_could_not_be_costed_ends_the_run_before_anything_is_trained(waves_npz, tmp_path):
+    config = replace(small_config(waves_npz), convert=ConvertConfig("int16x8"))
+    with pytest.raises(ConfigError, match=r"no latency on nucleo-l4r5zi: .* received 'int16x8'; .* a table \[int16\]"):
+        run(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_teacher_that_does_not_belong_to_the_data_is_named(waves_npz, finished, tmp_path):
     def teacher(shape, classes):
         model = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(classes)])
