@@ -159,6 +159,7 @@ def test_the_written_results_follow_the_schema_and_name_the_origin_of_every_figu
     summary = (finished.folder / "summary.txt").read_text()
     assert "without a teacher" in summary
     assert max(map(len, summary.splitlines())) <= 110
+    assert load_config(finished.folder / "config.toml") == finished.config
 
 
 def test_a_latency_from_a_datasheet_is_computed_and_not_calibrated():
