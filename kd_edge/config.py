@@ -1,6 +1,6 @@
 """What a run is asked to do: the TOML file of `kd-edge run` as frozen values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,11 @@ from kd_edge.devices import DeviceProfile
 from kd_edge.errors import ConfigError
 from kd_edge.settings import from_table, read_toml
 
+QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
+AUGMENTATIONS = ("none", "imu")
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
+TRAINEES = ("like_teacher", "none")
 COMPRESSIONS = ("none", "prune", "cluster")
 
 
@@ -95,11 +98,10 @@ class ConvertConfig:
     compress: str = "none"
 
     def __post_init__(self) -> None:
-        choices = {"calibration": CALIBRATIONS, "qat": QAT_MODES, "compress": COMPRESSIONS}
-        for key, known in choices.items():
-            value = getattr(self, key)
-            if value not in known:
-                raise ConfigError(f"bad value for {key!r}: expected one of {', '.join(known)}, received {value!r}")
+        _check_choice("quantize", self.quantize, QUANTIZE_MODES)
+        _check_choice("calibration", self.calibration, CALIBRATIONS)
+        _check_choice("qat", self.qat, QAT_MODES)
+        _check_choice("compress", self.compress, COMPRESSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,9 @@ class RunConfig:
             raise ConfigError(
                 f"bad value for key 'student_loss_weight': expected 0 to 1, received {self.distill.student_loss_weight}"
             )
-        if self.distill.trainee not in ("like_teacher", "none"):
-            raise ConfigError(
-                f"bad value for key 'trainee': expected 'like_teacher' or 'none', received {self.distill.trainee!r}"
-            )
+        for guided in (self.teacher, self.distill):
+            _check_choice("augment", guided.augment, AUGMENTATIONS)
+        _check_choice("trainee", self.distill.trainee, TRAINEES)
 
 
 _MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight", "max_int8_loss")
@@ -140,6 +141,11 @@ def load_config(path: str | Path) -> RunConfig:
         ConfigError: The file is missing or no TOML, or a key is unknown, missing or has a bad value.
     """
     return from_table(RunConfig, read_toml(path), str(path))
+
+
+def _check_choice(key: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"bad value for key {key!r}: expected one of {', '.join(known)}, received {value!r}")
 
 
 def _optional(parse: Callable[[Any], Any], value: object) -> Any:

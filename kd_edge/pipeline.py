@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from kd_edge.augment import check_augmentation
 from kd_edge.blueprint import Blueprint
 from kd_edge.config import DistillConfig, RunConfig, TeacherConfig
 from kd_edge.cost import CostModel
@@ -101,6 +102,8 @@ class _Job:
         self._budget = config.budget.budget(self._device)
         _check_costs(config.convert.quantize, self._device)
         self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        for wanted in (config.teacher, config.distill):
+            check_augmentation(wanted.augment, self._data.input_shape)
         self._space = self._make_space()
         # Says that nothing fits before a teacher is trained.
         self._space.screen(CostModel(self._device), self._budget, seed=config.seed)

@@ -187,7 +187,7 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert "found nothing at none.keras" in fails("design", "none.keras", "--data", waves_npz, *device)
     assert "expected a Keras model" in fails("convert", text)
     assert "no calibration data" in fails("convert", student)
-    assert "did you mean 'int8'" in fails("convert", student, "--quantize", "int88", "--data", waves_npz)
+    assert "expected one of int8, int16x8" in fails("convert", student, "--quantize", "int88", "--data", waves_npz)
     assert "expected samples of shape (32, 3), received (128, 6)" in fails("convert", student, "--data", "watch")
     for option, known in (("--qat", "auto, always"), ("--compress", "none, prune"), ("--calibration", "random, bal")):
         assert f"expected one of {known}" in fails("convert", student, "--data", waves_npz, option, "sometimes")

@@ -198,6 +198,13 @@ def test_a_file_that_could_not_be_costed_ends_the_run_before_anything_is_trained
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_augmentation_of_other_samples_ends_the_run_before_anything_is_trained(waves_npz, tmp_path):
+    config = replace(small_config(waves_npz), distill=DistillConfig(augment="imu"))
+    with pytest.raises(ConfigError, match=r"reads samples of shape \(time, 6\), received \(32, 3\)"):
+        run(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_teacher_that_does_not_belong_to_the_data_is_named(waves_npz, finished, tmp_path):
     def teacher(shape, classes):
         model = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(classes)])
@@ -228,6 +235,18 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nepochs=0", "key 'epochs': expected more than 0"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\ntrainee='me'", "key 'trainee': expected"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent_loss_weight=2", "expected 0 to 1"),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\naugment='imi'",
+            "'augment': expected one of none",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\naugment='IMU'",
+            "'augment': expected one of none",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[convert]\nquantize='int4'",
+            "expected one of int8, int16x8",
+        ),
     ],
 )
 def test_a_bad_configuration_names_the_key(tmp_path, text, message):

@@ -185,5 +185,7 @@ def test_a_copy_that_computes_something_else_is_refused(student, data):
 
 
 def test_an_unknown_mode_is_named():
-    with pytest.raises(ConfigError, match="bad value for 'qat': expected one of auto, always, never, received 'yes'"):
+    with pytest.raises(
+        ConfigError, match="bad value for key 'qat': expected one of auto, always, never, received 'yes'"
+    ):
         ConvertConfig(qat="yes")

@@ -11,7 +11,8 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator
 from rich.table import Table
 
 from kd_edge.budget import Budget
-from kd_edge.conversion import QUANTIZE_MODES, convert
+from kd_edge.config import QUANTIZE_MODES
+from kd_edge.conversion import convert
 from kd_edge.cost import CostModel
 from kd_edge.data import Dataset, load_data
 from kd_edge.devices import load_device
