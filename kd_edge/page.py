@@ -99,7 +99,7 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
     run = results["result"]
     verify = run["verify"]
     failed = [name for name, gate in verify["gates"].items() if gate["passed"] is False]
-    verdict = "The model fits and the runtimes agree." if verify["passed"] else f"Failed: {', '.join(failed)}."
+    verdict = tables.proven(verify) if verify["passed"] else f"failed: {', '.join(failed)}"
     return {
         "verdict": verdict,
         "asked": _asked(run, config, device),

@@ -11,8 +11,7 @@ Result = Mapping[str, Any]
 def run_tables(result: Result) -> Iterator[Table | str]:
     """Yield the summary of a run."""
     data, design, verify = result["data"], result["design"], result["verify"]
-    verdict = "PASSED: the model fits and the runtimes agree" if verify["passed"] else "FAILED: see the checks below"
-    yield f"{data['name']} on {design['device']}: {verdict}"
+    yield f"{data['name']} on {design['device']}: {_verdict(verify)}"
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
     yield _cost_table(verify, design["budget"])
     yield _accuracy_table(result)
@@ -25,7 +24,7 @@ def run_tables(result: Result) -> Iterator[Table | str]:
 
 def verify_tables(result: Result) -> Iterator[Table | str]:
     """Yield the checks of a verification."""
-    yield f"{result['device']}: {'PASSED' if result['passed'] else 'FAILED'}"
+    yield f"{result['device']}: {_verdict(result)}"
     yield _cost_table(result, result["budget"])
     yield _interval_table(result)
     yield from parity_lines(result)
@@ -300,6 +299,19 @@ def parity_lines(verify: Result) -> Iterator[str]:
             f"on the worst sample, number {first['sample']}, they first differ in op {first['index']} "
             f"({first['op']}, layer {first['layer']!r}), by {_steps(first['max_difference'])}"
         )
+
+
+def _verdict(verify: Result) -> str:
+    return f"PASSED: {proven(verify)}" if verify["passed"] else "FAILED: see the checks below"
+
+
+def proven(verify: Result) -> str:
+    """Return what the checks of a verification that passed say, and those with a limit that could not be made."""
+    gates = verify["gates"]
+    fits = "the model fits" if gates["ram_bytes"]["passed"] else "the file fits the flash"
+    agree = " and the runtimes agree" if gates["runtime_disagreement"]["passed"] else ""
+    open_gates = [name for name, gate in gates.items() if gate["passed"] is None and gate["limit"] is not None]
+    return fits + agree + (f"; not checked: {', '.join(open_gates)}" if open_gates else "")
 
 
 def precision(verify: Result) -> str:

@@ -20,7 +20,7 @@ from kd_edge.errors import ConfigError, ModelError
 from kd_edge.lowering import lower
 from kd_edge.precision import precision_of
 from kd_edge.space import StudentSpace
-from kd_edge.tables import verify_tables
+from kd_edge.tables import proven, verify_tables
 from kd_edge.traces import pack, unpack
 from kd_edge.verification import quantize, verify
 from tflite_bench.errors import ModelFileError, RunnerError
@@ -122,6 +122,17 @@ def test_a_file_that_tflm_refuses_fails_on_a_microcontroller_only():
         result = verify(content, data, device=device, budget=ROOMY)
         assert (result.passed, result.gates["tflm_refusals"].measured) == (passed, 1)
         assert "float activations and int8 weights" in result.unavailable_reason["parity"]
+
+
+def test_the_verdict_says_only_what_was_checked_and_names_the_rest(checked):
+    refused = verify(
+        (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24), device=load_device("pixel-3a"), budget=ROOMY
+    )
+    assert proven(asdict(checked)) == "the model fits and the runtimes agree"
+    unchecked = "ram_bytes, accuracy_loss, runtime_disagreement, output_steps"
+    assert proven(asdict(refused)) == f"the file fits the flash; not checked: {unchecked}"
+    document = {**asdict(refused), "device": "pixel-3a", "budget": asdict(ROOMY)}
+    assert next(iter(verify_tables(document))).startswith("pixel-3a: PASSED: the file fits the flash; not checked")
 
 
 def test_operators_and_shapes_of_a_dynamic_batch_are_warned_of(data, checked):
