@@ -102,6 +102,12 @@ class ConvertConfig:
         _check_choice("calibration", self.calibration, CALIBRATIONS)
         _check_choice("qat", self.qat, QAT_MODES)
         _check_choice("compress", self.compress, COMPRESSIONS)
+        _check_positive(self)
+        if self.qat == "always" and (self.quantize != "int8" or self.compress != "none"):
+            raise ConfigError(
+                "bad value for key 'qat': expected 'always' with quantize 'int8' and compress 'none', "
+                f"received {self.quantize!r} and {self.compress!r}; leave qat at 'auto'"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +123,8 @@ class RunConfig:
     convert: ConvertConfig = field(default_factory=ConvertConfig)
 
     def __post_init__(self) -> None:
-        for section in (self.teacher, self.design, self.distill, self.convert):
-            for f in fields(section):
-                value = getattr(section, f.name)
-                if isinstance(value, int | float) and value <= 0 and f.name not in _MAY_BE_ZERO:
-                    raise ConfigError(f"bad value for key {f.name!r}: expected more than 0, received {value!r}")
+        for section in (self.teacher, self.design, self.distill):
+            _check_positive(section)
         if not 0 <= self.distill.student_loss_weight <= 1:
             raise ConfigError(
                 f"bad value for key 'student_loss_weight': expected 0 to 1, received {self.distill.student_loss_weight}"
@@ -141,6 +144,13 @@ def load_config(path: str | Path) -> RunConfig:
         ConfigError: The file is missing or no TOML, or a key is unknown, missing or has a bad value.
     """
     return from_table(RunConfig, read_toml(path), str(path))
+
+
+def _check_positive(section: Any) -> None:
+    for f in fields(section):
+        value = getattr(section, f.name)
+        if isinstance(value, int | float) and value <= 0 and f.name not in _MAY_BE_ZERO:
+            raise ConfigError(f"bad value for key {f.name!r}: expected more than 0, received {value!r}")
 
 
 def _check_choice(key: str, value: str, known: Sequence[str]) -> None:

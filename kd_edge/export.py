@@ -107,10 +107,13 @@ def convert_for(
 
     Raises:
         ConfigError: A mode or a choice of samples is unknown.
-        DataError: Samples are needed and missing, or do not have the model's input shape.
-        ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and a layer is not supported.
+        DataError: Samples are needed and missing, as for a fine-tuning that was demanded, or do not have the model's
+            input shape.
+        ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and is not possible.
     """
     samples, distill = None, distill or DistillConfig()
+    if wanted.qat == "always":
+        _check_demand(student, data)
     if wanted.compress != "none":
         student = _compressed(student, data, wanted, teacher, distill, seed)
     if data is not None:
@@ -138,8 +141,22 @@ def convert_for(
 
 
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    shapes = [tuple(output.shape[1:]) for output in student.outputs]
-    return wanted.quantize == "int8" and wanted.qat != "never" and shapes == [(data.num_classes,)]
+    return wanted.quantize == "int8" and wanted.qat != "never" and _output_shapes(student) == [(data.num_classes,)]
+
+
+def _check_demand(student: keras.Model, data: Dataset | None) -> None:
+    """Refuse a fine-tuning that was demanded and would be left out."""
+    if data is None:
+        raise DataError("no training samples: expected some, to fine-tune with (qat 'always'); give them with --data")
+    if _output_shapes(student) != [(data.num_classes,)]:
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected one output of {data.num_classes} classes, "
+            f"received {_output_shapes(student)}; convert without it (--qat never)"
+        )
+
+
+def _output_shapes(student: keras.Model) -> list[tuple[int, ...]]:
+    return [tuple(output.shape[1:]) for output in student.outputs]
 
 
 def _compressed(

@@ -200,6 +200,37 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert list(tmp_path.iterdir()) == [text]
 
 
+def test_a_fine_tuning_that_would_be_ignored_is_refused(files, waves_npz, tmp_path):
+    student, teacher, data = files / "student.keras", tmp_path / "none.keras", ("--data", waves_npz)
+    assert "expected 'always' with --data" in fails("convert", student, "--qat", "always")
+    for option in (("--quantize", "none"), ("--compress", "prune")):
+        assert "expected 'always' with quantize 'int8'" in fails("convert", student, *data, "--qat", "always", *option)
+    assert "received no --data" in fails("convert", student, "--teacher", teacher)
+    for option in (("--qat", "never"), ("--quantize", "float16")):
+        assert "a fine-tuning to guide" in fails("convert", student, *data, "--teacher", teacher, *option)
+    assert "'qat_epochs': expected more than 0" in fails("convert", student, *data, "--qat-epochs", 0)
+    assert "found nothing at" in fails("convert", student, *data, "--teacher", teacher)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_is_borne_is_not_tuned_away(files, waves_npz, tmp_path):
+    done = call(
+        "convert",
+        files / "student.keras",
+        "--data",
+        waves_npz,
+        "--max-int8-loss",
+        1,
+        "-o",
+        tmp_path / "s.tflite",
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    qat = json.loads(done.stdout)["result"]["qat"]
+    assert (qat["used"], qat["tuned_accuracy"]) == (False, None)
+    assert qat["int8_accuracy"] is not None
+
+
 def test_a_file_that_is_no_tflite_model_is_named(waves_npz, tmp_path):
     path = tmp_path / "bad.tflite"
     path.write_bytes(np.random.default_rng(0).bytes(2000))
