@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge import __version__
 from kd_edge.compression import compress
 from kd_edge.config import ConvertConfig, DistillConfig
 from kd_edge.conversion import convert
@@ -98,12 +99,12 @@ def convert_for(
 
     Args:
         student: See `convert`.
-        data: Its training samples calibrate; without it there is neither metadata nor fine-tuning.
+        data: Its training samples calibrate; without it there is no fine-tuning.
         wanted: The quantization, which training samples calibrate it, and when to fine-tune.
         teacher: Guides the fine-tuning; by default the float student.
         distill: Temperature and weight of the labels there; `DistillConfig`'s defaults without it.
         seed: Draws the samples.
-        metadata: Whether class names, the meaning of the input and provenance are written into the file.
+        metadata: Whether provenance is written into the file, and with `data` class names and the input's meaning.
 
     Raises:
         ConfigError: A mode or a choice of samples is unknown.
@@ -133,7 +134,7 @@ def convert_for(
     if data is not None and wanted.compress == "none" and _may_be_tuned(student, data, wanted):
         content, tuning = _tuned(student, data, content, wanted, teacher, distill, seed, said)
     num_bytes = len(content)
-    if data is not None and metadata:
+    if metadata:
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
         content = add_metadata(content, describe(content, data, provenance=provenance))
     missing = _missing_ops(content, student)
@@ -225,7 +226,7 @@ def _accuracy(content: bytes, data: Dataset) -> float:
 
 def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:
     weights = hashlib.sha256(b"".join(weight.tobytes() for weight in student.get_weights())).hexdigest()
-    versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    versions = {"kd-edge": __version__, "tensorflow": tf.__version__, "keras": keras.__version__}
     return {"tool": "kd-edge", **asdict(wanted), "seed": seed, "weights_sha256": weights, "versions": versions}
 
 

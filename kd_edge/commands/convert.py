@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     "--teacher", type=click.Path(path_type=Path), help="Guides fine-tuning (.keras).  [default: STUDENT itself]"
 )
 @click.option(
-    "--metadata/--no-metadata", default=True, show_default=True, help="Class names and provenance in the file."
+    "--metadata/--no-metadata",
+    default=True,
+    show_default=True,
+    help="Provenance in the file, and of --data class names.",
 )
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: STUDENT with the ending .tflite]")
