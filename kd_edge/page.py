@@ -191,11 +191,7 @@ def _checks(gates: Mapping[str, Any]) -> _Table:
     rows = []
     for name, gate in gates.items():
         figures = [
-            ""
-            if value is None
-            else f"{value:,.4g} {_UNITS.get(name, '')}"
-            if isinstance(value, float)
-            else f"{value:,} {_UNITS.get(name, '')}"
+            "" if value is None else f"{tables.figure(value)} {_UNITS.get(name, '')}"
             for value in (gate["measured"], gate["limit"])
         ]
         rows.append((_CHECKS.get(name, name), *figures, _mark(gate)))

@@ -267,7 +267,7 @@ def _noise_table(noise: list[Result]) -> Table:
 def _gate_table(gates: Result) -> Table:
     table = _table("checks", "", "measured", "limit", "")
     for name, gate in gates.items():
-        figures = ("" if value is None else f"{value:,.6g}" for value in (gate["measured"], gate["limit"]))
+        figures = ("" if value is None else figure(value) for value in (gate["measured"], gate["limit"]))
         table.add_row(name, *figures, _mark(gate))
     return table
 
@@ -293,10 +293,12 @@ def parity_lines(verify: Result) -> Iterator[str]:
         f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
         f"{_steps(parity['max_difference'])}, same class in {parity['agreement']:.1%}"
     )
-    first = parity["first_divergence"] or parity["first_difference"]
+    first, how = parity["first_divergence"], "first differ by more than one step"
+    if first is None:
+        first, how = parity["first_difference"], "first differ"
     if first:
         yield (
-            f"on the worst sample, number {first['sample']}, they first differ in op {first['index']} "
+            f"on the worst sample, number {first['sample']}, they {how} in op {first['index']} "
             f"({first['op']}, layer {first['layer']!r}), by {_steps(first['max_difference'])}"
         )
 
@@ -317,6 +319,11 @@ def proven(verify: Result) -> str:
 def precision(verify: Result) -> str:
     """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
     return str(verify.get("precision", "file"))
+
+
+def figure(value: float) -> str:
+    """Return a figure of a check: whole numbers and large ones without decimals, others with four digits."""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _steps(difference: float) -> str:

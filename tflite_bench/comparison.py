@@ -102,8 +102,10 @@ def read_document(path: Path) -> Mapping[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{_damaged(path)} nothing: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{_damaged(path)} no JSON: {error}") from error
     if not isinstance(document, dict) or document.get("tool") != "tflite-bench" or document.get("command") != "run":
         raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, received another document")
     if document.get("schema_version") != 1 or "result" not in document or "kinds" not in document:
@@ -113,7 +115,7 @@ def read_document(path: Path) -> Mapping[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"received the number {constant}, which JSON does not know")
+    raise ValueError(f"it has no number {constant}")
 
 
 def _check(document: Mapping[str, Any], path: Path) -> None:

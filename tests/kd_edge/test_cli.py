@@ -182,7 +182,8 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     text = tmp_path / "text.keras"
     text.write_text("no model")
     assert "did you mean 'rp2040'" in fails("devices", "rp204")
-    assert "expected a TOML file" in fails("run", tmp_path / "none.toml")
+    assert "none.toml: expected a TOML file, found nothing there" in fails("run", tmp_path / "none.toml")
+    assert "expected a TOML file, found a folder" in fails("run", tmp_path)
     assert "found nothing at" in fails("design", teacher, "--data", "none.npz", *device)
     assert "found nothing at none.keras" in fails("design", "none.keras", "--data", waves_npz, *device)
     assert "expected a Keras model" in fails("convert", text)
@@ -229,6 +230,33 @@ def test_a_loss_that_is_borne_is_not_tuned_away(files, waves_npz, tmp_path):
     qat = json.loads(done.stdout)["result"]["qat"]
     assert (qat["used"], qat["tuned_accuracy"]) == (False, None)
     assert qat["int8_accuracy"] is not None
+
+
+class Own(keras.layers.Layer):
+    """A layer whose code is in no file."""
+
+    def call(self, x):
+        return x
+
+
+def test_a_layer_whose_code_is_not_in_the_file_is_named(tmp_path):
+    source, path = keras.Input((4,)), tmp_path / "model.keras"
+    inner = keras.Sequential([keras.Input((4,)), Own(name="mine"), keras.layers.Dense(3)])
+    for layer, named in (
+        (keras.layers.Lambda(lambda x: 2 * x, name="twice"), "'twice' (Lambda)"),
+        (inner, "'mine' (Own)"),
+    ):
+        keras.Model(source, layer(source)).save(path)
+        assert f"expected layers of Keras, received {named}, whose code" in fails("convert", path)
+
+
+@pytest.mark.parametrize(("command", "goes_on"), [("run", True), ("bundle", False)])
+def test_only_a_command_that_resumes_says_so_when_it_is_interrupted(command, goes_on, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.commands[command], "invoke", interrupt)
+    assert ("goes on after the last finished stage" in fails(command, "x")) is goes_on
 
 
 def test_a_file_that_is_no_tflite_model_is_named(waves_npz, tmp_path):

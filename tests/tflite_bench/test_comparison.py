@@ -137,7 +137,7 @@ def test_a_text_that_is_no_rule_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a result of tflite-bench run, Expecting value"),
+        ("", "expected a result of tflite-bench run, received no JSON: Expecting value"),
         ("[]", "received another document"),
         ('{"tool": "tflite-bench", "command": "inspect"}', "received another document"),
         ('{"tool": "tflite-bench", "command": "run", "schema_version": 9}', "of schema version 1; measure again"),
@@ -146,7 +146,7 @@ def test_a_text_that_is_no_rule_is_refused(text: str) -> None:
             "without 'kind'",
         ),
         ('{"tool": "tflite-bench", "command": "run", "schema_version": 1, "result": 3, "kinds": {}}', "a damaged one"),
-        ('{"tool": NaN}', "received the number NaN"),
+        ('{"tool": NaN}', "received no JSON: it has no number NaN"),
     ],
 )
 def test_a_file_that_is_no_result_is_refused(text: str, message: str, tmp_path: Path) -> None:
