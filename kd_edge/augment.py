@@ -25,16 +25,26 @@ def augment(batches: tf.data.Dataset, name: str, *, seed: int = 0) -> tf.data.Da
     Raises:
         ConfigError: The name is unknown, or does not fit samples of this shape.
     """
+    check_augmentation(name, tuple(batches.element_spec[0].shape[1:]))
     if name == "none":
         return batches
-    if name not in _AUGMENTATIONS:
-        raise ConfigError(f"unknown augmentation {name!r}: {nearest(name, ['none', *_AUGMENTATIONS])}")
-    shape = batches.element_spec[0].shape
-    if len(shape) != 3 or shape[-1] != 6:
-        raise ConfigError(f"augmentation {name!r} reads samples of shape (time, 6), received {tuple(shape[1:])}")
     change = _AUGMENTATIONS[name]
     numbers = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
     return tf.data.Dataset.zip(batches, numbers).map(lambda batch, number: (change(batch[0], number), batch[1]))
+
+
+def check_augmentation(name: str, sample_shape: tuple[int | None, ...]) -> None:
+    """Make sure that an augmentation is known and fits samples of a shape.
+
+    Raises:
+        ConfigError: The name is unknown, or does not fit the samples.
+    """
+    if name == "none":
+        return
+    if name not in _AUGMENTATIONS:
+        raise ConfigError(f"unknown augmentation {name!r}: {nearest(name, ['none', *_AUGMENTATIONS])}")
+    if len(sample_shape) != 2 or sample_shape[-1] != 6:
+        raise ConfigError(f"augmentation {name!r} reads samples of shape (time, 6), received {sample_shape}")
 
 
 def imu(samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data import Dataset, load_data
-from kd_edge.errors import DataError, ModelError
+from kd_edge.errors import DataError, ModelError, found_instead
 from kd_edge.files import write_bytes, write_json
 from kd_edge.noise import quantize
 from kd_edge.settings import to_toml
@@ -132,7 +132,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ModelError(
-            f"no finished run: expected {path}, received {error.strerror}; `kd-edge run` writes it"
+            f"no finished run: expected {path}, {found_instead(error)}; `kd-edge run` writes it"
         ) from error
     except ValueError as error:
         raise ModelError(f"cannot read {path}: expected JSON of `kd-edge run`, received {error}") from error

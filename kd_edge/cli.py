@@ -34,7 +34,9 @@ class _Group(click.Group):
                 raise
             raise _Failure(f"{error.name} is not installed: pip install 'kd-edge[{extra}]'") from error
         except KeyboardInterrupt:
-            raise _Failure("interrupted; the same command goes on after the last finished stage") from None
+            resumes = context.invoked_subcommand == "run"
+            later = "; the same command goes on after the last finished stage" if resumes else ""
+            raise _Failure(f"interrupted{later}") from None
 
 
 class _Failure(click.ClickException):

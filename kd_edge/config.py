@@ -1,6 +1,6 @@
 """What a run is asked to do: the TOML file of `kd-edge run` as frozen values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,11 @@ from kd_edge.devices import DeviceProfile
 from kd_edge.errors import ConfigError
 from kd_edge.settings import from_table, read_toml
 
+QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
+AUGMENTATIONS = ("none", "imu")
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
+TRAINEES = ("like_teacher", "none")
 COMPRESSIONS = ("none", "prune", "cluster")
 
 
@@ -95,11 +98,16 @@ class ConvertConfig:
     compress: str = "none"
 
     def __post_init__(self) -> None:
-        choices = {"calibration": CALIBRATIONS, "qat": QAT_MODES, "compress": COMPRESSIONS}
-        for key, known in choices.items():
-            value = getattr(self, key)
-            if value not in known:
-                raise ConfigError(f"bad value for {key!r}: expected one of {', '.join(known)}, received {value!r}")
+        _check_choice("quantize", self.quantize, QUANTIZE_MODES)
+        _check_choice("calibration", self.calibration, CALIBRATIONS)
+        _check_choice("qat", self.qat, QAT_MODES)
+        _check_choice("compress", self.compress, COMPRESSIONS)
+        _check_positive(self)
+        if self.qat == "always" and (self.quantize != "int8" or self.compress != "none"):
+            raise ConfigError(
+                "bad value for key 'qat': expected 'always' with quantize 'int8' and compress 'none', "
+                f"received {self.quantize!r} and {self.compress!r}; leave qat at 'auto'"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +123,15 @@ class RunConfig:
     convert: ConvertConfig = field(default_factory=ConvertConfig)
 
     def __post_init__(self) -> None:
-        for section in (self.teacher, self.design, self.distill, self.convert):
-            for f in fields(section):
-                value = getattr(section, f.name)
-                if isinstance(value, int | float) and value <= 0 and f.name not in _MAY_BE_ZERO:
-                    raise ConfigError(f"bad value for key {f.name!r}: expected more than 0, received {value!r}")
+        for section in (self.teacher, self.design, self.distill):
+            _check_positive(section)
         if not 0 <= self.distill.student_loss_weight <= 1:
             raise ConfigError(
                 f"bad value for key 'student_loss_weight': expected 0 to 1, received {self.distill.student_loss_weight}"
             )
-        if self.distill.trainee not in ("like_teacher", "none"):
-            raise ConfigError(
-                f"bad value for key 'trainee': expected 'like_teacher' or 'none', received {self.distill.trainee!r}"
-            )
+        for guided in (self.teacher, self.distill):
+            _check_choice("augment", guided.augment, AUGMENTATIONS)
+        _check_choice("trainee", self.distill.trainee, TRAINEES)
 
 
 _MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight", "max_int8_loss")
@@ -140,6 +144,18 @@ def load_config(path: str | Path) -> RunConfig:
         ConfigError: The file is missing or no TOML, or a key is unknown, missing or has a bad value.
     """
     return from_table(RunConfig, read_toml(path), str(path))
+
+
+def _check_positive(section: Any) -> None:
+    for f in fields(section):
+        value = getattr(section, f.name)
+        if isinstance(value, int | float) and value <= 0 and f.name not in _MAY_BE_ZERO:
+            raise ConfigError(f"bad value for key {f.name!r}: expected more than 0, received {value!r}")
+
+
+def _check_choice(key: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"bad value for key {key!r}: expected one of {', '.join(known)}, received {value!r}")
 
 
 def _optional(parse: Callable[[Any], Any], value: object) -> Any:

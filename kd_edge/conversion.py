@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
+from kd_edge.config import QUANTIZE_MODES
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
 from kd_edge.origins import layer_in, names_of
 from kd_edge.quiet import quiet
@@ -17,8 +18,6 @@ from kd_edge.ranges import suspicions
 
 _NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _LOOPS = ("While", "StatelessWhile")
-
-QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
 
 Samples = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 

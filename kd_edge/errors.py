@@ -36,6 +36,17 @@ class CalibrationWarning(UserWarning):
     """The samples that calibrate a quantization look wrong."""
 
 
+def found_instead(error: OSError) -> str:
+    """Return what was found where a file was expected.
+
+    >>> found_instead(FileNotFoundError(2, "No such file or directory"))
+    'found nothing there'
+    """
+    if isinstance(error, FileNotFoundError):
+        return "found nothing there"
+    return "found a folder" if isinstance(error, IsADirectoryError) else f"could not open it ({error.strerror})"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint that names the known word nearest to `word`, or all known words.
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge import __version__
 from kd_edge.compression import compress
 from kd_edge.config import ConvertConfig, DistillConfig
 from kd_edge.conversion import convert
@@ -98,19 +99,22 @@ def convert_for(
 
     Args:
         student: See `convert`.
-        data: Its training samples calibrate; without it there is neither metadata nor fine-tuning.
+        data: Its training samples calibrate; without it there is no fine-tuning.
         wanted: The quantization, which training samples calibrate it, and when to fine-tune.
         teacher: Guides the fine-tuning; by default the float student.
         distill: Temperature and weight of the labels there; `DistillConfig`'s defaults without it.
         seed: Draws the samples.
-        metadata: Whether class names, the meaning of the input and provenance are written into the file.
+        metadata: Whether provenance is written into the file, and with `data` class names and the input's meaning.
 
     Raises:
         ConfigError: A mode or a choice of samples is unknown.
-        DataError: Samples are needed and missing, or do not have the model's input shape.
-        ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and a layer is not supported.
+        DataError: Samples are needed and missing, as for a fine-tuning that was demanded, or do not have the model's
+            input shape.
+        ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and is not possible.
     """
     samples, distill = None, distill or DistillConfig()
+    if wanted.qat == "always":
+        _check_demand(student, data)
     if wanted.compress != "none":
         student = _compressed(student, data, wanted, teacher, distill, seed)
     if data is not None:
@@ -130,7 +134,7 @@ def convert_for(
     if data is not None and wanted.compress == "none" and _may_be_tuned(student, data, wanted):
         content, tuning = _tuned(student, data, content, wanted, teacher, distill, seed, said)
     num_bytes = len(content)
-    if data is not None and metadata:
+    if metadata:
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
         content = add_metadata(content, describe(content, data, provenance=provenance))
     missing = _missing_ops(content, student)
@@ -138,8 +142,22 @@ def convert_for(
 
 
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    shapes = [tuple(output.shape[1:]) for output in student.outputs]
-    return wanted.quantize == "int8" and wanted.qat != "never" and shapes == [(data.num_classes,)]
+    return wanted.quantize == "int8" and wanted.qat != "never" and _output_shapes(student) == [(data.num_classes,)]
+
+
+def _check_demand(student: keras.Model, data: Dataset | None) -> None:
+    """Refuse a fine-tuning that was demanded and would be left out."""
+    if data is None:
+        raise DataError("no training samples: expected some, to fine-tune with (qat 'always'); give them with --data")
+    if _output_shapes(student) != [(data.num_classes,)]:
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected one output of {data.num_classes} classes, "
+            f"received {_output_shapes(student)}; convert without it (--qat never)"
+        )
+
+
+def _output_shapes(student: keras.Model) -> list[tuple[int, ...]]:
+    return [tuple(output.shape[1:]) for output in student.outputs]
 
 
 def _compressed(
@@ -208,7 +226,7 @@ def _accuracy(content: bytes, data: Dataset) -> float:
 
 def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:
     weights = hashlib.sha256(b"".join(weight.tobytes() for weight in student.get_weights())).hexdigest()
-    versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    versions = {"kd-edge": __version__, "tensorflow": tf.__version__, "keras": keras.__version__}
     return {"tool": "kd-edge", **asdict(wanted), "seed": seed, "weights_sha256": weights, "versions": versions}
 
 

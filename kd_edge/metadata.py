@@ -14,26 +14,31 @@ from tflite_bench.model import read_model
 NAME = "KD_EDGE_METADATA"
 
 
-def describe(content: bytes, data: Dataset, *, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def describe(content: bytes, data: Dataset | None, *, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `add_metadata` should write into a file; the same input gives the same description.
 
     Args:
         content: Bytes of the `.tflite` file, for the scale of its input.
-        data: The samples that it is for.
+        data: The samples that it is for; without them the description names no classes and no meaning of the input.
         provenance: Plain data on how the file was made.
     """
     source = read_model(content).input_tensors[0]
     given: dict[str, Any] = {"dtype": source.dtype, "shape": source.shape}
     if source.scales:
         given |= {"scale": source.scales[0], "zero_point": source.zero_points[0]}
-    if data.scale is None:
-        given["meaning"] = "the values as they are"
-    else:
-        given |= {"meaning": "(value - mean) / deviation, per channel", "mean": data.scale[0]}
-        given["deviation"] = data.scale[1]
+    if data is None:
+        return {"input": given, "provenance": dict(provenance)}
+    given |= _meaning(data)
     if source.scales:
         given["meaning"] += "; raw = round(that / scale) + zero_point"
     return {"class_names": data.class_names, "input": given, "provenance": {"data": data.name, **provenance}}
+
+
+def _meaning(data: Dataset) -> dict[str, Any]:
+    if data.scale is None:
+        return {"meaning": "the values as they are"}
+    mean, deviation = data.scale
+    return {"meaning": "(value - mean) / deviation, per channel", "mean": mean, "deviation": deviation}
 
 
 def add_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:

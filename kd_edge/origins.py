@@ -22,10 +22,13 @@ class LayerNames(NamedTuple):
     Attributes:
         known: All layers, those of nested models too. With them the number that tracing appends is taken off.
         outputs: The layer that makes each output, whose name the converter replaces.
+        model: The model itself. A path that begins with just this name was not traced by Keras 3, so nothing is
+            appended to the names behind it.
     """
 
     known: frozenset[str] = frozenset()
     outputs: tuple[str, ...] = ()
+    model: str = ""
 
 
 UNNAMED = LayerNames()
@@ -36,7 +39,8 @@ def names_of(model: "keras.Model | None") -> LayerNames:
     if model is None:
         return UNNAMED
     outputs = tuple(output._keras_history.operation.name for output in model.outputs)
-    return LayerNames(frozenset(layer.name for layer in model._flatten_layers() if layer is not model), outputs)
+    known = frozenset(layer.name for layer in model._flatten_layers() if layer is not model)
+    return LayerNames(known, outputs, model.name)
 
 
 def layer_of(info: ModelInfo, op: OpInfo, names: LayerNames = UNNAMED) -> str:
@@ -68,12 +72,24 @@ def layer_in(path: str, names: LayerNames = UNNAMED) -> str | None:
         names: Names of the model's layers.
     """
     paths = [one.split("/") for one in _candidates(path.split(";")) if "/" in one]
-    for part in (part for parts in reversed(paths) for part in reversed(parts)):
-        bare = part.removeprefix(_TUNED_PREFIX)
-        for name in (part, bare, _RUNNING_NUMBER.sub("", bare)):
-            if name in names.known:
+    for parts in reversed(paths):
+        # The last part is what a layer computes: `add_1` of a BatchNormalization is no layer `add`.
+        for part in reversed(parts[:-1]):
+            if name := _known(part, names, traced=parts[0] != names.model):
                 return name
     return ("/".join(paths[-1][1:-1]) or paths[-1][0]) if paths else None
+
+
+def _known(part: str, names: LayerNames, *, traced: bool) -> str | None:
+    """Return the layer that a part of a path stands for.
+
+    Keras 3 opens two scopes of a layer's name when it is called, and TensorFlow numbers the second one: `conv1d_1` is
+    layer `conv1d` then, also beside a layer `conv1d_1`, which is called `conv1d_1_2`.
+    """
+    bare = part.removeprefix(_TUNED_PREFIX)
+    numbered = _RUNNING_NUMBER.sub("", part)
+    readings = (numbered, part, bare) if traced else (part, bare, numbered)
+    return next((name for name in readings if name in names.known), None)
 
 
 def _candidates(paths: list[str]) -> list[str]:

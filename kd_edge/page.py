@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shlex
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import jinja2
 from kd_edge import plots, tables
 from kd_edge.bundle import read_run
 from kd_edge.cost import CostModel
-from kd_edge.devices import load_device
+from kd_edge.devices import DeviceProfile, load_device
 from kd_edge.files import write_bytes
 from kd_edge.graph import Graph
 from kd_edge.lowering import lower
@@ -49,27 +50,29 @@ def write_page(run_folder: str | Path) -> Path:
     """Write `report.html` into the folder of a finished run and return its path.
 
     Raises:
+        ConfigError: The run's device is not known any more, or its file is gone.
         ModelError: The run is not finished.
         ModelFileError: Its model cannot be read.
     """
     folder = Path(run_folder)
     results, config = read_run(folder)
+    device = load_device(config["budget"]["device"])
     run, graph = results["result"], lower(folder / "model.tflite")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["tied"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
     template = environment.from_string(resources.files("kd_edge").joinpath("templates/report.html").read_text("utf-8"))
     text = template.render(
         **{name: run[name] for name in ("data", "design", "verify")},
-        **_sections(results, config),
-        figures=_figures(run, graph),
-        latency_note=_latency_note(run),
+        **_sections(results, config, device),
+        figures=_figures(run, graph, device),
+        latency_note=_latency_note(device),
         marks=_MARKS,
     )
     return write_bytes(folder / "report.html", text.encode())
 
 
-def _figures(run: Mapping[str, Any], graph: Graph) -> dict[str, str]:
-    costs = CostModel(load_device(run["design"]["device"])).per_op(graph)
+def _figures(run: Mapping[str, Any], graph: Graph, device: DeviceProfile) -> dict[str, str]:
+    costs = CostModel(device).per_op(graph)
     ops = [cost.op for cost in costs]
     budget, verify = run["design"]["budget"], run["verify"]
     with tempfile.TemporaryDirectory() as name:
@@ -85,22 +88,21 @@ def _figures(run: Mapping[str, Any], graph: Graph) -> dict[str, str]:
         return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in drawn}
 
 
-def _latency_note(run: Mapping[str, Any]) -> str:
-    device = load_device(run["design"]["device"])
+def _latency_note(device: DeviceProfile) -> str:
     return (
         f"Computed from the profile of {device.title} with {device.runtime}, which is {device.quality}; "
         f"its interval is \u00b1{device.error_percent:g} %."
     )
 
 
-def _sections(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> dict[str, Any]:
     run = results["result"]
     verify = run["verify"]
     failed = [name for name, gate in verify["gates"].items() if gate["passed"] is False]
-    verdict = "The model fits and the runtimes agree." if verify["passed"] else f"Failed: {', '.join(failed)}."
+    verdict = tables.proven(verify) if verify["passed"] else f"failed: {', '.join(failed)}"
     return {
         "verdict": verdict,
-        "asked": _asked(run, config),
+        "asked": _asked(run, config, device),
         "fit": _fit(run),
         "accuracy": _accuracy(run),
         "gain": list(tables.gain_lines(run["baseline"]["distillation_gain"], run["data"]["num_test"])),
@@ -118,8 +120,8 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str
     }
 
 
-def _asked(run: Mapping[str, Any], config: Mapping[str, Any]) -> _Table:
-    budget, device = run["design"]["budget"], load_device(run["design"]["device"])
+def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> _Table:
+    budget = run["design"]["budget"]
     latency = "no limit" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
     family = config["design"]["family"]
     space = "derived from the teacher" if family == FROM_TEACHER else f"family {family}"
@@ -163,7 +165,8 @@ def _accuracy(run: Mapping[str, Any]) -> _Table:
         ("student without a teacher, float", f"{run['baseline']['test_accuracy']:.3f}", "", ""),
     ]
     titles = {"float_keras": "student, float in Keras", "float_tflite": "student, float in LiteRT"}
-    titles |= {"int8_litert": "student, int8 in LiteRT", "int8_tflm": "student, int8 in TFLM"}
+    kind = tables.precision(verify)
+    titles |= {"int8_litert": f"student, {kind} in LiteRT", "int8_tflm": f"student, {kind} in TFLM"}
     for name, title in titles.items():
         interval = verify["accuracy_ci95"].get(name)
         ends = f"{interval['ci95_low']:.3f} to {interval['ci95_high']:.3f}" if interval else ""
@@ -188,11 +191,7 @@ def _checks(gates: Mapping[str, Any]) -> _Table:
     rows = []
     for name, gate in gates.items():
         figures = [
-            ""
-            if value is None
-            else f"{value:,.4g} {_UNITS.get(name, '')}"
-            if isinstance(value, float)
-            else f"{value:,} {_UNITS.get(name, '')}"
+            "" if value is None else f"{tables.figure(value)} {_UNITS.get(name, '')}"
             for value in (gate["measured"], gate["limit"])
         ]
         rows.append((_CHECKS.get(name, name), *figures, _mark(gate)))
@@ -208,15 +207,16 @@ def _machine(results: Mapping[str, Any]) -> _Table:
 
 def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     budget = run["design"]["budget"]
-    limits = f"--flash {budget['flash_bytes']} --ram {budget['ram_bytes']}"
-    limits += "" if budget["latency_ms"] is None else f" --latency {budget['latency_ms']:g}ms"
-    source, device = config["data"]["source"], run["design"]["device"]
-    return [
-        "kd-edge run config.toml -o RUN",
-        f"kd-edge verify RUN/model.tflite --student RUN/student.keras --data {source} --device {device} {limits}",
-        "kd-edge bundle RUN",
-        "kd-edge report RUN",
-    ]
+    verify = ["kd-edge", "verify", "RUN/model.tflite", "--student", "RUN/student.keras"]
+    verify += ["--data", config["data"]["source"], "--device", config["budget"]["device"]]
+    verify += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
+    verify += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
+    verify += ["--seed", str(config["seed"])]
+    commands = ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]
+    if config["data"]["normalize"] is not None:
+        # The command scales samples as is the default, and would judge others than the run did.
+        commands.remove(shlex.join(verify))
+    return commands
 
 
 def _mark(gate: Mapping[str, Any]) -> str:

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from kd_edge.augment import check_augmentation
 from kd_edge.blueprint import Blueprint
 from kd_edge.config import DistillConfig, RunConfig, TeacherConfig
 from kd_edge.cost import CostModel
 from kd_edge.data import Dataset, load_data
-from kd_edge.devices import load_device
+from kd_edge.devices import DeviceProfile, load_device
+from kd_edge.errors import ConfigError
 from kd_edge.export import convert_for
 from kd_edge.files import write_bytes, write_json, write_model
 from kd_edge.halting import EarlyHalting
@@ -98,7 +100,10 @@ class _Job:
         self._progress = progress
         self._device = load_device(config.budget.device)
         self._budget = config.budget.budget(self._device)
+        _check_costs(config.convert.quantize, self._device)
         self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        for wanted in (config.teacher, config.distill):
+            check_augmentation(wanted.augment, self._data.input_shape)
         self._space = self._make_space()
         # Says that nothing fits before a teacher is trained.
         self._space.screen(CostModel(self._device), self._budget, seed=config.seed)
@@ -263,6 +268,16 @@ class _Job:
             "macs": graph.total_macs,
             "params": model.count_params(),
         }
+
+
+def _check_costs(quantize: str, device: DeviceProfile) -> None:
+    """Say before a teacher is trained that the latency of the file cannot be checked in the end."""
+    numbers = {"int8": "int8", "int16x8": "int16"}.get(quantize, "float32")
+    if getattr(device, numbers) is None:
+        raise ConfigError(
+            f"no latency on {device.name}: expected a 'quantize' whose costs its profile has, received {quantize!r}; "
+            f"convert to int8, or add a table [{numbers}] to a profile of your own"
+        )
 
 
 def paired_difference(

@@ -139,7 +139,7 @@ def plot_confusion(table: Sequence[Sequence[int]], class_names: Sequence[str], p
     names = [textwrap.shorten(name, 18, placeholder="...") for name in class_names]
     axes.set_xticks(positions, names, rotation=90 if len(names) > 4 else 0)
     axes.set_yticks(positions, names)
-    axes.set(xlabel="named by the int8 file", ylabel="true class")
+    axes.set(xlabel="named by the file", ylabel="true class")
     if len(names) <= _MAX_NUMBERED_CLASSES:
         for (row, column), count in np.ndenumerate(counts):
             color = "white" if shares[row, column] > 0.5 else "black"

@@ -13,6 +13,7 @@ from kd_edge.devices import load_device
 from kd_edge.document import make_document
 from kd_edge.files import write_bytes, write_json
 from kd_edge.interrupts import Interrupts
+from kd_edge.settings import to_toml
 from kd_edge.tables import run_tables
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ def show(parts: Iterable[Any]) -> None:
 
 
 def write_run(result: "RunResult") -> dict[str, Any]:
-    """Write `results.json`, `config.json` and `summary.txt` into a run's folder; return the document."""
+    """Write `results.json`, `config.json`, `config.toml` and `summary.txt` into a run's folder; return the document."""
     stages, folder = result.stages, result.folder
     content = {**stages, "halting": stages["distill"]["halting"]}
     run = make_document("run", content, seed=result.config.seed, device=load_device(result.config.budget.device))
     text = io.StringIO()
     _print(Console(file=text, width=_WIDTH, highlight=False), run_tables(run["result"]))
     write_json(folder / "config.json", asdict(result.config))
+    write_bytes(folder / "config.toml", to_toml(asdict(result.config)).encode())
     write_bytes(folder / "summary.txt", text.getvalue().encode())
     write_json(folder / "results.json", run)
     return run

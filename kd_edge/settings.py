@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kd_edge.errors import ConfigError, nearest
+from kd_edge.errors import ConfigError, found_instead, nearest
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: expected a TOML file, received {error.strerror}") from error
+        raise ConfigError(f"cannot read {path}: expected a TOML file, {found_instead(error)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: expected TOML, received {error}") from error
 

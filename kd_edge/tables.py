@@ -11,8 +11,7 @@ Result = Mapping[str, Any]
 def run_tables(result: Result) -> Iterator[Table | str]:
     """Yield the summary of a run."""
     data, design, verify = result["data"], result["design"], result["verify"]
-    verdict = "PASSED: the model fits and the runtimes agree" if verify["passed"] else "FAILED: see the checks below"
-    yield f"{data['name']} on {design['device']}: {verdict}"
+    yield f"{data['name']} on {design['device']}: {_verdict(verify)}"
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
     yield _cost_table(verify, design["budget"])
     yield _accuracy_table(result)
@@ -25,7 +24,7 @@ def run_tables(result: Result) -> Iterator[Table | str]:
 
 def verify_tables(result: Result) -> Iterator[Table | str]:
     """Yield the checks of a verification."""
-    yield f"{result['device']}: {'PASSED' if result['passed'] else 'FAILED'}"
+    yield f"{result['device']}: {_verdict(result)}"
     yield _cost_table(result, result["budget"])
     yield _interval_table(result)
     yield from parity_lines(result)
@@ -205,8 +204,8 @@ _LIMITS = {
 _ACCURACIES = {
     "float_keras": "float, Keras",
     "float_tflite": "float, LiteRT",
-    "int8_litert": "int8, LiteRT",
-    "int8_tflm": "int8, TFLM",
+    "int8_litert": "{}, LiteRT",
+    "int8_tflm": "{}, TFLM",
 }
 
 
@@ -234,14 +233,14 @@ def _cost_table(verify: Result, budget: Result) -> Table:
 
 def _accuracy_table(result: Result) -> Table:
     teacher, distill, baseline = result["teacher"], result["distill"], result["baseline"]
-    accuracy = result["verify"]["accuracy"]
+    accuracy, kind = result["verify"]["accuracy"], precision(result["verify"])
     table = _table("test accuracy (measured)", "", "share right", "MACs", "parameters")
     rows = (
         ("teacher, float", teacher["test_accuracy"], teacher),
         ("student without a teacher, float", baseline["test_accuracy"], baseline),
         ("student distilled, float", distill["test_accuracy"], distill),
-        ("student distilled, int8 in LiteRT", accuracy["int8_litert"], distill),
-        ("student distilled, int8 in TFLM", accuracy["int8_tflm"], distill),
+        (f"student distilled, {kind} in LiteRT", accuracy["int8_litert"], distill),
+        (f"student distilled, {kind} in TFLM", accuracy["int8_tflm"], distill),
     )
     for name, share, model in rows:
         table.add_row(name, _share(share), f"{model['macs']:,}", f"{model['params']:,}")
@@ -253,7 +252,7 @@ def _interval_table(verify: Result) -> Table:
     for name, title in _ACCURACIES.items():
         known = verify["accuracy_ci95"].get(name)
         interval = f"{known['ci95_low']:.3f} to {known['ci95_high']:.3f}" if known else ""
-        table.add_row(title, _share(verify["accuracy"][name]), interval)
+        table.add_row(title.format(precision(verify)), _share(verify["accuracy"][name]), interval)
     return table
 
 
@@ -268,7 +267,7 @@ def _noise_table(noise: list[Result]) -> Table:
 def _gate_table(gates: Result) -> Table:
     table = _table("checks", "", "measured", "limit", "")
     for name, gate in gates.items():
-        figures = ("" if value is None else f"{value:,.6g}" for value in (gate["measured"], gate["limit"]))
+        figures = ("" if value is None else figure(value) for value in (gate["measured"], gate["limit"]))
         table.add_row(name, *figures, _mark(gate))
     return table
 
@@ -294,12 +293,37 @@ def parity_lines(verify: Result) -> Iterator[str]:
         f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
         f"{_steps(parity['max_difference'])}, same class in {parity['agreement']:.1%}"
     )
-    first = parity["first_divergence"] or parity["first_difference"]
+    first, how = parity["first_divergence"], "first differ by more than one step"
+    if first is None:
+        first, how = parity["first_difference"], "first differ"
     if first:
         yield (
-            f"on the worst sample, number {first['sample']}, they first differ in op {first['index']} "
+            f"on the worst sample, number {first['sample']}, they {how} in op {first['index']} "
             f"({first['op']}, layer {first['layer']!r}), by {_steps(first['max_difference'])}"
         )
+
+
+def _verdict(verify: Result) -> str:
+    return f"PASSED: {proven(verify)}" if verify["passed"] else "FAILED: see the checks below"
+
+
+def proven(verify: Result) -> str:
+    """Return what the checks of a verification that passed say, and those with a limit that could not be made."""
+    gates = verify["gates"]
+    fits = "the model fits" if gates["ram_bytes"]["passed"] else "the file fits the flash"
+    agree = " and the runtimes agree" if gates["runtime_disagreement"]["passed"] else ""
+    open_gates = [name for name, gate in gates.items() if gate["passed"] is None and gate["limit"] is not None]
+    return fits + agree + (f"; not checked: {', '.join(open_gates)}" if open_gates else "")
+
+
+def precision(verify: Result) -> str:
+    """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
+    return str(verify.get("precision", "file"))
+
+
+def figure(value: float) -> str:
+    """Return a figure of a check: whole numbers and large ones without decimals, others with four digits."""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _steps(difference: float) -> str:

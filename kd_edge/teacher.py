@@ -1,6 +1,10 @@
 """The large network that guides the students: built here, or read from a file."""
 
+import json
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -102,5 +106,29 @@ def load_model(path: str | Path) -> keras.Model:
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:
+        if foreign := _foreign_layers(path):
+            raise ModelError(
+                f"cannot read {path}: expected layers of Keras, received {', '.join(foreign)}, whose code is not in "
+                "the file; replace them, or give the model itself to kd_edge in Python"
+            ) from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"cannot read {path}: expected a Keras model, received {reason}") from error
+        raise ModelError(f"cannot read {path}: expected a Keras model; Keras says: {reason}") from error
+
+
+def _foreign_layers(path: str | Path) -> list[str]:
+    """Return the name and class of every layer in a `.keras` file that Keras cannot make again by itself."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return list(dict.fromkeys(_foreign(json.loads(file.read("config.json")))))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError):
+        return []
+
+
+def _foreign(config: Any) -> Iterator[str]:
+    if isinstance(config, dict):
+        kind, inner = config.get("class_name"), config.get("config")
+        from_keras = str(config.get("module", "keras")).split(".")[0] == "keras" and kind != "Lambda"
+        if isinstance(inner, dict) and "name" in inner and not from_keras:
+            yield f"{inner['name']!r} ({kind})"
+    for item in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        yield from _foreign(item)

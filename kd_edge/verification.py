@@ -22,6 +22,7 @@ from kd_edge.micro import Measured, Micro, MissingOp, run_micro
 from kd_edge.noise import OpNoise, measure_noise, quantize
 from kd_edge.origins import LayerNames, layer_of, names_of
 from kd_edge.parity import Parity, compare
+from kd_edge.precision import precision_of
 from tflite_bench import litert
 from tflite_bench.errors import RunnerError
 from tflite_bench.model import ModelInfo, read_model
@@ -67,11 +68,12 @@ class Verification:
         warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch.
         predicted: The cost model's figures for the device.
         predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
+        precision: In which numbers the file computes; see `precision_of`.
         predicted_host_arena_bytes: The predicted arena for a 64-bit host, comparable with `measured`.
         prediction_error_percent: By how much the prediction exceeds what was measured, for `flash_bytes` and, on the
             host, `arena_bytes`.
         measured: Bytes of the file and of the arena.
-        confusion: Test samples per true class (rows) and class named by the int8 file in LiteRT (columns).
+        confusion: Test samples per true class (rows) and class named by the file in LiteRT (columns).
         unavailable_reason: Why a figure is `None`, by the figure's name.
     """
 
@@ -85,6 +87,7 @@ class Verification:
     warnings: tuple[str, ...]
     predicted: Cost
     predicted_from: str
+    precision: str
     predicted_host_arena_bytes: int
     prediction_error_percent: Mapping[str, float]
     measured: Measured
@@ -108,12 +111,15 @@ def verify(
     Args:
         model: Bytes of the `.tflite` file: one input, logits or probabilities as its only output.
         data: Its test samples are run.
-        device: The board that costs are predicted for. Where its runtime is LiteRT, TFLM may refuse the file.
+        device: The board that costs are predicted for, with costs of the numbers that the file computes in. Where its
+            runtime is LiteRT, TFLM may refuse the file.
         budget: The limits.
-        student: The float student, for its accuracy, the noise of each op, and a prediction that has not seen the file.
+        student: The float student, for its accuracy, the noise of each op, and a prediction that has not seen the file
+            where that is int8.
         max_accuracy_loss: Largest accepted difference of the float student's and the file's accuracy.
 
     Raises:
+        ConfigError: The device has no costs for the file's numbers.
         ModelError: The file's input or output does not belong to the data.
         ModelFileError: The bytes are no `.tflite` model.
         RunnerError: LiteRT refuses the file, or crashes on it.
@@ -128,7 +134,8 @@ def verify(
     float_model = None if student is None else convert(student, quantize="none")
     accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
     parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names)
-    graph, predicted_from = _graph(model, student, reasons)
+    precision = precision_of(info)
+    graph, predicted_from = _graph(model, precision, student, reasons)
     predicted = CostModel(device).estimate(graph)
     host_arena_bytes = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
     gates = gates_of(
@@ -152,6 +159,7 @@ def verify(
         warnings=_warnings(info, names),
         predicted=predicted,
         predicted_from=predicted_from,
+        precision=precision,
         predicted_host_arena_bytes=host_arena_bytes,
         prediction_error_percent=_errors(predicted, host_arena_bytes, micro.measured),
         measured=micro.measured,
@@ -199,8 +207,11 @@ def _warnings(info: ModelInfo, names: LayerNames) -> tuple[str, ...]:
     return (f"{dynamic} tensors have a size that may change{listed}; `kd-edge convert` fixes the batch to 1",)
 
 
-def _graph(model: bytes, student: "keras.Model | None", reasons: dict[str, str]) -> tuple[Graph, str]:
-    if student is not None:
+def _graph(model: bytes, precision: str, student: "keras.Model | None", reasons: dict[str, str]) -> tuple[Graph, str]:
+    """Return what costs are predicted from: a student is lowered as int8, so it says nothing of another file."""
+    if student is not None and precision != "int8":
+        reasons["predicted_from"] = f"a student predicts an int8 file, this one is {precision}"
+    elif student is not None:
         try:
             return lower(student), "student"
         except ModelError as error:

@@ -161,9 +161,9 @@ def devices(as_json: bool, output: Path | None) -> None:
 @_as_json
 @_output
 def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output: Path | None, **wishes: Any) -> None:
-    """Measure 132 generated networks and write PROFILE, a .toml file that kd-edge --device takes.
+    """Measure generated networks and write PROFILE, a .toml file that kd-edge --device takes.
 
-    Takes about five minutes on this machine. The profile states how far its predictions may be off.
+    Takes about five minutes on a PC. The profile states how far its predictions may be off.
     """
     if profile.suffix != ".toml":
         raise ConfigError(f"expected the path of a .toml file to write, received {str(profile)!r}")

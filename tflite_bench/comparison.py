@@ -98,17 +98,40 @@ def read_document(path: Path) -> Mapping[str, Any]:
     """Return a result that `tflite-bench run --json` wrote.
 
     Raises:
-        ConfigError: The file is missing or is no such result, or one of another version.
+        ConfigError: The file is missing or is no such result, or one that is damaged or of another version.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, {error}") from error
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except OSError as error:
+        raise ConfigError(f"{_damaged(path)} nothing: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{_damaged(path)} no JSON: {error}") from error
     if not isinstance(document, dict) or document.get("tool") != "tflite-bench" or document.get("command") != "run":
         raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, received another document")
     if document.get("schema_version") != 1 or "result" not in document or "kinds" not in document:
         raise ConfigError(f"cannot read {path}: expected a result of schema version 1; measure again")
+    _check(document, path)
     return document
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it has no number {constant}")
+
+
+def _check(document: Mapping[str, Any], path: Path) -> None:
+    """Read everything that a comparison reads."""
+    try:
+        compare(document, document)
+        for uncertain in (False, True):
+            _figures(document["result"], uncertain)
+    except KeyError as error:
+        raise ConfigError(f"{_damaged(path)} one without {error}; measure again") from error
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ConfigError(f"{_damaged(path)} a damaged one ({error}); measure again") from error
+
+
+def _damaged(path: Path) -> str:
+    return f"cannot read {path}: expected a result of tflite-bench run, received"
 
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any], rules: Sequence[Rule] = ()) -> Comparison:

@@ -45,7 +45,8 @@ def _local() -> Iterator[Device]:
 
 def _virtual() -> Iterator[Device]:
     ready = firmware.is_installed() and qemu.is_installed()
-    detail = "" if ready else "; pip install 'kd-edge[qemu]', apt install gcc-arm-none-eabi qemu-system-arm gcc"
+    packages = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc"
+    detail = "" if ready else f"; pip install 'kd-edge[qemu]', apt install {packages}"
     for name, core in firmware.CORES.items():
         yield Device(f"qemu:{name}", ready, f"{core.name}, emulated{detail}")
     found = ethos_u.is_installed()

@@ -1,12 +1,17 @@
 """The command `kd-edge convert`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kd_edge.commands.options import json_option, print_document, seed_option
 from kd_edge.document import make_document
+from kd_edge.errors import ConfigError
 from kd_edge.quiet import load_tensorflow
+
+if TYPE_CHECKING:
+    from kd_edge.config import ConvertConfig
 
 
 @click.command()
@@ -16,10 +21,17 @@ from kd_edge.quiet import load_tensorflow
 @click.option("--calibration", default="random", show_default=True, help="Which samples: random, balanced or first.")
 @click.option("--calibration-samples", default=300, show_default=True, help="How many.")
 @click.option("--qat", default="auto", show_default=True, help="Fine-tune for int8: auto, always or never.")
+@click.option("--qat-epochs", default=5, show_default=True, help="How long, for --qat and --compress.")
+@click.option("--max-int8-loss", default=0.005, show_default=True, help="Share of samples lost that --qat auto bears.")
 @click.option("--compress", default="none", show_default=True, help="Fine-tune to zip well: none, prune or cluster.")
-@click.option("--teacher", type=click.Path(path_type=Path), help="Guides these.  [default: STUDENT in float]")
 @click.option(
-    "--metadata/--no-metadata", default=True, show_default=True, help="Class names and provenance in the file."
+    "--teacher", type=click.Path(path_type=Path), help="Guides fine-tuning (.keras).  [default: STUDENT itself]"
+)
+@click.option(
+    "--metadata/--no-metadata",
+    default=True,
+    show_default=True,
+    help="Provenance in the file, and of --data class names.",
 )
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: STUDENT with the ending .tflite]")
@@ -31,6 +43,8 @@ def convert(
     calibration: str,
     calibration_samples: int,
     qat: str,
+    qat_epochs: int,
+    max_int8_loss: float,
     compress: str,
     teacher: Path | None,
     metadata: bool,
@@ -44,7 +58,8 @@ def convert(
     from kd_edge.data import load_data
     from kd_edge.files import write_bytes
 
-    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, compress=compress)
+    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress)
+    _check_use(wanted, source, teacher)
     data = load_data(source, seed=seed) if source else None
     load_tensorflow()
     from kd_edge.export import convert_for
@@ -55,3 +70,15 @@ def convert(
     path = write_bytes(output or student.with_suffix(".tflite"), made.content)
     document = make_document("convert", {"model": str(path), **made.summary()}, seed=seed)
     print_document(document, as_json, tables.convert_tables)
+
+
+def _check_use(wanted: "ConvertConfig", source: str | None, teacher: Path | None) -> None:
+    """Refuse what would be ignored."""
+    tunes = wanted.compress != "none" or (wanted.quantize == "int8" and wanted.qat != "never")
+    if wanted.qat == "always" and source is None:
+        raise ConfigError("bad --qat: expected 'always' with --data, received none; it learns from training samples")
+    if teacher is not None and not (tunes and source):
+        raise ConfigError(
+            "bad --teacher: expected --data and a fine-tuning to guide, by --qat or --compress, "
+            f"received {'no --data' if tunes else 'none'}; leave it out"
+        )

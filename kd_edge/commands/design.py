@@ -38,7 +38,7 @@ _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 @click.option("--trials", default=8, show_default=True, help="Candidates to train; hyperband follows from --epochs.")
 @click.option("--epochs", default=6, show_default=True, help="Most epochs per candidate.")
 @click.option("--teacher-ratio", type=float, help="Least teacher MACs per student MAC.  [default: no limit]")
-@click.option("--workers", default=0, show_default=True, help="Processes that train candidates at the same time.")
+@click.option("--workers", default=0, show_default=True, help="Processes that train candidates; 0: this one.")
 @click.option("--overwrite", is_flag=True, help="Delete an older search in the output folder.")
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="design", show_default=True, help="Folder.")

@@ -182,12 +182,13 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     text = tmp_path / "text.keras"
     text.write_text("no model")
     assert "did you mean 'rp2040'" in fails("devices", "rp204")
-    assert "expected a TOML file" in fails("run", tmp_path / "none.toml")
+    assert "none.toml: expected a TOML file, found nothing there" in fails("run", tmp_path / "none.toml")
+    assert "expected a TOML file, found a folder" in fails("run", tmp_path)
     assert "found nothing at" in fails("design", teacher, "--data", "none.npz", *device)
     assert "found nothing at none.keras" in fails("design", "none.keras", "--data", waves_npz, *device)
     assert "expected a Keras model" in fails("convert", text)
     assert "no calibration data" in fails("convert", student)
-    assert "did you mean 'int8'" in fails("convert", student, "--quantize", "int88", "--data", waves_npz)
+    assert "expected one of int8, int16x8" in fails("convert", student, "--quantize", "int88", "--data", waves_npz)
     assert "expected samples of shape (32, 3), received (128, 6)" in fails("convert", student, "--data", "watch")
     for option, known in (("--qat", "auto, always"), ("--compress", "none, prune"), ("--calibration", "random, bal")):
         assert f"expected one of {known}" in fails("convert", student, "--data", waves_npz, option, "sometimes")
@@ -198,6 +199,64 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
         "distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--trainee", "me"
     )
     assert list(tmp_path.iterdir()) == [text]
+
+
+def test_a_fine_tuning_that_would_be_ignored_is_refused(files, waves_npz, tmp_path):
+    student, teacher, data = files / "student.keras", tmp_path / "none.keras", ("--data", waves_npz)
+    assert "expected 'always' with --data" in fails("convert", student, "--qat", "always")
+    for option in (("--quantize", "none"), ("--compress", "prune")):
+        assert "expected 'always' with quantize 'int8'" in fails("convert", student, *data, "--qat", "always", *option)
+    assert "received no --data" in fails("convert", student, "--teacher", teacher)
+    for option in (("--qat", "never"), ("--quantize", "float16")):
+        assert "a fine-tuning to guide" in fails("convert", student, *data, "--teacher", teacher, *option)
+    assert "'qat_epochs': expected more than 0" in fails("convert", student, *data, "--qat-epochs", 0)
+    assert "found nothing at" in fails("convert", student, *data, "--teacher", teacher)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_is_borne_is_not_tuned_away(files, waves_npz, tmp_path):
+    done = call(
+        "convert",
+        files / "student.keras",
+        "--data",
+        waves_npz,
+        "--max-int8-loss",
+        1,
+        "-o",
+        tmp_path / "s.tflite",
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    qat = json.loads(done.stdout)["result"]["qat"]
+    assert (qat["used"], qat["tuned_accuracy"]) == (False, None)
+    assert qat["int8_accuracy"] is not None
+
+
+class Own(keras.layers.Layer):
+    """A layer whose code is in no file."""
+
+    def call(self, x):
+        return x
+
+
+def test_a_layer_whose_code_is_not_in_the_file_is_named(tmp_path):
+    source, path = keras.Input((4,)), tmp_path / "model.keras"
+    inner = keras.Sequential([keras.Input((4,)), Own(name="mine"), keras.layers.Dense(3)])
+    for layer, named in (
+        (keras.layers.Lambda(lambda x: 2 * x, name="twice"), "'twice' (Lambda)"),
+        (inner, "'mine' (Own)"),
+    ):
+        keras.Model(source, layer(source)).save(path)
+        assert f"expected layers of Keras, received {named}, whose code" in fails("convert", path)
+
+
+@pytest.mark.parametrize(("command", "goes_on"), [("run", True), ("bundle", False)])
+def test_only_a_command_that_resumes_says_so_when_it_is_interrupted(command, goes_on, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.commands[command], "invoke", interrupt)
+    assert ("goes on after the last finished stage" in fails(command, "x")) is goes_on
 
 
 def test_a_file_that_is_no_tflite_model_is_named(waves_npz, tmp_path):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kd_edge.conversion import QUANTIZE_MODES, convert
+from kd_edge.config import QUANTIZE_MODES
+from kd_edge.conversion import convert
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
 from kd_edge.ranges import suspicions
 from tflite_bench.litert import run_outputs

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 
 import keras
 import numpy as np
@@ -86,10 +87,19 @@ def test_a_warning_of_the_calibration_is_part_of_the_result(student, data):
 
 
 def test_without_data_only_what_needs_no_samples_is_converted(student):
-    made = convert_for(student, None, ConvertConfig("float16"))
-    assert read_metadata(made.content) is None
+    assert len(convert_for(student, None, ConvertConfig("float16")).content) > 1000
     with pytest.raises(DataError, match="no calibration data"):
         convert_for(student, None, INT8)
+
+
+def test_without_data_the_file_says_how_it_was_made_and_nothing_of_classes(student):
+    found = read_metadata(convert_for(student, None, ConvertConfig("float16")).content)
+    assert found["input"] == {"dtype": "float32", "shape": [1, 32, 3]}
+    assert (found["provenance"]["tool"], found["provenance"]["quantize"]) == ("kd-edge", "float16")
+    assert found["provenance"]["versions"] == {name: version(name) for name in ("kd-edge", "tensorflow", "keras")}
+    assert "class_names" not in found
+    plain = convert_for(student, None, ConvertConfig("float16"), metadata=False)
+    assert plain.content == convert(student, quantize="float16")
 
 
 def test_bytes_that_are_no_model_have_no_metadata(made):

@@ -1,8 +1,11 @@
 """The HTML report: self-contained, complete, and the figures are those of the results."""
 
 import base64
+import functools
 import json
+import operator
 import re
+import shutil
 from dataclasses import asdict, replace
 from html import unescape
 from html.parser import HTMLParser
@@ -16,7 +19,7 @@ from kd_edge.cli import main
 from kd_edge.config import BudgetConfig, DataConfig, RunConfig
 from kd_edge.conversion import convert
 from kd_edge.data import load_data
-from kd_edge.devices import load_device
+from kd_edge.devices import load_device, to_toml
 from kd_edge.document import make_document
 from kd_edge.errors import ModelError
 from kd_edge.files import write_json
@@ -132,6 +135,21 @@ def test_the_command_writes_the_page_again(finished, page, check_document):
     assert done.exit_code == 0, done.output
     check_document(json.loads(done.stdout))
     assert (finished / "report.html").is_file()
+
+
+def test_a_device_from_a_file_is_read_from_it_again_and_the_commands_name_the_file(finished, tmp_path):
+    path, folder = tmp_path / "my boards" / "own.toml", tmp_path / "run"
+    path.parent.mkdir()
+    path.write_text(to_toml(replace(load_device("nucleo-l4r5zi"), name="own", title="A board of my own")))
+    shutil.copytree(finished, folder)
+    for name, *keys in (("config.json", "budget"), ("results.json", "result", "design")):
+        document = json.loads((folder / name).read_text())
+        functools.reduce(operator.getitem, keys, document)["device"] = str(path) if name == "config.json" else "own"
+        write_json(folder / name, document)
+    text = unescape(write_page(folder).read_text())
+    assert "A board of my own: cortex-m4, 120\u00a0MHz" in text
+    assert f"--data waves.npz --device '{path}' --flash 64000 --ram 1000 --latency 15ms --seed 0\n" in text
+    assert "kd-edge run RUN/config.toml -o AGAIN\n" in text
 
 
 def test_a_run_that_is_not_finished_is_named(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from kd_edge.conversion import convert
 from kd_edge.noise import dequantize, measure_noise, quantize
-from kd_edge.origins import LayerNames, layer_in, names_of
+from kd_edge.origins import LayerNames, layer_in, layer_of, names_of
 from kd_edge.parity import compare
 from kd_edge.traces import trace
 from tflite_bench import litert, tflm
@@ -105,6 +105,54 @@ def test_the_layer_of_a_path_is_its_part_with_the_weights():
     folded = "net_1/batchnorm_2_1/batchnorm/mul_1;net_1/depthwise_1_1/depthwise;net_1/batchnorm_2_1/batchnorm/sub"
     assert layer_in(folded) == "depthwise_1_1"
     assert layer_in("StatefulPartitionedCall_1:0") is None
+
+
+def with_weights(model):
+    """The model as after a training: of a fresh network the converter would drop or merge the equal biases."""
+    rng = np.random.default_rng(1)
+    model.set_weights([np.abs(rng.normal(1, 0.1, weight.shape)) for weight in model.get_weights()])
+    return model
+
+
+def layers_of_ops(model, content):
+    info, names = read_model(content), names_of(model)
+    return [(op.name, layer_of(info, op, names)) for op in info.ops]
+
+
+@pytest.mark.parametrize("model_name", [None, "sequential_1"])
+def test_layers_with_the_names_that_keras_gives_are_told_apart(model_name):
+    keras.utils.clear_session()  # the names start from `conv1d` again
+    layers = [keras.layers.Conv1D(4, 3), keras.layers.Conv1D(4, 3), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = with_weights(keras.Sequential([keras.Input((16, 3)), *layers], name=model_name))
+    assert [layer.name for layer in model.layers] == ["conv1d", "conv1d_1", "flatten", "dense"]
+    content = convert(model, np.random.default_rng(0).normal(size=(20, 16, 3)))
+    assert [layer for op, layer in layers_of_ops(model, content) if op == "CONV_2D"] == ["conv1d", "conv1d_1"]
+    assert layers_of_ops(model, content)[-1] == ("FULLY_CONNECTED", "dense")
+
+
+def test_a_normalization_that_stays_alone_is_not_taken_for_the_addition_before_it():
+    keras.utils.clear_session()
+    source = keras.Input((8, 8, 3))
+    one, other = keras.layers.Conv2D(4, 3)(source), keras.layers.Conv2D(4, 3)(source)
+    added = keras.layers.BatchNormalization()(keras.layers.Add()([one, other]))
+    model = with_weights(keras.Model(source, keras.layers.Conv2D(2, 3)(keras.layers.ReLU()(added))))
+    content = convert(model, np.random.default_rng(0).normal(size=(20, 8, 8, 3)))
+    assert layers_of_ops(model, content) == [
+        ("CONV_2D", "conv2d"),
+        ("CONV_2D", "conv2d_1"),
+        ("ADD", "add"),
+        ("MUL", "batch_normalization"),
+        ("ADD", "re_lu"),  # fused: called after the last of its layers
+        ("CONV_2D", "conv2d_2"),
+    ]
+
+
+def test_a_path_without_the_number_of_the_model_has_none_of_its_layers():
+    names = LayerNames(frozenset({"conv2d", "conv2d_1"}), model="net")
+    assert layer_in("net_1/conv2d_1/convolution", names) == "conv2d"
+    assert layer_in("net_1/conv2d_1_2/convolution", names) == "conv2d_1"
+    assert layer_in("net/quant_conv2d_1/BiasAdd", names) == "conv2d_1"
+    assert layer_in("net/conv2d/BiasAdd", names) == "conv2d"
 
 
 @pytest.mark.shared

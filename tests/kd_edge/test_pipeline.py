@@ -159,6 +159,7 @@ def test_the_written_results_follow_the_schema_and_name_the_origin_of_every_figu
     summary = (finished.folder / "summary.txt").read_text()
     assert "without a teacher" in summary
     assert max(map(len, summary.splitlines())) <= 110
+    assert load_config(finished.folder / "config.toml") == finished.config
 
 
 def test_a_latency_from_a_datasheet_is_computed_and_not_calibrated():
@@ -186,6 +187,20 @@ def test_the_same_seed_gives_the_same_student(finished, tmp_path):
 def test_a_budget_that_nothing_meets_ends_before_anything_is_trained(finished, tmp_path):
     config = replace(finished.config, budget=BudgetConfig("nucleo-l4r5zi", flash=500))
     with pytest.raises(BudgetError, match=r"flash: the smallest candidate needs [\d,]+ B, 500 B allowed"):
+        run(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_could_not_be_costed_ends_the_run_before_anything_is_trained(waves_npz, tmp_path):
+    config = replace(small_config(waves_npz), convert=ConvertConfig("int16x8"))
+    with pytest.raises(ConfigError, match=r"no latency on nucleo-l4r5zi: .* received 'int16x8'; .* a table \[int16\]"):
+        run(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_augmentation_of_other_samples_ends_the_run_before_anything_is_trained(waves_npz, tmp_path):
+    config = replace(small_config(waves_npz), distill=DistillConfig(augment="imu"))
+    with pytest.raises(ConfigError, match=r"reads samples of shape \(time, 6\), received \(32, 3\)"):
         run(config, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -220,6 +235,18 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nepochs=0", "key 'epochs': expected more than 0"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\ntrainee='me'", "key 'trainee': expected"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent_loss_weight=2", "expected 0 to 1"),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\naugment='imi'",
+            "'augment': expected one of none",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\naugment='IMU'",
+            "'augment': expected one of none",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[convert]\nquantize='int4'",
+            "expected one of int8, int16x8",
+        ),
     ],
 )
 def test_a_bad_configuration_names_the_key(tmp_path, text, message):

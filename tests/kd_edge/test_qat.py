@@ -184,6 +184,16 @@ def test_a_copy_that_computes_something_else_is_refused(student, data):
         check_copy(copy, student, data.x_train[:8])
 
 
+def test_a_fine_tuning_that_was_demanded_is_not_left_out_silently(student, data):
+    always = replace(AUTO, qat="always")
+    with pytest.raises(DataError, match=r"no training samples: expected some, to fine-tune with"):
+        convert_for(student, None, always)
+    with pytest.raises(ModelError, match=r"expected one output of 5 classes, received \[\(4,\)\]"):
+        convert_for(student, replace(data, class_names=tuple("abcde")), always)
+
+
 def test_an_unknown_mode_is_named():
-    with pytest.raises(ConfigError, match="bad value for 'qat': expected one of auto, always, never, received 'yes'"):
+    with pytest.raises(
+        ConfigError, match="bad value for key 'qat': expected one of auto, always, never, received 'yes'"
+    ):
         ConvertConfig(qat="yes")

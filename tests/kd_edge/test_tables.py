@@ -1,6 +1,8 @@
 """What the commands print."""
 
-from kd_edge.tables import halting_lines
+import pytest
+
+from kd_edge.tables import figure, halting_lines, parity_lines
 
 STAYED = {
     "guide": "teacher",
@@ -28,4 +30,33 @@ def test_the_lines_on_halting_say_what_each_guide_cost_and_what_was_saved():
         "the teacher stayed to the end and cost 2.5 G MACs (computed) in 4 passes over the data",
         "the trainee was halted after epoch 2 (fixed after 2 epochs): it cost 1.0 G MACs (computed) and 3 s (measured) "
         "in 2 passes over the data; halting it saved 3 s (measured) and 1.2 MB of memory",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (89_736, "89,736"),
+        (1_900_543, "1,900,543"),
+        (1.0, "1"),
+        (0.02, "0.02"),
+        (14.98765, "14.99"),
+        (12_345.6, "12,346"),
+    ],
+)
+def test_figures_of_checks_have_no_powers_of_ten(value, text):
+    assert figure(value) == text
+
+
+def test_the_line_on_parity_says_whether_an_op_differs_at_all_or_by_more_than_one_step():
+    parity = {"verdict": "diverged", "num_identical": 1, "num_samples": 2, "max_difference": 3.0, "agreement": 1.0}
+    one = {"sample": 1, "index": 2, "op": "CONV_2D", "layer": "a", "max_difference": 1.0}
+    three = {"sample": 1, "index": 5, "op": "ADD", "layer": "b", "max_difference": 3.0}
+    lines = [
+        list(parity_lines({"parity": parity | {"first_difference": one, "first_divergence": divergence}}))[1]
+        for divergence in (None, three)
+    ]
+    assert lines == [
+        "on the worst sample, number 1, they first differ in op 2 (CONV_2D, layer 'a'), by 1 step",
+        "on the worst sample, number 1, they first differ by more than one step in op 5 (ADD, layer 'b'), by 3 steps",
     ]

@@ -1,6 +1,6 @@
 """Verification of a model against budget, float student and prediction, in the real runtimes."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -8,13 +8,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.schema_py_generated import BuiltinOperator
+from rich.table import Table
 
 from kd_edge.budget import Budget
+from kd_edge.config import QUANTIZE_MODES
 from kd_edge.conversion import convert
+from kd_edge.cost import CostModel
 from kd_edge.data import Dataset, load_data
 from kd_edge.devices import load_device
-from kd_edge.errors import ModelError
+from kd_edge.errors import ConfigError, ModelError
+from kd_edge.lowering import lower
+from kd_edge.precision import precision_of
 from kd_edge.space import StudentSpace
+from kd_edge.tables import proven, verify_tables
 from kd_edge.traces import pack, unpack
 from kd_edge.verification import quantize, verify
 from tflite_bench.errors import ModelFileError, RunnerError
@@ -30,6 +36,13 @@ def random_data(num_inputs, num_classes):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, num_inputs)).astype("float32"), np.arange(20) % num_classes
     return Dataset("random", x, y, x, y, x, y, tuple(map(str, range(num_classes))))
+
+
+def shown(result):
+    """The table of accuracies, as text."""
+    document = {**asdict(result), "device": "x", "budget": asdict(ROOMY)}
+    tables = [part for part in verify_tables(document) if isinstance(part, Table)]
+    return " ".join(tables[1].columns[0].cells)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +124,17 @@ def test_a_file_that_tflm_refuses_fails_on_a_microcontroller_only():
         assert "float activations and int8 weights" in result.unavailable_reason["parity"]
 
 
+def test_the_verdict_says_only_what_was_checked_and_names_the_rest(checked):
+    refused = verify(
+        (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24), device=load_device("pixel-3a"), budget=ROOMY
+    )
+    assert proven(asdict(checked)) == "the model fits and the runtimes agree"
+    unchecked = "ram_bytes, accuracy_loss, runtime_disagreement, output_steps"
+    assert proven(asdict(refused)) == f"the file fits the flash; not checked: {unchecked}"
+    document = {**asdict(refused), "device": "pixel-3a", "budget": asdict(ROOMY)}
+    assert next(iter(verify_tables(document))).startswith("pixel-3a: PASSED: the file fits the flash; not checked")
+
+
 def test_operators_and_shapes_of_a_dynamic_batch_are_warned_of(data, checked):
     model = keras.Sequential([keras.Input((32, 3)), keras.layers.Reshape((3, 32), name="turn"), keras.layers.Flatten()])
     model.add(keras.layers.Dense(4))
@@ -140,6 +164,31 @@ def test_a_student_with_a_layer_that_cannot_be_lowered_is_costed_from_its_file(d
     assert result.passed
     assert result.predicted_from == "file"
     assert "GaussianNoise" in result.unavailable_reason["predicted_from"]
+
+
+def test_a_float_file_is_costed_as_what_it_is_and_not_as_its_student_in_int8(student, data):
+    content, device = convert(student, quantize="none"), load_device("pixel-3a")
+    result = verify(content, data, device=device, budget=ROOMY, student=student)
+    assert (result.precision, result.predicted_from) == ("float32", "file")
+    assert result.predicted == CostModel(device).estimate(lower(content))
+    assert result.unavailable_reason["predicted_from"] == "a student predicts an int8 file, this one is float32"
+    assert "float32, LiteRT" in shown(result)
+    assert "int8" not in shown(result)
+
+
+def test_a_float_file_on_a_board_without_costs_of_floats_is_refused_with_and_without_its_student(student, data):
+    content = convert(student, quantize="none")
+    for known in (student, None):
+        with pytest.raises(ConfigError, match="no latency on nucleo-l4r5zi: expected ops of int8, received float32"):
+            verify(content, data, device=BOARD, budget=ROOMY, student=known)
+
+
+@pytest.mark.parametrize("mode", QUANTIZE_MODES)
+def test_the_precision_of_a_file_is_the_mode_that_made_it(data, mode):
+    # The converter leaves layers of fewer than 1,024 weights alone where it quantizes weights only.
+    model = keras.Sequential([keras.Input(data.input_shape), keras.layers.Flatten(), keras.layers.Dense(64)])
+    content = convert(model, data.x_train[:20], quantize=mode)
+    assert precision_of(read_model(content)) == {"none": "float32"}.get(mode, mode)
 
 
 @pytest.mark.shared

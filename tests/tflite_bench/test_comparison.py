@@ -1,6 +1,8 @@
 """compare(): what is a regression, and what must not be compared."""
 
+import functools
 import json
+import operator
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -135,16 +137,53 @@ def test_a_text_that_is_no_rule_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a result of tflite-bench run, Expecting value"),
+        ("", "expected a result of tflite-bench run, received no JSON: Expecting value"),
         ("[]", "received another document"),
         ('{"tool": "tflite-bench", "command": "inspect"}', "received another document"),
         ('{"tool": "tflite-bench", "command": "run", "schema_version": 9}', "of schema version 1; measure again"),
+        (
+            '{"tool": "tflite-bench", "command": "run", "schema_version": 1, "result": {}, "kinds": {}}',
+            "without 'kind'",
+        ),
+        ('{"tool": "tflite-bench", "command": "run", "schema_version": 1, "result": 3, "kinds": {}}', "a damaged one"),
+        ('{"tool": NaN}', "received no JSON: it has no number NaN"),
     ],
 )
 def test_a_file_that_is_no_result_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_document(tmp_path / "result.json")
+
+
+MISSING = object()
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("machine", "cpu"), MISSING, "one without 'cpu'"),
+        (("result", "model", "sha256"), MISSING, "one without 'sha256'"),
+        (("result", "latency", "p5_ms"), MISSING, "one without 'p5_ms'"),
+        (("result", "latency", "ci95_high_ms"), MISSING, "one without 'ci95_high_ms'"),
+        (("result", "note"), MISSING, "one without 'note'"),
+        (("result", "latency", "median_ms"), "fast", "a damaged one"),
+        (("result", "plan", "precision"), None, "a damaged one"),
+        (("machine",), 3, "a damaged one"),
+    ],
+)
+def test_a_result_without_a_key_or_with_a_wrong_value_is_refused(
+    keys: tuple[str, ...], value: Any, message: str, document: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    damaged = document()
+    inner = functools.reduce(operator.getitem, keys[:-1], damaged)
+    if value is MISSING:
+        del inner[keys[-1]]
+    else:
+        inner[keys[-1]] = value
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(damaged))
+    with pytest.raises(ConfigError, match=f"expected a result of tflite-bench run, received {message}"):
+        read_document(path)
 
 
 def test_the_document_follows_the_schema_and_the_text_names_the_verdict(
