@@ -118,6 +118,10 @@ def cost_tables(result: Result) -> Iterator[Table | str]:
     )
 
 
+# Of a latency; below it a difference is one of rounding.
+_LEAST_SHARE = 1e-6
+
+
 def _op_table(result: Result) -> Table:
     table = _table("per op (computed), * marks the peak of the arena", "", "op", "MACs", "alive", "latency", "share")
     table.columns[1].justify = "left"
@@ -126,6 +130,9 @@ def _op_table(result: Result) -> Table:
         alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
         share = f"{op['latency_ms'] / total_ms:.1%}"
         table.add_row(str(op["index"]), op["op"], f"{op['macs']:,}", alive, f"{op['latency_ms']:.3f} ms", share)
+    beside_ms = total_ms - sum(op["latency_ms"] for op in result["ops"])
+    if beside_ms > _LEAST_SHARE * total_ms:
+        table.add_row("", "beside the ops", "", "", f"{beside_ms:.3f} ms", f"{beside_ms / total_ms:.1%}")
     table.add_row("", "all", f"{result['macs']:,}", "", f"{result['latency_ms']:.3f} ms", "")
     return table
 

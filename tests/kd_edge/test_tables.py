@@ -2,7 +2,7 @@
 
 import pytest
 
-from kd_edge.tables import figure, halting_lines, parity_lines
+from kd_edge.tables import _op_table, figure, halting_lines, parity_lines
 
 STAYED = {
     "guide": "teacher",
@@ -60,3 +60,12 @@ def test_the_line_on_parity_says_whether_an_op_differs_at_all_or_by_more_than_on
         "on the worst sample, number 1, they first differ in op 2 (CONV_2D, layer 'a'), by 1 step",
         "on the worst sample, number 1, they first differ by more than one step in op 5 (ADD, layer 'b'), by 3 steps",
     ]
+
+
+def test_the_time_beside_the_ops_has_a_row_so_that_the_rows_add_up():
+    op = {"index": 0, "op": "CONV_2D", "macs": 10, "live_bytes": 5, "peak": True, "latency_ms": 1.0}
+    table = _op_table({"ops": [op], "macs": 10, "latency_ms": 1.25})
+    assert list(table.columns[1].cells) == ["CONV_2D", "beside the ops", "all"]
+    assert list(table.columns[5].cells) == ["80.0%", "20.0%", ""]
+    without = _op_table({"ops": [op], "macs": 10, "latency_ms": 1.0})
+    assert list(without.columns[1].cells) == ["CONV_2D", "all"]
