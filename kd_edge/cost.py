@@ -9,7 +9,7 @@ from kd_edge.graph import Graph
 from kd_edge.latency import inference_ms, latency_ms
 from kd_edge.memory import layout_of, least_arena_bytes
 from kd_edge.op_facts import FactBook
-from kd_edge.planner import MemoryStep, memory_timeline, planned_bytes
+from kd_edge.planner import MemoryStep, lifetimes, memory_timeline, planned_bytes
 from kd_edge.structures import persistent_bytes
 
 
@@ -100,8 +100,11 @@ class CostModel:
         """
         facts = self._book.look_up(graph)
         scratch = [(step, size) for step, sizes in enumerate(facts.scratch, start=1) for size in sizes]
-        persistent = persistent_bytes(graph, facts.structures, self._layout, num_scratch=len(scratch))
-        nonpersistent = planned_bytes(graph, facts.arena_bytes, scratch)
+        lives = lifetimes(graph)
+        persistent = persistent_bytes(
+            graph, facts.structures, self._layout, num_scratch=len(scratch), states=lives.states
+        )
+        nonpersistent = planned_bytes(lives, facts.arena_bytes, scratch)
         latency_ms = sum(facts.latency_ms) + inference_ms(graph, self.device)
         return Cost(
             macs=sum(facts.macs),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kd_edge.graph import Graph
-from kd_edge.planner import aligned, memory_timeline, planned_bytes, scratch_buffers
+from kd_edge.planner import aligned, lifetimes, memory_timeline, planned_bytes, scratch_buffers
 from kd_edge.structures import CMSIS_NN, HOST, MICROCONTROLLER, Layout, op_structures, persistent_bytes
 
 
@@ -36,9 +36,10 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
     layout = layout_of(pointer_bytes, kernels)
     scratch = scratch_buffers(graph, kernels=kernels)
     structures = [op_structures(graph.tensors, op, layout) for op in graph.ops]
-    persistent = persistent_bytes(graph, structures, layout, num_scratch=len(scratch))
+    lives = lifetimes(graph)
+    persistent = persistent_bytes(graph, structures, layout, num_scratch=len(scratch), states=lives.states)
     sizes = [aligned(tensor.num_bytes) for tensor in graph.tensors]
-    return Arena(persistent, planned_bytes(graph, sizes, scratch))
+    return Arena(persistent, planned_bytes(lives, sizes, scratch))
 
 
 def layout_of(pointer_bytes: int, kernels: str) -> Layout:

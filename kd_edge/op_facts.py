@@ -1,6 +1,7 @@
 """What single ops and tensors add to a network's cost, remembered: the candidates of a search share nearly all."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from kd_edge.devices import DeviceProfile
@@ -93,7 +94,7 @@ class FactBook:
         flash_bytes, arena_bytes, params, numbers = zip(*tensors, strict=True) if tensors else [()] * 4
         # The last place is that of the index -1.
         at = (*numbers, _ABSENT)
-        keys = [(op[0], len(op[1]), *[at[i] for i in op[1]], *[at[i] for i in op[2]]) for op in graph.ops]
+        keys = [(op[0], len(op[1]), itemgetter(-1, *op[1], *op[2])(at)) for op in graph.ops]
         try:
             ops = [self._ops[key] for key in keys]
         except KeyError:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from math import prod
+from typing import NamedTuple
 
 from kd_edge.graph import Graph, Op, Tensor
 
@@ -35,6 +35,25 @@ class MemoryStep:
     scratch_bytes: int
     tensors: tuple[int, ...]
     peak: bool
+
+
+class Lifetimes(NamedTuple):
+    """When every activation of a network lives; its ops are the steps 1, 2, and so on.
+
+    A graph's inputs live from before the first op, its outputs until after the last. What no op writes (constants,
+    states) has no place in the plan.
+
+    Attributes:
+        num_steps: Number of ops.
+        first: The first step at which each activation lives, by its index.
+        last: The last one.
+        states: What is read, but neither written before nor constant: it survives an inference.
+    """
+
+    num_steps: int
+    first: dict[int, int]
+    last: dict[int, int]
+    states: list[int]
 
 
 def aligned(size: int) -> int:
@@ -88,27 +107,53 @@ def scratch_buffers(graph: Graph, *, kernels: str = "reference") -> list[tuple[i
     ]
 
 
-def planned_bytes(graph: Graph, sizes: Sequence[int], scratch: Sequence[tuple[int, int]] = ()) -> int:
+def lifetimes(graph: Graph) -> Lifetimes:
+    """Return when every activation of a network lives."""
+    first = dict.fromkeys(graph.inputs, 0)
+    last = first.copy()
+    unwritten = set()
+    step = 0
+    for op in graph.ops:
+        step += 1
+        for index in op[1]:
+            if index in first:
+                last[index] = step
+            else:
+                unwritten.add(index)
+        for index in op[2]:
+            if index not in first:
+                first[index] = step
+            last[index] = step
+    for index in graph.outputs:
+        if index in first:
+            last[index] = step + 1
+    first.pop(-1, None)
+    states = sorted([index for index in unwritten if index >= 0 and not graph.tensors[index][2]])
+    return Lifetimes(step, first, last, states)
+
+
+def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tuple[int, int]] = ()) -> int:
     """Return the size of the plan that TFLM's greedy planner makes for activations and scratch buffers.
 
     Source: `GreedyMemoryPlanner` of tflite-micro: buffers by descending size, of equal ones the later first, each at
     the lowest offset where it overlaps no buffer that lives at the same time.
 
     Args:
-        graph: The network.
-        sizes: Aligned bytes of its tensors; those of constants do not matter.
+        lives: When the activations live.
+        sizes: Aligned bytes of all tensors; those of constants do not matter.
         scratch: From `scratch_buffers`.
     """
     # For every step the begin and the end of each buffer that lives there, and of each whose life begins there.
-    alive: list[list[tuple[int, int]]] = [[] for _ in range(len(graph.ops) + 2)]
+    alive: list[list[tuple[int, int]]] = [[] for _ in range(lives.num_steps + 2)]
     begun: list[list[tuple[int, int]]] = [[] for _ in alive]
     total = 0
-    for size, _, first, last in sorted(_buffers(graph, sizes, scratch), reverse=True):
-        beside = alive[first]
-        if first < last:
-            beside = [*beside, *chain.from_iterable(begun[first + 1 : last + 1])]
+    for size, _, first, last in sorted(_buffers(lives, sizes, scratch), reverse=True):
+        beside = alive[first].copy()
+        for begins in begun[first + 1 : last + 1]:
+            beside += begins
+        beside.sort()
         offset = 0
-        for start, stop in sorted(beside):
+        for start, stop in beside:
             if start - offset >= size:
                 break
             if stop > offset:
@@ -133,7 +178,7 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
     Returns:
         One step per op. The plan may be a little larger than the largest step, since it is greedy.
     """
-    first, last = _lifetimes(graph)
+    _, first, last, _ = lifetimes(graph)
     live = sorted(first)
     sizes = {index: aligned(graph.tensors[index].num_bytes) for index in live}
     steps = []
@@ -148,34 +193,11 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
     )
 
 
-def _lifetimes(graph: Graph) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the first and the last step at which every activation lives; the ops are steps 1, 2, and so on.
-
-    A graph's inputs live from before the first op, its outputs until after the last. What no op writes (constants,
-    states) has no place in the plan.
-    """
-    first = dict.fromkeys(graph.inputs, 0)
-    last = first.copy()
-    step = 0
-    for op in graph.ops:
-        step += 1
-        for index in op[2]:
-            if index not in first:
-                first[index] = step
-            last[index] = step
-        for index in op[1]:
-            if index in first:
-                last[index] = step
-    for index in graph.outputs:
-        if index in first:
-            last[index] = step + 1
-    first.pop(-1, None)
-    return first, last
-
-
-def _buffers(graph: Graph, sizes: Sequence[int], scratch: Sequence[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
+def _buffers(
+    lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tuple[int, int]]
+) -> list[tuple[int, int, int, int]]:
     """Return size, place in TFLM's order, first and last step of every buffer: activations, then scratch buffers."""
-    first, last = _lifetimes(graph)
+    _, first, last, _ = lives
     buffers = [(sizes[index], index, begin, last[index]) for index, begin in first.items()]
     for place, (step, size) in enumerate(scratch, start=len(sizes)):
         buffers.append(((size + 15) & -16, place, step, step))

@@ -174,7 +174,12 @@ def op_structures(tensors: Sequence[Tensor], op: Op, layout: Layout) -> OpStruct
 
 
 def persistent_bytes(
-    graph: Graph, structures: Sequence[OpStructures], layout: Layout = HOST, *, num_scratch: int = 0
+    graph: Graph,
+    structures: Sequence[OpStructures],
+    layout: Layout = HOST,
+    *,
+    num_scratch: int = 0,
+    states: Sequence[int] = (),
 ) -> int:
     """Return the bytes of the structures that live as long as the interpreter.
 
@@ -185,6 +190,7 @@ def persistent_bytes(
         structures: `op_structures` of its ops.
         layout: `HOST`, `MICROCONTROLLER` or `CMSIS_NN`.
         num_scratch: How many scratch buffers its kernels ask for.
+        states: Indices of the tensors that survive an inference.
     """
     word, tensors = layout.pointer, graph.tensors
     used = layout.once + layout.node * len(structures) + layout.eval_tensor * len(tensors)
@@ -196,8 +202,8 @@ def persistent_bytes(
         weighted += has_weights
     # After the first allocation that is aligned to 16 all others are too.
     used = (used + first + 15) // 16 * 16 + blocks - (first + 15) // 16 * 16 if first else used
-    for size in _state_bytes(graph):
-        used = (used + size + 15) // 16 * 16
+    for index in states:
+        used = (used + tensors[index].num_bytes + 15) // 16 * 16
     handles = num_scratch + (weighted if layout.handles_for_weights else 0)
     used = -(-(used + word * handles) // word) * word if handles else used
     for side in (graph.inputs, graph.outputs):
@@ -217,16 +223,3 @@ def _prepared(tensors: Sequence[Tensor], op: Op) -> tuple[int, ...]:
         return ()
     channels = shape[3 if op.kind == "DEPTHWISE_CONV_2D" else 0]
     return (4 * channels, 4 * channels)
-
-
-def _state_bytes(graph: Graph) -> list[int]:
-    """Return the bytes of every state that survives an inference: what is read, but neither written nor constant."""
-    tensors = graph.tensors
-    written = set(graph.inputs)
-    states = set()
-    for op in graph.ops:
-        for index in op[1]:
-            if index not in written and index >= 0 and not tensors[index][2]:
-                states.add(index)
-        written.update(op[2])
-    return [tensors[index].num_bytes for index in sorted(states)]

@@ -58,7 +58,7 @@ def test_estimate_graphs_of_20_ops(benchmark) -> None:
     def draw() -> tuple[tuple[list[Graph]], dict[str, object]]:
         return ([_graph(rng) for _ in range(NUM_GRAPHS)],), {}
 
-    benchmark.pedantic(lambda graphs: [model.estimate(graph) for graph in graphs], setup=draw, rounds=NUM_ROUNDS)
+    benchmark.pedantic(lambda graphs: [model.estimate(graph) for graph in graphs], setup=draw, rounds=NUM_ROUNDS, warmup_rounds=3)
     assert not {"tensorflow", "keras"} & sys.modules.keys()
 
 
