@@ -149,7 +149,8 @@ def _differences(runs: Runs, key: str, pair: Callable[[Mapping[str, Any]], tuple
         ours, theirs = zip(*(pair(run) for run in runs if run[key] == name), strict=True)
         mean, half_width = paired(ours, theirs)
         spread = "" if half_width is None else f" ± {half_width:.1f}"
-        yield f"* {_TITLES.get(name, name)}: ours {mean:+.1f}{spread} points over {len(ours)} seeds."
+        seeds = "one seed" if len(ours) == 1 else f"{len(ours)} seeds"
+        yield f"* {_TITLES.get(name, name)}: ours {mean:+.1f}{spread} points over {seeds}."
 
 
 _WRITERS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
