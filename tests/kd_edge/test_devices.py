@@ -135,7 +135,7 @@ def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, old: str, new: s
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot read .*nowhere\.toml: expected a TOML file, received No such file"):
+    with pytest.raises(ConfigError, match=r"cannot read .*nowhere\.toml: expected a TOML file, found nothing there"):
         load_device(tmp_path / "nowhere.toml")
 
 
