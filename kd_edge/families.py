@@ -38,6 +38,7 @@ class Family:
         widths: Returns the numbers of channels that belong to one value of each choice.
         draw: Makes a network of the shape of a sample, the number of classes, one value of each choice, of which it
             reads no `channel_choices`, and the numbers of channels.
+        windows: Choices that change nothing but the windows of convolutions with padding.
     """
 
     choices: Mapping[str, tuple[int | float, ...]]
@@ -45,6 +46,7 @@ class Family:
     ranks: tuple[int, ...]
     widths: Callable[[Values], Widths]
     draw: Callable[[Shape, int, Values, Widths], Blueprint]
+    windows: tuple[str, ...] = ()
 
 
 class _Drawing:
@@ -207,6 +209,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             (2, 3),
             lambda values: _growing(values, int(values["num_blocks"]) + 1),
             _ds_cnn,
+            ("stem_kernel", "kernel"),
         ),
         "resnet": Family(
             {
@@ -220,6 +223,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             (2, 3),
             lambda values: _growing(values, int(values["num_stages"])),
             _resnet,
+            ("kernel",),
         ),
         "mobilenet": Family(
             {
@@ -235,6 +239,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             (2, 3),
             _mobilenet_widths,
             _mobilenet,
+            ("kernel",),
         ),
         "tcn": Family(
             {
@@ -249,6 +254,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             (2, 3),
             lambda values: _growing(values, int(values["num_stages"]) + 1),
             _tcn,
+            ("stem_kernel", "kernel"),
         ),
         "mlp": Family(
             {

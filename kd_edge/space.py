@@ -43,6 +43,7 @@ class StudentSpace:
         choices: The values that each hyperparameter may take, from the cheapest network to the dearest.
         channel_choices: Those that change nothing but numbers of channels, and never make fewer when they grow.
         skeleton: The teacher that the students are derived from; None for a general family.
+        windows: Choices that change nothing but the windows of convolutions with padding.
     """
 
     name: str
@@ -50,9 +51,10 @@ class StudentSpace:
     num_classes: int
     choices: Mapping[str, tuple[int | float, ...]]
     channel_choices: frozenset[str]
-    _widths: Callable[[Values], Sequence[int]] = field(repr=False)
+    _sizes: Callable[[Values], Sequence[int]] = field(repr=False)
     _draw: Callable[[Values, Sequence[int]], Blueprint] = field(repr=False)
     skeleton: Skeleton | None = field(default=None, repr=False)
+    windows: tuple[str, ...] = ()
 
     @classmethod
     def family(cls, name: str, input_shape: Sequence[int], num_classes: int) -> "StudentSpace":
@@ -75,9 +77,18 @@ class StudentSpace:
                 f"family {name!r} reads (time, channels) or (height, width, channels), received samples of shape "
                 f"{shape}; use the family 'mlp'"
             )
-        draw = functools.partial(family.draw, shape, num_classes)
+        windows = family.windows
+
+        def sizes(values: Values) -> list[int]:
+            return [*family.widths(values), *(int(values[window]) for window in windows)]
+
+        def draw(values: Values, sizes: Sequence[int]) -> Blueprint:
+            num_widths = len(sizes) - len(windows)
+            values = {**values, **dict(zip(windows, sizes[num_widths:], strict=True))}
+            return family.draw(shape, num_classes, values, sizes[:num_widths])
+
         choices = MappingProxyType(dict(family.choices))
-        return cls(name, shape, num_classes, choices, family.channel_choices, family.widths, draw)
+        return cls(name, shape, num_classes, choices, family.channel_choices, sizes, draw, windows=windows)
 
     @classmethod
     def from_teacher(cls, teacher: "keras.Model | Blueprint") -> "StudentSpace":
@@ -126,22 +137,22 @@ class StudentSpace:
 
     def blueprint(self, values: Values) -> Blueprint:
         """Return the network that belongs to one value of each choice."""
-        return self._draw(values, self._widths(values))
+        return self._draw(values, self._sizes(values))
 
     def graph(self, values: Values) -> Graph:
-        """Return `blueprint(values).to_graph()`, faster: networks that differ in channels alone share a template."""
+        """Return `blueprint(values).to_graph()`, faster: networks that differ in sizes alone share a template."""
         structure = tuple([values[name] for name in self._structural])
-        widths = self._widths(values)
+        sizes = self._sizes(values)
         template = self._templates.get(structure)
         if template is None:
             fixed = dict(values)
-            template = GraphTemplate(lambda widths: self._draw(fixed, widths).to_graph(), len(widths))
+            template = GraphTemplate(lambda sizes: self._draw(fixed, sizes).to_graph(), len(sizes))
             self._templates[structure] = template
-        return template.fill(widths)
+        return template.fill(sizes)
 
     @functools.cached_property
     def _structural(self) -> tuple[str, ...]:
-        return tuple(name for name in self.choices if name not in self.channel_choices)
+        return tuple(name for name in self.choices if name not in {*self.channel_choices, *self.windows})
 
     @functools.cached_property
     def _templates(self) -> dict[tuple[int | float, ...], GraphTemplate]:
