@@ -86,6 +86,8 @@ def inference_ms(graph: Graph, device: DeviceProfile) -> float:
         graph: The network; it is a float one where its first op with MACs is, and counts as int8 else.
         device: The board.
     """
+    if not (device.int8_inference_cycles or device.float32_inference_cycles):
+        return 0.0
     weighted = next((op for op in graph.ops if op[0] in MAC_KINDS), None)
     is_float = weighted is not None and graph.tensors[weighted.inputs[0]].dtype == "float32"
     cycles = device.float32_inference_cycles if is_float else device.int8_inference_cycles

@@ -149,8 +149,9 @@ def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tupl
     total = 0
     for size, _, first, last in sorted(_buffers(lives, sizes, scratch), reverse=True):
         beside = alive[first].copy()
-        for begins in begun[first + 1 : last + 1]:
-            beside += begins
+        if first < last:
+            for begins in begun[first + 1 : last + 1]:
+                beside += begins
         beside.sort()
         offset = 0
         for start, stop in beside:
