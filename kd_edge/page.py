@@ -212,11 +212,9 @@ def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     verify += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
     verify += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
     verify += ["--seed", str(config["seed"])]
-    commands = ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]
-    if config["data"]["normalize"] is not None:
-        # The command scales samples as is the default, and would judge others than the run did.
-        commands.remove(shlex.join(verify))
-    return commands
+    # The command scales samples as is the default; where a run did not, it would judge others.
+    judged = [shlex.join(verify)] if config["data"]["normalize"] is None else []
+    return ["kd-edge run RUN/config.toml -o AGAIN", *judged, "kd-edge bundle RUN", "kd-edge report RUN"]
 
 
 def _mark(gate: Mapping[str, Any]) -> str:
