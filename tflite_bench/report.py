@@ -17,13 +17,16 @@ from tflite_bench.model import ModelInfo, TensorInfo
 SCHEMA_VERSION = 1
 
 ARENA_FIGURES = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
-# Figure: (what it is, how it was had).
+# Figure: (what it is, how it was had). The generator of a firmware plans its workspace; its ELF file has the rest.
 _FIGURES = {
     "latency": ("wall time", "measured"),
-    **dict.fromkeys(ARENA_FIGURES, ("bytes", "measured")),
-    "memory_bytes": ("bytes", "measured"),
-    "execution": ("instructions", "measured"),
-    "estimate": ("compiler estimate", "computed"),
+    "ops.latency_ms": ("wall time", "measured"),
+    **dict.fromkeys((*ARENA_FIGURES, "memory_bytes"), ("bytes", "measured")),
+    **dict.fromkeys(("execution.instructions", "execution.functions"), ("instructions", "measured")),
+    **dict.fromkeys(("execution.code_bytes", "execution.constant_bytes"), ("bytes", "measured")),
+    "execution.workspace_bytes": ("bytes", "computed"),
+    "estimate.latency_ms": ("compiler estimate", "computed"),
+    **dict.fromkeys(("estimate.sram_bytes", "estimate.flash_bytes"), ("bytes", "computed")),
 }
 _ELSEWHERE = {
     **dict.fromkeys(ARENA_FIGURES, "only TFLM has an arena (--on tflm)"),
@@ -37,8 +40,8 @@ def benchmark_document(benchmark: Benchmark) -> dict[str, Any]:
     """Return a measurement as plain data; `schemas/benchmark.schema.json` describes it."""
     result = asdict(benchmark.result)
     model = {"size_bytes": benchmark.model.size_bytes, "sha256": benchmark.model.sha256}
-    had = {name: facts for name, facts in _FIGURES.items() if result[name] is not None}
-    reasons = {name: reason for name, reason in _ELSEWHERE.items() if name not in had}
+    had = {name: facts for name, facts in _FIGURES.items() if _has(result, name)}
+    reasons = {name: reason for name, reason in _ELSEWHERE.items() if not _has(result, name)}
     result["unavailable_reason"] = reasons | result["unavailable_reason"]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -123,6 +126,14 @@ def _document(command: str, result: Any) -> dict[str, Any]:
         "result": result,
         "provenance": {},
     }
+
+
+def _has(result: Mapping[str, Any], name: str) -> bool:
+    """Return whether a result has a figure; `"ops.latency_ms"` stands for all operators."""
+    outer, _, inner = name.partition(".")
+    part = result[outer]
+    parts = part if outer == "ops" else [part]
+    return any(item is not None and (not inner or item[inner] is not None) for item in parts)
 
 
 def _tensor_values(tensor: TensorInfo) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_run_measures_with_a_program_of_the_vendor(model_path: Callable[[str], P
     arguments = ("run", model_path("residual_int8"), "--on", "benchmark_model", "--binary", program, "--profile")
     document = json.loads(tflite_bench(*arguments, "--json").stdout)
     jsonschema.validate(document, schema("benchmark"))
-    assert document["kinds"] == {"latency": "wall time", "memory_bytes": "bytes"}
+    assert document["kinds"] == {"latency": "wall time", "ops.latency_ms": "wall time", "memory_bytes": "bytes"}
     assert "DEPTHWISE_CONV_2D" in tflite_bench(*arguments).stdout
 
 

@@ -106,7 +106,10 @@ def test_counts_repeat_exactly_and_are_never_shown_as_milliseconds(results: dict
     assert again.result.execution == results["m4"].execution
     document = json.loads(to_json(benchmark_document(again)))
     jsonschema.validate(document, json.loads((files("tflite_bench") / "schemas/benchmark.schema.json").read_text()))
-    assert document["kinds"] == {"execution": "instructions"}
+    parts = ("instructions", "functions", "code_bytes", "constant_bytes", "workspace_bytes")
+    assert list(document["kinds"]) == [f"execution.{part}" for part in parts]
+    assert list(document["kinds"].values()) == ["instructions", "instructions", "bytes", "bytes", "bytes"]
+    assert list(document["provenance"].values()) == ["measured", "measured", "measured", "measured", "computed"]
     assert document["result"]["latency"] is None
     text = benchmark_text(again)
     assert "yes, bit for bit" in text
