@@ -14,7 +14,7 @@ from tflite_bench.model import ModelInfo, read_model
 from tflite_bench.runner import OpResult, RunnerResult
 from tflite_bench.samples import check_inputs, random_inputs
 from tflite_bench.stats import LatencyStats
-from tflite_bench.timing import Plan, measure
+from tflite_bench.timing import Plan, describe_end, measure
 
 _START_SECONDS = 60.0
 
@@ -101,11 +101,12 @@ class LiteRTRunner:
             __name__, request, model=model, arrays=arrays, time_limit_s=_START_SECONDS + 2 * plan.time_limit_s
         )
         samples_ms, warmup_ms = child.arrays
+        kernels = "XNNPACK where it applies" if self.xnnpack else "LiteRT's own kernels, without XNNPACK"
         arena = "LiteRT takes its memory from the heap, there is no arena"
         return RunnerResult(
             runner=self.name,
             kind="wall time",
-            note=_note(self.xnnpack, child.values["reached"], plan),
+            note="; ".join(filter(None, (kernels, describe_end(child.values["reached"], len(samples_ms), plan)))),
             num_runs=len(samples_ms),
             num_warmup_runs=len(warmup_ms),
             num_threads=self.num_threads,
@@ -137,12 +138,6 @@ def check_cpus(cpus: Sequence[int]) -> None:
     usable = os.sched_getaffinity(0)
     if not set(cpus) <= usable:
         raise ConfigError(f"cannot bind to the cores {sorted(cpus)}: this process may use {sorted(usable)}")
-
-
-def _note(xnnpack: bool, reached: bool, plan: Plan) -> str:
-    kernels = "XNNPACK where it applies" if xnnpack else "LiteRT's own kernels, without XNNPACK"
-    late = "" if reached else f"; stopped by the time limit of {plan.time_limit_s:g} s, the precision was not reached"
-    return f"{kernels}{late}"
 
 
 def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tuple[Mapping[str, Any], list[Array]]:

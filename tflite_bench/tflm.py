@@ -19,7 +19,7 @@ from tflite_bench.probe import probe_model
 from tflite_bench.runner import OpResult, RunnerResult
 from tflite_bench.samples import check_inputs, random_inputs
 from tflite_bench.stats import LatencyStats
-from tflite_bench.timing import Plan, measure
+from tflite_bench.timing import Plan, describe_end, measure
 
 NOTE = "TFLM's reference kernels on this PC: these milliseconds say nothing about any microcontroller"
 
@@ -177,7 +177,7 @@ class TFLMRunner:
         return RunnerResult(
             runner=self.name,
             kind="wall time",
-            note=NOTE,
+            note="; ".join(filter(None, (NOTE, describe_end(child.values["reached"], len(samples_ms), plan)))),
             num_runs=len(samples_ms),
             num_warmup_runs=len(warmup_ms),
             latency=LatencyStats.from_samples(
@@ -238,7 +238,7 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
         interpreter.print_allocations()
         return {}, []
     timing = measure(interpreter.invoke, Plan(**request["plan"]))
-    return {"init_ms": init_ms}, [timing.samples_ms, timing.warmup_ms]
+    return {"init_ms": init_ms, "reached": timing.reached}, [timing.samples_ms, timing.warmup_ms]
 
 
 def _load(model: bytes, arena_bytes: int) -> Any:

@@ -79,6 +79,22 @@ def measure(invoke: Callable[[], object], plan: Plan) -> Timing:
     return Timing(np.array(samples, np.float64) / 1e6, np.array(warmup, np.float64) / 1e6, reached)
 
 
+def describe_end(reached: bool, num_runs: int, plan: Plan) -> str:
+    """Return why measuring stopped before its aim was reached; empty if it was.
+
+    Args:
+        reached: See `Timing`.
+        num_runs: Measured inferences.
+        plan: What was to be reached.
+    """
+    if reached:
+        return ""
+    aim = "precision" if plan.num_runs is None else f"number of {plan.num_runs:,} runs"
+    full = plan.num_runs is None and num_runs >= _MAX_RUNS
+    limit = f"after {num_runs:,} inferences" if full else f"by the time limit of {plan.time_limit_s:g} s"
+    return f"stopped {limit}, the {aim} was not reached"
+
+
 def _warm_up(invoke: Callable[[], object], deadline: float) -> list[int]:
     samples: list[int] = []
     previous = 0.0

@@ -136,3 +136,10 @@ def test_the_benchmark_says_that_its_times_mean_nothing_for_a_board(model_bytes:
     assert (result.runner, result.num_runs, result.arena_nonpersistent_bytes) == ("tflm", 20, 576)
     assert result.arena_minimum_bytes is None
     assert result.unavailable_reason["arena_minimum_bytes"] == "the search for it was switched off"
+
+
+def test_a_benchmark_that_the_time_limit_cut_short_says_so(model_bytes: Callable[[str], bytes]) -> None:
+    plan = Plan(num_runs=10**9, time_limit_s=0.2)
+    result = TFLMRunner(minimum_arena=False).benchmark(model_bytes("residual_int8"), plan)
+    assert 0 < result.num_runs < 10**9
+    assert result.note.endswith("stopped by the time limit of 0.2 s, the number of 1,000,000,000 runs was not reached")

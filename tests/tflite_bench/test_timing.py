@@ -1,6 +1,8 @@
 """The measuring loop, by what it calls; never by how long that takes."""
 
-from tflite_bench.timing import Plan, measure
+import pytest
+
+from tflite_bench.timing import Plan, describe_end, measure
 
 
 class Counter:
@@ -30,3 +32,18 @@ def test_a_loose_precision_is_reached_after_the_smallest_number_of_runs() -> Non
     timing = measure(Counter(), Plan(precision=0.99, time_limit_s=60))
     assert timing.reached
     assert len(timing.samples_ms) >= 50
+
+
+@pytest.mark.parametrize(
+    ("reached", "num_runs", "plan", "text"),
+    [
+        (True, 50, Plan(), ""),
+        (False, 80, Plan(time_limit_s=1.5), "stopped by the time limit of 1.5 s, the precision was not reached"),
+        (False, 200_000, Plan(), "stopped after 200,000 inferences, the precision was not reached"),
+        (False, 200_001, Plan(num_runs=300_000), "by the time limit of 30 s, the number of 300,000 runs was not"),
+    ],
+)
+def test_what_ended_the_loop_before_its_aim_is_told(reached: bool, num_runs: int, plan: Plan, text: str) -> None:
+    told = describe_end(reached, num_runs, plan)
+    assert text in told
+    assert bool(told) is not reached
