@@ -1,10 +1,12 @@
 """Android phones, over Google's `adb` client."""
 
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tflite_bench.errors import RunnerError, RuntimeMissingError
@@ -31,7 +33,7 @@ class Phone:
     """An Android phone; see `Target`.
 
     Attributes:
-        serial: Its serial number as `adb devices` shows it; None if it is the only one.
+        serial: Its serial number as `adb devices` shows it; None for that of `$ANDROID_SERIAL`, or for the only phone.
         folder: Folder on it that measurements may write to.
     """
 
@@ -39,11 +41,21 @@ class Phone:
     folder: str = FOLDER
     name: str = "adb"
 
+    @cached_property
+    def chosen(self) -> str:
+        """Serial number of the phone that is used.
+
+        Raises:
+            RuntimeMissingError: `adb` is not installed.
+            RunnerError: No phone is connected, or several are and none is chosen.
+        """
+        return self.serial or os.environ.get("ANDROID_SERIAL") or _only_phone()
+
     def describe(self) -> Mapping[str, str]:
         """Return its serial number, model, chip and Android version, and the rule for the clock speed."""
         parts = [f"printf '{name}='; getprop {key} 2>/dev/null || echo" for name, key in _FACTS.items()]
         done = self._shell("; ".join([*parts, GOVERNOR]), COMMAND_SECONDS)
-        return {"serial": self.serial or "the only one"} | read_facts(done.stdout, [*_FACTS, "governor"])
+        return {"serial": self.chosen} | read_facts(done.stdout, [*_FACTS, "governor"])
 
     def make_folder(self) -> str:
         """Make a folder on the phone."""
@@ -51,7 +63,7 @@ class Phone:
         done = self._shell(quote(["mkdir", folder]), COMMAND_SECONDS)
         if done.returncode != 0:
             self._require_connection()
-            raise RunnerError(f"cannot make a folder in {self.folder!r} on the phone: {_told(done)}")
+            raise RunnerError(f"cannot make a folder in {self.folder!r} on phone {self.chosen}: {_told(done)}")
         return folder
 
     def push(self, local: Path, remote: str) -> None:
@@ -59,7 +71,7 @@ class Phone:
         done = self._adb(["push", str(local), remote], COPY_SECONDS)
         if done.returncode != 0:
             self._require_connection()
-            raise RunnerError(explain_copy("the phone", _told(done)))
+            raise RunnerError(explain_copy(f"phone {self.chosen}", _told(done)))
 
     def run(self, arguments: Sequence[str], *, time_limit_s: float) -> Finished:
         """Run a program on the phone."""
@@ -78,30 +90,29 @@ class Phone:
         if "does not exist" in done.stdout + done.stderr:
             return None
         self._require_connection()
-        raise RunnerError(f"cannot copy a file from the phone: {_told(done)}")
+        raise RunnerError(f"cannot copy a file from phone {self.chosen}: {_told(done)}")
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder on the phone."""
         done = self._shell(quote(["rm", "-rf", folder]), COMMAND_SECONDS)
         if done.returncode != 0:
             self._require_connection()
-            raise RunnerError(f"cannot remove {folder!r} from the phone: {_told(done)}")
+            raise RunnerError(f"cannot remove {folder!r} from phone {self.chosen}: {_told(done)}")
 
     def _shell(self, command: str, time_limit_s: float) -> Finished:
         return self._adb(["shell", command], time_limit_s)
 
     def _adb(self, arguments: Sequence[str], time_limit_s: float) -> Finished:
-        chosen = ["-s", self.serial] if self.serial else []
-        done = run_process([find_adb(), *chosen, *arguments], time_limit_s=time_limit_s)
+        done = run_process([find_adb(), "-s", self.chosen, *arguments], time_limit_s=time_limit_s)
         if done.returncode != 0:
-            _raise_known(done)
+            _raise_known(done, self.chosen)
         return done
 
     def _require_connection(self) -> None:
         """Raise unless the phone still answers: a program that ends with its connection looks like one that failed."""
         done = self._adb(["get-state"], COMMAND_SECONDS)
         if done.stdout.strip() != "device":
-            raise RunnerError(f"the phone does not answer any more: {_told(done)}")
+            raise RunnerError(f"phone {self.chosen} does not answer any more: {_told(done)}")
 
 
 def find_adb() -> str:
@@ -130,18 +141,28 @@ def list_phones() -> dict[str, str]:
     return {one_line(serial): one_line(state) for serial, state, *_ in lines}
 
 
-def _raise_known(done: Finished) -> None:
+def _only_phone() -> str:
+    phones = list_phones()
+    if len(phones) > 1:
+        raise RunnerError(
+            f"more than one phone is connected; choose one with --on adb:SERIAL, among {', '.join(phones)}"
+        )
+    if not phones:
+        raise RunnerError("no phone is connected; plug one in, with USB debugging on, and see adb devices")
+    return next(iter(phones))
+
+
+def _raise_known(done: Finished, serial: str) -> None:
     """Raise for what adb itself reports; a program's own failure is left to the caller."""
     text = "\n".join(line for line in done.stderr.splitlines() if line.startswith(("adb: ", "error: ")))
     if done.returncode is None:
-        raise RunnerError(f"the phone or its program {done.describe_end()}")
+        raise RunnerError(f"phone {serial} or its program {done.describe_end()}")
     if _UNAUTHORIZED.search(text):
-        raise RunnerError("the phone has not authorized this computer; unlock it and accept its question, then repeat")
-    if "more than one device" in text:
-        known = ", ".join(list_phones())
-        raise RunnerError(f"more than one phone is connected; choose one with --on adb:SERIAL, among {known}")
+        raise RunnerError(
+            f"phone {serial} has not authorized this computer; unlock it and accept its question, then repeat"
+        )
     if _GONE.search(text):
-        raise RunnerError(f"no connection to the phone ({_told(done)}); is it plugged in, with USB debugging on?")
+        raise RunnerError(f"no connection to phone {serial} ({_told(done)}); is it plugged in, with USB debugging on?")
 
 
 def _told(done: Finished) -> str:

@@ -120,34 +120,39 @@ def test_a_phone_that_disappears_in_the_middle_is_an_error(
     connect: Callable[..., StandInPhone], folder: Path, model_bytes: Callable[[str], bytes]
 ) -> None:
     phone = connect(vanish_on="--graph=")
-    with pytest.raises(RunnerError, match=r"no connection to the phone \(.*\); is it plugged in|does not answer"):
+    gone = rf"no connection to phone {phone.serial} \(.*\); is it plugged in|phone {phone.serial} does not answer"
+    with pytest.raises(RunnerError, match=gone):
         measure(phone, folder, model_bytes("atan2"), binary=None, device_binary=str(REPLAY))
 
 
 def test_an_unauthorized_phone_says_what_to_do(connect: Callable[..., StandInPhone]) -> None:
     phone = connect(authorized=False)
-    with pytest.raises(RunnerError, match="has not authorized this computer; unlock it and accept its question"):
-        Phone(phone.serial).make_folder()
+    message = f"phone {phone.serial} has not authorized this computer; unlock it and accept its question"
+    for named in (phone.serial, None):
+        with pytest.raises(RunnerError, match=message):
+            Phone(named).make_folder()
 
 
 @pytest.mark.parametrize("state", ["unauthorized.", "still authorizing"])
 def test_both_words_of_adb_for_a_phone_that_waits_for_its_user_are_understood(state: str) -> None:
     refused = Finished(1, "", f"error: device {state}\n", 10.0)
-    with pytest.raises(RunnerError, match="has not authorized this computer"):
-        _raise_known(refused)
+    with pytest.raises(RunnerError, match="phone R58M12 has not authorized this computer"):
+        _raise_known(refused, "R58M12")
 
 
 def test_a_full_disk_of_the_phone_is_named(
     connect: Callable[..., StandInPhone], folder: Path, model_bytes: Callable[[str], bytes]
 ) -> None:
-    with pytest.raises(RunnerError, match="the disk of the phone is full; choose another --device-folder"):
-        measure(connect(full=True), folder, model_bytes("atan2"), binary=None, device_binary=str(REPLAY))
+    phone = connect(full=True)
+    with pytest.raises(RunnerError, match=f"the disk of phone {phone.serial} is full; choose another --device-folder"):
+        measure(phone, folder, model_bytes("atan2"), binary=None, device_binary=str(REPLAY))
     assert list(folder.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_named(connect: Callable[..., StandInPhone], tmp_path: Path) -> None:
-    with pytest.raises(RunnerError, match=r"cannot make a folder in .*nowhere' on the phone: mkdir: .*No such file"):
-        Phone(connect().serial, str(tmp_path / "nowhere")).make_folder()
+    phone = connect()
+    with pytest.raises(RunnerError, match=rf"a folder in .*nowhere' on phone {phone.serial}: mkdir: .*No such file"):
+        Phone(phone.serial, str(tmp_path / "nowhere")).make_folder()
 
 
 def test_a_file_that_is_not_there_is_none(connect: Callable[..., StandInPhone], folder: Path) -> None:
@@ -158,8 +163,31 @@ def test_a_file_that_is_not_there_is_none(connect: Callable[..., StandInPhone], 
 
 def test_a_serial_number_that_nobody_has_is_an_error(connect: Callable[..., StandInPhone]) -> None:
     connect()
-    with pytest.raises(RunnerError, match=r"no connection to the phone \(.*device 'nobody' not found\)"):
+    with pytest.raises(RunnerError, match=r"no connection to phone nobody \(.*device 'nobody' not found\)"):
         Phone("nobody").make_folder()
+
+
+def test_the_only_phone_is_taken_and_named(
+    connect: Callable[..., StandInPhone], folder: Path, model_bytes: Callable[[str], bytes]
+) -> None:
+    phone = connect()
+    wishes = Wishes(device_binary=str(REPLAY), device_folder=str(folder))
+    result = make_runner("adb", wishes).benchmark(model_bytes("residual_int8"), Plan())
+    assert result.device["serial"] == phone.serial
+
+
+def test_the_phone_of_the_variable_of_adb_is_taken_among_several(
+    connect: Callable[..., StandInPhone], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, second = connect(), connect()
+    monkeypatch.setenv("ANDROID_SERIAL", second.serial)
+    assert Phone(folder=str(folder)).describe()["serial"] == second.serial
+    assert len(second.commands) == 1
+
+
+def test_no_phone_at_all_is_an_error() -> None:
+    with pytest.raises(RunnerError, match="no phone is connected; plug one in, with USB debugging on"):
+        Phone().make_folder()
 
 
 def test_among_several_phones_one_must_be_chosen(connect: Callable[..., StandInPhone]) -> None:
