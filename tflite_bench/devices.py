@@ -8,6 +8,7 @@ from tflite_bench.adb import list_phones
 from tflite_bench.binary import find_benchmark_model
 from tflite_bench.errors import RunnerError
 from tflite_bench.machine import read_versions
+from tflite_bench.ssh import find_ssh, list_hosts
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Device:
 
     Attributes:
         on: What to write after `--on`.
-        ready: True if it can be used.
+        ready: True if it can be used; of boards over ssh, that there is a client: none is contacted.
         detail: Its version or model; or why it cannot be used, and what to do.
     """
 
@@ -26,8 +27,8 @@ class Device:
 
 
 def list_devices() -> tuple[Device, ...]:
-    """Return the runtimes, programs, phones and emulators of this machine, also those that are missing."""
-    return (*_local(), *_phones(), *_virtual())
+    """Return the runtimes, programs, phones, boards and emulators of this machine, also those that are missing."""
+    return (*_local(), *_phones(), _boards(), *_virtual())
 
 
 def _local() -> Iterator[Device]:
@@ -63,3 +64,13 @@ def _phones() -> Iterator[Device]:
         yield Device("adb", False, "no phone is connected")
     for serial, state in phones.items():
         yield Device(f"adb:{serial}", state == "device", f"a phone, {state}")
+
+
+def _boards() -> Device:
+    try:
+        find_ssh()
+    except RunnerError as error:
+        return Device("ssh:user@host", False, str(error))
+    hosts = ", ".join(f"ssh:{host}" for host in list_hosts())
+    known = f"not contacted, from ~/.ssh/config: {hosts}" if hosts else "~/.ssh/config names no host"
+    return Device("ssh:user@host", True, f"any board with a known host key and a key of yours; {known}")

@@ -15,6 +15,7 @@ from tflite_bench.target import folder_name
 # Host keys are always checked, whatever the user's configuration says, and no question can be answered here.
 _OPTIONS = ("BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "ServerAliveInterval=5")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%-]*")
+_HOST_LINE = re.compile(r"\s*host(?:\s*=\s*|\s+)([^#]*)", re.IGNORECASE)
 _SSH_FAILED = 255
 _MISSING = 44
 _FACTS = (
@@ -94,9 +95,7 @@ class Board:
     def _ssh(
         self, command: str, time_limit_s: float, *, stdin: Path | None = None, stdout: Path | None = None
     ) -> Finished:
-        program = shutil.which("ssh")
-        if program is None:
-            raise RuntimeMissingError("ssh not found on PATH; install OpenSSH's client")
+        program = find_ssh()
         options = [part for option in _OPTIONS for part in ("-o", option)]
         options += ["-F", self.config] if self.config else []
         arguments = [program, *options, "--", self.host, command]
@@ -120,6 +119,33 @@ class Board:
         lines = [line for line in stderr.splitlines() if line.strip()]
         reason = one_line(lines[-1]) if lines else "no reason given"
         return f"the connection to {self.host} failed or broke off: {reason}"
+
+
+def find_ssh() -> str:
+    """Return the path of OpenSSH's client.
+
+    Raises:
+        RuntimeMissingError: It is not installed.
+    """
+    found = shutil.which("ssh")
+    if found is None:
+        raise RuntimeMissingError("ssh not found on PATH; install it (Debian: apt install openssh-client)")
+    return found
+
+
+def list_hosts(config: Path | None = None) -> tuple[str, ...]:
+    """Return the hosts that an ssh configuration names, without its patterns; nothing is contacted.
+
+    Args:
+        config: The file; None for the user's own. Files that it includes are not read.
+    """
+    try:
+        text = (config or Path.home() / ".ssh" / "config").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    lines = filter(None, map(_HOST_LINE.match, text.splitlines()))
+    names = (name.strip('"') for line in lines for name in line[1].split())
+    return tuple(dict.fromkeys(name for name in names if _HOST.fullmatch(name)))
 
 
 def _told(done: Finished) -> str:

@@ -69,6 +69,7 @@ def test_devices_lists_what_is_there_and_what_is_missing(monkeypatch: pytest.Mon
     jsonschema.validate(document, schema("devices"))
     ready = {device["on"]: device["ready"] for device in document["result"]["devices"]}
     assert (ready["litert"], ready["benchmark_model"], ready["adb"]) == (True, False, False)
+    assert ready["ssh:user@host"] is False
     assert "name it with --binary" in tflite_bench("devices").stdout.replace("\n", " ")
 
 

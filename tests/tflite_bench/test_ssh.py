@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tflite_bench.choice import Wishes, make_runner
+from tflite_bench.devices import list_devices
 from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.runner import RunnerResult
-from tflite_bench.ssh import Board
+from tflite_bench.ssh import Board, list_hosts
 from tflite_bench.target import fresh_folder
 from tflite_bench.timing import Plan
 
@@ -228,3 +229,19 @@ def test_a_host_that_ssh_could_take_for_an_option_or_a_shell_for_a_command_is_re
 def test_a_program_that_hangs_is_stopped(server: Server) -> None:
     with pytest.raises(RunnerError, match="board or its program did not end within 1 s and was stopped"):
         Board("board", config=server.config()).run(["sleep", "30"], time_limit_s=1)
+
+
+def test_devices_names_the_hosts_of_the_configuration_and_contacts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text(
+        "# Host commented\nHost pi *.lan !bad lab-?  # a comment\n  HostName 192.0.2.1\n"
+        'host="cam"\nHost * pi\nMatch host other\nHost $(id) -oProxyCommand=id\n'
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (found,) = (device for device in list_devices() if device.on.startswith("ssh"))
+    assert found.ready
+    assert found.detail.endswith("; not contacted, from ~/.ssh/config: ssh:pi, ssh:cam")
+    (tmp_path / ".ssh" / "config").unlink()
+    assert list_hosts() == ()
