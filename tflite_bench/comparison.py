@@ -124,6 +124,8 @@ def _check(document: Mapping[str, Any], path: Path) -> None:
         compare(document, document)
         for uncertain in (False, True):
             _figures(document["result"], uncertain)
+    except ConfigError:
+        raise  # It is whole, but has no figure.
     except KeyError as error:
         raise ConfigError(f"{_damaged(path)} one without {error}; measure again") from error
     except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -148,11 +150,14 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], rules: Sequence
         rules: The changes that fail; without any, every growth beyond noise fails.
 
     Raises:
-        ConfigError: The results are of different models, runners or kinds, or lack the figure of a rule.
+        ConfigError: The results are of different models, runners or kinds, have no figure in common or lack that of a
+            rule; or two rules are for one figure.
     """
     one, two = before["result"], after["result"]
     _require_same(before, after)
     limits = {rule.figure: rule.limit for rule in rules}
+    if len(limits) < len(rules):
+        raise ConfigError(f"expected one rule per figure, received {', '.join(rule.figure for rule in rules)}")
     uncertain = any(
         latency and (latency["drift"] or latency["bimodal"]) for latency in (one["latency"], two["latency"])
     )
@@ -160,6 +165,8 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], rules: Sequence
     shared = [name for name in FIGURES if name in first and name in second]
     if missing := sorted(limits.keys() - set(shared)):
         raise ConfigError(f"cannot compare {', '.join(missing)}: expected it in both results, which have {shared}")
+    if not shared:
+        raise ConfigError(f"cannot compare: expected a figure in both results of {one['runner']}, received none")
     changes = tuple(_change(name, first[name], second[name], limits) for name in shared)
     return Comparison(one["runner"], changes, tuple(_warnings(before, after)))
 

@@ -15,7 +15,7 @@ from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.comparison import Rule, compare, read_document, read_rule
 from tflite_bench.errors import ConfigError
 from tflite_bench.report import benchmark_document, comparison_document, to_json
-from tflite_bench.runner import Execution
+from tflite_bench.runner import Estimate, Execution
 from tflite_bench.tables import comparison_text
 from tflite_bench.timing import Plan
 
@@ -126,6 +126,18 @@ def test_different_models_runners_and_kinds_are_not_compared(
 def test_a_rule_for_a_figure_that_is_not_there_is_refused(document: Callable[..., dict[str, Any]]) -> None:
     with pytest.raises(ConfigError, match=r"cannot compare instructions: .* which have \['latency'\]"):
         compare(document(), document(), [Rule("instructions", 0.1)])
+
+
+def test_two_rules_for_one_figure_are_refused(document: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(ConfigError, match="expected one rule per figure, received latency, latency"):
+        compare(document(), document(), [Rule("latency", 0.1), Rule("latency", 0.2)])
+
+
+def test_results_without_a_figure_in_common_are_refused(document: Callable[..., dict[str, Any]]) -> None:
+    estimate = Estimate(None, 0, ("CONV_2D",), None, None, "npu", "vela")
+    empty = document(None, kind="compiler estimate", estimate=estimate)
+    with pytest.raises(ConfigError, match="expected a figure in both results of told, received none"):
+        compare(empty, empty)
 
 
 @pytest.mark.parametrize("text", ["latency", "latency>5", "speed>5%", "latency<5%", "latency>-1%", "latency>nan%"])
