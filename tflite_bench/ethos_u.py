@@ -25,6 +25,7 @@ ACCELERATORS = (
 )  # fmt: skip
 
 _NPU_OP = "ethos-u"
+_OF_THE_NPU = ("latency_ms", "sram_bytes", "flash_bytes")
 _START_SECONDS = 600.0
 
 
@@ -53,7 +54,8 @@ class EthosURunner:
         no_time = "Vela estimates, it measures nothing"
         reasons = {"latency": no_time, "ops.latency_ms": no_time}
         if estimate.latency_ms is None:
-            reasons["estimate.latency_ms"] = "not on the NPU: Vela left every operator to the CPU"
+            absent = "not on the NPU: Vela left every operator to the CPU"
+            reasons |= dict.fromkeys((f"estimate.{name}" for name in _OF_THE_NPU), absent)
         return RunnerResult(
             runner=self.name,
             kind="compiler estimate",

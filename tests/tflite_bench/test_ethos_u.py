@@ -52,7 +52,8 @@ def test_a_float_model_is_not_on_the_npu_and_has_no_time(model_bytes: Callable[[
         "CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D", "ADD", "AVERAGE_POOL_2D", "FULLY_CONNECTED",
     )  # fmt: skip
     assert "not on the NPU" in result.note
-    assert "not on the NPU" in result.unavailable_reason["estimate.latency_ms"]
+    for name in ("latency_ms", "sram_bytes", "flash_bytes"):
+        assert "not on the NPU" in result.unavailable_reason[f"estimate.{name}"]
 
 
 @pytest.mark.parametrize("name", ["residual_int8", "residual_float"])
