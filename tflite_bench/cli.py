@@ -31,9 +31,11 @@ class _Group(click.Group):
         except (click.Abort, KeyboardInterrupt):
             _fail("stopped", code=130)
         except BrokenPipeError:
-            # The reader of our output has left; Python would complain again when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_stdout()
             sys.exit(1)
+        except OSError as error:
+            file = f"the file {error.filename}" if error.filename else "a file"
+            _fail(f"cannot use {file}: {error.strerror or error}; is a disk full?", code=2)
 
 
 def _read_share(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -48,24 +50,44 @@ def _read_share(ctx: click.Context, param: click.Parameter, value: str) -> float
 
 def _read_cpus(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
     cpus: set[int] = set()
-    for part in (value or "").split(",") if value else ():
+    for part in () if value is None else value.split(","):
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) > _LAST_CPU:
+        numbers = (first, last) if dash else (first, first)
+        if not all(map(str.isdecimal, numbers)) or not int(numbers[0]) <= int(numbers[1]) <= _LAST_CPU:
             raise click.BadParameter(f"expected cores such as 0, 2,3 or 4-7, received {value!r}")
-        cpus.update(range(int(first), int(last or first) + 1))
+        cpus.update(range(int(numbers[0]), int(numbers[1]) + 1))
     return tuple(sorted(cpus))
+
+
+def _check_file(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before anything is measured for it."""
+    if value is not None:
+        replaceable = value.is_file() or not value.exists()
+        if not (replaceable and value.parent.is_dir() and os.access(value.parent, os.W_OK)):
+            raise click.BadParameter(
+                f"cannot write {value}: expected a file in a folder that exists; choose another {param.opts[-1]}"
+            )
+    return value
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 _output = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Also write the JSON object to this file."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    callback=_check_file,
+    help="Also write the JSON object to this file.",
 )
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kd-edge", prog_name="tflite-bench")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Measure and inspect .tflite models."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
 
 
 @main.command()
@@ -150,7 +172,7 @@ def devices(as_json: bool, output: Path | None) -> None:
 
 
 @main.command()
-@click.argument("profile", type=click.Path(path_type=Path))
+@click.argument("profile", type=click.Path(path_type=Path), callback=_check_file)
 @click.option("--on", "choice", default="litert", show_default=True, help="Where; see run.")
 @click.option("--int8-only", is_flag=True, help="Leave the float networks out, and their costs.")
 @click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
@@ -206,7 +228,13 @@ def _show(document: dict[str, Any], text: str, as_json: bool, output: Path | Non
 
     if output is not None:
         _write(output, to_json(document))
-    click.echo(to_json(document) if as_json else text)
+    try:
+        click.echo(to_json(document) if as_json else text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_stdout()
+        raise ConfigError(f"cannot print the result: {error.strerror or error}") from error
 
 
 def _write(path: Path, text: str) -> None:
@@ -219,6 +247,11 @@ def _write(path: Path, text: str) -> None:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}; choose another --output") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _drop_stdout() -> None:
+    """Print nothing more: Python would fail again when it closes a stdout that takes nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, *, code: int) -> None:

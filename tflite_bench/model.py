@@ -204,7 +204,8 @@ def read_file(path: str | Path) -> bytes:
     """
     try:
         if not Path(path).is_file():
-            raise ModelFileError(f"cannot read {path}: expected a .tflite file, found no file there")
+            found = "a folder" if Path(path).is_dir() else "a device or pipe" if Path(path).exists() else "no file"
+            raise ModelFileError(f"cannot read {path}: expected a .tflite file, found {found} there")
         if Path(path).stat().st_size > _MAX_FILE_BYTES:
             raise ModelFileError(f"cannot read {path}: expected at most {_MAX_FILE_BYTES} bytes, the format's limit")
         return Path(path).read_bytes()

@@ -1,8 +1,10 @@
 """The command tflite-bench."""
 
 import json
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -112,6 +114,8 @@ def test_inspect_without_the_tflm_wheel_says_why_it_cannot_tell(
     [
         (["run", "nowhere.tflite"], "cannot read nowhere.tflite: expected a .tflite file, found no file there"),
         (["inspect", "nowhere.tflite"], "cannot read nowhere.tflite: expected a .tflite file, found no file there"),
+        (["run", "."], "cannot read .: expected a .tflite file, found a folder there"),
+        (["inspect", "/dev/null"], "cannot read /dev/null: expected a .tflite file, found a device or pipe there"),
         (["run"], "Missing argument 'MODEL'."),
         (["run", "x", "--precision", "200%"], "expected a share between 0% and 100%"),
         (["run", "x", "--precision", "nan"], "expected a share between 0% and 100%"),
@@ -119,6 +123,15 @@ def test_inspect_without_the_tflm_wheel_says_why_it_cannot_tell(
         (["run", "x", "--on", "tflm", "--threads", "2"], "--threads has no meaning on tflm; it belongs to --on"),
         (["run", "x", "--cpus", "1-x"], "expected cores such as 0, 2,3 or 4-7, received '1-x'"),
         (["run", "x", "--cpus", "99999999"], "expected cores such as 0, 2,3 or 4-7"),
+        (["run", "x", "--cpus", "3-1"], "expected cores such as 0, 2,3 or 4-7, received '3-1'"),
+        (["run", "x", "--cpus", ""], "expected cores such as 0, 2,3 or 4-7, received ''"),
+        (["run", "x", "-o", ""], "cannot write .: expected a file in a folder that exists; choose another --output"),
+        (
+            ["run", "x", "-o", "/nowhere/x.json"],
+            "cannot write /nowhere/x.json: expected a file in a folder that exists",
+        ),
+        (["run", "x", "-o", "/dev/null"], "cannot write /dev/null: expected a file in a folder that exists"),
+        (["calibrate", "/nowhere/x.toml"], "expected a file in a folder that exists; choose another profile"),
         (["compare", "nowhere.json", "x"], "cannot read nowhere.json: expected a result of tflite-bench run"),
         (["compare", "a", "b", "--fail-on", "speed>1%"], "expected a rule such as 'latency>5%'"),
         (["run", "x", "--num-runs", "0"], "Invalid value for '--num-runs'"),
@@ -141,9 +154,37 @@ def test_a_failed_run_leaves_no_file(model_path: Callable[[str], Path], tmp_path
 
 
 def test_an_output_that_cannot_be_written_is_named(model_path: Callable[[str], Path], tmp_path: Path) -> None:
-    result = tflite_bench("inspect", model_path("atan2"), "--json", "-o", tmp_path / "no" / "result.json")
+    for output in (tmp_path / "no" / "result.json", tmp_path):
+        result = tflite_bench("inspect", model_path("atan2"), "--json", "-o", output)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"cannot write {output}: expected a file" in result.stderr
+        assert "choose another --output" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file on a full disk")
+def test_a_full_disk_is_named(model_path: Callable[[str], Path]) -> None:
+    program = "import sys; from tflite_bench.cli import main; main()"
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-c", program, "inspect", model_path("atan2"), "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "tflite-bench: cannot print the result: No space left on device\n")
+
+
+def test_a_temporary_folder_that_takes_nothing_is_named(
+    model_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    result = tflite_bench("run", model_path("residual_int8"))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "choose another --output" in result.stderr
+    assert re.fullmatch(
+        r"tflite-bench: cannot use the file /.*nowhere/tflite-bench-.*: No such file.*\n", result.stderr
+    )
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    result = tflite_bench()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: ")
 
 
 def test_help_imports_neither_numpy_nor_a_runtime() -> None:

@@ -148,7 +148,7 @@ def test_a_missing_file_is_named() -> None:
 
 
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="found no file there"):
+    with pytest.raises(ModelFileError, match=r"expected a \.tflite file, found a folder there"):
         read_model(tmp_path)
 
 
