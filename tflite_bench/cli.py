@@ -25,7 +25,7 @@ class _Group(click.Group):
         try:
             sys.exit(super().main(*args, **kwargs))
         except click.ClickException as error:
-            _fail(" ".join(error.format_message().split()), code=2)
+            _fail(error.format_message(), code=2)
         except TfliteBenchError as error:
             _fail(str(error), code=2)
         except (click.Abort, KeyboardInterrupt):
@@ -255,5 +255,6 @@ def _drop_stdout() -> None:
 
 
 def _fail(message: str, *, code: int) -> None:
-    click.echo(f"tflite-bench: {message}", err=True)
+    printable = "".join(letter if letter.isprintable() else " " for letter in message)
+    click.echo(f"tflite-bench: {' '.join(printable.split())}", err=True)
     sys.exit(code)

@@ -81,6 +81,13 @@ class _Figure:
     low: float
     high: float
 
+    def __post_init__(self) -> None:
+        for number in (self.value, self.low, self.high):
+            if isinstance(number, bool) or not math.isfinite(number):
+                raise ValueError(f"expected a number, received {number}")
+        if self.value < 0:
+            raise ValueError(f"expected 0 or more, received {self.value}")
+
 
 def read_rule(text: str) -> Rule:
     """Return the rule that a text such as `"latency>5%"` states.
@@ -104,7 +111,7 @@ def read_document(path: Path) -> Mapping[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise ConfigError(f"{_damaged(path)} nothing: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{_damaged(path)} no JSON: {error}") from error
     if not isinstance(document, dict) or document.get("tool") != "tflite-bench" or document.get("command") != "run":
         raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, received another document")
@@ -122,6 +129,8 @@ def _check(document: Mapping[str, Any], path: Path) -> None:
     """Read everything that a comparison reads."""
     try:
         compare(document, document)
+        if not isinstance(document["result"]["runner"], str):
+            raise TypeError("its runner is no text")
         for uncertain in (False, True):
             _figures(document["result"], uncertain)
     except ConfigError:

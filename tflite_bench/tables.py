@@ -58,7 +58,7 @@ def model_text(model: ModelInfo, *, missing_ops: tuple[str, ...] | None, missing
 
 def comparison_text(comparison: Comparison) -> str:
     """Return a comparison as a table for people."""
-    table = Table(title=comparison.runner, title_justify="left")
+    table = Table(title=Text(one_line(comparison.runner)), title_justify="left")
     for column in ("figure", "kind", "before", "after", "change", ""):
         table.add_column(column, justify="left" if column in ("figure", "kind", "") else "right")
     for change in comparison.changes:

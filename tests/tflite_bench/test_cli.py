@@ -114,6 +114,7 @@ def test_inspect_without_the_tflm_wheel_says_why_it_cannot_tell(
     [
         (["run", "nowhere.tflite"], "cannot read nowhere.tflite: expected a .tflite file, found no file there"),
         (["inspect", "nowhere.tflite"], "cannot read nowhere.tflite: expected a .tflite file, found no file there"),
+        (["run", "no\nwhere\x1b[1m"], "cannot read no where [1m: expected a .tflite file"),
         (["run", "."], "cannot read .: expected a .tflite file, found a folder there"),
         (["inspect", "/dev/null"], "cannot read /dev/null: expected a .tflite file, found a device or pipe there"),
         (["run"], "Missing argument 'MODEL'."),

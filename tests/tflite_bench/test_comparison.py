@@ -159,6 +159,7 @@ def test_a_text_that_is_no_rule_is_refused(text: str) -> None:
         ),
         ('{"tool": "tflite-bench", "command": "run", "schema_version": 1, "result": 3, "kinds": {}}', "a damaged one"),
         ('{"tool": NaN}', "received no JSON: it has no number NaN"),
+        ("[" * 100_000, "received no JSON: maximum recursion depth exceeded"),
     ],
 )
 def test_a_file_that_is_no_result_is_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -178,6 +179,10 @@ MISSING = object()
         (("result", "latency", "p5_ms"), MISSING, "one without 'p5_ms'"),
         (("result", "latency", "ci95_high_ms"), MISSING, "one without 'ci95_high_ms'"),
         (("result", "note"), MISSING, "one without 'note'"),
+        (("result", "runner"), ["told"], r"a damaged one \(its runner is no text\)"),
+        (("result", "latency", "median_ms"), 10**400, "a damaged one"),
+        (("result", "latency", "median_ms"), True, r"a damaged one \(expected a number, received True\)"),
+        (("result", "latency", "median_ms"), -1.0, r"a damaged one \(expected 0 or more, received -1.0\)"),
         (("result", "latency", "median_ms"), "fast", "a damaged one"),
         (("result", "plan", "precision"), None, "a damaged one"),
         (("machine",), 3, "a damaged one"),
@@ -208,3 +213,8 @@ def test_the_document_follows_the_schema_and_the_text_names_the_verdict(
     assert "WORSE" in text
     assert "+20.0%" in text
     assert "the two differ in threads: 1 and 4" in text
+
+
+def test_a_name_from_a_file_is_shown_as_it_is_and_steers_no_terminal(document: Callable[..., dict[str, Any]]) -> None:
+    odd = document(name="[red]a\n\x1b[31mb")
+    assert "[red]a [31mb" in comparison_text(compare(odd, odd))
