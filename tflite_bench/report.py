@@ -28,6 +28,11 @@ _FIGURES = {
     "estimate.latency_ms": ("compiler estimate", "computed"),
     **dict.fromkeys(("estimate.sram_bytes", "estimate.flash_bytes"), ("bytes", "computed")),
 }
+_CALIBRATION = {
+    "networks.measured_ms": "measured",
+    **dict.fromkeys(("costs", "inference_ns", "blocks"), "calibrated"),
+    **dict.fromkeys(("networks.predicted_ms", "mean_error", "error_percent"), "computed"),
+}
 _ELSEWHERE = {
     **dict.fromkeys(ARENA_FIGURES, "only TFLM has an arena (--on tflm)"),
     "memory_bytes": "only benchmark_model reports the memory of its process",
@@ -101,7 +106,8 @@ def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
 def calibration_document(calibration: Calibration) -> dict[str, Any]:
     """Return a calibration as plain data; `schemas/calibrate.schema.json` describes it."""
     blocks = {dtype: sizes._asdict() for dtype, sizes in calibration.blocks.items()}
-    return _document("calibrate", _finite(asdict(calibration)) | {"blocks": blocks})
+    result = _finite(asdict(calibration)) | {"blocks": blocks}
+    return _document("calibrate", result) | {"provenance": _CALIBRATION}
 
 
 def constant_bytes(model: ModelInfo) -> int:
