@@ -74,7 +74,9 @@ def measure(invoke: Callable[[], object], plan: Plan) -> Timing:
         if plan.num_runs is not None:
             reached = len(samples) >= plan.num_runs
         elif full or (len(samples) >= next_check and now - start >= _MIN_SECONDS):
-            reached = quick_median_halfwidth(np.array(samples, np.float64)) <= plan.precision
+            # The interval of a few runs may be narrow by chance; that of one has no width at all.
+            enough = len(samples) >= _MIN_RUNS
+            reached = enough and quick_median_halfwidth(np.array(samples, np.float64)) <= plan.precision
             next_check = len(samples) * 5 // 4
     return Timing(np.array(samples, np.float64) / 1e6, np.array(warmup, np.float64) / 1e6, reached)
 
@@ -89,7 +91,8 @@ def describe_end(reached: bool, num_runs: int, plan: Plan) -> str:
     """
     if reached:
         return ""
-    aim = "precision" if plan.num_runs is None else f"number of {plan.num_runs:,} runs"
+    least = plan.num_runs or (_MIN_RUNS if num_runs < _MIN_RUNS else None)
+    aim = "precision" if least is None else f"number of {least:,} runs"
     full = plan.num_runs is None and num_runs >= _MAX_RUNS
     limit = f"after {num_runs:,} inferences" if full else f"by the time limit of {plan.time_limit_s:g} s"
     return f"stopped {limit}, the {aim} was not reached"

@@ -28,6 +28,11 @@ def test_the_time_limit_ends_the_loop_with_at_least_one_run() -> None:
     assert (len(timing.samples_ms), len(timing.warmup_ms)) == (1, 1)
 
 
+def test_a_few_equal_runs_before_the_time_limit_do_not_reach_a_precision() -> None:
+    timing = measure(Counter(), Plan(time_limit_s=1e-9))
+    assert (timing.reached, len(timing.samples_ms)) == (False, 1)
+
+
 def test_a_loose_precision_is_reached_after_the_smallest_number_of_runs() -> None:
     timing = measure(Counter(), Plan(precision=0.99, time_limit_s=60))
     assert timing.reached
@@ -39,6 +44,12 @@ def test_a_loose_precision_is_reached_after_the_smallest_number_of_runs() -> Non
     [
         (True, 50, Plan(), ""),
         (False, 80, Plan(time_limit_s=1.5), "stopped by the time limit of 1.5 s, the precision was not reached"),
+        (
+            False,
+            49,
+            Plan(time_limit_s=1.5),
+            "by the time limit of 1.5 s, the number of 50 runs was not reached",
+        ),
         (False, 200_000, Plan(), "stopped after 200,000 inferences, the precision was not reached"),
         (False, 200_001, Plan(num_runs=300_000), "by the time limit of 30 s, the number of 300,000 runs was not"),
     ],
