@@ -9,7 +9,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 
 def spell_out(model: bytes) -> bytes:
-    """Return a model with what the converter leaves out.
+    """Return a model with what the converter leaves out, and without the names and texts of its maker.
+
+    bakenn writes names into the comments of its C code, where one that ends the comment would be compiled and executed.
 
     Tensors always have the shapes that the file states, every RESHAPE repeats its shape in its options, a quantized
     dense layer has a bias, and before a dense layer that reads an image stands a RESHAPE.
@@ -30,8 +32,11 @@ def spell_out(model: bytes) -> bytes:
             _set_shape(operator, graph.tensors[operator.outputs[0]].shape)
         operators.append(operator)
     graph.operators = operators
-    for tensor in graph.tensors:
+    for index, tensor in enumerate(graph.tensors):
         tensor.shapeSignature = None
+        tensor.name = f"tensor{index}".encode()
+    graph.name = tree.description = None
+    tree.signatureDefs, tree.metadata = [], []
     builder = flatbuffers.Builder(len(model))
     builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+import flatbuffers
 import jsonschema
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from tflite_bench import firmware, qemu, run_benchmark
 from tflite_bench.errors import RunnerError, RuntimeMissingError
@@ -59,6 +61,19 @@ def test_a_file_of_tensorflows_converter_runs_and_gives_the_outputs_of_litert(
     execution = QemuRunner("m4").benchmark(model_bytes("residual_int8"), Plan()).execution
     assert execution is not None
     assert execution.matches_reference
+
+
+def test_a_name_that_ends_a_comment_does_not_reach_the_compiler(model_bytes: Callable[[str], bytes]) -> None:
+    plain = model_bytes("residual_int8")
+    tree = schema.ModelT.InitFromPackedBuf(plain, 0)
+    (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
+    for named in (*graph.tensors, graph, *signature.inputs, *signature.outputs, *tree.metadata):
+        named.name = b'*/\n#error a name was compiled\n/*"\\'
+    signature.signatureKey = tree.description = graph.name
+    builder = flatbuffers.Builder(len(plain))
+    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
+    runner = QemuRunner("m4")
+    assert runner.benchmark(bytes(builder.Output()), Plan()).execution == runner.benchmark(plain, Plan()).execution
 
 
 @pytest.mark.parametrize("core", list(CORES))
