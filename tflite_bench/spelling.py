@@ -23,7 +23,8 @@ def spell_out(model: bytes) -> bytes:
     graph = tree.subgraphs[0]
     operators: list[schema.OperatorT] = []
     for operator in graph.operators:
-        kind = tree.operatorCodes[operator.opcodeIndex].builtinCode
+        code = tree.operatorCodes[operator.opcodeIndex]
+        kind = max(code.builtinCode, code.deprecatedBuiltinCode)  # files from before 2020 have the second alone
         if kind == schema.BuiltinOperator.FULLY_CONNECTED:
             _give_bias(tree, operator)
             if len(graph.tensors[operator.inputs[0]].shape) != 2:

@@ -17,7 +17,7 @@ from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.firmware import CORES, Core, Firmware, build_firmware
 from tflite_bench.qemu import QemuRunner, run_firmware
 from tflite_bench.report import benchmark_document, to_json
-from tflite_bench.runner import RunnerResult
+from tflite_bench.runner import Execution, RunnerResult
 from tflite_bench.synthetic import SyntheticNetwork
 from tflite_bench.tables import benchmark_text
 from tflite_bench.timing import Plan
@@ -48,6 +48,18 @@ def assemble(code: str, folder: Path) -> Firmware:
     return Firmware(folder / "code.elf", 0, 0, 0, "", "")
 
 
+def changed(model: bytes, change: Callable[[schema.ModelT], None]) -> bytes:
+    tree = schema.ModelT.InitFromPackedBuf(model, 0)
+    change(tree)
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def executed(model: bytes) -> Execution | None:
+    return QemuRunner("m4").benchmark(model, Plan()).execution
+
+
 @pytest.fixture(scope="module")
 def results() -> dict[str, RunnerResult]:
     """The result of one network on each core."""
@@ -64,16 +76,21 @@ def test_a_file_of_tensorflows_converter_runs_and_gives_the_outputs_of_litert(
 
 
 def test_a_name_that_ends_a_comment_does_not_reach_the_compiler(model_bytes: Callable[[str], bytes]) -> None:
-    plain = model_bytes("residual_int8")
-    tree = schema.ModelT.InitFromPackedBuf(plain, 0)
-    (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
-    for named in (*graph.tensors, graph, *signature.inputs, *signature.outputs, *tree.metadata):
-        named.name = b'*/\n#error a name was compiled\n/*"\\'
-    signature.signatureKey = tree.description = graph.name
-    builder = flatbuffers.Builder(len(plain))
-    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
-    runner = QemuRunner("m4")
-    assert runner.benchmark(bytes(builder.Output()), Plan()).execution == runner.benchmark(plain, Plan()).execution
+    def rename(tree: schema.ModelT) -> None:
+        (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
+        for named in (*graph.tensors, graph, *signature.inputs, *signature.outputs, *tree.metadata):
+            named.name = b'*/\n#error a name was compiled\n/*"\\'
+        signature.signatureKey = tree.description = graph.name
+
+    assert executed(changed(model_bytes("residual_int8"), rename)) == executed(model_bytes("residual_int8"))
+
+
+def test_a_file_from_before_2020_is_executed_like_one_of_today(model_bytes: Callable[[str], bytes]) -> None:
+    def age(tree: schema.ModelT) -> None:
+        for code in tree.operatorCodes:
+            code.builtinCode = 0
+
+    assert executed(changed(model_bytes("residual_int8"), age)) == executed(model_bytes("residual_int8"))
 
 
 @pytest.mark.parametrize("core", list(CORES))
