@@ -1,8 +1,8 @@
 """Profiles of boards that the package has never seen."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import astuple, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from kd_edge.devices import (
     devices_folder,
     list_devices,
     load_device,
+    named_costs,
     to_toml,
 )
 from kd_edge.errors import ConfigError, nearest
@@ -122,6 +123,8 @@ def _times(device: DeviceProfile, factor: float, source: str, *, quality: str, e
         float32=device.float32 and _times_costs(device.float32, factor),
         int8_inference_cycles=_rounded(device.int8_inference_cycles * factor),
         float32_inference_cycles=_rounded(device.float32_inference_cycles * factor),
+        int8_ops=_times_each(device.int8_ops, factor),
+        float32_ops=_times_each(device.float32_ops, factor),
         source=source,
         quality=quality,
         error_percent=error_percent,
@@ -129,11 +132,11 @@ def _times(device: DeviceProfile, factor: float, source: str, *, quality: str, e
 
 
 def _times_costs(costs: KernelCosts, factor: float) -> KernelCosts:
-    return KernelCosts(*(_times_cost(getattr(costs, f.name), factor) for f in fields(costs)))
+    return KernelCosts(**_times_each(named_costs(costs), factor))
 
 
-def _times_cost(cost: KernelCost, factor: float) -> KernelCost:
-    return KernelCost(*(_rounded(value * factor) for value in astuple(cost)))
+def _times_each(costs: Mapping[str, KernelCost], factor: float) -> dict[str, KernelCost]:
+    return {name: KernelCost(*(_rounded(value * factor) for value in astuple(cost))) for name, cost in costs.items()}
 
 
 def _rounded(cycles: float) -> float:

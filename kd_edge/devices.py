@@ -4,7 +4,8 @@ import json
 import math
 import os
 import re
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, fields
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,23 +16,27 @@ from kd_edge.settings import from_table, read_toml
 DTYPES = ("int8", "int16", "float32")
 _BLOCKS = ("int8_blocks", "float32_blocks")
 _INFERENCE = ("int8_inference_cycles", "float32_inference_cycles")
+_OPS = ("int8_ops", "float32_ops")
 QUALITIES = ("measured", "calibrated", "datasheet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class KernelCost:
-    """What one class of ops costs on a device: three figures that are multiplied and summed.
+    """What one class of ops costs on a device: four figures that are multiplied and summed.
 
     Attributes:
         cycles_per_mac: Clock cycles per multiply-accumulate.
         cycles_per_byte: Clock cycles per byte moved: inputs gathered and outputs written; see `latency_ms`.
         fixed_cycles: Clock cycles of every call, whatever its size.
+        cycles_per_step: Clock cycles per step of the outer loop: a row in depthwise convolutions and pooling, a pixel
+            elsewhere; see `own_work.steps_of`.
     """
 
     cycles_per_mac: float = 0.0
     cycles_per_byte: float = 0.0
     fixed_cycles: float = 0.0
+    cycles_per_step: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,13 @@ class Blocks:
         inputs: Input channels of convolutions and dense layers.
         filters: Filters of them.
         depthwise: Channels of depthwise convolutions.
+        window: Input channels that each position of a convolution's window costs beside its own.
     """
 
     inputs: int = 1
     filters: int = 1
     depthwise: int = 1
+    window: int = 0
 
 
 NO_BLOCKS = Blocks()
@@ -110,6 +117,9 @@ class DeviceProfile:
         float32_blocks: The same for the float kernels.
         int8_inference_cycles: Clock cycles of one inference of an int8 or int16 network beside those of its ops.
         float32_inference_cycles: The same for a float network.
+        int8_ops: Costs of kinds of int8 ops that the runtime works at otherwise than at the rest of their class, by
+            the names of `own_work.own_kind`; the others cost what their class does.
+        float32_ops: The same for float ops.
     """
 
     name: str
@@ -133,6 +143,8 @@ class DeviceProfile:
     float32_blocks: Blocks = NO_BLOCKS
     int8_inference_cycles: float = 0.0
     float32_inference_cycles: float = 0.0
+    int8_ops: Mapping[str, KernelCost] = field(default_factory=dict)
+    float32_ops: Mapping[str, KernelCost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -143,24 +155,34 @@ class DeviceProfile:
             self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
         self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
         for name in _BLOCKS:
-            self._require(name, all(1 <= size <= 1024 for size in astuple(getattr(self, name))), "sizes of 1 to 1024")
+            self._require(
+                name, all(1 <= size <= 1024 for size in astuple(getattr(self, name))[:3]), "sizes of 1 to 1024"
+            )
+            self._require(name, 0 <= getattr(self, name).window <= 1024, "a window of 0 to 1024")
         for name in _INFERENCE:
             self._require(name, 0 <= getattr(self, name) < math.inf, "a finite number >= 0")
         self._require("pointer_bytes", self.pointer_bytes in (4, 8), "4 or 8")
         for dtype in DTYPES:
-            _check_costs(dtype, getattr(self, dtype))
+            _check_costs(dtype, named_costs(getattr(self, dtype)))
+        for name in _OPS:
+            _check_costs(name, getattr(self, name))
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
             raise ConfigError(f"bad value for key {name!r}: expected {expected}, received {getattr(self, name)!r}")
 
 
-def _check_costs(dtype: str, costs: KernelCosts | None) -> None:
-    for kernel in [f.name for f in fields(costs)] if costs else ():
-        cycles = astuple(getattr(costs, kernel))
+def named_costs(costs: KernelCosts | None) -> dict[str, KernelCost]:
+    """Return the costs of each class of ops by its name; empty without costs."""
+    return {f.name: getattr(costs, f.name) for f in fields(costs)} if costs else {}
+
+
+def _check_costs(table: str, costs: Mapping[str, KernelCost]) -> None:
+    for name, cost in costs.items():
+        cycles = astuple(cost)
         if not (all(0 <= value < math.inf for value in cycles) and any(cycles)):
             raise ConfigError(
-                f"bad value for key '{dtype}.{kernel}': expected finite cycles >= 0, one of them > 0, received {cycles}"
+                f"bad value for key '{table}.{name}': expected finite cycles >= 0, one of them > 0, received {cycles}"
             )
 
 
@@ -231,20 +253,16 @@ def _profiles(folder: Traversable) -> dict[str, Traversable]:
 
 def to_toml(device: DeviceProfile) -> str:
     """Return a profile as the text of a TOML file that `load_device` reads back as the same profile."""
-    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS, *_INFERENCE)]
+    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS, *_INFERENCE, *_OPS)]
     plain += [name for name in _INFERENCE if getattr(device, name)]
     lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]
     blocks = {name: getattr(device, name) for name in _BLOCKS if getattr(device, name) != NO_BLOCKS}
     lines += [f"{name} = {_table(size)}" for name, size in blocks.items()]
-    for dtype in DTYPES:
-        costs = getattr(device, dtype)
-        if costs is not None:
-            lines += ["", f"[{dtype}]", *(_cost_line(f.name, getattr(costs, f.name)) for f in fields(costs))]
+    tables = {dtype: named_costs(getattr(device, dtype)) for dtype in DTYPES} | {n: getattr(device, n) for n in _OPS}
+    for name, costs in tables.items():
+        if costs:
+            lines += ["", f"[{name}]", *(f"{kernel} = {_table(cost)}" for kernel, cost in costs.items())]
     return "\n".join(lines) + "\n"
-
-
-def _cost_line(kernel: str, cost: KernelCost) -> str:
-    return f"{kernel} = {_table(cost)}"
 
 
 def _table(record: KernelCost | Blocks) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCost, KernelCosts
+from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCosts
 from kd_edge.errors import ConfigError
 from kd_edge.graph import DTYPE_BYTES, MAC_KINDS, Graph, Op, Tensor
+from kd_edge.own_work import GROUPED, grouped_work, own_kind, rounded_up, steps_of
 
 _KERNELS = {
     "CONV_2D": "conv",
@@ -61,10 +62,11 @@ class Latency:
 def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     """Return the time of one inference on a device.
 
-    Every op costs `MACs x cycles per MAC + bytes moved x cycles per byte + fixed cycles`, with the three figures of
-    its class (see `KernelCosts`) from the device's profile, and the work that `work_of` counts, its channels rounded up
-    to the profile's blocks; an inference costs `inference_ms` besides. The interval is the estimate divided and
-    multiplied by `1 + error_percent / 100`.
+    Every op costs `MACs x cycles per MAC + bytes moved x cycles per byte + steps x cycles per step + fixed cycles`,
+    with the four figures of its class (see `KernelCosts`) from the device's profile, or of its kind where the profile
+    has them (`own_kind`), and the work that `work_of` and `steps_of` count, its channels rounded up to the profile's
+    blocks; an inference costs `inference_ms` besides. The interval is the estimate divided and multiplied by
+    `1 + error_percent / 100`.
 
     Args:
         graph: The network.
@@ -102,13 +104,21 @@ def op_latency_ms(tensors: Sequence[Tensor], op: Op, device: DeviceProfile) -> f
         op: One of its ops.
         device: The board.
     """
-    kernel, macs, moved_bytes = work_of(tensors, op)
-    dtype = tensors[op.inputs[0]].dtype if op.inputs else "int8"
+    dtype = next((tensors[i].dtype for i in op.inputs if i >= 0 and not tensors[i].constant), "int8")
     blocks = device.int8_blocks if dtype == "int8" else device.float32_blocks
-    if blocks is not NO_BLOCKS and macs and dtype in ("int8", "float32"):
-        macs = _blocked_macs(macs, op.kind, tensors[op.inputs[1]].shape, blocks)
-    cost: KernelCost = getattr(device.int8 if dtype == "int8" else _costs(device, dtype, kernel), kernel)
+    own = device.int8_ops if dtype == "int8" else device.float32_ops if dtype == "float32" else None
+    kernel, macs, moved_bytes = work_of(tensors, op)
+    name = own_kind(tensors, op) if own else ""
+    cost = own.get(name) if own else None
+    if cost is not None and name == GROUPED:
+        macs, moved_bytes = grouped_work(tensors, op, blocks)
+    elif blocks is not NO_BLOCKS and macs and dtype in ("int8", "float32"):
+        macs = _blocked_macs(macs, op.kind, kernel, tensors[op.inputs[1]].shape, blocks)
+    if cost is None:
+        cost = getattr(device.int8 if dtype == "int8" else _costs(device, dtype, kernel), kernel)
     cycles = macs * cost.cycles_per_mac + moved_bytes * cost.cycles_per_byte + cost.fixed_cycles
+    if cost.cycles_per_step:
+        cycles += cost.cycles_per_step * steps_of(tensors, op)
     return cycles * 1e-3 / device.clock_mhz
 
 
@@ -148,18 +158,14 @@ def work_of(tensors: Sequence[Tensor], op: Op) -> tuple[str, int, int]:
     return _other_work(tensors, op, kernel)
 
 
-def _blocked_macs(macs: int, kind: str, filters: tuple[int, ...], blocks: Blocks) -> int:
+def _blocked_macs(macs: int, kind: str, kernel: str, filters: tuple[int, ...], blocks: Blocks) -> int:
     """Return the MACs of a layer as if its channels were multiples of the blocks."""
     if kind == "DEPTHWISE_CONV_2D":
-        return macs // filters[-1] * _rounded(filters[-1], blocks.depthwise)
-    if kind not in ("CONV_2D", "FULLY_CONNECTED"):
+        return macs // filters[-1] * rounded_up(filters[-1], blocks.depthwise)
+    if kind not in ("CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"):
         return macs
-    rounded = _rounded(filters[0], blocks.filters) * _rounded(filters[-1], blocks.inputs)
-    return macs // (filters[0] * filters[-1]) * rounded
-
-
-def _rounded(channels: int, block: int) -> int:
-    return -(-channels // block) * block
+    inputs = rounded_up(filters[-1], blocks.inputs) + (blocks.window if kernel == "conv" else 0)
+    return macs // (filters[0] * filters[-1]) * inputs * rounded_up(filters[0], blocks.filters)
 
 
 def _other_work(tensors: Sequence[Tensor], op: Op, kernel: str) -> tuple[str, int, int]:

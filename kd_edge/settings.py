@@ -31,8 +31,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     """Return a dataclass filled from a TOML table.
 
-    A field that is itself a dataclass takes a sub-table, an integer is taken where a float is expected, and a missing
-    key takes the field's default.
+    A field that is itself a dataclass, or a mapping to them, takes a sub-table, an integer is taken where a float is
+    expected, and a missing key takes the field's default.
 
     Args:
         cls: A dataclass; its annotations say what each key may hold.
@@ -70,6 +70,9 @@ def _value(expected: Any, value: Any, where: str) -> Any:
         if hasattr(option, "__dataclass_fields__"):
             if isinstance(value, Mapping):
                 return from_table(option, value, where)
+        elif typing.get_origin(option) is Mapping:
+            if isinstance(value, Mapping):
+                return {key: _value(typing.get_args(option)[1], item, f"{where}.{key}") for key, item in value.items()}
         elif option is float and type(value) in (int, float):
             return float(value)
         elif type(value) is (typing.get_origin(option) or option):
@@ -79,7 +82,8 @@ def _value(expected: Any, value: Any, where: str) -> Any:
 
 
 def _name(option: Any) -> str:
-    return "a table" if hasattr(option, "__dataclass_fields__") else str(getattr(option, "__name__", option))
+    is_table = hasattr(option, "__dataclass_fields__") or typing.get_origin(option) is Mapping
+    return "a table" if is_table else str(getattr(option, "__name__", option))
 
 
 def _is_plain(value: object) -> bool:

@@ -2,39 +2,43 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import cache
 
 import numpy as np
 
+from tflite_bench.calibration_ops import op_networks
 from tflite_bench.calibration_set import networks
 from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.fit import Matrix, fit_costs, held_out_ratios, work_matrix
-from tflite_bench.model import read_model
+from tflite_bench.model import ModelInfo, read_model
 from tflite_bench.runner import Runner, RunnerResult
 from tflite_bench.timing import Plan
-from tflite_bench.work import CLASSES, Blocks, count_work
+from tflite_bench.work import CLASSES, OWN, Blocks, count_work
 
 DTYPES = ("int8", "float32")
 
-_BLOCKS = tuple(Blocks(*sizes) for sizes in product((1, 4, 8, 16), (1, 4, 8, 16), (1, 8, 16, 32)))
+_SIZES = {"inputs": (1, 4, 8, 16), "filters": (1, 4, 8, 16), "depthwise": (1, 8, 16, 32), "window": (0, 4, 8)}
 # What else runs on the device only ever slows a network down, so the faster of two medians counts.
 _ROUNDS = 2
 _WIDEST = 0.9  # share of the networks that the profile's error covers
+_START = Blocks(8, 8, 16)
 _TOO_COARSE = ("tflm", "litert-benchmark", "qemu", "ethos-u")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one class of operators costs.
+    """What one class or kind of operators costs.
 
     Attributes:
         ns_per_mac: Nanoseconds per multiply-accumulate.
         ns_per_byte: Nanoseconds per byte moved.
+        ns_per_step: Nanoseconds per step of the outer loop; see `Work`.
         fixed_ns: Nanoseconds per call.
     """
 
     ns_per_mac: float
     ns_per_byte: float
+    ns_per_step: float
     fixed_ns: float
 
 
@@ -46,7 +50,7 @@ class Measured:
         name: Its name.
         dtype: Its type.
         measured_ms: Its median latency, or the mean where a program tells no median; the lower of two.
-        predicted_ms: Its latency as predicted from all other networks.
+        predicted_ms: Its latency as predicted from nine tenths of the networks, without it.
     """
 
     name: str
@@ -62,7 +66,7 @@ class Calibration:
     Attributes:
         runner: Name of the runner that measured.
         device: What is known of the device if it is not this machine.
-        costs: For each dtype the costs of each class of operators.
+        costs: For each dtype the costs of each class of operators, and of each kind that has costs of its own.
         inference_ns: For each dtype the nanoseconds of an inference beside those of its operators.
         blocks: For each dtype how many channels the kernels take at once.
         networks: What was measured, and how well each is predicted from the others.
@@ -106,7 +110,7 @@ def calibrate(
     device: Mapping[str, str] = {}
     for number in range(_ROUNDS):
         for dtype, entries in measured.items():
-            for name, content in networks(dtype):
+            for name, content in (*networks(dtype), *op_networks(dtype)):
                 progress(f"round {number + 1} of {_ROUNDS}: {dtype} {name}")
                 result = runner.benchmark(content, plan)
                 device = result.device
@@ -140,7 +144,7 @@ def fit_calibration(
         work, blocks[dtype] = _best_fit(contents, times_ns)
         ratios = held_out_ratios(work, times_ns)
         *of_ops, inference_ns[dtype] = fit_costs(work, times_ns).tolist()
-        costs[dtype] = _costs(np.array(of_ops))
+        costs[dtype] = _costs(np.array(of_ops), work[:, :-1].sum(axis=0))
         rows += [
             Measured(name, dtype, time_ms, time_ms * ratio)
             for (name, (_, time_ms)), ratio in zip(entries.items(), ratios.tolist(), strict=True)
@@ -160,17 +164,29 @@ def fit_calibration(
 
 
 def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Matrix, Blocks]:
-    """Return the work and the blocks of channels that explain networks best."""
+    """Return the work and the blocks of channels that explain networks best, one size after the other."""
     models = [read_model(content) for content in contents]
-    fits = []
-    for blocks in _BLOCKS:
-        work = work_matrix([count_work(model, blocks) for model in models])
+
+    @cache
+    def miss(blocks: Blocks) -> float:
+        work = _work(models, blocks)
         ratios = work @ fit_costs(work, times_ns) / times_ns
-        fits.append((float((np.log(np.maximum(ratios, 1e-9)) ** 2).sum()), work, blocks))
-    _, work, blocks = min(fits, key=lambda fit: fit[0])
-    return work, blocks
+        return float((np.log(np.maximum(ratios, 1e-9)) ** 2).sum())
+
+    best, before = _START, None
+    while best != before:
+        before = best
+        for name, sizes in _SIZES.items():
+            best = min((best._replace(**{name: size}) for size in sizes), key=miss)
+    return _work(models, best), best
 
 
-def _costs(values: Matrix) -> dict[str, Cost]:
-    table = values.reshape(len(CLASSES), -1).tolist()
-    return {kernel: Cost(*row) for kernel, row in zip(CLASSES, table, strict=True)}
+def _work(models: Sequence[ModelInfo], blocks: Blocks) -> Matrix:
+    return work_matrix([count_work(model, blocks) for model in models])
+
+
+def _costs(values: Matrix, work: Matrix) -> dict[str, Cost]:
+    """Return the costs of each class, and of the kinds that the networks have."""
+    names = (*CLASSES, *OWN)
+    rows = zip(names, values.reshape(len(names), -1).tolist(), work.reshape(len(names), -1), strict=True)
+    return {name: Cost(*row) for name, row, done in rows if name in CLASSES or done.any()}

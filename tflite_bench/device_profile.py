@@ -7,6 +7,7 @@ import re
 
 from tflite_bench.calibration import Calibration, Cost
 from tflite_bench.machine import read_clock_mhz, read_machine
+from tflite_bench.work import CLASSES
 
 _MEMORY_BYTES = 4 << 30
 _DEFAULT_CLOCK_MHZ = 1000.0
@@ -47,14 +48,22 @@ def profile_toml(calibration: Calibration) -> str:
     for dtype, inference_ns in calibration.inference_ns.items():
         lines.append(f"{dtype}_inference_cycles = {_cycles(inference_ns, clock_mhz)!r}")
     for dtype, costs in calibration.costs.items():
-        lines += ["", f"[{dtype}]", *(f"{kernel} = {_cost(cost, clock_mhz)}" for kernel, cost in costs.items())]
+        of_classes = {name: cost for name, cost in costs.items() if name in CLASSES}
+        of_kinds = {name: cost for name, cost in costs.items() if name not in CLASSES}
+        for table, part in ((dtype, of_classes), (f"{dtype}_ops", of_kinds)):
+            lines += ["", f"[{table}]", *(f"{name} = {_cost(cost, clock_mhz)}" for name, cost in part.items())]
     return "\n".join(lines) + "\n"
 
 
 def _cost(cost: Cost, clock_mhz: float) -> str:
-    values = {"cycles_per_mac": cost.ns_per_mac, "cycles_per_byte": cost.ns_per_byte, "fixed_cycles": cost.fixed_ns}
+    values = {
+        "cycles_per_mac": cost.ns_per_mac,
+        "cycles_per_byte": cost.ns_per_byte,
+        "cycles_per_step": cost.ns_per_step,
+        "fixed_cycles": cost.fixed_ns,
+    }
     cycles = {name: _cycles(value, clock_mhz) for name, value in values.items()}
-    # A profile has no class that costs nothing.
+    # A profile has nothing that costs nothing.
     kept = {name: value for name, value in cycles.items() if value > 0} or {"fixed_cycles": 1.0}
     return f"{{ {', '.join(f'{name} = {value!r}' for name, value in kept.items())} }}"
 

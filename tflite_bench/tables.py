@@ -80,7 +80,7 @@ def devices_text(devices: Sequence[Device]) -> str:
 
 def calibration_text(calibration: Calibration) -> str:
     """Return a calibration as a table for people."""
-    table = Table(title=f"{calibration.runner}: wall time, each predicted from all others", title_justify="left")
+    table = Table(title=f"{calibration.runner}: wall time, each predicted without itself", title_justify="left")
     for column in ("network", "measured", "predicted", "error"):
         table.add_column(column, justify="left" if column == "network" else "right")
     for row in calibration.networks:

@@ -1,0 +1,80 @@
+"""The work of ops that a runtime may do otherwise than that of the rest of their class."""
+
+from collections.abc import Sequence
+from math import prod
+
+from kd_edge.devices import Blocks
+from kd_edge.graph import DTYPE_BYTES, Op, Tensor
+
+GROUPED = "CONV_2D_GROUPED"
+# XNNPACK has no depthwise kernels of more weights per channel, it computes such layers as grouped convolutions.
+_LARGE_WINDOW = 25
+_ARITHMETIC = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
+_BY_ROWS = ("DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D")
+_OF_OUTPUTS = ("CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+
+
+def own_kind(tensors: Sequence[Tensor], op: Op) -> str:
+    """Return the name under which a profile may have costs of its own for an op.
+
+    That is its kind, but `"CONV_2D_GROUPED"` for grouped convolutions, and for depthwise ones with a multiplier or of
+    more than 25 weights per channel, for which runtimes seldom have kernels; and `"BROADCAST"` for arithmetic of two
+    tensors of different size.
+
+    Args:
+        tensors: The graph's tensors.
+        op: One of its ops.
+    """
+    if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        _, rows, columns, channels = tensors[op.inputs[1]].shape
+        read = tensors[op.inputs[0]].shape[-1]
+        depthwise = op.kind == "DEPTHWISE_CONV_2D"
+        grouped = channels > read or rows * columns > _LARGE_WINDOW if depthwise else channels < read
+        return GROUPED if grouped else op.kind
+    if op.kind in _ARITHMETIC and len({tensors[i].num_elements for i in op.inputs}) > 1:
+        return "BROADCAST"
+    return op.kind
+
+
+def grouped_work(tensors: Sequence[Tensor], op: Op, blocks: Blocks) -> tuple[int, int]:
+    """Return the MACs of a convolution of groups, each with channels rounded up to blocks, and the bytes it moves.
+
+    Each group gathers a patch of its own inputs for every output position; a depthwise convolution has as many groups
+    as it reads channels.
+
+    Args:
+        tensors: The graph's tensors.
+        op: An op of the `own_kind` `"CONV_2D_GROUPED"`.
+        blocks: How many channels the kernels take at once.
+    """
+    filters, output = tensors[op.inputs[1]].shape, tensors[op.outputs[0]]
+    read, written = tensors[op.inputs[0]].shape[-1], output.shape[-1]
+    groups = read if op.kind == "DEPTHWISE_CONV_2D" else read // filters[3]
+    weights = output.num_elements // written * filters[1] * filters[2]
+    inputs, outputs = rounded_up(read // groups, blocks.inputs), rounded_up(written // groups, blocks.filters)
+    moved_bytes = (weights * read + output.num_elements) * DTYPE_BYTES[output.dtype]
+    return groups * weights * inputs * outputs, moved_bytes
+
+
+def steps_of(tensors: Sequence[Tensor], op: Op) -> int:
+    """Return the steps of an op's outer loop.
+
+    Depthwise convolutions and pooling go by rows of their output, other convolutions and dense layers by the pixels of
+    it, everything else by the pixels of its largest tensor; a sequence has its steps in the place of pixels.
+
+    Args:
+        tensors: The graph's tensors.
+        op: One of its ops.
+    """
+    output = tensors[op.outputs[0]].shape
+    if own_kind(tensors, op) in _BY_ROWS:
+        return output[1]
+    if op.kind in (*_OF_OUTPUTS, "DEPTHWISE_CONV_2D"):
+        return prod(output[:-1])
+    shapes = [tensors[i].shape for i in (*op.inputs, *op.outputs) if i >= 0 and not tensors[i].constant]
+    return max(prod(shape[:-1]) for shape in shapes)
+
+
+def rounded_up(channels: int, block: int) -> int:
+    """Return the least multiple of a block that is not less than a number of channels."""
+    return -(-channels // block) * block
