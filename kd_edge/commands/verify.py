@@ -34,7 +34,10 @@ def verify(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Check MODEL (.tflite) in LiteRT and TFLM against its budget; exit code 1 when a check fails."""
+    """Check MODEL (.tflite) in LiteRT and TFLM against its budget.
+
+    Exit code 1 when a check fails, or when --latency is given and the latency is not known.
+    """
     from kd_edge import tables
     from kd_edge.data import load_data
     from tflite_bench.model import read_model

@@ -97,6 +97,25 @@ def test_a_model_that_does_not_fit_ends_with_1_and_says_by_how_much():
     assert "does NOT fit" in result.stdout
 
 
+FLOAT_MODEL = MODEL.with_name("residual_float.tflite")
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--latency", "15ms"), 1)])
+def test_a_float_file_has_no_latency_where_the_board_knows_int8_alone(options, code, check_document):
+    command = ("cost", FLOAT_MODEL, "--device", "nucleo-l4r5zi", *options)
+    result = call(*command, "--json")
+    assert result.exit_code == code, result.output
+    document = json.loads(result.stdout)
+    check_document(document)
+    cost = document["result"]
+    assert (cost["latency_ms"], cost["fits"], cost["excess"]) == (None, code == 0, {})
+    assert {op["latency_ms"] for op in cost["ops"]} == {None}
+    assert "received float32; convert the model to int8" in cost["unavailable_reason"]["latency_ms"]
+    text = call(*command).stdout
+    assert ("is NOT proven to fit" in text) is bool(options)
+    assert "latency unknown: no latency on nucleo-l4r5zi" in text
+
+
 def test_the_cost_of_a_keras_model_is_that_of_its_quantized_file(files):
     result = call("cost", files / "student.keras", "--device", "rp2040", "--json")
     assert result.exit_code == 0, result.output
