@@ -214,9 +214,8 @@ def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     verify += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
     verify += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
     verify += ["--seed", str(config["seed"])]
-    # The command scales samples as is the default; where a run did not, it would judge others.
-    judged = [shlex.join(verify)] if config["data"]["normalize"] is None else []
-    return ["kd-edge run RUN/config.toml -o AGAIN", *judged, "kd-edge bundle RUN", "kd-edge report RUN"]
+    verify += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
+    return ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]
 
 
 def _mark(gate: Mapping[str, Any]) -> str:

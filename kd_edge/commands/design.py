@@ -46,6 +46,7 @@ _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 def design(
     teacher: Path,
     source: str,
+    normalize: bool | None,
     device: "DeviceProfile",
     budget: "Budget",
     family: str,
@@ -66,7 +67,7 @@ def design(
     from kd_edge import plots, report, tables
     from kd_edge.data import load_data
 
-    data = load_data(source, seed=seed)
+    data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     from kd_edge.files import write_bytes, write_json
     from kd_edge.search_folder import STUDENT

@@ -23,6 +23,7 @@ def distill(
     teacher: Path,
     student: Path,
     source: str,
+    normalize: bool | None,
     trainee: str,
     epochs: int,
     temperature: float,
@@ -37,7 +38,7 @@ def distill(
 
     if trainee not in ("like_teacher", "none"):
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {trainee!r}")
-    data = load_data(source, seed=seed)
+    data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     import keras
 

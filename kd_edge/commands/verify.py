@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def verify(
     model: Path,
     source: str,
+    normalize: bool | None,
     device: "DeviceProfile",
     budget: "Budget",
     student: Path | None,
@@ -43,7 +44,7 @@ def verify(
     from tflite_bench.model import read_model
 
     read_model(model)
-    data = load_data(source, seed=seed)
+    data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     from kd_edge.teacher import load_model
     from kd_edge.verification import verify as verify_model
