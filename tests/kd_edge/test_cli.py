@@ -8,14 +8,21 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import zoo
 from click.testing import CliRunner
 
 from kd_edge.cli import main
+from kd_edge.conversion import convert
 from kd_edge.cost import CostModel
+from kd_edge.data import load_data
 from kd_edge.devices import load_device
 from kd_edge.lowering import lower
+from kd_edge.metadata import read_metadata
+from kd_edge.noise import quantize
 from kd_edge.space import StudentSpace
-from kd_edge.teacher import build_teacher
+from kd_edge.teacher import build_teacher, load_model
+from tflite_bench import litert
+from tflite_bench.model import read_model
 
 FRAMEWORKS = ("tensorflow", "keras", "keras_tuner")
 
@@ -249,6 +256,84 @@ def test_a_loss_that_is_borne_is_not_tuned_away(files, waves_npz, tmp_path):
     qat = json.loads(done.stdout)["result"]["qat"]
     assert (qat["used"], qat["tuned_accuracy"]) == (False, None)
     assert qat["int8_accuracy"] is not None
+
+
+def test_an_integer_data_set_is_scaled_unless_told_otherwise(files, waves_npz, tmp_path):
+    arrays = dict(np.load(waves_npz))
+    scaled = {name: np.rint(100 * value).astype("int16") for name, value in arrays.items() if name.startswith("x_")}
+    np.savez(tmp_path / "integers.npz", **arrays | scaled)
+    options = ("--data", tmp_path / "integers.npz", "--qat", "never", "-o", tmp_path / "s.tflite")
+    scalings = (((), "(value - mean)"), (("--normalize",), "(value - mean)"), (("--no-normalize",), "the values as"))
+    for option, meaning in scalings:
+        assert call("convert", files / "student.keras", *options, *option).exit_code == 0
+        assert read_metadata((tmp_path / "s.tflite").read_bytes())["input"]["meaning"].startswith(meaning)
+    data = load_data(tmp_path / "integers.npz", normalize=False)
+    board = ("--device", "nucleo-l4r5zi", "--json")
+    done = call("verify", tmp_path / "s.tflite", *options[:2], "--no-normalize", *board)
+    confusion = json.loads(done.stdout)["result"]["confusion"]
+    content = (tmp_path / "s.tflite").read_bytes()
+    samples = quantize(data.x_test, read_model(content).input_tensors[0])
+    named = litert.run_outputs(content, samples, reference_kernels=True).argmax(axis=1)
+    assert np.sum(confusion, axis=0).tolist() == np.bincount(named, minlength=4).tolist()
+    assert "expected it with --data" in fails("convert", files / "student.keras", "--no-normalize")
+
+
+@pytest.fixture
+def two_inputs(tmp_path):
+    """The path of a model with two inputs, and how to save samples under their names."""
+    zoo.build("two_inputs").save(tmp_path / "two.keras")
+    model = load_model(tmp_path / "two.keras")
+    good = {source.name: values for source, values in zip(model.inputs, zoo.samples(model, 20), strict=True)}
+
+    def save(**changes):
+        renamed = dict(zip(("image", "numbers"), good, strict=True))
+        arrays = good | {renamed.get(name, name): value for name, value in changes.items()}
+        np.savez(tmp_path / "two.npz", **{name: value for name, value in arrays.items() if value is not None})
+        return tmp_path / "two.npz"
+
+    return tmp_path / "two.keras", good, save
+
+
+def test_a_model_with_several_inputs_is_calibrated_on_arrays_by_their_names(two_inputs, tmp_path, check_document):
+    path, good, save = two_inputs
+    done = call("convert", path, "--data", save(), "--no-metadata", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    check_document(document)
+    assert document["result"]["qat"]["float_accuracy"] is None
+    assert (tmp_path / "two.tflite").read_bytes() == convert(load_model(path), good)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"numbers": None}, "expected arrays for ['input_layer"),
+        ({"more": np.zeros((20, 2))}, "'more']"),
+        ({"numbers": np.zeros((19, 5))}, "expected as many samples for each input, received [19, 20]"),
+        ({"numbers": np.zeros((20, 6))}, "expected samples of shape (5,), received (6,)"),
+        ({"image": np.zeros((20, 8, 8))}, "bad calibration data for input 'input_layer"),
+        ({"numbers": np.full((20, 5), np.nan)}, "expected finite numbers"),
+        ({"numbers": np.full((20, 5), "a")}, "expected numbers of shape (samples, ...) in input_layer"),
+        ({"numbers": np.array(3.0)}, "received float64 of shape ()"),
+        ({"x_train": np.zeros((20, 5))}, "missing y_train, x_test, y_test"),
+    ],
+)
+def test_arrays_that_are_not_those_of_the_inputs_are_named(two_inputs, tmp_path, changes, message):
+    path, _, save = two_inputs
+    assert message in fails("convert", path, "--data", save(**changes))
+    assert not (tmp_path / "two.tflite").exists()
+
+
+def test_what_needs_labels_is_refused_where_there_are_samples_alone(two_inputs, waves_npz, tmp_path):
+    path, _, save = two_inputs
+    for option in (
+        ("--qat", "always"), ("--compress", "prune"), ("--calibration", "balanced"), ("--teacher", path),
+        ("--no-normalize",),
+    ):  # fmt: skip
+        message = fails("convert", path, "--data", save(), *option)
+        assert "expected --data with x_train, y_train, x_test, y_test, received arrays by other names" in message
+    assert "one array for each of 2 inputs, received 1; their names" in fails("convert", path, "--data", waves_npz)
+    assert not (tmp_path / "two.tflite").exists()
 
 
 class Own(keras.layers.Layer):
