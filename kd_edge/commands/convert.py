@@ -1,17 +1,16 @@
 """The command `kd-edge convert`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kd_edge.commands.options import json_option, normalize_option, print_document, seed_option
+from kd_edge.config import ConvertConfig
 from kd_edge.document import make_document
 from kd_edge.errors import ConfigError
 from kd_edge.quiet import load_tensorflow
 
-if TYPE_CHECKING:
-    from kd_edge.config import ConvertConfig
+_DEFAULTS = ConvertConfig()
 
 
 @click.command()
@@ -23,13 +22,29 @@ if TYPE_CHECKING:
     "names.",
 )
 @normalize_option
-@click.option("--quantize", default="int8", show_default=True, help="int8, int16x8, float16, dynamic or none.")
-@click.option("--calibration", default="random", show_default=True, help="Which samples: random, balanced or first.")
-@click.option("--calibration-samples", default=300, show_default=True, help="How many.")
-@click.option("--qat", default="auto", show_default=True, help="Fine-tune for int8: auto, always or never.")
-@click.option("--qat-epochs", default=5, show_default=True, help="How long, for --qat and --compress.")
-@click.option("--max-int8-loss", default=0.005, show_default=True, help="Share of samples lost that --qat auto bears.")
-@click.option("--compress", default="none", show_default=True, help="Fine-tune to zip well: none, prune or cluster.")
+@click.option(
+    "--quantize", default=_DEFAULTS.quantize, show_default=True, help="int8, int16x8, float16, dynamic or none."
+)
+@click.option(
+    "--calibration",
+    default=_DEFAULTS.calibration,
+    show_default=True,
+    help="Which samples: random, balanced or first.",
+)
+@click.option("--calibration-samples", default=_DEFAULTS.num_calibration_samples, show_default=True, help="How many.")
+@click.option("--qat", default=_DEFAULTS.qat, show_default=True, help="Fine-tune for int8: auto, always or never.")
+@click.option(
+    "--qat-epochs", default=_DEFAULTS.qat_epochs, show_default=True, help="How long, for --qat and --compress."
+)
+@click.option(
+    "--max-int8-loss",
+    default=_DEFAULTS.max_int8_loss,
+    show_default=True,
+    help="Share of samples lost that --qat auto bears.",
+)
+@click.option(
+    "--compress", default=_DEFAULTS.compress, show_default=True, help="Fine-tune to zip well: none, prune or cluster."
+)
 @click.option(
     "--teacher", type=click.Path(path_type=Path), help="Guides fine-tuning (.keras).  [default: STUDENT itself]"
 )
@@ -61,7 +76,6 @@ def convert(
 ) -> None:
     """Convert STUDENT (.keras) to .tflite."""
     from kd_edge import tables
-    from kd_edge.config import ConvertConfig
     from kd_edge.data import Dataset, load_calibration
     from kd_edge.files import write_bytes
 
@@ -81,7 +95,7 @@ def convert(
     print_document(document, as_json, tables.convert_tables)
 
 
-def _check_use(wanted: "ConvertConfig", source: str | None, normalize: bool | None, teacher: Path | None) -> None:
+def _check_use(wanted: ConvertConfig, source: str | None, normalize: bool | None, teacher: Path | None) -> None:
     """Refuse what would be ignored."""
     if normalize is not None and source is None:
         raise ConfigError("bad --normalize: expected it with --data, received none; leave it out")
@@ -95,12 +109,12 @@ def _check_use(wanted: "ConvertConfig", source: str | None, normalize: bool | No
         )
 
 
-def _check_calibrates(wanted: "ConvertConfig", normalize: bool | None, teacher: Path | None) -> None:
+def _check_calibrates(wanted: ConvertConfig, normalize: bool | None, teacher: Path | None) -> None:
     """Refuse what needs labels where there are samples alone."""
     asked = {
         "--qat": wanted.qat == "always",
         "--compress": wanted.compress != "none",
-        "--calibration": wanted.calibration != "random",
+        "--calibration": wanted.calibration != _DEFAULTS.calibration,
         "--teacher": teacher is not None,
         "--normalize": normalize is not None,
     }

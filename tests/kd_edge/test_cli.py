@@ -12,6 +12,7 @@ import zoo
 from click.testing import CliRunner
 
 from kd_edge.cli import main
+from kd_edge.config import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.conversion import convert
 from kd_edge.cost import CostModel
 from kd_edge.data import load_data
@@ -225,6 +226,25 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
         "distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--trainee", "me"
     )
     assert list(tmp_path.iterdir()) == [text]
+
+
+def test_the_commands_and_the_configuration_have_the_same_defaults():
+    for command, section, names in (
+        ("design", DesignConfig(), ("trials", "epochs", "teacher_ratio")),
+        ("distill", DistillConfig(), ("trainee", "epochs", "temperature")),
+        ("convert", ConvertConfig(), ("quantize", "calibration", "qat", "qat_epochs", "max_int8_loss", "compress")),
+    ):
+        defaults = {parameter.name: parameter.default for parameter in main.commands[command].params}
+        assert [defaults[name] for name in names] == [getattr(section, name) for name in names]
+
+
+def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_too(files, waves_npz):
+    teacher, student = files / "teacher.keras", files / "student.keras"
+    for option, key in (("--teacher-ratio", "teacher_ratio"), ("--trials", "trials"), ("--epochs", "epochs")):
+        message = fails("design", teacher, "--data", waves_npz, "--device", "host", option, 0)
+        assert f"bad value for key '{key}': expected more than 0" in message
+    message = fails("distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--epochs", 0)
+    assert "bad value for key 'epochs': expected more than 0" in message
 
 
 def test_a_fine_tuning_that_would_be_ignored_is_refused(files, waves_npz, tmp_path):
