@@ -56,6 +56,10 @@ class TeacherConfig:
     learning_rate: float = 2e-3
     augment: str = "none"
 
+    def __post_init__(self) -> None:
+        _check_choice("augment", self.augment, AUGMENTATIONS)
+        _check_positive(self)
+
 
 @dataclass(frozen=True, slots=True)
 class DesignConfig:
@@ -68,6 +72,9 @@ class DesignConfig:
     trials: int = 8
     epochs: int = 6
     teacher_ratio: float = 20.0
+
+    def __post_init__(self) -> None:
+        _check_positive(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,15 @@ class DistillConfig:
     trainee_loss_weight: float = 0.5
     patience: int = 1
     augment: str = "none"
+
+    def __post_init__(self) -> None:
+        _check_choice("augment", self.augment, AUGMENTATIONS)
+        _check_choice("trainee", self.trainee, TRAINEES)
+        _check_positive(self)
+        if not 0 <= self.student_loss_weight <= 1:
+            raise ConfigError(
+                f"bad value for key 'student_loss_weight': expected 0 to 1, received {self.student_loss_weight}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +137,6 @@ class RunConfig:
     design: DesignConfig = field(default_factory=DesignConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     convert: ConvertConfig = field(default_factory=ConvertConfig)
-
-    def __post_init__(self) -> None:
-        for section in (self.teacher, self.design, self.distill):
-            _check_positive(section)
-        if not 0 <= self.distill.student_loss_weight <= 1:
-            raise ConfigError(
-                f"bad value for key 'student_loss_weight': expected 0 to 1, received {self.distill.student_loss_weight}"
-            )
-        for guided in (self.teacher, self.distill):
-            _check_choice("augment", guided.augment, AUGMENTATIONS)
-        _check_choice("trainee", self.distill.trainee, TRAINEES)
 
 
 _MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight", "max_int8_loss")

@@ -150,7 +150,8 @@ def _calibration_samples(model: keras.Model, data: Samples | None, count: int, s
     for source, array in zip(model.inputs, arrays, strict=True):
         expected, received = tuple(source.shape[1:]), tuple(array.shape[1:])
         if received != expected:
-            raise DataError(f"bad calibration data: expected samples of shape {expected}, received {received}")
+            which = f" for input {source.name!r}" if len(arrays) > 1 else ""
+            raise DataError(f"bad calibration data{which}: expected samples of shape {expected}, received {received}")
         if not len(array):
             raise DataError("no calibration data: expected one or more samples, received none")
         if not np.isfinite(array).all():
@@ -162,15 +163,16 @@ def _calibration_samples(model: keras.Model, data: Samples | None, count: int, s
 
 
 def _arrays(model: keras.Model, data: Samples) -> list[np.ndarray]:
+    names = [source.name for source in model.inputs]
     if isinstance(data, Mapping):
-        names = [source.name for source in model.inputs]
         if set(data) != set(names):
             raise DataError(f"bad calibration data: expected arrays for {names}, received {sorted(data)}")
         return [data[name] for name in names]
     arrays = list(data) if isinstance(data, list | tuple) else [data]
     if len(arrays) != len(model.inputs):
         raise DataError(
-            f"bad calibration data: expected one array for each of {len(model.inputs)} inputs, received {len(arrays)}"
+            f"bad calibration data: expected one array for each of {len(names)} inputs, received {len(arrays)}; "
+            f"their names are {names}"
         )
     return arrays
 

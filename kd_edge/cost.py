@@ -1,21 +1,23 @@
 """Everything that a network costs on a device, computed from its graph."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from kd_edge.budget import Budget
 from kd_edge.devices import DeviceProfile
 from kd_edge.flash import file_bytes
 from kd_edge.graph import Graph
-from kd_edge.latency import inference_ms, latency_ms
+from kd_edge.latency import inference_ms, latency_ms, why_unknown
 from kd_edge.memory import layout_of, least_arena_bytes
 from kd_edge.op_facts import FactBook
 from kd_edge.planner import MemoryStep, lifetimes, memory_timeline, planned_bytes
 from kd_edge.structures import persistent_bytes
 
+_LATENCIES = ("latency_ms", "latency_low_ms", "latency_high_ms")
+
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What one network costs on one device; every figure is computed, none measured.
+class Sizes:
+    """What one network needs on one device beside time; every figure is computed, none measured.
 
     Attributes:
         macs: Multiply-accumulate operations of one inference.
@@ -24,9 +26,6 @@ class Cost:
         arena_bytes: Tensor arena of TFLM: the sum of the next two.
         arena_persistent_bytes: Structures that TFLM keeps for tensors and ops.
         arena_nonpersistent_bytes: Activations, planned by lifetime.
-        latency_ms: Time of one inference.
-        latency_low_ms: Lower end of the interval that the device's profile claims.
-        latency_high_ms: Upper end of that interval.
     """
 
     macs: int
@@ -35,26 +34,54 @@ class Cost:
     arena_bytes: int
     arena_persistent_bytes: int
     arena_nonpersistent_bytes: int
+
+    def excess(self, budget: Budget) -> dict[str, float]:
+        """Return by how much each broken limit is exceeded; empty when none is known to be.
+
+        Returns:
+            The amount over the limit, by the limit's name in `Budget` (bytes or milliseconds).
+        """
+        over = {"flash_bytes": self.flash_bytes - budget.flash_bytes, "ram_bytes": self.arena_bytes - budget.ram_bytes}
+        return {name: amount for name, amount in over.items() if amount > 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(Sizes):
+    """What one network costs on one device; every figure is computed, none measured.
+
+    Attributes:
+        latency_ms: Time of one inference.
+        latency_low_ms: Lower end of the interval that the device's profile claims.
+        latency_high_ms: Upper end of that interval.
+    """
+
     latency_ms: float
     latency_low_ms: float
     latency_high_ms: float
 
     def excess(self, budget: Budget) -> dict[str, float]:
-        """Return by how much each broken limit is exceeded; empty when the network fits.
-
-        Returns:
-            The amount over the limit, by the limit's name in `Budget` (bytes or milliseconds).
-        """
-        over = {
-            "flash_bytes": self.flash_bytes - budget.flash_bytes,
-            "ram_bytes": self.arena_bytes - budget.ram_bytes,
-            "latency_ms": 0.0 if budget.latency_ms is None else self.latency_ms - budget.latency_ms,
-        }
-        return {name: amount for name, amount in over.items() if amount > 0}
+        """Return by how much each broken limit is exceeded; empty when the network fits."""
+        over = Sizes.excess(self, budget)
+        if budget.latency_ms is not None and self.latency_ms > budget.latency_ms:
+            over["latency_ms"] = self.latency_ms - budget.latency_ms
+        return over
 
     def fits(self, budget: Budget) -> bool:
         """Return whether no limit of the budget is exceeded."""
         return not self.excess(budget)
+
+
+@dataclass(frozen=True, slots=True)
+class UntimedCost(Sizes):
+    """What one network costs on a device whose profile has no costs for the numbers that it computes in."""
+
+    latency_ms: None = None
+    latency_low_ms: None = None
+    latency_high_ms: None = None
+
+    def fits(self, budget: Budget) -> bool:
+        """Return whether all limits are known to be kept: one of the latency never is."""
+        return budget.latency_ms is None and not self.excess(budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +92,7 @@ class OpCost:
         index: Position of the op.
         op: Its kind, e.g. `"CONV_2D"`.
         macs: Multiply-accumulate operations.
-        latency_ms: Its part of the latency.
+        latency_ms: Its part of the latency, `None` where that is not known.
         live_bytes: Activations and scratch buffers that live while it runs.
         peak: Whether no op has more alive.
     """
@@ -73,7 +100,7 @@ class OpCost:
     index: int
     op: str
     macs: int
-    latency_ms: float
+    latency_ms: float | None
     live_bytes: int
     peak: bool
 
@@ -97,6 +124,9 @@ class CostModel:
 
         Args:
             graph: The network as the converter will emit it, from `Blueprint.to_graph()` or `lower()`.
+
+        Raises:
+            ConfigError: The device's profile has no costs for the network's numbers; `estimate_known` returns the rest.
         """
         facts = self._book.look_up(graph)
         scratch = [(step, size) for step, sizes in enumerate(facts.scratch, start=1) for size in sizes]
@@ -117,6 +147,21 @@ class CostModel:
             latency_low_ms=latency_ms / self._spread,
             latency_high_ms=latency_ms * self._spread,
         )
+
+    def estimate_known(self, graph: Graph) -> tuple[Cost | UntimedCost, dict[str, str]]:
+        """Return the cost of one network, and by their names why figures are `None`: the latencies, where unknown.
+
+        Args:
+            graph: The network, for example a float one on a device whose profile knows int8 alone.
+        """
+        reason = why_unknown(graph, self.device)
+        if reason is None:
+            return self.estimate(graph), {}
+        # Flash and arena do not depend on what an op costs: with that of int8 they are the same.
+        int8 = self.device.int8
+        device = replace(self.device, int16=self.device.int16 or int8, float32=self.device.float32 or int8)
+        sizes = asdict(CostModel(device).estimate(graph)) | dict.fromkeys(_LATENCIES)
+        return UntimedCost(**sizes), dict.fromkeys(_LATENCIES, reason)
 
     def least_arena_bytes(self, graph: Graph) -> int:
         """Return what no plan of the arena can go below, not even that of a network with more channels.
@@ -140,7 +185,8 @@ class CostModel:
         Args:
             graph: The network as the converter will emit it.
         """
-        latencies = latency_ms(graph, self.device).per_op
+        known = why_unknown(graph, self.device) is None
+        latencies = latency_ms(graph, self.device).per_op if known else [None] * len(graph.ops)
         steps = self.timeline(graph)
         return tuple(
             OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak)

@@ -94,6 +94,39 @@ def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 
             f"unknown data {text!r}: expected 'watch', the path of an .npz file, or 'module:function'; "
             f"{nearest(text, ['watch'])}"
         )
+    return _dataset(name, arrays, text, normalize, seed)
+
+
+def load_calibration(
+    source: str | Path, *, normalize: bool | None = None, seed: int = 0
+) -> Dataset | dict[str, np.ndarray]:
+    """Load what calibrates a model: a data set, or samples without labels for a model of several inputs.
+
+    Args:
+        source: As for `load_data`; or an `.npz` with one array of samples per input of the model, by the input's name.
+        normalize: As for `load_data`; samples without labels are taken as they are.
+        seed: As for `load_data`.
+
+    Raises:
+        DataError: As for `load_data`; or an array does not hold samples of numbers.
+    """
+    path = Path(source)
+    if path.suffix != ".npz":
+        return load_data(source, normalize=normalize, seed=seed)
+    arrays = _load_npz(path)
+    if not arrays or not arrays.keys().isdisjoint(_ARRAYS):
+        return _dataset(path.stem, arrays, str(source), normalize, seed)
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiu" or not array.ndim:
+            raise DataError(
+                f"bad data in {path}: expected numbers of shape (samples, ...) in {name}, "
+                f"received {array.dtype} of shape {array.shape}"
+            )
+    return arrays
+
+
+def _dataset(name: str, arrays: dict[str, Any], source: str, normalize: bool | None, seed: int) -> Dataset:
+    _check_names(list(arrays), source)
     integers = np.asarray(arrays["x_train"]).dtype.kind in "iu"
     dataset = _check(_with_validation(name, arrays, seed))
     return _normalized(dataset) if (integers if normalize is None else normalize) else dataset
@@ -107,7 +140,6 @@ def _load_npz(path: Path) -> dict[str, Any]:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataError(f"bad data in {path}: expected an .npz archive, received a single .npy array")
         with archive:
-            _check_names(archive.files, str(path))
             return {name: archive[name] for name in archive.files}
     except DataError:
         raise
@@ -132,7 +164,6 @@ def _call_entry_point(text: str) -> dict[str, Any]:
         raise DataError(f"no data function {text!r}: {error}; the module must be importable from here") from error
     result = loaded()
     if isinstance(result, Mapping):
-        _check_names(list(result), text)
         return dict(result)
     try:
         (x_train, y_train), (x_test, y_test) = result

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -84,7 +85,7 @@ class Export:
 
 def convert_for(
     student: keras.Model,
-    data: Dataset | None,
+    data: Dataset | Mapping[str, np.ndarray] | None,
     wanted: ConvertConfig,
     *,
     teacher: keras.Model | None = None,
@@ -99,7 +100,8 @@ def convert_for(
 
     Args:
         student: See `convert`.
-        data: Its training samples calibrate; without it there is no fine-tuning.
+        data: Its training samples calibrate. With arrays by the names of the student's inputs, which only calibrate, or
+            without data there is no fine-tuning.
         wanted: The quantization, which training samples calibrate it, and when to fine-tune.
         teacher: Guides the fine-tuning; by default the float student.
         distill: Temperature and weight of the labels there; `DistillConfig`'s defaults without it.
@@ -113,6 +115,8 @@ def convert_for(
         ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and is not possible.
     """
     samples, distill = None, distill or DistillConfig()
+    if isinstance(data, Mapping):
+        samples, data = data, None
     if wanted.qat == "always":
         _check_demand(student, data)
     if wanted.compress != "none":

@@ -1,9 +1,10 @@
 """The checks that a `.tflite` file has to pass, by name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kd_edge.budget import Budget
-from kd_edge.cost import Cost
+from kd_edge.cost import Cost, UntimedCost
 from kd_edge.micro import Measured, Micro
 from kd_edge.parity import Parity
 from tflite_bench.model import ModelInfo
@@ -25,7 +26,7 @@ def gates_of(
     info: ModelInfo,
     budget: Budget,
     *,
-    predicted: Cost,
+    predicted: Cost | UntimedCost,
     micro: Micro,
     accuracy_loss: float | None,
     max_accuracy_loss: float,
@@ -37,7 +38,7 @@ def gates_of(
     Args:
         info: The file.
         budget: Limits of `flash_bytes`, `ram_bytes` and `latency_ms`.
-        predicted: Latency on the device.
+        predicted: Latency on the device; where it is not known, that gate is not checked.
         micro: What TFLM said about the file.
         accuracy_loss: Float less quantized accuracy, `None` where it is not known.
         max_accuracy_loss: Its limit.
@@ -58,6 +59,17 @@ def gates_of(
         "tflm_missing_ops": _at_most(len(micro.missing_ops) if asked else None, none_allowed),
         "tflm_refusals": _at_most(micro.num_refusals, none_allowed),
     }
+
+
+def all_passed(gates: Mapping[str, Gate]) -> bool:
+    """Return whether no check failed and the latency was checked if it has a limit.
+
+    That limit is there only where it was asked for. The others always are, and what hinders their checks, no TFLM or no
+    float student, says nothing about the file.
+    """
+    latency = gates["latency_ms"]
+    proven = latency.passed is not None or latency.limit is None
+    return proven and all(gate.passed is not False for gate in gates.values())
 
 
 def _needed_arena_bytes(measured: Measured) -> int | None:

@@ -81,6 +81,15 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     return Latency(ms, ms / spread, ms * spread, per_op)
 
 
+def why_unknown(graph: Graph, device: DeviceProfile) -> str | None:
+    """Return why `latency_ms` cannot tell the time of a network on a device; `None` where it can."""
+    try:
+        latency_ms(graph, device)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
 def inference_ms(graph: Graph, device: DeviceProfile) -> float:
     """Return the time of one inference on a device beside that of the network's ops.
 

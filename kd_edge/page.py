@@ -18,6 +18,7 @@ from kd_edge.cost import CostModel
 from kd_edge.devices import DeviceProfile, load_device
 from kd_edge.files import write_bytes
 from kd_edge.graph import Graph
+from kd_edge.latency import why_unknown
 from kd_edge.lowering import lower
 from kd_edge.settings import to_toml
 from kd_edge.space import FROM_TEACHER
@@ -65,7 +66,7 @@ def write_page(run_folder: str | Path) -> Path:
         **{name: run[name] for name in ("data", "design", "verify")},
         **_sections(results, config, device),
         figures=_figures(run, graph, device),
-        latency_note=_latency_note(device),
+        latency_note=_latency_note(graph, device),
         marks=_MARKS,
     )
     return write_bytes(folder / "report.html", text.encode())
@@ -73,6 +74,7 @@ def write_page(run_folder: str | Path) -> Path:
 
 def _figures(run: Mapping[str, Any], graph: Graph, device: DeviceProfile) -> dict[str, str]:
     costs = CostModel(device).per_op(graph)
+    latencies = [cost.latency_ms for cost in costs if cost.latency_ms is not None]
     ops = [cost.op for cost in costs]
     budget, verify = run["design"]["budget"], run["verify"]
     with tempfile.TemporaryDirectory() as name:
@@ -82,13 +84,15 @@ def _figures(run: Mapping[str, Any], graph: Graph, device: DeviceProfile) -> dic
             plots.plot_cost(verify, budget, folder / "cost.svg"),
             plots.plot_candidates(run["design"], folder / "candidates.svg"),
             plots.plot_memory(ops, [cost.live_bytes for cost in costs], budget["ram_bytes"], folder / "memory.svg"),
-            plots.plot_latency(ops, [cost.latency_ms for cost in costs], folder / "latency.svg"),
             plots.plot_confusion(verify["confusion"], run["data"]["class_names"], folder / "confusion.svg"),
+            *([plots.plot_latency(ops, latencies, folder / "latency.svg")] if len(latencies) == len(ops) else []),
         )
         return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in drawn}
 
 
-def _latency_note(device: DeviceProfile) -> str:
+def _latency_note(graph: Graph, device: DeviceProfile) -> str:
+    if unknown := why_unknown(graph, device):
+        return f"Unknown: {unknown}."
     return (
         f"Computed from the profile of {device.title} with {device.runtime}, which is {device.quality}; "
         f"its interval is \u00b1{device.error_percent:g} %."
@@ -139,8 +143,6 @@ def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProf
 def _fit(run: Mapping[str, Any]) -> _Table:
     verify, budget = run["verify"], run["design"]["budget"]
     predicted, measured, off = verify["predicted"], verify["measured"], verify["prediction_error_percent"]
-    latency = f"{predicted['latency_ms']:.2f} ms"
-    spread = f"{predicted['latency_low_ms']:.2f} to {predicted['latency_high_ms']:.2f} ms"
     limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
     smallest = _bytes(measured["arena_minimum_bytes"])
     gates = verify["gates"]
@@ -152,7 +154,7 @@ def _fit(run: Mapping[str, Any]) -> _Table:
         ("RAM on the board", "", ram, _bytes(predicted["arena_bytes"]), "", ""),
         ("RAM on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
         ("smallest arena, PC", _mark(gates["ram_bytes"]), ram, "", smallest, ""),
-        ("latency", _mark(gates["latency_ms"]), limit, f"{latency} ({spread})", "needs the board", ""),
+        ("latency", _mark(gates["latency_ms"]), limit, _latency(predicted), "needs the board", ""),
     ]
     return _Table(("", "", "limit", "predicted", "measured", "prediction off by"), rows, frozenset({0, 1}))
 
@@ -212,9 +214,8 @@ def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     verify += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
     verify += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
     verify += ["--seed", str(config["seed"])]
-    # The command scales samples as is the default; where a run did not, it would judge others.
-    judged = [shlex.join(verify)] if config["data"]["normalize"] is None else []
-    return ["kd-edge run RUN/config.toml -o AGAIN", *judged, "kd-edge bundle RUN", "kd-edge report RUN"]
+    verify += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
+    return ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]
 
 
 def _mark(gate: Mapping[str, Any]) -> str:
@@ -223,6 +224,12 @@ def _mark(gate: Mapping[str, Any]) -> str:
 
 def _bytes(size: int | None) -> str:
     return "not measured" if size is None else f"{size:,} B"
+
+
+def _latency(cost: Mapping[str, Any]) -> str:
+    if cost["latency_ms"] is None:
+        return "unknown"
+    return f"{cost['latency_ms']:.2f} ms ({cost['latency_low_ms']:.2f} to {cost['latency_high_ms']:.2f} ms)"
 
 
 def _percent(value: float | None) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from kd_edge.augment import check_augmentation
 from kd_edge.blueprint import Blueprint
+from kd_edge.budget import Budget
 from kd_edge.config import DistillConfig, RunConfig, TeacherConfig
 from kd_edge.cost import CostModel
 from kd_edge.data import Dataset, load_data
@@ -100,7 +101,7 @@ class _Job:
         self._progress = progress
         self._device = load_device(config.budget.device)
         self._budget = config.budget.budget(self._device)
-        _check_costs(config.convert.quantize, self._device)
+        _check_costs(config.convert.quantize, self._device, self._budget)
         self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
         for wanted in (config.teacher, config.distill):
             check_augmentation(wanted.augment, self._data.input_shape)
@@ -270,13 +271,13 @@ class _Job:
         }
 
 
-def _check_costs(quantize: str, device: DeviceProfile) -> None:
+def _check_costs(quantize: str, device: DeviceProfile, budget: Budget) -> None:
     """Say before a teacher is trained that the latency of the file cannot be checked in the end."""
     numbers = {"int8": "int8", "int16x8": "int16"}.get(quantize, "float32")
-    if getattr(device, numbers) is None:
+    if budget.latency_ms is not None and getattr(device, numbers) is None:
         raise ConfigError(
             f"no latency on {device.name}: expected a 'quantize' whose costs its profile has, received {quantize!r}; "
-            f"convert to int8, or add a table [{numbers}] to a profile of your own"
+            f"convert to int8, leave out the limit 'latency', or add a table [{numbers}] to a profile of your own"
         )
 
 

@@ -14,6 +14,7 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield f"{data['name']} on {design['device']}: {_verdict(verify)}"
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
     yield _cost_table(verify, design["budget"])
+    yield from _untimed_lines(verify["predicted"], verify)
     yield _accuracy_table(result)
     yield from gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
     yield from halting_lines(result["halting"])
@@ -26,6 +27,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     """Yield the checks of a verification."""
     yield f"{result['device']}: {_verdict(result)}"
     yield _cost_table(result, result["budget"])
+    yield from _untimed_lines(result["predicted"], result)
     yield _interval_table(result)
     yield from parity_lines(result)
     if result["noise"]:
@@ -108,9 +110,11 @@ def report_tables(result: Result) -> Iterator[Table | str]:
 
 def cost_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a network costs, op by op and in total, and whether it fits."""
-    yield f"{result['model']} on {result['device']}: {'fits' if result['fits'] else 'does NOT fit'}"
+    fits = "fits" if result["fits"] else "does NOT fit" if result["excess"] else "is NOT proven to fit"
+    yield f"{result['model']} on {result['device']}: {fits}"
     yield _op_table(result)
     yield _limit_table(result)
+    yield from _untimed_lines(result, result)
     runtime = result["runtime_flash"]
     yield (
         f"besides, the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B of flash "
@@ -128,26 +132,28 @@ def _op_table(result: Result) -> Table:
     total_ms = result["latency_ms"] or 1.0
     for op in result["ops"]:
         alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
-        share = f"{op['latency_ms'] / total_ms:.1%}"
-        table.add_row(str(op["index"]), op["op"], f"{op['macs']:,}", alive, f"{op['latency_ms']:.3f} ms", share)
-    beside_ms = total_ms - sum(op["latency_ms"] for op in result["ops"])
+        share = "" if op["latency_ms"] is None else f"{op['latency_ms'] / total_ms:.1%}"
+        table.add_row(str(op["index"]), op["op"], f"{op['macs']:,}", alive, _milliseconds(op["latency_ms"]), share)
+    beside_ms = (result["latency_ms"] or 0.0) - sum(op["latency_ms"] or 0.0 for op in result["ops"])
     if beside_ms > _LEAST_SHARE * total_ms:
-        table.add_row("", "beside the ops", "", "", f"{beside_ms:.3f} ms", f"{beside_ms / total_ms:.1%}")
-    table.add_row("", "all", f"{result['macs']:,}", "", f"{result['latency_ms']:.3f} ms", "")
+        table.add_row("", "beside the ops", "", "", _milliseconds(beside_ms), f"{beside_ms / total_ms:.1%}")
+    table.add_row("", "all", f"{result['macs']:,}", "", _milliseconds(result["latency_ms"]), "")
     return table
 
 
 def _limit_table(result: Result) -> Table:
     budget, excess, measured = result["budget"], result["excess"], result["measured"]["flash_bytes"]
     flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
+    latency = "unknown" if result["latency_ms"] is None else f"{_interval(result)}, computed"
     table = _table("does it fit?", "", "needs", "limit", "")
     for title, name, needs, unit, digits in (
         ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
         ("RAM (tensor arena)", "ram_bytes", f"{result['arena_bytes']:,} B, computed", "B", 0),
-        ("latency", "latency_ms", f"{_interval(result)}, computed", "ms", 2),
+        ("latency", "latency_ms", latency, "ms", 2),
     ):
         limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
         over = f"{excess[name]:,.{digits}f} {unit} too much" if name in excess else "ok"
+        over = "not checked" if needs == "unknown" else over
         table.add_row(title, needs, limit, over)
     return table
 
@@ -311,15 +317,18 @@ def parity_lines(verify: Result) -> Iterator[str]:
 
 
 def _verdict(verify: Result) -> str:
-    return f"PASSED: {proven(verify)}" if verify["passed"] else "FAILED: see the checks below"
+    if any(gate["passed"] is False for gate in verify["gates"].values()):
+        return "FAILED: see the checks below"
+    return f"{'PASSED' if verify['passed'] else 'NOT PROVEN'}: {proven(verify)}"
 
 
 def proven(verify: Result) -> str:
-    """Return what the checks of a verification that passed say, and those with a limit that could not be made."""
+    """Return what the checks of a verification without a failed one say, and those with a limit that were not made."""
     gates = verify["gates"]
-    fits = "the model fits" if gates["ram_bytes"]["passed"] else "the file fits the flash"
-    agree = " and the runtimes agree" if gates["runtime_disagreement"]["passed"] else ""
     open_gates = [name for name, gate in gates.items() if gate["passed"] is None and gate["limit"] is not None]
+    fits = "the model fits the flash and the RAM" if "latency_ms" in open_gates else "the model fits"
+    fits = fits if gates["ram_bytes"]["passed"] else "the file fits the flash"
+    agree = " and the runtimes agree" if gates["runtime_disagreement"]["passed"] else ""
     return fits + agree + (f"; not checked: {', '.join(open_gates)}" if open_gates else "")
 
 
@@ -345,7 +354,18 @@ def _bench_line(bench: Result) -> str:
     )
 
 
+def _untimed_lines(cost: Result, document: Result) -> Iterator[str]:
+    if cost["latency_ms"] is None:
+        yield f"latency unknown: {document['unavailable_reason']['latency_ms']}"
+
+
+def _milliseconds(latency_ms: float | None) -> str:
+    return "unknown" if latency_ms is None else f"{latency_ms:.3f} ms"
+
+
 def _interval(cost: Result) -> str:
+    if cost["latency_ms"] is None:
+        return "unknown"
     return f"{cost['latency_ms']:.2f} ms ({cost['latency_low_ms']:.2f} to {cost['latency_high_ms']:.2f})"
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from kd_edge.budget import Budget
 from kd_edge.conversion import convert
-from kd_edge.cost import Cost, CostModel
+from kd_edge.cost import Cost, CostModel, Sizes, UntimedCost
 from kd_edge.data import Dataset
 from kd_edge.devices import DeviceProfile
 from kd_edge.errors import ModelError
-from kd_edge.gates import Gate, gates_of
+from kd_edge.gates import Gate, all_passed, gates_of
 from kd_edge.graph import Graph
 from kd_edge.intervals import Interval, wilson_interval
 from kd_edge.lowering import lower
@@ -57,7 +57,7 @@ class Verification:
     """What the runtimes said about a `.tflite` file.
 
     Attributes:
-        passed: Whether no gate failed.
+        passed: Whether no gate failed, and a limit of the latency was checked; see `all_passed`.
         gates: The checks by name.
         accuracy: Of the float and the quantized student.
         accuracy_ci95: Wilson's 95 % interval of each accuracy that is known, by the names in `accuracy`.
@@ -66,7 +66,8 @@ class Verification:
             changes the weights; empty without the float student.
         missing_ops: Operators of the file that TFLM lacks.
         warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch.
-        predicted: The cost model's figures for the device.
+        predicted: The cost model's figures for the device; without latencies where its profile has no costs of the
+            numbers that the file computes in.
         predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
         precision: In which numbers the file computes; see `precision_of`.
         predicted_host_arena_bytes: The predicted arena for a 64-bit host, comparable with `measured`.
@@ -85,7 +86,7 @@ class Verification:
     noise: tuple[OpNoise, ...]
     missing_ops: tuple[MissingOp, ...]
     warnings: tuple[str, ...]
-    predicted: Cost
+    predicted: Cost | UntimedCost
     predicted_from: str
     precision: str
     predicted_host_arena_bytes: int
@@ -111,15 +112,13 @@ def verify(
     Args:
         model: Bytes of the `.tflite` file: one input, logits or probabilities as its only output.
         data: Its test samples are run.
-        device: The board that costs are predicted for, with costs of the numbers that the file computes in. Where its
-            runtime is LiteRT, TFLM may refuse the file.
+        device: The board that costs are predicted for. Where its runtime is LiteRT, TFLM may refuse the file.
         budget: The limits.
         student: The float student, for its accuracy, the noise of each op, and a prediction that has not seen the file
             where that is int8.
         max_accuracy_loss: Largest accepted difference of the float student's and the file's accuracy.
 
     Raises:
-        ConfigError: The device has no costs for the file's numbers.
         ModelError: The file's input or output does not belong to the data.
         ModelFileError: The bytes are no `.tflite` model.
         RunnerError: LiteRT refuses the file, or crashes on it.
@@ -136,7 +135,8 @@ def verify(
     parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names)
     precision = precision_of(info)
     graph, predicted_from = _graph(model, precision, student, reasons)
-    predicted = CostModel(device).estimate(graph)
+    predicted, unknown = CostModel(device).estimate_known(graph)
+    reasons |= unknown
     host_arena_bytes = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
     gates = gates_of(
         info,
@@ -149,7 +149,7 @@ def verify(
         needs_tflm=not device.runtime.startswith("litert"),
     )
     return Verification(
-        passed=all(gate.passed is not False for gate in gates.values()),
+        passed=all_passed(gates),
         gates=gates,
         accuracy=accuracy,
         accuracy_ci95=_intervals(accuracy, len(data.y_test)),
@@ -254,7 +254,7 @@ def _noise(model: bytes, float_model: bytes | None, data: Dataset, names: LayerN
     return measure_noise(model, float_model, data.x_test[:_NUM_NOISE_SAMPLES], names=names)
 
 
-def _errors(predicted: Cost, host_arena_bytes: int, measured: Measured) -> dict[str, float]:
+def _errors(predicted: Sizes, host_arena_bytes: int, measured: Measured) -> dict[str, float]:
     pairs = {
         "flash_bytes": (predicted.flash_bytes, measured.flash_bytes),
         "arena_bytes": (host_arena_bytes, measured.arena_bytes),

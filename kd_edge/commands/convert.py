@@ -1,29 +1,50 @@
 """The command `kd-edge convert`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from kd_edge.commands.options import json_option, print_document, seed_option
+from kd_edge.commands.options import json_option, normalize_option, print_document, seed_option
+from kd_edge.config import ConvertConfig
 from kd_edge.document import make_document
 from kd_edge.errors import ConfigError
 from kd_edge.quiet import load_tensorflow
 
-if TYPE_CHECKING:
-    from kd_edge.config import ConvertConfig
+_DEFAULTS = ConvertConfig()
 
 
 @click.command()
 @click.argument("student", type=click.Path(path_type=Path))
-@click.option("--data", "source", help="Calibration samples; needed for int8 and int16x8.")
-@click.option("--quantize", default="int8", show_default=True, help="int8, int16x8, float16, dynamic or none.")
-@click.option("--calibration", default="random", show_default=True, help="Which samples: random, balanced or first.")
-@click.option("--calibration-samples", default=300, show_default=True, help="How many.")
-@click.option("--qat", default="auto", show_default=True, help="Fine-tune for int8: auto, always or never.")
-@click.option("--qat-epochs", default=5, show_default=True, help="How long, for --qat and --compress.")
-@click.option("--max-int8-loss", default=0.005, show_default=True, help="Share of samples lost that --qat auto bears.")
-@click.option("--compress", default="none", show_default=True, help="Fine-tune to zip well: none, prune or cluster.")
+@click.option(
+    "--data",
+    "source",
+    help="Calibration samples, needed for int8 and int16x8; of a model with several inputs an .npz of arrays by their "
+    "names.",
+)
+@normalize_option
+@click.option(
+    "--quantize", default=_DEFAULTS.quantize, show_default=True, help="int8, int16x8, float16, dynamic or none."
+)
+@click.option(
+    "--calibration",
+    default=_DEFAULTS.calibration,
+    show_default=True,
+    help="Which samples: random, balanced or first.",
+)
+@click.option("--calibration-samples", default=_DEFAULTS.num_calibration_samples, show_default=True, help="How many.")
+@click.option("--qat", default=_DEFAULTS.qat, show_default=True, help="Fine-tune for int8: auto, always or never.")
+@click.option(
+    "--qat-epochs", default=_DEFAULTS.qat_epochs, show_default=True, help="How long, for --qat and --compress."
+)
+@click.option(
+    "--max-int8-loss",
+    default=_DEFAULTS.max_int8_loss,
+    show_default=True,
+    help="Share of samples lost that --qat auto bears.",
+)
+@click.option(
+    "--compress", default=_DEFAULTS.compress, show_default=True, help="Fine-tune to zip well: none, prune or cluster."
+)
 @click.option(
     "--teacher", type=click.Path(path_type=Path), help="Guides fine-tuning (.keras).  [default: STUDENT itself]"
 )
@@ -39,6 +60,7 @@ if TYPE_CHECKING:
 def convert(
     student: Path,
     source: str | None,
+    normalize: bool | None,
     quantize: str,
     calibration: str,
     calibration_samples: int,
@@ -54,13 +76,14 @@ def convert(
 ) -> None:
     """Convert STUDENT (.keras) to .tflite."""
     from kd_edge import tables
-    from kd_edge.config import ConvertConfig
-    from kd_edge.data import load_data
+    from kd_edge.data import Dataset, load_calibration
     from kd_edge.files import write_bytes
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress)
-    _check_use(wanted, source, teacher)
-    data = load_data(source, seed=seed) if source else None
+    _check_use(wanted, source, normalize, teacher)
+    data = load_calibration(source, normalize=normalize, seed=seed) if source else None
+    if data is not None and not isinstance(data, Dataset):
+        _check_calibrates(wanted, normalize, teacher)
     load_tensorflow()
     from kd_edge.export import convert_for
     from kd_edge.teacher import load_model, load_teacher
@@ -72,8 +95,10 @@ def convert(
     print_document(document, as_json, tables.convert_tables)
 
 
-def _check_use(wanted: "ConvertConfig", source: str | None, teacher: Path | None) -> None:
+def _check_use(wanted: ConvertConfig, source: str | None, normalize: bool | None, teacher: Path | None) -> None:
     """Refuse what would be ignored."""
+    if normalize is not None and source is None:
+        raise ConfigError("bad --normalize: expected it with --data, received none; leave it out")
     tunes = wanted.compress != "none" or (wanted.quantize == "int8" and wanted.qat != "never")
     if wanted.qat == "always" and source is None:
         raise ConfigError("bad --qat: expected 'always' with --data, received none; it learns from training samples")
@@ -81,4 +106,20 @@ def _check_use(wanted: "ConvertConfig", source: str | None, teacher: Path | None
         raise ConfigError(
             "bad --teacher: expected --data and a fine-tuning to guide, by --qat or --compress, "
             f"received {'no --data' if tunes else 'none'}; leave it out"
+        )
+
+
+def _check_calibrates(wanted: ConvertConfig, normalize: bool | None, teacher: Path | None) -> None:
+    """Refuse what needs labels where there are samples alone."""
+    asked = {
+        "--qat": wanted.qat == "always",
+        "--compress": wanted.compress != "none",
+        "--calibration": wanted.calibration != _DEFAULTS.calibration,
+        "--teacher": teacher is not None,
+        "--normalize": normalize is not None,
+    }
+    for option in (name for name, is_asked in asked.items() if is_asked):
+        raise ConfigError(
+            f"bad {option}: expected --data with x_train, y_train, x_test, y_test, "
+            "received arrays by other names, which only calibrate; leave it out"
         )

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 @with_budget
 @json_option
 def cost(model: Path, device: "DeviceProfile", budget: "Budget", as_json: bool) -> None:
-    """Compute what MODEL (.tflite, or .keras as if quantized to int8) costs; exit code 1 when it does not fit."""
+    """Compute what MODEL (.tflite, or .keras as if quantized to int8) costs.
+
+    Exit code 1 when it does not fit, or when --latency is given and the latency is not known.
+    """
     from kd_edge import tables
     from kd_edge.cost import CostModel
     from kd_edge.kernel_code import runtime_flash
 
     graph = load_graph(model)
     cost_model = CostModel(device)
-    estimate = cost_model.estimate(graph)
+    estimate, unknown = cost_model.estimate_known(graph)
     file_bytes = model.stat().st_size if model.suffix != ".keras" else None
     known = estimate if file_bytes is None else replace(estimate, flash_bytes=file_bytes)
     result = {
@@ -35,6 +38,7 @@ def cost(model: Path, device: "DeviceProfile", budget: "Budget", as_json: bool) 
         "device": device.name,
         "budget": asdict(budget),
         **asdict(estimate),
+        "unavailable_reason": unknown,
         "measured": {"flash_bytes": file_bytes},
         "fits": known.fits(budget),
         "excess": known.excess(budget),

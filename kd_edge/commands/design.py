@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kd_edge.commands.options import data_option, json_option, print_document, seed_option, with_budget
+from kd_edge.config import DesignConfig, DistillConfig
 from kd_edge.crew import Crew
 from kd_edge.document import make_document
 from kd_edge.errors import KdEdgeError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # Starts the same command again; a script's own file may have any name.
 _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
+
+_DEFAULTS = DesignConfig()
 
 
 @click.command()
@@ -35,9 +38,16 @@ _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
     help="TEACHER shrunk, or ds_cnn, resnet, mobilenet, tcn or mlp.",
 )
 @click.option("--search", default="random", show_default=True, help="random, bayesian, hyperband or grid.")
-@click.option("--trials", default=8, show_default=True, help="Candidates to train; hyperband follows from --epochs.")
-@click.option("--epochs", default=6, show_default=True, help="Most epochs per candidate.")
-@click.option("--teacher-ratio", type=float, help="Least teacher MACs per student MAC.  [default: no limit]")
+@click.option(
+    "--trials",
+    default=_DEFAULTS.trials,
+    show_default=True,
+    help="Candidates to train; hyperband follows from --epochs.",
+)
+@click.option("--epochs", default=_DEFAULTS.epochs, show_default=True, help="Most epochs per candidate.")
+@click.option(
+    "--teacher-ratio", default=_DEFAULTS.teacher_ratio, show_default=True, help="Least teacher MACs per student MAC."
+)
 @click.option("--workers", default=0, show_default=True, help="Processes that train candidates; 0: this one.")
 @click.option("--overwrite", is_flag=True, help="Delete an older search in the output folder.")
 @seed_option
@@ -46,13 +56,14 @@ _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 def design(
     teacher: Path,
     source: str,
+    normalize: bool | None,
     device: "DeviceProfile",
     budget: "Budget",
     family: str,
     search: str,
     trials: int,
     epochs: int,
-    teacher_ratio: float | None,
+    teacher_ratio: float,
     workers: int,
     overwrite: bool,
     seed: int,
@@ -66,7 +77,8 @@ def design(
     from kd_edge import plots, report, tables
     from kd_edge.data import load_data
 
-    data = load_data(source, seed=seed)
+    wanted, training = DesignConfig(family, trials, epochs, teacher_ratio), DistillConfig()
+    data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     from kd_edge.files import write_bytes, write_json
     from kd_edge.search_folder import STUDENT
@@ -87,10 +99,10 @@ def design(
             device=device,
             budget=budget,
             space=None if family == FROM_TEACHER else StudentSpace.family(family, data.input_shape, data.num_classes),
-            recipe=Recipe(epochs, learning_rate=4e-3, seed=seed),
+            recipe=Recipe(wanted.epochs, training.batch_size, training.learning_rate, seed=seed),
             search=search,
-            num_trials=trials,
-            teacher_ratio=teacher_ratio,
+            num_trials=wanted.trials,
+            teacher_ratio=wanted.teacher_ratio,
             directory=folder,
             overwrite=overwrite,
             on_trial=_trials_shown(display),

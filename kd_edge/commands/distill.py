@@ -5,17 +5,20 @@ from pathlib import Path
 import click
 
 from kd_edge.commands.options import data_option, json_option, print_document, seed_option
+from kd_edge.config import DistillConfig
 from kd_edge.document import make_document
 from kd_edge.quiet import load_tensorflow
+
+_DEFAULTS = DistillConfig()
 
 
 @click.command()
 @click.option("--teacher", type=click.Path(path_type=Path), required=True, help="Trained large model (.keras).")
 @click.option("--student", type=click.Path(path_type=Path), required=True, help="Small model to train (.keras).")
 @data_option
-@click.option("--trainee", default="like_teacher", show_default=True, help="'like_teacher' or 'none'.")
-@click.option("--epochs", default=40, show_default=True)
-@click.option("--temperature", default=4.0, show_default=True)
+@click.option("--trainee", default=_DEFAULTS.trainee, show_default=True, help="'like_teacher' or 'none'.")
+@click.option("--epochs", default=_DEFAULTS.epochs, show_default=True)
+@click.option("--temperature", default=_DEFAULTS.temperature, show_default=True)
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="distilled.keras", show_default=True)
 @json_option
@@ -23,6 +26,7 @@ def distill(
     teacher: Path,
     student: Path,
     source: str,
+    normalize: bool | None,
     trainee: str,
     epochs: int,
     temperature: float,
@@ -37,7 +41,8 @@ def distill(
 
     if trainee not in ("like_teacher", "none"):
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {trainee!r}")
-    data = load_data(source, seed=seed)
+    wanted = DistillConfig(trainee, epochs, temperature=temperature)
+    data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     import keras
 
@@ -52,11 +57,13 @@ def distill(
         trained = training.distill(
             pupil,
             data,
-            training.Recipe(epochs, learning_rate=4e-3, seed=seed),
+            training.Recipe(epochs, wanted.batch_size, wanted.learning_rate, seed=seed),
             teacher=guide,
             trainee=None if trainee == "none" else trainee,
             temperature=temperature,
-            halting=EarlyHalting(),
+            student_loss_weight=wanted.student_loss_weight,
+            trainee_loss_weight=wanted.trainee_loss_weight,
+            halting=EarlyHalting(patience=wanted.patience),
             callbacks=[training.epochs_shown(display, "distill", epochs)],
         )
     write_model(output, trained.model)

@@ -27,8 +27,18 @@ def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--data`."""
-    return click.option("--data", "source", required=True, help="'watch', an .npz file, or module:function.")(command)
+    """Add `--data` and `--normalize`."""
+    data = click.option("--data", "source", required=True, help="'watch', an .npz file, or module:function.")
+    return data(normalize_option(command))
+
+
+def normalize_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--normalize`, which is `None` where it is not given."""
+    return click.option(
+        "--normalize/--no-normalize",
+        default=None,
+        help="Scale --data by mean and deviation of its training samples.  [default: integers and 'watch']",
+    )(command)
 
 
 def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:

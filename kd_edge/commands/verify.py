@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def verify(
     model: Path,
     source: str,
+    normalize: bool | None,
     device: "DeviceProfile",
     budget: "Budget",
     student: Path | None,
@@ -34,13 +35,16 @@ def verify(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Check MODEL (.tflite) in LiteRT and TFLM against its budget; exit code 1 when a check fails."""
+    """Check MODEL (.tflite) in LiteRT and TFLM against its budget.
+
+    Exit code 1 when a check fails, or when --latency is given and the latency is not known.
+    """
     from kd_edge import tables
     from kd_edge.data import load_data
     from tflite_bench.model import read_model
 
     read_model(model)
-    data = load_data(source, seed=seed)
+    data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     from kd_edge.teacher import load_model
     from kd_edge.verification import verify as verify_model

@@ -8,14 +8,22 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import zoo
 from click.testing import CliRunner
 
 from kd_edge.cli import main
+from kd_edge.config import ConvertConfig, DesignConfig, DistillConfig
+from kd_edge.conversion import convert
 from kd_edge.cost import CostModel
+from kd_edge.data import load_data
 from kd_edge.devices import load_device
 from kd_edge.lowering import lower
+from kd_edge.metadata import read_metadata
+from kd_edge.noise import quantize
 from kd_edge.space import StudentSpace
-from kd_edge.teacher import build_teacher
+from kd_edge.teacher import build_teacher, load_model
+from tflite_bench import litert
+from tflite_bench.model import read_model
 
 FRAMEWORKS = ("tensorflow", "keras", "keras_tuner")
 
@@ -95,6 +103,25 @@ def test_a_model_that_does_not_fit_ends_with_1_and_says_by_how_much():
     assert result.exit_code == 1
     assert f"{MODEL.stat().st_size - 2048:,} B too much" in result.stdout
     assert "does NOT fit" in result.stdout
+
+
+FLOAT_MODEL = MODEL.with_name("residual_float.tflite")
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--latency", "15ms"), 1)])
+def test_a_float_file_has_no_latency_where_the_board_knows_int8_alone(options, code, check_document):
+    command = ("cost", FLOAT_MODEL, "--device", "nucleo-l4r5zi", *options)
+    result = call(*command, "--json")
+    assert result.exit_code == code, result.output
+    document = json.loads(result.stdout)
+    check_document(document)
+    cost = document["result"]
+    assert (cost["latency_ms"], cost["fits"], cost["excess"]) == (None, code == 0, {})
+    assert {op["latency_ms"] for op in cost["ops"]} == {None}
+    assert "received float32; convert the model to int8" in cost["unavailable_reason"]["latency_ms"]
+    text = call(*command).stdout
+    assert ("is NOT proven to fit" in text) is bool(options)
+    assert "latency unknown: no latency on nucleo-l4r5zi" in text
 
 
 def test_the_cost_of_a_keras_model_is_that_of_its_quantized_file(files):
@@ -201,6 +228,25 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert list(tmp_path.iterdir()) == [text]
 
 
+def test_the_commands_and_the_configuration_have_the_same_defaults():
+    for command, section, names in (
+        ("design", DesignConfig(), ("trials", "epochs", "teacher_ratio")),
+        ("distill", DistillConfig(), ("trainee", "epochs", "temperature")),
+        ("convert", ConvertConfig(), ("quantize", "calibration", "qat", "qat_epochs", "max_int8_loss", "compress")),
+    ):
+        defaults = {parameter.name: parameter.default for parameter in main.commands[command].params}
+        assert [defaults[name] for name in names] == [getattr(section, name) for name in names]
+
+
+def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_too(files, waves_npz):
+    teacher, student = files / "teacher.keras", files / "student.keras"
+    for option, key in (("--teacher-ratio", "teacher_ratio"), ("--trials", "trials"), ("--epochs", "epochs")):
+        message = fails("design", teacher, "--data", waves_npz, "--device", "host", option, 0)
+        assert f"bad value for key '{key}': expected more than 0" in message
+    message = fails("distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--epochs", 0)
+    assert "bad value for key 'epochs': expected more than 0" in message
+
+
 def test_a_fine_tuning_that_would_be_ignored_is_refused(files, waves_npz, tmp_path):
     student, teacher, data = files / "student.keras", tmp_path / "none.keras", ("--data", waves_npz)
     assert "expected 'always' with --data" in fails("convert", student, "--qat", "always")
@@ -230,6 +276,84 @@ def test_a_loss_that_is_borne_is_not_tuned_away(files, waves_npz, tmp_path):
     qat = json.loads(done.stdout)["result"]["qat"]
     assert (qat["used"], qat["tuned_accuracy"]) == (False, None)
     assert qat["int8_accuracy"] is not None
+
+
+def test_an_integer_data_set_is_scaled_unless_told_otherwise(files, waves_npz, tmp_path):
+    arrays = dict(np.load(waves_npz))
+    scaled = {name: np.rint(100 * value).astype("int16") for name, value in arrays.items() if name.startswith("x_")}
+    np.savez(tmp_path / "integers.npz", **arrays | scaled)
+    options = ("--data", tmp_path / "integers.npz", "--qat", "never", "-o", tmp_path / "s.tflite")
+    scalings = (((), "(value - mean)"), (("--normalize",), "(value - mean)"), (("--no-normalize",), "the values as"))
+    for option, meaning in scalings:
+        assert call("convert", files / "student.keras", *options, *option).exit_code == 0
+        assert read_metadata((tmp_path / "s.tflite").read_bytes())["input"]["meaning"].startswith(meaning)
+    data = load_data(tmp_path / "integers.npz", normalize=False)
+    board = ("--device", "nucleo-l4r5zi", "--json")
+    done = call("verify", tmp_path / "s.tflite", *options[:2], "--no-normalize", *board)
+    confusion = json.loads(done.stdout)["result"]["confusion"]
+    content = (tmp_path / "s.tflite").read_bytes()
+    samples = quantize(data.x_test, read_model(content).input_tensors[0])
+    named = litert.run_outputs(content, samples, reference_kernels=True).argmax(axis=1)
+    assert np.sum(confusion, axis=0).tolist() == np.bincount(named, minlength=4).tolist()
+    assert "expected it with --data" in fails("convert", files / "student.keras", "--no-normalize")
+
+
+@pytest.fixture
+def two_inputs(tmp_path):
+    """The path of a model with two inputs, and how to save samples under their names."""
+    zoo.build("two_inputs").save(tmp_path / "two.keras")
+    model = load_model(tmp_path / "two.keras")
+    good = {source.name: values for source, values in zip(model.inputs, zoo.samples(model, 20), strict=True)}
+
+    def save(**changes):
+        renamed = dict(zip(("image", "numbers"), good, strict=True))
+        arrays = good | {renamed.get(name, name): value for name, value in changes.items()}
+        np.savez(tmp_path / "two.npz", **{name: value for name, value in arrays.items() if value is not None})
+        return tmp_path / "two.npz"
+
+    return tmp_path / "two.keras", good, save
+
+
+def test_a_model_with_several_inputs_is_calibrated_on_arrays_by_their_names(two_inputs, tmp_path, check_document):
+    path, good, save = two_inputs
+    done = call("convert", path, "--data", save(), "--no-metadata", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    check_document(document)
+    assert document["result"]["qat"]["float_accuracy"] is None
+    assert (tmp_path / "two.tflite").read_bytes() == convert(load_model(path), good)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"numbers": None}, "expected arrays for ['input_layer"),
+        ({"more": np.zeros((20, 2))}, "'more']"),
+        ({"numbers": np.zeros((19, 5))}, "expected as many samples for each input, received [19, 20]"),
+        ({"numbers": np.zeros((20, 6))}, "expected samples of shape (5,), received (6,)"),
+        ({"image": np.zeros((20, 8, 8))}, "bad calibration data for input 'input_layer"),
+        ({"numbers": np.full((20, 5), np.nan)}, "expected finite numbers"),
+        ({"numbers": np.full((20, 5), "a")}, "expected numbers of shape (samples, ...) in input_layer"),
+        ({"numbers": np.array(3.0)}, "received float64 of shape ()"),
+        ({"x_train": np.zeros((20, 5))}, "missing y_train, x_test, y_test"),
+    ],
+)
+def test_arrays_that_are_not_those_of_the_inputs_are_named(two_inputs, tmp_path, changes, message):
+    path, _, save = two_inputs
+    assert message in fails("convert", path, "--data", save(**changes))
+    assert not (tmp_path / "two.tflite").exists()
+
+
+def test_what_needs_labels_is_refused_where_there_are_samples_alone(two_inputs, waves_npz, tmp_path):
+    path, _, save = two_inputs
+    for option in (
+        ("--qat", "always"), ("--compress", "prune"), ("--calibration", "balanced"), ("--teacher", path),
+        ("--no-normalize",),
+    ):  # fmt: skip
+        message = fails("convert", path, "--data", save(), *option)
+        assert "expected --data with x_train, y_train, x_test, y_test, received arrays by other names" in message
+    assert "one array for each of 2 inputs, received 1; their names" in fails("convert", path, "--data", waves_npz)
+    assert not (tmp_path / "two.tflite").exists()
 
 
 class Own(keras.layers.Layer):

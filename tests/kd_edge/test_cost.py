@@ -1,9 +1,12 @@
 """Costs of whole networks and of their ops."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 
 from kd_edge.blueprint import Sketch
+from kd_edge.budget import Budget
 from kd_edge.cost import CostModel
 from kd_edge.devices import load_device
 from kd_edge.flash import flash_bytes
@@ -35,6 +38,23 @@ def test_the_rows_per_op_add_up_to_the_cost_of_the_network(graph: Graph) -> None
     assert sum(row.latency_ms for row in rows) == pytest.approx(cost.latency_ms)
     assert [row.latency_ms for row in rows] == list(latency_ms(graph, model.device).per_op)
     assert max(row.live_bytes for row in rows) <= cost.arena_nonpersistent_bytes
+
+
+def test_without_costs_of_a_networks_numbers_all_but_the_latency_is_known(graph: Graph) -> None:
+    board = load_device("nucleo-l4r5zi")
+    floats = Graph(tuple(t._replace(dtype="float32") if t.dtype == "int8" else t for t in graph.tensors), *graph[1:])
+    cost, reasons = CostModel(board).estimate_known(floats)
+    timed = CostModel(replace(board, float32=board.int8)).estimate(floats)
+    assert asdict(cost) == asdict(timed) | dict.fromkeys(reasons)
+    assert list(reasons) == ["latency_ms", "latency_low_ms", "latency_high_ms"]
+    assert [row.latency_ms for row in CostModel(board).per_op(floats)] == [None] * 5
+    roomy = Budget(64_000, 32_000)
+    assert (cost.fits(roomy), cost.fits(replace(roomy, latency_ms=1e9)), cost.fits(Budget(1, 32_000))) == (
+        True,
+        False,
+        False,
+    )
+    assert CostModel(board).estimate_known(graph) == (CostModel(board).estimate(graph), {})
 
 
 def test_the_row_of_the_peak_is_marked(graph: Graph) -> None:

@@ -152,6 +152,14 @@ def test_a_device_from_a_file_is_read_from_it_again_and_the_commands_name_the_fi
     assert "kd-edge run RUN/config.toml -o AGAIN\n" in text
 
 
+@pytest.mark.parametrize(("normalize", "option"), [(True, " --normalize"), (False, " --no-normalize"), (None, "")])
+def test_the_command_that_verifies_scales_the_samples_as_the_run_did(finished, tmp_path, normalize, option):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    write_json(folder / "config.json", config | {"data": config["data"] | {"normalize": normalize}})
+    assert f"--seed 0{option}\n" in unescape(write_page(folder).read_text())
+
+
 def test_a_run_that_is_not_finished_is_named(tmp_path):
     with pytest.raises(ModelError, match="no finished run: expected"):
         write_page(tmp_path)

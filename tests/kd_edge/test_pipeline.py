@@ -25,6 +25,7 @@ from kd_edge.devices import load_device
 from kd_edge.document import make_document
 from kd_edge.errors import BudgetError, ConfigError, ModelError
 from kd_edge.heritage import inherit
+from kd_edge.page import write_page
 from kd_edge.pipeline import STAGES, paired_difference, run
 from kd_edge.report import write_run
 
@@ -191,11 +192,33 @@ def test_a_budget_that_nothing_meets_ends_before_anything_is_trained(finished, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_could_not_be_costed_ends_the_run_before_anything_is_trained(waves_npz, tmp_path):
+def test_a_latency_that_could_not_be_checked_ends_the_run_before_anything_is_trained(waves_npz, tmp_path):
     config = replace(small_config(waves_npz), convert=ConvertConfig("int16x8"))
     with pytest.raises(ConfigError, match=r"no latency on nucleo-l4r5zi: .* received 'int16x8'; .* a table \[int16\]"):
         run(config, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_run_in_numbers_without_costs_ends_without_a_latency_and_says_so(waves_npz, tmp_path, check_document):
+    config = replace(
+        small_config(waves_npz),
+        budget=BudgetConfig("nucleo-l4r5zi", flash="64k", ram="24k"),
+        teacher=TeacherConfig(width=8, epochs=1),
+        design=DesignConfig(trials=1, epochs=1, teacher_ratio=1.0),
+        distill=DistillConfig("none", epochs=1),
+        convert=ConvertConfig("int16x8"),
+    )
+    done = run(config, tmp_path)
+    document = write_run(done)
+    check_document(document)
+    verify = document["result"]["verify"]
+    assert (verify["precision"], verify["predicted"]["latency_ms"]) == ("int16x8", None)
+    assert "verify.predicted.latency_ms" not in document["provenance"]
+    assert "latency unknown: no latency on nucleo-l4r5zi" in (tmp_path / "summary.txt").read_text()
+    page = write_page(tmp_path).read_text()
+    assert "Latency unknown: no latency on nucleo-l4r5zi" in page
+    assert page.count("data:image/svg+xml") == 5  # all figures but that of the latency per operator
 
 
 def test_an_augmentation_of_other_samples_ends_the_run_before_anything_is_trained(waves_npz, tmp_path):
