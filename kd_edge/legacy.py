@@ -42,11 +42,13 @@ def load_optimization() -> Any:
     return tensorflow_model_optimization
 
 
-def to_tf_keras(model: keras.Model) -> Any:
+def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | None = None) -> Any:
     """Return a copy of a model in tf_keras, layer by layer, with the same weights, names and outputs.
 
     Args:
         model: A functional or sequential model of built-in layers, each called once, with one input and one output.
+        copy: Takes a layer and the copies of its inputs, and returns the copy of its output; by default
+            `copy_layer` of this module.
 
     Raises:
         ModelError: The model is of another kind, or a layer has no counterpart in tf_keras.
@@ -66,7 +68,7 @@ def to_tf_keras(model: keras.Model) -> Any:
             if call or len(layer._inbound_nodes) > 1:
                 raise ModelError(f"cannot copy layer {layer.name!r} to tf_keras: expected a layer that is called once")
             sources = [visit(source) for source in layer._inbound_nodes[0].input_tensors]
-            copies[id(layer)] = _copy(layer, sources)
+            copies[id(layer)] = (copy or copy_layer)(layer, sources)
         return copies[id(layer)]
 
     outputs = visit(model.outputs[0])
@@ -88,7 +90,17 @@ def check_copy(copy: Any, model: keras.Model, samples: np.ndarray) -> None:
         )
 
 
-def _copy(layer: Any, sources: list[Any]) -> Any:
+def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
+    """Return what a layer's copy in tf_keras makes of the copies of its inputs.
+
+    Args:
+        layer: A built-in layer.
+        sources: The copies of its inputs.
+        changes: Arguments of the layer that are other ones in the copy.
+
+    Raises:
+        ModelError: The layer or its activation has no counterpart in tf_keras.
+    """
     import tf_keras
 
     kind = type(layer).__name__
@@ -101,7 +113,11 @@ def _copy(layer: Any, sources: list[Any]) -> Any:
     config = {key: value for key, value in layer.get_config().items() if key in known and not _LEFT_OUT.fullmatch(key)}
     if odd := [key for key, value in config.items() if isinstance(value, dict)]:
         raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: expected a plain value of {odd[0]}")
-    copy = counterpart.from_config({"name": layer.name, **config})
+    try:
+        copy = counterpart.from_config({"name": layer.name, **config, **changes})
+    except TypeError as error:
+        reason = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
+        raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: {reason}") from error
     result = copy(sources[0] if len(sources) == 1 else sources)
     copy.set_weights(layer.get_weights())
     return result
