@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -21,6 +22,27 @@ from kd_edge.quiet import quiet
 _LEFT_OUT = re.compile(r"dtype|.*_(initializer|regularizer|constraint)|batch_(input_)?shape")
 
 _MAX_DIFFERENCE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """How a copy of a student is fine-tuned, with the loss `w CE(labels) + (1 - w) T^2 KL(teacher || student)`.
+
+    Attributes:
+        epochs: Passes over the training samples.
+        learning_rate: Falls to 0 along a cosine.
+        batch_size: Samples per step.
+        temperature: `T`.
+        student_loss_weight: `w`, 0 to 1.
+        seed: Order of the samples.
+    """
+
+    epochs: int = 5
+    learning_rate: float = 5e-4
+    batch_size: int = 64
+    temperature: float = 4.0
+    student_loss_weight: float = 0.3
+    seed: int = 0
 
 
 def load_optimization() -> Any:
@@ -75,6 +97,11 @@ def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | N
     return tf_keras.Model(visit(model.inputs[0]), outputs, name=model.name)
 
 
+def output_shapes(model: keras.Model) -> list[tuple[int, ...]]:
+    """Return the shapes of a model's outputs without the batch."""
+    return [tuple(output.shape[1:]) for output in model.outputs]
+
+
 def check_copy(copy: Any, model: keras.Model, samples: np.ndarray) -> None:
     """Compare the outputs of a copy and its model on a few samples.
 
@@ -127,14 +154,9 @@ def train_copy(
     copy: Any,
     student: keras.Model,
     data: Dataset,
+    recipe: FineTuning,
     *,
     teacher: keras.Model | None,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    temperature: float,
-    student_loss_weight: float,
-    seed: int,
     callbacks: Sequence[Any] = (),
 ) -> tuple[float, ...]:
     """Train a copy, wrapped or not, with the distillation loss on the teacher's outputs, computed once.
@@ -143,13 +165,8 @@ def train_copy(
         copy: A model of tf_keras that reads and answers like the student; its weights change.
         student: Tells whether the outputs are probabilities, and is the teacher where there is none.
         data: Its training samples are learnt from.
+        recipe: How.
         teacher: The guide.
-        epochs: Passes over the training samples.
-        learning_rate: Falls to 0 along a cosine.
-        batch_size: Samples per step.
-        temperature: `T` of the loss `w CE(labels) + (1 - w) T^2 KL(teacher || student)`.
-        student_loss_weight: Its `w`, 0 to 1.
-        seed: Order of the samples.
         callbacks: Of tf_keras.
 
     Returns:
@@ -157,16 +174,17 @@ def train_copy(
     """
     import tf_keras
 
-    tf_keras.utils.set_random_seed(seed)
-    steps = max(1, len(data.x_train) // batch_size)
-    schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-    loss = _loss(ends_in_softmax(student), data.num_classes, temperature, student_loss_weight)
+    tf_keras.utils.set_random_seed(recipe.seed)
+    steps = max(1, len(data.x_train) // recipe.batch_size)
+    schedule = tf_keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps)
+    loss = _loss(ends_in_softmax(student), data.num_classes, recipe.temperature, recipe.student_loss_weight)
     copy.compile(tf_keras.optimizers.Adam(schedule), loss=loss)
     targets = _soft_targets(teacher or student, data.x_train)
     wanted = np.concatenate([data.y_train[:, None].astype(np.float32), targets], axis=1)
     batches = tf.data.Dataset.from_tensor_slices((data.x_train, wanted))
-    batches = batches.shuffle(len(wanted), seed=seed).batch(batch_size, drop_remainder=len(wanted) >= batch_size)
-    history = copy.fit(batches, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    batches = batches.shuffle(len(wanted), seed=recipe.seed)
+    batches = batches.batch(recipe.batch_size, drop_remainder=len(wanted) >= recipe.batch_size)
+    history = copy.fit(batches, epochs=recipe.epochs, verbose=0, callbacks=list(callbacks))
     return tuple(map(float, history.history["loss"]))
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
-from kd_edge.legacy import check_copy, load_optimization, train_copy
+from kd_edge.legacy import FineTuning, check_copy, load_optimization, train_copy
 from kd_edge.origins import layer_of, names_of
 from kd_edge.quiet import quiet
 from kd_edge.tunable import to_tunable
@@ -42,30 +42,19 @@ class Tuned:
 def fine_tune(
     student: keras.Model,
     data: Dataset,
+    recipe: FineTuning | None = None,
     *,
     teacher: keras.Model | None = None,
-    epochs: int = 5,
-    learning_rate: float = 5e-4,
-    batch_size: int = 64,
-    temperature: float = 4.0,
-    student_loss_weight: float = 0.3,
-    seed: int = 0,
 ) -> Tuned:
     """Fine-tune a copy of a student with simulated int8 arithmetic, and convert it.
 
-    The loss is that of the distillation: `w CE(labels) + (1 - w) T^2 KL(teacher || student)` on the teacher's outputs,
-    computed once. The student itself is not changed.
+    The loss is that of the distillation, on the teacher's outputs, computed once. The student itself is not changed.
 
     Args:
         student: A trained classifier whose layers tensorflow-model-optimization supports.
         data: Its training samples are learnt from.
+        recipe: How; by default `FineTuning()`.
         teacher: The guide; by default the float student.
-        epochs: Passes over the training samples.
-        learning_rate: Falls to 0 along a cosine.
-        batch_size: Samples per step.
-        temperature: `T`.
-        student_loss_weight: `w`, 0 to 1.
-        seed: Order of the samples.
 
     Raises:
         ModelError: A layer is not supported; it is named, and nothing is trained.
@@ -78,18 +67,7 @@ def fine_tune(
     aware = _aware(optimization, copy)
     _convert(aware, student)  # says before the training what would stay float
     start = perf_counter()
-    losses = train_copy(
-        aware,
-        student,
-        data,
-        teacher=teacher,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        temperature=temperature,
-        student_loss_weight=student_loss_weight,
-        seed=seed,
-    )
+    losses = train_copy(aware, student, data, recipe or FineTuning(), teacher=teacher)
     seconds = perf_counter() - start
     return Tuned(_convert(aware, student), losses, seconds)
 

@@ -15,6 +15,7 @@ from kd_edge.cost import CostModel
 from kd_edge.devices import load_device
 from kd_edge.lowering import lower
 from kd_edge.space import StudentSpace
+from kd_edge.tables import convert_lines
 from kd_edge.teacher import build_teacher
 
 FRAMEWORKS = ("tensorflow", "keras", "keras_tuner")
@@ -230,6 +231,21 @@ def test_a_loss_that_is_borne_is_not_tuned_away(files, waves_npz, tmp_path):
     qat = json.loads(done.stdout)["result"]["qat"]
     assert (qat["used"], qat["tuned_accuracy"]) == (False, None)
     assert qat["int8_accuracy"] is not None
+
+
+def test_a_compression_is_reported_beside_the_student_as_it_was(files, waves_npz, tmp_path, check_document):
+    arguments = (files / "student.keras", "--data", waves_npz, "--compress", "prune", "--qat-epochs", 1)
+    done = call("convert", *arguments, "-o", tmp_path / "s.tflite", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    check_document(document)
+    gain = document["result"]["compression"]
+    assert document["provenance"]["compression.accuracy"] == "measured"
+    (line,) = [line for line in convert_lines(document["result"]) if "prune" in line]
+    assert (
+        f"before {gain['uncompressed_gzip_bytes']:,} B; accuracy on the validation samples {gain['accuracy']:.3f}"
+        in line
+    )
 
 
 class Own(keras.layers.Layer):

@@ -15,7 +15,7 @@ from kd_edge.conversion import convert
 from kd_edge.data import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.export import convert_for
-from kd_edge.legacy import check_copy, load_optimization, to_tf_keras
+from kd_edge.legacy import FineTuning, check_copy, load_optimization, to_tf_keras
 from kd_edge.noise import quantize
 from kd_edge.qat import fine_tune, unsupported_layers
 from kd_edge.space import StudentSpace
@@ -112,7 +112,7 @@ def test_a_student_of_a_preactivation_teacher_is_tuned_to_int8_throughout(data):
     ).to_keras()
     student.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     student.fit(data.x_train, data.y_train, epochs=8, verbose=0)
-    content = fine_tune(student, data, epochs=1).content
+    content = fine_tune(student, data, FineTuning(epochs=1)).content
     info = read_model(content)
     assert {tensor.dtype for tensor in info.tensors} == {"int8", "int32"}
     assert {"MUL", "QUANTIZE", "DEQUANTIZE", "RELU"}.isdisjoint(op.name for op in info.ops)
@@ -138,7 +138,7 @@ def test_layers_that_tfmot_does_not_know_become_int8_too(data):
     model = keras.Model(source, keras.layers.Dense(4)(x))
     samples = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
     model(samples, training=True)
-    tuned = fine_tune(model, replace(data, x_train=samples, y_train=data.y_train[:64]), epochs=1)
+    tuned = fine_tune(model, replace(data, x_train=samples, y_train=data.y_train[:64]), FineTuning(epochs=1))
     assert unsupported_layers(model) == []
     assert {tensor.dtype for tensor in read_model(tuned.content).tensors} == {"int8", "int32"}
     assert tflm.missing_ops(read_model(tuned.content)) == ()
@@ -154,7 +154,7 @@ def test_the_old_keras_does_not_replace_the_new_one():
 
 def test_fine_tuning_learns_from_the_teacher_and_leaves_the_student_alone(student, data):
     weights = student.get_weights()
-    tuned = fine_tune(student, data, epochs=4)
+    tuned = fine_tune(student, data, FineTuning(epochs=4))
     assert tuned.losses[-1] < tuned.losses[0]
     assert all(np.array_equal(one, other) for one, other in zip(weights, student.get_weights(), strict=True))
     info = read_model(tuned.content)
@@ -165,7 +165,7 @@ def test_fine_tuning_learns_from_the_teacher_and_leaves_the_student_alone(studen
 
 
 def test_the_same_seed_gives_the_same_file(student, data):
-    files = [fine_tune(student, data, epochs=1, seed=3).content for _ in range(2)]
+    files = [fine_tune(student, data, FineTuning(epochs=1, seed=3)).content for _ in range(2)]
     assert files[0] == files[1]
 
 
@@ -210,7 +210,7 @@ def test_what_would_stay_float_is_named_before_any_training(data):
         fine_tune(convolutional(smooth), data)
     clipped = keras.layers.ReLU(1.0, name="clipped")
     with pytest.raises(ModelError, match=r"expected int8 throughout, received floats in .*'clipped' \(MINIMUM\)"):
-        fine_tune(convolutional(keras.layers.Conv2D(4, (3, 1)), clipped), data, epochs=10**6)
+        fine_tune(convolutional(keras.layers.Conv2D(4, (3, 1)), clipped), data, FineTuning(epochs=10**6))
 
 
 class Own(keras.layers.Layer):
@@ -237,13 +237,17 @@ def test_a_compressed_student_zips_smaller_and_the_original_is_left_alone(studen
     weights = student.get_weights()
     plain = convert_for(student, data, replace(AUTO, qat="never"), metadata=False)
     made = convert_for(student, data, replace(AUTO, compress=how), metadata=False)
-    assert made.summary()["gzip_bytes"] < 0.9 * plain.summary()["gzip_bytes"]
+    said = made.compression
+    assert said.gzip_bytes == made.summary()["gzip_bytes"] < 0.9 * said.uncompressed_gzip_bytes
+    assert said.uncompressed_gzip_bytes == plain.summary()["gzip_bytes"]
+    assert (said.accuracy, said.uncompressed_accuracy) == (accuracy(made.content, data), accuracy(plain.content, data))
+    assert plain.compression is None
     assert len(made.content) == len(plain.content)
     assert all(np.array_equal(one, other) for one, other in zip(weights, student.get_weights(), strict=True))
 
 
 def test_pruning_makes_half_of_the_weights_0_and_clustering_leaves_16_different_ones(student, data):
-    pruned, clustered = (compress(student, data, how=how, epochs=2) for how in ("prune", "cluster"))
+    pruned, clustered = (compress(student, data, FineTuning(epochs=2), how=how) for how in ("prune", "cluster"))
     for kernel in (weight for weight in pruned.get_weights() if weight.ndim > 1):
         assert np.mean(kernel == 0) == pytest.approx(0.5, abs=0.02)
     for kernel in (weight for weight in clustered.get_weights() if weight.ndim > 1):
