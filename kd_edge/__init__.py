@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kd_edge.metadata import read_metadata
     from kd_edge.oracles import BudgetOracle
     from kd_edge.pipeline import run
-    from kd_edge.qat import fine_tune
+    from kd_edge.qat import FineTuning, fine_tune
     from kd_edge.space import StudentSpace
     from kd_edge.targets import SoftTargets, soft_targets
     from kd_edge.tuner import SizingTuner, design
@@ -50,7 +50,7 @@ _HOMES = {
     "metadata": ("read_metadata",),
     "oracles": ("BudgetOracle",),
     "pipeline": ("run",),
-    "qat": ("fine_tune",),
+    "qat": ("FineTuning", "fine_tune"),
     "targets": ("SoftTargets", "soft_targets"),
     "space": ("StudentSpace",),
     "tuner": ("SizingTuner", "design"),

@@ -8,7 +8,7 @@ import keras
 from kd_edge.config import COMPRESSIONS
 from kd_edge.data import Dataset
 from kd_edge.errors import ConfigError, ModelError, nearest
-from kd_edge.legacy import check_copy, load_optimization, to_tf_keras, train_copy
+from kd_edge.legacy import FineTuning, check_copy, load_optimization, output_shapes, to_tf_keras, train_copy
 from kd_edge.quiet import quiet
 
 _NUM_COMPARED = 32
@@ -17,34 +17,24 @@ _NUM_COMPARED = 32
 def compress(
     student: keras.Model,
     data: Dataset,
+    recipe: FineTuning | None = None,
     *,
     how: str,
     teacher: keras.Model | None = None,
     sparsity: float = 0.5,
     num_clusters: int = 16,
-    epochs: int = 5,
-    learning_rate: float = 5e-4,
-    batch_size: int = 64,
-    temperature: float = 4.0,
-    student_loss_weight: float = 0.3,
-    seed: int = 0,
 ) -> keras.Model:
     """Return a copy of a student, fine-tuned by tensorflow-model-optimization until its weights pack well.
 
     Args:
         student: A trained classifier; it is not changed.
         data: Its training samples are learnt from.
+        recipe: How it is fine-tuned; by default `FineTuning()`.
         how: `"prune"` (a share of the weights of every layer becomes 0) or `"cluster"` (every layer has few different
             weights); depthwise convolutions keep theirs.
         teacher: The guide; by default the student.
         sparsity: Share of the weights that become 0, 0 to 1.
         num_clusters: Number of different weights per layer.
-        epochs: Passes over the training samples.
-        learning_rate: Falls to 0 along a cosine.
-        batch_size: Samples per step.
-        temperature: Of the distillation loss.
-        student_loss_weight: Weight of the labels in it, 0 to 1.
-        seed: Order of the samples.
 
     Raises:
         ConfigError: `how` is unknown.
@@ -52,12 +42,13 @@ def compress(
     """
     if how not in COMPRESSIONS[1:]:
         raise ConfigError(f"unknown compression {how!r}: {nearest(how, COMPRESSIONS[1:])}")
-    if [tuple(output.shape[1:]) for output in student.outputs] != [(data.num_classes,)]:
+    if output_shapes(student) != [(data.num_classes,)]:
         raise ModelError(f"cannot {how} {student.name!r}: expected {data.num_classes} outputs, one per class")
+    recipe = recipe or FineTuning()
     optimization = load_optimization()
     copy = to_tf_keras(student)
     check_copy(copy, student, data.x_train[:_NUM_COMPARED])
-    steps = max(1, len(data.x_train) // batch_size) * epochs
+    steps = max(1, len(data.x_train) // recipe.batch_size) * recipe.epochs
     try:
         with quiet():
             wrapped, callbacks, strip = (
@@ -67,19 +58,7 @@ def compress(
             )
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"cannot {how} {student.name!r}: {str(error).strip().splitlines()[0]}") from error
-    train_copy(
-        wrapped,
-        student,
-        data,
-        teacher=teacher,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        temperature=temperature,
-        student_loss_weight=student_loss_weight,
-        seed=seed,
-        callbacks=callbacks,
-    )
+    train_copy(wrapped, student, data, recipe, teacher=teacher, callbacks=callbacks)
     return _with_weights(student, strip(wrapped))
 
 

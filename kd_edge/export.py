@@ -17,6 +17,7 @@ from kd_edge.config import ConvertConfig, DistillConfig
 from kd_edge.conversion import convert
 from kd_edge.data import Dataset
 from kd_edge.errors import CalibrationWarning, DataError, ModelError
+from kd_edge.legacy import FineTuning, output_shapes
 from kd_edge.metadata import add_metadata, describe
 from kd_edge.micro import MissingOp, find_missing_ops
 from kd_edge.noise import quantize
@@ -50,6 +51,25 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """What a compression gave; sizes without metadata, accuracies of the files on the validation samples.
+
+    Attributes:
+        how: `"prune"` or `"cluster"`.
+        gzip_bytes: Size of the zipped file.
+        uncompressed_gzip_bytes: Size of the zipped file of the student as it was.
+        accuracy: Of the file.
+        uncompressed_accuracy: Of the file of the student as it was.
+    """
+
+    how: str
+    gzip_bytes: int
+    uncompressed_gzip_bytes: int
+    accuracy: float
+    uncompressed_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """A converted student.
 
@@ -57,6 +77,7 @@ class Export:
         content: Bytes of the `.tflite` file.
         quantize: How it was quantized.
         qat: Whether and why quantization-aware training was done.
+        compression: What a compression gave, `None` without one.
         metadata_bytes: By how much the description of classes, input and provenance has made the file larger.
         warnings: What looked wrong on the way.
         missing_ops: Operators of the file that TFLM lacks; empty where TFLM cannot be asked.
@@ -65,6 +86,7 @@ class Export:
     content: bytes = field(repr=False)
     quantize: str
     qat: Tuning
+    compression: Compression | None = None
     metadata_bytes: int = 0
     warnings: tuple[str, ...] = ()
     missing_ops: tuple[MissingOp, ...] = ()
@@ -74,12 +96,13 @@ class Export:
         return {
             "quantize": self.quantize,
             "flash_bytes": len(self.content),
-            "gzip_bytes": len(gzip.compress(self.content, 9, mtime=0)),
+            "gzip_bytes": _gzip_bytes(self.content),
             "sha256": hashlib.sha256(self.content).hexdigest(),
             "metadata_bytes": self.metadata_bytes,
             "warnings": list(self.warnings),
             "missing_ops": [asdict(op) for op in self.missing_ops],
             "qat": asdict(self.qat),
+            "compression": self.compression and asdict(self.compression),
         }
 
 
@@ -114,76 +137,76 @@ def convert_for(
             input shape.
         ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and is not possible.
     """
-    samples, distill = None, distill or DistillConfig()
-    if isinstance(data, Mapping):
-        samples, data = data, None
+    distill = distill or DistillConfig()
+    weight = distill.student_loss_weight
+    recipe = FineTuning(wanted.qat_epochs, temperature=distill.temperature, student_loss_weight=weight, seed=seed)
+    samples, data = (data, None) if isinstance(data, Mapping) else (data, data)
     if wanted.qat == "always":
         _check_demand(student, data)
+    content, said = _converted(student, samples, wanted, seed)
+    tuning, compression = Tuning(wanted.qat), None
     if wanted.compress != "none":
-        student = _compressed(student, data, wanted, teacher, distill, seed)
-    if data is not None:
-        count, choice = wanted.num_calibration_samples, wanted.calibration
-        samples = data.x_train[choose_samples(data.y_train, num_samples=count, choice=choice, seed=seed)]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CalibrationWarning)
-        content = convert(
-            student,
-            samples,
-            quantize=wanted.quantize,
-            num_calibration_samples=wanted.num_calibration_samples,
-            seed=seed,
-        )
-    said = [str(warning.message) for warning in caught if issubclass(warning.category, CalibrationWarning)]
-    tuning = Tuning(wanted.qat)
-    if data is not None and wanted.compress == "none" and _may_be_tuned(student, data, wanted):
-        content, tuning = _tuned(student, data, content, wanted, teacher, distill, seed, said)
+        student = _compressed(student, data, wanted, recipe, teacher)
+        plain, (content, said) = content, _converted(student, samples, wanted, seed)
+        compression = _compare(plain, content, data, wanted.compress)
+    elif data is not None and _may_be_tuned(student, data, wanted):
+        content, tuning = _tuned(student, data, content, wanted, recipe, teacher, said)
     num_bytes = len(content)
     if metadata:
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
         content = add_metadata(content, describe(content, data, provenance=provenance))
     missing = _missing_ops(content, student)
-    return Export(content, wanted.quantize, tuning, len(content) - num_bytes, tuple(said), missing)
+    return Export(content, wanted.quantize, tuning, compression, len(content) - num_bytes, tuple(said), missing)
+
+
+def _converted(
+    student: keras.Model, samples: Dataset | Mapping[str, np.ndarray] | None, wanted: ConvertConfig, seed: int
+) -> tuple[bytes, list[str]]:
+    """Return the file of a student, and what its calibration warned of."""
+    count = wanted.num_calibration_samples
+    if isinstance(samples, Dataset):
+        chosen = choose_samples(samples.y_train, num_samples=count, choice=wanted.calibration, seed=seed)
+        samples = samples.x_train[chosen]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CalibrationWarning)
+        content = convert(student, samples, quantize=wanted.quantize, num_calibration_samples=count, seed=seed)
+    return content, [str(said.message) for said in caught if issubclass(said.category, CalibrationWarning)]
 
 
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    return wanted.quantize == "int8" and wanted.qat != "never" and _output_shapes(student) == [(data.num_classes,)]
+    return wanted.quantize == "int8" and wanted.qat != "never" and output_shapes(student) == [(data.num_classes,)]
 
 
 def _check_demand(student: keras.Model, data: Dataset | None) -> None:
     """Refuse a fine-tuning that was demanded and would be left out."""
     if data is None:
         raise DataError("no training samples: expected some, to fine-tune with (qat 'always'); give them with --data")
-    if _output_shapes(student) != [(data.num_classes,)]:
+    if output_shapes(student) != [(data.num_classes,)]:
         raise ModelError(
             f"no quantization-aware training of {student.name!r}: expected one output of {data.num_classes} classes, "
-            f"received {_output_shapes(student)}; convert without it (--qat never)"
+            f"received {output_shapes(student)}; convert without it (--qat never)"
         )
-
-
-def _output_shapes(student: keras.Model) -> list[tuple[int, ...]]:
-    return [tuple(output.shape[1:]) for output in student.outputs]
 
 
 def _compressed(
     student: keras.Model,
     data: Dataset | None,
     wanted: ConvertConfig,
+    recipe: FineTuning,
     teacher: keras.Model | None,
-    distill: DistillConfig,
-    seed: int,
 ) -> keras.Model:
     if data is None:
         raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
-    return compress(
-        student,
-        data,
-        how=wanted.compress,
-        teacher=teacher,
-        epochs=wanted.qat_epochs,
-        temperature=distill.temperature,
-        student_loss_weight=distill.student_loss_weight,
-        seed=seed,
-    )
+    return compress(student, data, recipe, how=wanted.compress, teacher=teacher)
+
+
+def _compare(plain: bytes, content: bytes, data: Dataset, how: str) -> Compression:
+    accuracies = _accuracy(content, data), _accuracy(plain, data)
+    return Compression(how, _gzip_bytes(content), _gzip_bytes(plain), *accuracies)
+
+
+def _gzip_bytes(content: bytes) -> int:
+    return len(gzip.compress(content, 9, mtime=0))
 
 
 def _tuned(
@@ -191,9 +214,8 @@ def _tuned(
     data: Dataset,
     content: bytes,
     wanted: ConvertConfig,
+    recipe: FineTuning,
     teacher: keras.Model | None,
-    distill: DistillConfig,
-    seed: int,
     said: list[str],
 ) -> tuple[bytes, Tuning]:
     scores = student.predict(data.x_val, batch_size=256, verbose=0)
@@ -202,15 +224,7 @@ def _tuned(
     if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
         return content, before
     try:
-        tuned = fine_tune(
-            student,
-            data,
-            teacher=teacher,
-            epochs=wanted.qat_epochs,
-            temperature=distill.temperature,
-            student_loss_weight=distill.student_loss_weight,
-            seed=seed,
-        )
+        tuned = fine_tune(student, data, recipe, teacher=teacher)
     except ModelError as error:
         if wanted.qat == "always":
             raise

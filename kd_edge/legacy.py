@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -21,6 +22,27 @@ from kd_edge.quiet import quiet
 _LEFT_OUT = re.compile(r"dtype|.*_(initializer|regularizer|constraint)|batch_(input_)?shape")
 
 _MAX_DIFFERENCE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """How a copy of a student is fine-tuned, with the loss `w CE(labels) + (1 - w) T^2 KL(teacher || student)`.
+
+    Attributes:
+        epochs: Passes over the training samples.
+        learning_rate: Falls to 0 along a cosine.
+        batch_size: Samples per step.
+        temperature: `T`.
+        student_loss_weight: `w`, 0 to 1.
+        seed: Order of the samples.
+    """
+
+    epochs: int = 5
+    learning_rate: float = 5e-4
+    batch_size: int = 64
+    temperature: float = 4.0
+    student_loss_weight: float = 0.3
+    seed: int = 0
 
 
 def load_optimization() -> Any:
@@ -42,11 +64,13 @@ def load_optimization() -> Any:
     return tensorflow_model_optimization
 
 
-def to_tf_keras(model: keras.Model) -> Any:
+def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | None = None) -> Any:
     """Return a copy of a model in tf_keras, layer by layer, with the same weights, names and outputs.
 
     Args:
         model: A functional or sequential model of built-in layers, each called once, with one input and one output.
+        copy: Takes a layer and the copies of its inputs, and returns the copy of its output; by default
+            `copy_layer` of this module.
 
     Raises:
         ModelError: The model is of another kind, or a layer has no counterpart in tf_keras.
@@ -66,11 +90,16 @@ def to_tf_keras(model: keras.Model) -> Any:
             if call or len(layer._inbound_nodes) > 1:
                 raise ModelError(f"cannot copy layer {layer.name!r} to tf_keras: expected a layer that is called once")
             sources = [visit(source) for source in layer._inbound_nodes[0].input_tensors]
-            copies[id(layer)] = _copy(layer, sources)
+            copies[id(layer)] = (copy or copy_layer)(layer, sources)
         return copies[id(layer)]
 
     outputs = visit(model.outputs[0])
     return tf_keras.Model(visit(model.inputs[0]), outputs, name=model.name)
+
+
+def output_shapes(model: keras.Model) -> list[tuple[int, ...]]:
+    """Return the shapes of a model's outputs without the batch."""
+    return [tuple(output.shape[1:]) for output in model.outputs]
 
 
 def check_copy(copy: Any, model: keras.Model, samples: np.ndarray) -> None:
@@ -88,7 +117,17 @@ def check_copy(copy: Any, model: keras.Model, samples: np.ndarray) -> None:
         )
 
 
-def _copy(layer: Any, sources: list[Any]) -> Any:
+def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
+    """Return what a layer's copy in tf_keras makes of the copies of its inputs.
+
+    Args:
+        layer: A built-in layer.
+        sources: The copies of its inputs.
+        changes: Arguments of the layer that are other ones in the copy.
+
+    Raises:
+        ModelError: The layer or its activation has no counterpart in tf_keras.
+    """
     import tf_keras
 
     kind = type(layer).__name__
@@ -101,7 +140,11 @@ def _copy(layer: Any, sources: list[Any]) -> Any:
     config = {key: value for key, value in layer.get_config().items() if key in known and not _LEFT_OUT.fullmatch(key)}
     if odd := [key for key, value in config.items() if isinstance(value, dict)]:
         raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: expected a plain value of {odd[0]}")
-    copy = counterpart.from_config({"name": layer.name, **config})
+    try:
+        copy = counterpart.from_config({"name": layer.name, **config, **changes})
+    except TypeError as error:
+        reason = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
+        raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: {reason}") from error
     result = copy(sources[0] if len(sources) == 1 else sources)
     copy.set_weights(layer.get_weights())
     return result
@@ -111,14 +154,9 @@ def train_copy(
     copy: Any,
     student: keras.Model,
     data: Dataset,
+    recipe: FineTuning,
     *,
     teacher: keras.Model | None,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    temperature: float,
-    student_loss_weight: float,
-    seed: int,
     callbacks: Sequence[Any] = (),
 ) -> tuple[float, ...]:
     """Train a copy, wrapped or not, with the distillation loss on the teacher's outputs, computed once.
@@ -127,13 +165,8 @@ def train_copy(
         copy: A model of tf_keras that reads and answers like the student; its weights change.
         student: Tells whether the outputs are probabilities, and is the teacher where there is none.
         data: Its training samples are learnt from.
+        recipe: How.
         teacher: The guide.
-        epochs: Passes over the training samples.
-        learning_rate: Falls to 0 along a cosine.
-        batch_size: Samples per step.
-        temperature: `T` of the loss `w CE(labels) + (1 - w) T^2 KL(teacher || student)`.
-        student_loss_weight: Its `w`, 0 to 1.
-        seed: Order of the samples.
         callbacks: Of tf_keras.
 
     Returns:
@@ -141,16 +174,17 @@ def train_copy(
     """
     import tf_keras
 
-    tf_keras.utils.set_random_seed(seed)
-    steps = max(1, len(data.x_train) // batch_size)
-    schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-    loss = _loss(ends_in_softmax(student), data.num_classes, temperature, student_loss_weight)
+    tf_keras.utils.set_random_seed(recipe.seed)
+    steps = max(1, len(data.x_train) // recipe.batch_size)
+    schedule = tf_keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps)
+    loss = _loss(ends_in_softmax(student), data.num_classes, recipe.temperature, recipe.student_loss_weight)
     copy.compile(tf_keras.optimizers.Adam(schedule), loss=loss)
     targets = _soft_targets(teacher or student, data.x_train)
     wanted = np.concatenate([data.y_train[:, None].astype(np.float32), targets], axis=1)
     batches = tf.data.Dataset.from_tensor_slices((data.x_train, wanted))
-    batches = batches.shuffle(len(wanted), seed=seed).batch(batch_size, drop_remainder=len(wanted) >= batch_size)
-    history = copy.fit(batches, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    batches = batches.shuffle(len(wanted), seed=recipe.seed)
+    batches = batches.batch(recipe.batch_size, drop_remainder=len(wanted) >= recipe.batch_size)
+    history = copy.fit(batches, epochs=recipe.epochs, verbose=0, callbacks=list(callbacks))
     return tuple(map(float, history.history["loss"]))
 
 

@@ -10,12 +10,17 @@ import tensorflow as tf
 
 from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
-from kd_edge.legacy import check_copy, load_optimization, to_tf_keras, train_copy
+from kd_edge.legacy import FineTuning, check_copy, load_optimization, train_copy
+from kd_edge.origins import layer_of, names_of
 from kd_edge.quiet import quiet
+from kd_edge.tunable import to_tunable
+from tflite_bench.model import ModelInfo, read_model
 
 _NUM_COMPARED = 32
-# tfmot knows a BatchNormalization only as a part of the layer before it.
-_NORMED = frozenset({"Conv2D", "Dense", "DepthwiseConv2D"})
+# Not known to tfmot, but int8 in the file once int8 is simulated behind them.
+_MERGING = ("Maximum", "Minimum", "Multiply", "Subtract")
+# All other activations stay float in the file.
+_ACTIVATIONS = ("linear", "relu", "softmax", "sigmoid", "tanh", "gelu")
 _CONFIGS = "tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_configs"
 
 
@@ -37,55 +42,34 @@ class Tuned:
 def fine_tune(
     student: keras.Model,
     data: Dataset,
+    recipe: FineTuning | None = None,
     *,
     teacher: keras.Model | None = None,
-    epochs: int = 5,
-    learning_rate: float = 5e-4,
-    batch_size: int = 64,
-    temperature: float = 4.0,
-    student_loss_weight: float = 0.3,
-    seed: int = 0,
 ) -> Tuned:
     """Fine-tune a copy of a student with simulated int8 arithmetic, and convert it.
 
-    The loss is that of the distillation: `w CE(labels) + (1 - w) T^2 KL(teacher || student)` on the teacher's outputs,
-    computed once. The student itself is not changed.
+    The loss is that of the distillation, on the teacher's outputs, computed once. The student itself is not changed.
 
     Args:
         student: A trained classifier whose layers tensorflow-model-optimization supports.
         data: Its training samples are learnt from.
+        recipe: How; by default `FineTuning()`.
         teacher: The guide; by default the float student.
-        epochs: Passes over the training samples.
-        learning_rate: Falls to 0 along a cosine.
-        batch_size: Samples per step.
-        temperature: `T`.
-        student_loss_weight: `w`, 0 to 1.
-        seed: Order of the samples.
 
     Raises:
         ModelError: A layer is not supported; it is named, and nothing is trained.
     """
     optimization = load_optimization()
     importlib.import_module("tf_keras").backend.reset_uids()  # running numbers in names would change the file
-    copy = to_tf_keras(student)
+    copy = to_tunable(student)
     _check_layers(optimization, copy)
     check_copy(copy, student, data.x_train[:_NUM_COMPARED])
     aware = _aware(optimization, copy)
+    _convert(aware, student)  # says before the training what would stay float
     start = perf_counter()
-    losses = train_copy(
-        aware,
-        student,
-        data,
-        teacher=teacher,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        temperature=temperature,
-        student_loss_weight=student_loss_weight,
-        seed=seed,
-    )
+    losses = train_copy(aware, student, data, recipe or FineTuning(), teacher=teacher)
     seconds = perf_counter() - start
-    return Tuned(_convert(aware), losses, seconds)
+    return Tuned(_convert(aware, student), losses, seconds)
 
 
 def unsupported_layers(student: keras.Model) -> list[str]:
@@ -94,22 +78,21 @@ def unsupported_layers(student: keras.Model) -> list[str]:
     Raises:
         ModelError: The model cannot be copied to tf_keras at all.
     """
-    return _unsupported(load_optimization(), to_tf_keras(student))
+    return _unsupported(load_optimization(), to_tunable(student))
 
 
 def _unsupported(optimization: Any, copy: Any) -> list[str]:
     registry = optimization.quantization.keras.default_8bit.Default8BitQuantizeScheme().get_quantize_registry()
-    found = []
-    for layer in copy.layers:
-        kind = type(layer).__name__
-        if kind == "BatchNormalization":
-            before = layer._inbound_nodes[0].inbound_layers
-            supported = type(before).__name__ in _NORMED
-        else:
-            supported = kind == "InputLayer" or registry.supports(layer)
-        if not supported:
-            found.append(f"{layer.name!r} ({kind})")
-    return found
+    return [f"{layer.name!r} ({type(layer).__name__})" for layer in copy.layers if not _is_supported(registry, layer)]
+
+
+def _is_supported(registry: Any, layer: Any) -> bool:
+    kind = type(layer).__name__
+    if kind == "BatchNormalization":
+        return list(layer.axis) == [len(layer.output.shape) - 1]
+    if kind == "Activation":
+        return layer.activation.__name__ in _ACTIVATIONS
+    return kind == "InputLayer" or kind in _MERGING or registry.supports(layer)
 
 
 def _check_layers(optimization: Any, copy: Any) -> None:
@@ -120,25 +103,35 @@ def _check_layers(optimization: Any, copy: Any) -> None:
         )
 
 
+def _config(layer: Any) -> Any:
+    """Return where int8 is simulated at a layer, or `None` for where tfmot does so by itself."""
+    configs, kind = importlib.import_module(_CONFIGS), type(layer).__name__
+    if kind == "AveragePooling2D":  # TFLite's keeps the scale
+        return configs.NoOpQuantizeConfig()
+    if kind in _MERGING:
+        return configs.Default8BitOutputQuantizeConfig()
+    return None
+
+
 def _aware(optimization: Any, copy: Any) -> Any:
-    """Return the copy with simulated int8 arithmetic; TFLite's pooling keeps the scale, so none is simulated there."""
+    """Return the copy with simulated int8 arithmetic."""
     import tf_keras
 
-    tools, unchanged = optimization.quantization.keras, importlib.import_module(_CONFIGS).NoOpQuantizeConfig
+    tools, configs = optimization.quantization.keras, importlib.import_module(_CONFIGS)
+    own = {config.__name__: config for config in (configs.NoOpQuantizeConfig, configs.Default8BitOutputQuantizeConfig)}
 
     def annotate(layer: Any) -> Any:
-        config = unchanged() if isinstance(layer, tf_keras.layers.AveragePooling2D) else None
-        return tools.quantize_annotate_layer(layer, quantize_config=config)
+        return tools.quantize_annotate_layer(layer, quantize_config=_config(layer))
 
     try:
-        with quiet(), tools.quantize_scope({"NoOpQuantizeConfig": unchanged}):
+        with quiet(), tools.quantize_scope(own):
             return tools.quantize_apply(tf_keras.models.clone_model(copy, clone_function=annotate))
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"no quantization-aware training of {copy.name!r}: {reason}") from error
 
 
-def _convert(aware: Any) -> bytes:
+def _convert(aware: Any, student: keras.Model) -> bytes:
     shape = (1, *aware.inputs[0].shape[1:])
     function = tf.function(lambda x: aware(x, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec(shape, aware.inputs[0].dtype, name="input"))
@@ -146,4 +139,17 @@ def _convert(aware: Any) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     with quiet():
-        return bytes(converter.convert())
+        content = bytes(converter.convert())
+    _check_int8(read_model(content), student)
+    return content
+
+
+def _check_int8(info: ModelInfo, student: keras.Model) -> None:
+    floats = {tensor.index for tensor in info.tensors if tensor.dtype == "float32"}
+    if found := [op for op in info.ops if floats.intersection((*op.inputs, *op.outputs))]:
+        names = names_of(student)
+        named = ", ".join(f"{layer_of(info, op, names)!r} ({op.name})" for op in found)
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected int8 throughout, received floats in "
+            f"{named}; convert without it (--qat never)"
+        )

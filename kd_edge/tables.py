@@ -86,6 +86,12 @@ def convert_tables(result: Result) -> Iterator[Table | str]:
 def convert_lines(result: Result) -> Iterator[str]:
     """Yield what a conversion warned of."""
     yield from _tuning_lines(result["qat"])
+    if gain := result.get("compression"):
+        yield (
+            f"{gain['how']}: {gain['gzip_bytes']:,} B zipped without metadata, "
+            f"before {gain['uncompressed_gzip_bytes']:,} B; "
+            f"accuracy on the validation samples {gain['accuracy']:.3f}, before {gain['uncompressed_accuracy']:.3f}"
+        )
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     for op in result["missing_ops"]:
         yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"

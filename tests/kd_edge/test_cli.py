@@ -21,6 +21,7 @@ from kd_edge.lowering import lower
 from kd_edge.metadata import read_metadata
 from kd_edge.noise import quantize
 from kd_edge.space import StudentSpace
+from kd_edge.tables import convert_lines
 from kd_edge.teacher import build_teacher, load_model
 from tflite_bench import litert
 from tflite_bench.model import read_model
@@ -354,6 +355,21 @@ def test_what_needs_labels_is_refused_where_there_are_samples_alone(two_inputs, 
         assert "expected --data with x_train, y_train, x_test, y_test, received arrays by other names" in message
     assert "one array for each of 2 inputs, received 1; their names" in fails("convert", path, "--data", waves_npz)
     assert not (tmp_path / "two.tflite").exists()
+
+
+def test_a_compression_is_reported_beside_the_student_as_it_was(files, waves_npz, tmp_path, check_document):
+    arguments = (files / "student.keras", "--data", waves_npz, "--compress", "prune", "--qat-epochs", 1)
+    done = call("convert", *arguments, "-o", tmp_path / "s.tflite", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    check_document(document)
+    gain = document["result"]["compression"]
+    assert document["provenance"]["compression.accuracy"] == "measured"
+    (line,) = [line for line in convert_lines(document["result"]) if "prune" in line]
+    assert (
+        f"before {gain['uncompressed_gzip_bytes']:,} B; accuracy on the validation samples {gain['accuracy']:.3f}"
+        in line
+    )
 
 
 class Own(keras.layers.Layer):

@@ -6,9 +6,11 @@ import pytest
 import tensorflow as tf
 
 from kd_edge.config import QUANTIZE_MODES
-from kd_edge.conversion import convert
+from kd_edge.conversion import batch_of_one, convert
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
+from kd_edge.noise import quantize
 from kd_edge.ranges import suspicions
+from tflite_bench import tflm
 from tflite_bench.litert import run_outputs
 from tflite_bench.model import read_model
 
@@ -82,14 +84,12 @@ def test_any_functional_or_sequential_model_converts_without_ops_of_the_batch():
     shared = keras.Model(inputs, keras.layers.Add()([twice(twice(inputs)), inputs]))
     function = sequence_model(keras.layers.Lambda(lambda x: 2 * x), keras.layers.GlobalMaxPooling1D())
     pair = keras.Model(inputs, [keras.layers.Dense(2)(inputs), keras.layers.Dense(3)(inputs)])
-    unrolled = sequence_model(keras.layers.SimpleRNN(3, unroll=True))
-    for model in (nested, shared, function, pair, unrolled):
+    for model in (nested, shared, function, pair):
         info = read_model(convert(model, SEQUENCES))
         assert {op.name for op in info.ops}.isdisjoint({"SHAPE", "PACK"})
         assert {tensor.dtype for tensor in (*info.input_tensors, *info.output_tensors)} == {"int8"}
-        if model is not unrolled:
-            assert "STRIDED_SLICE" not in {op.name for op in info.ops}
-    assert len(info.output_tensors) == 1
+        assert "STRIDED_SLICE" not in {op.name for op in info.ops}
+    assert len(info.output_tensors) == 2
 
 
 def test_indices_stay_integers():
@@ -106,10 +106,53 @@ def test_an_operator_that_tflite_lacks_is_named_with_its_layer():
         convert(model, SEQUENCES)
 
 
+class Looping(keras.layers.Layer):
+    """Doubles its input until it is large."""
+
+    def call(self, x):
+        return tf.while_loop(lambda y: tf.reduce_max(y) < 100.0, lambda y: (2 * y,), (x,))[0]
+
+
 def test_a_loop_that_would_crash_the_calibration_is_refused_and_its_layer_named():
-    model = sequence_model(keras.layers.LSTM(3, name="memory"))
-    with pytest.raises(ModelError, match=r"received one in layer 'memory'; give recurrent layers unroll=True"):
+    model = sequence_model(Looping(name="growing"))
+    with pytest.raises(ModelError, match="received one in layer 'growing'; convert to dynamic or float16"):
         convert(model, SEQUENCES)
+    assert convert(model, quantize="dynamic")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.LSTM(6),
+        keras.layers.GRU(6),
+        keras.layers.Bidirectional(keras.layers.GRU(3)),
+        keras.Sequential([keras.layers.Reshape((2, 4, 4)), keras.layers.TimeDistributed(keras.layers.SimpleRNN(3))]),
+    ],
+    ids=["lstm", "gru", "both_ways", "within_a_wrapper"],
+)
+def test_recurrent_layers_are_unrolled_for_int8_and_run_in_both_runtimes(layer):
+    rng = np.random.default_rng(0)
+    model = sequence_model(layer, keras.layers.Flatten(), keras.layers.Dense(3))
+    model.set_weights([weight + rng.normal(0, 0.1, weight.shape) for weight in model.get_weights()])
+    expected = model.predict(SEQUENCES, verbose=0)
+    clone = batch_of_one(model, unroll=True)
+    assert np.abs(np.concatenate([clone(x[None]) for x in SEQUENCES]) - expected).max() < 1e-5
+    content = convert(model, SEQUENCES)
+    info = read_model(content)
+    assert {tensor.dtype for tensor in (*info.input_tensors, *info.output_tensors)} == {"int8"}
+    scale, zero_point = info.output_tensors[0].scales[0], info.output_tensors[0].zero_points[0]
+    for run in (run_outputs, tflm.run_outputs):
+        outputs = run(content, quantize(SEQUENCES, info.input_tensors[0])).astype(int)
+        assert np.abs((outputs - zero_point) * scale - expected).max() < 0.1
+
+
+def test_too_many_steps_to_unroll_are_refused_and_the_layer_named():
+    layers = [keras.layers.Bidirectional(keras.layers.LSTM(3, name="memory")), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((129, 4)), *layers], name="long")
+    expected = "at most 128 time steps in a recurrent layer, received 129 in layer '.*_memory'; shorten the samples"
+    with pytest.raises(ModelError, match=expected):
+        convert(model, np.zeros((4, 129, 4)))
+    assert "WHILE" in {op.name for op in read_model(convert(model, quantize="none")).ops}
 
 
 def trained_model():

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from teachers import TEACHERS
 
 from kd_edge.compression import compress
 from kd_edge.config import ConvertConfig
@@ -14,10 +15,11 @@ from kd_edge.conversion import convert
 from kd_edge.data import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.export import convert_for
-from kd_edge.legacy import check_copy, load_optimization, to_tf_keras
+from kd_edge.legacy import FineTuning, check_copy, load_optimization, to_tf_keras
 from kd_edge.noise import quantize
 from kd_edge.qat import fine_tune, unsupported_layers
 from kd_edge.space import StudentSpace
+from kd_edge.tunable import to_tunable
 from tflite_bench import litert, tflm
 from tflite_bench.model import read_model
 
@@ -76,6 +78,72 @@ def test_students_of_our_spaces_are_supported_and_their_copies_compute_the_same(
     assert unsupported_layers(student) == []
 
 
+@pytest.mark.parametrize("name", TEACHERS)
+def test_students_of_every_teachers_space_are_supported_and_rewritten_compute_the_same(name):
+    space = StudentSpace.from_teacher(TEACHERS[name]())
+    rng = np.random.default_rng(0)
+    load_optimization()
+    for _ in range(2):
+        student = space.blueprint(space.sample(rng)).to_keras()
+        samples = rng.normal(size=(16, *student.input_shape[1:])).astype("float32")
+        student(samples, training=True)
+        check_copy(to_tunable(student), student, samples)
+        assert unsupported_layers(student) == []
+
+
+def preactivation_teacher(shape):
+    """A residual network of version 2: batch normalization before its convolution, behind Add and pooling."""
+    source = keras.Input(shape)
+    x = keras.layers.Conv1D(12, 3, strides=2, padding="same")(source)
+    for _ in range(2):
+        y = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+        y = keras.layers.Conv1D(12, 3, padding="same")(y)
+        x = keras.layers.Add()([x, y])
+    x = keras.layers.MaxPooling1D(2)(keras.layers.ReLU()(keras.layers.BatchNormalization()(x)))
+    x = keras.layers.BatchNormalization()(keras.layers.GlobalAveragePooling1D()(x))
+    return keras.Model(source, keras.layers.Dense(4)(x))
+
+
+def test_a_student_of_a_preactivation_teacher_is_tuned_to_int8_throughout(data):
+    keras.utils.set_random_seed(0)
+    space = StudentSpace.from_teacher(preactivation_teacher(data.input_shape))
+    student = space.blueprint(
+        {name: options[-1] for name, options in space.choices.items()} | {"separable": 0}
+    ).to_keras()
+    student.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    student.fit(data.x_train, data.y_train, epochs=8, verbose=0)
+    content = fine_tune(student, data, FineTuning(epochs=1)).content
+    info = read_model(content)
+    assert {tensor.dtype for tensor in info.tensors} == {"int8", "int32"}
+    assert {"MUL", "QUANTIZE", "DEQUANTIZE", "RELU"}.isdisjoint(op.name for op in info.ops)
+    steps = quantize(data.x_val, info.input_tensors[0])
+    differences = tflm.run_outputs(content, steps).astype(int) - litert.run_outputs(
+        content, steps, reference_kernels=True
+    )
+    assert np.abs(differences).max() <= 1
+    float_accuracy = np.mean(student.predict(data.x_val, verbose=0).argmax(axis=1) == data.y_val)
+    assert float_accuracy > 0.8
+    assert accuracy(content, data) > float_accuracy - 0.05
+
+
+def test_layers_that_tfmot_does_not_know_become_int8_too(data):
+    keras.utils.set_random_seed(0)
+    source = keras.Input((8, 8, 3))
+    x = keras.layers.Rescaling([2.0, 1.0, 0.5], 0.25)(source)
+    x = keras.layers.Conv2D(6, 3, activation="relu6", bias_initializer="glorot_normal")(x)
+    x = keras.layers.Conv2D(6, 3, activation="silu", bias_initializer="glorot_normal")(x)
+    gate = keras.layers.Conv2D(6, 1, activation="sigmoid")(keras.layers.Activation("leaky_relu")(x))
+    x = keras.layers.Flatten()(keras.layers.Activation("relu6")(keras.layers.Multiply()([x, gate])))
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(keras.layers.Dense(5, use_bias=False)(x)))
+    model = keras.Model(source, keras.layers.Dense(4)(x))
+    samples = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
+    model(samples, training=True)
+    tuned = fine_tune(model, replace(data, x_train=samples, y_train=data.y_train[:64]), FineTuning(epochs=1))
+    assert unsupported_layers(model) == []
+    assert {tensor.dtype for tensor in read_model(tuned.content).tensors} == {"int8", "int32"}
+    assert tflm.missing_ops(read_model(tuned.content)) == ()
+
+
 def test_the_old_keras_does_not_replace_the_new_one():
     load_optimization()
     assert "TF_USE_LEGACY_KERAS" not in os.environ
@@ -86,7 +154,7 @@ def test_the_old_keras_does_not_replace_the_new_one():
 
 def test_fine_tuning_learns_from_the_teacher_and_leaves_the_student_alone(student, data):
     weights = student.get_weights()
-    tuned = fine_tune(student, data, epochs=4)
+    tuned = fine_tune(student, data, FineTuning(epochs=4))
     assert tuned.losses[-1] < tuned.losses[0]
     assert all(np.array_equal(one, other) for one, other in zip(weights, student.get_weights(), strict=True))
     info = read_model(tuned.content)
@@ -97,7 +165,7 @@ def test_fine_tuning_learns_from_the_teacher_and_leaves_the_student_alone(studen
 
 
 def test_the_same_seed_gives_the_same_file(student, data):
-    files = [fine_tune(student, data, epochs=1, seed=3).content for _ in range(2)]
+    files = [fine_tune(student, data, FineTuning(epochs=1, seed=3)).content for _ in range(2)]
     assert files[0] == files[1]
 
 
@@ -119,17 +187,30 @@ def test_a_student_that_int8_does_not_hurt_is_left_as_it_is(student, faint):
 def test_what_is_not_supported_is_named_before_any_training(data):
     layers = [
         keras.layers.Conv1D(4, 3, name="along_time"),
+        keras.layers.BatchNormalization(axis=1, name="of_steps"),
         keras.layers.Flatten(),
-        keras.layers.BatchNormalization(name="lonely"),
         keras.layers.Dense(4),
     ]
     model = keras.Sequential([keras.Input(data.input_shape), *layers])
-    expected = r"does not support 'along_time' \(Conv1D\), 'lonely' \(BatchNormalization\); convert without it"
+    expected = r"does not support 'along_time' \(Conv1D\), 'of_steps' \(BatchNormalization\); convert without it"
     with pytest.raises(ModelError, match=expected):
         convert_for(model, data, replace(AUTO, qat="always"))
     made = convert_for(model, data, replace(AUTO, max_int8_loss=-1.0))
     assert not made.qat.used
     assert "'along_time' (Conv1D)" in made.warnings[-1]
+
+
+def test_what_would_stay_float_is_named_before_any_training(data):
+    def convolutional(*layers):
+        layers = [keras.layers.Reshape((32, 1, 3)), *layers, keras.layers.Flatten(), keras.layers.Dense(4)]
+        return keras.Sequential([keras.Input(data.input_shape), *layers])
+
+    smooth = keras.layers.Conv2D(4, (3, 1), activation="elu", name="smooth")
+    with pytest.raises(ModelError, match=r"does not support 'smooth_activation' \(Activation\)"):
+        fine_tune(convolutional(smooth), data)
+    clipped = keras.layers.ReLU(1.0, name="clipped")
+    with pytest.raises(ModelError, match=r"expected int8 throughout, received floats in .*'clipped' \(MINIMUM\)"):
+        fine_tune(convolutional(keras.layers.Conv2D(4, (3, 1)), clipped), data, FineTuning(epochs=10**6))
 
 
 class Own(keras.layers.Layer):
@@ -146,6 +227,9 @@ def test_a_model_that_cannot_be_copied_is_named():
         to_tf_keras(keras.Model(inputs, dense(dense(inputs))))
     with pytest.raises(ModelError, match="expected a functional or sequential model with one input and one output"):
         to_tf_keras(keras.Model(inputs, [dense(inputs), inputs]))
+    hard = keras.layers.Activation("hard_silu", name="hard")(inputs)
+    with pytest.raises(ModelError, match=r"'hard' .* to tf_keras: Unknown activation function 'hard_silu'"):
+        to_tf_keras(keras.Model(inputs, hard))
 
 
 @pytest.mark.parametrize("how", ["prune", "cluster"])
@@ -153,13 +237,17 @@ def test_a_compressed_student_zips_smaller_and_the_original_is_left_alone(studen
     weights = student.get_weights()
     plain = convert_for(student, data, replace(AUTO, qat="never"), metadata=False)
     made = convert_for(student, data, replace(AUTO, compress=how), metadata=False)
-    assert made.summary()["gzip_bytes"] < 0.9 * plain.summary()["gzip_bytes"]
+    said = made.compression
+    assert said.gzip_bytes == made.summary()["gzip_bytes"] < 0.9 * said.uncompressed_gzip_bytes
+    assert said.uncompressed_gzip_bytes == plain.summary()["gzip_bytes"]
+    assert (said.accuracy, said.uncompressed_accuracy) == (accuracy(made.content, data), accuracy(plain.content, data))
+    assert plain.compression is None
     assert len(made.content) == len(plain.content)
     assert all(np.array_equal(one, other) for one, other in zip(weights, student.get_weights(), strict=True))
 
 
 def test_pruning_makes_half_of_the_weights_0_and_clustering_leaves_16_different_ones(student, data):
-    pruned, clustered = (compress(student, data, how=how, epochs=2) for how in ("prune", "cluster"))
+    pruned, clustered = (compress(student, data, FineTuning(epochs=2), how=how) for how in ("prune", "cluster"))
     for kernel in (weight for weight in pruned.get_weights() if weight.ndim > 1):
         assert np.mean(kernel == 0) == pytest.approx(0.5, abs=0.02)
     for kernel in (weight for weight in clustered.get_weights() if weight.ndim > 1):

@@ -1,0 +1,109 @@
+"""Students in tf_keras, written in the layers that quantization-aware training knows."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kd_edge.legacy import copy_layer, to_tf_keras
+
+# tfmot knows batch normalization only as a part of one of these, and simulates their activations if they are these.
+_ABSORBING = ("Conv2D", "DepthwiseConv2D", "Dense")
+_BUILT_IN = ("linear", "relu", "softmax", "sigmoid", "tanh")
+_LEAKY_SLOPE = 0.2  # of Keras' activation of that name
+_AFFINE = ("BatchNormalization", "Rescaling")
+
+
+def to_tunable(student: keras.Model) -> Any:
+    """Return a copy of a student in tf_keras that computes the same in layers that become int8 ops when tuned.
+
+    A batch normalization that does not directly follow a convolution, and a rescaling, become a depthwise convolution
+    of window 1; behind a dense layer they become a part of it; other activations than those that
+    tensorflow-model-optimization knows become layers.
+
+    Args:
+        student: See `to_tf_keras`.
+
+    Raises:
+        ModelError: The student cannot be copied.
+    """
+    return to_tf_keras(student, copy=_copy)
+
+
+def _copy(layer: Any, sources: list[Any]) -> Any:
+    kind = type(layer).__name__
+    if kind in _AFFINE and _is_along_channels(layer):
+        before = layer._inbound_nodes[0].input_tensors[0]._keras_history.operation
+        if not _absorbs(before):
+            return _convolved(layer, sources[0])
+        if type(before).__name__ == "Dense":
+            return _folded(layer, before, sources[0])
+    if kind in _ABSORBING and keras.activations.serialize(layer.activation) not in _BUILT_IN:
+        return _activated(layer, copy_layer(layer, sources, activation="linear"))
+    if kind == "Activation" and keras.activations.serialize(layer.activation) not in _BUILT_IN:
+        return _activated(layer, sources[0])
+    return copy_layer(layer, sources)
+
+
+def _is_along_channels(layer: Any) -> bool:
+    return type(layer).__name__ == "Rescaling" or layer.axis in (-1, len(layer.output.shape) - 1)
+
+
+def _absorbs(layer: Any) -> bool:
+    """Return whether a layer and the one behind it become one op."""
+    if type(layer).__name__ not in _ABSORBING:
+        return False
+    return layer.activation is keras.activations.linear and len(layer._outbound_nodes) == 1
+
+
+def _affine(layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factors and summands per channel that a layer multiplies by and adds when it does not learn."""
+    shape = layer.output.shape[-1:]
+    if type(layer).__name__ == "Rescaling":
+        return np.broadcast_to(layer.scale, shape), np.broadcast_to(layer.offset, shape)
+    gamma = 1.0 if layer.gamma is None else np.asarray(layer.gamma)
+    beta = 0.0 if layer.beta is None else np.asarray(layer.beta)
+    factors = gamma / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
+    return factors, beta - np.asarray(layer.moving_mean) * factors
+
+
+def _convolved(layer: Any, source: Any) -> Any:
+    """Write an affine layer as a depthwise convolution, of an image of width 1 if its input is no image."""
+    from tf_keras import layers
+
+    factors, summands = _affine(layer)
+    shape = source.shape[1:]
+    if len(shape) != 3:
+        source = layers.Reshape((-1, 1, shape[-1]), name=f"{layer.name}_as_image")(source)
+    convolution = layers.DepthwiseConv2D(1, name=layer.name)
+    result = convolution(source)
+    convolution.set_weights([factors[None, None, :, None], summands])
+    return result if len(shape) == 3 else layers.Reshape(shape, name=f"{layer.name}_as_before")(result)
+
+
+def _folded(layer: Any, dense: Any, source: Any) -> Any:
+    """Write a dense layer and the affine one behind it as one; tfmot's own way leaves the dense layer in floats."""
+    from tf_keras import layers
+
+    factors, summands = _affine(layer)
+    kernel, *bias = dense.get_weights()
+    folded = layers.Dense(dense.units, name=dense.name)
+    result = folded(source._keras_history.layer.input)
+    folded.set_weights([kernel * factors, sum(bias) * factors + summands])
+    return result
+
+
+def _activated(layer: Any, source: Any) -> Any:
+    """Write an activation as layers that tfmot and the converter know."""
+    from tf_keras import layers
+
+    kind = keras.activations.serialize(layer.activation)
+    name = layer.name if type(layer).__name__ == "Activation" else f"{layer.name}_activation"
+    if kind == "relu6":
+        return layers.ReLU(6.0, name=name)(source)
+    if kind == "leaky_relu":
+        return layers.LeakyReLU(_LEAKY_SLOPE, name=name)(source)
+    if kind == "silu":
+        gate = layers.Activation("sigmoid", name=f"{name}_gate")(source)
+        return layers.Multiply(name=name)([source, gate])
+    return layers.Activation(kind, name=name)(source)
