@@ -13,12 +13,14 @@ from kd_edge.errors import ModelError
 from kd_edge.legacy import FineTuning, check_copy, load_optimization, train_copy
 from kd_edge.origins import layer_of, names_of
 from kd_edge.quiet import quiet
-from kd_edge.tunable import to_tunable
+from kd_edge.tunable import hard_silu, to_tunable
 from tflite_bench.model import ModelInfo, read_model
 
 _NUM_COMPARED = 32
 # Not known to tfmot, but int8 in the file once int8 is simulated behind them.
-_MERGING = ("Maximum", "Minimum", "Multiply", "Subtract")
+_SIMULATED_BEHIND = ("ELU", "HardSilu", "Maximum", "Minimum", "Multiply", "Subtract")
+# The converter has no int8 ELU, with or without fine-tuning.
+_MAY_BE_FLOAT = ("ELU", "DEQUANTIZE", "QUANTIZE")
 # All other activations stay float in the file.
 _ACTIVATIONS = ("linear", "relu", "softmax", "sigmoid", "tanh", "gelu")
 _CONFIGS = "tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_configs"
@@ -92,7 +94,7 @@ def _is_supported(registry: Any, layer: Any) -> bool:
         return list(layer.axis) == [len(layer.output.shape) - 1]
     if kind == "Activation":
         return layer.activation.__name__ in _ACTIVATIONS
-    return kind == "InputLayer" or kind in _MERGING or registry.supports(layer)
+    return kind == "InputLayer" or kind in _SIMULATED_BEHIND or registry.supports(layer)
 
 
 def _check_layers(optimization: Any, copy: Any) -> None:
@@ -108,7 +110,7 @@ def _config(layer: Any) -> Any:
     configs, kind = importlib.import_module(_CONFIGS), type(layer).__name__
     if kind == "AveragePooling2D":  # TFLite's keeps the scale
         return configs.NoOpQuantizeConfig()
-    if kind in _MERGING:
+    if kind in _SIMULATED_BEHIND:
         return configs.Default8BitOutputQuantizeConfig()
     return None
 
@@ -118,7 +120,8 @@ def _aware(optimization: Any, copy: Any) -> Any:
     import tf_keras
 
     tools, configs = optimization.quantization.keras, importlib.import_module(_CONFIGS)
-    own = {config.__name__: config for config in (configs.NoOpQuantizeConfig, configs.Default8BitOutputQuantizeConfig)}
+    classes = (configs.NoOpQuantizeConfig, configs.Default8BitOutputQuantizeConfig, hard_silu())
+    own = {one.__name__: one for one in classes}
 
     def annotate(layer: Any) -> Any:
         return tools.quantize_annotate_layer(layer, quantize_config=_config(layer))
@@ -146,7 +149,8 @@ def _convert(aware: Any, student: keras.Model) -> bytes:
 
 def _check_int8(info: ModelInfo, student: keras.Model) -> None:
     floats = {tensor.index for tensor in info.tensors if tensor.dtype == "float32"}
-    if found := [op for op in info.ops if floats.intersection((*op.inputs, *op.outputs))]:
+    touched = [op for op in info.ops if floats.intersection((*op.inputs, *op.outputs))]
+    if found := [op for op in touched if op.name not in _MAY_BE_FLOAT]:
         names = names_of(student)
         named = ", ".join(f"{layer_of(info, op, names)!r} ({op.name})" for op in found)
         raise ModelError(

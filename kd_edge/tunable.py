@@ -1,5 +1,6 @@
 """Students in tf_keras, written in the layers that quantization-aware training knows."""
 
+from functools import cache
 from typing import Any
 
 import keras
@@ -19,7 +20,7 @@ def to_tunable(student: keras.Model) -> Any:
 
     A batch normalization that does not directly follow a convolution, and a rescaling, become a depthwise convolution
     of window 1; behind a dense layer they become a part of it; other activations than those that
-    tensorflow-model-optimization knows become layers.
+    tensorflow-model-optimization knows become layers, a hard sigmoid two such convolutions around a ReLU.
 
     Args:
         student: See `to_tf_keras`.
@@ -34,10 +35,10 @@ def _copy(layer: Any, sources: list[Any]) -> Any:
     kind = type(layer).__name__
     if kind in _AFFINE and _is_along_channels(layer):
         before = layer._inbound_nodes[0].input_tensors[0]._keras_history.operation
-        if not _absorbs(before):
-            return _convolved(layer, sources[0])
-        if type(before).__name__ == "Dense":
+        if _absorbs(before) and type(before).__name__ == "Dense":
             return _folded(layer, before, sources[0])
+        if kind == "Rescaling" or not _absorbs(before):
+            return _convolved(layer, sources[0])
     if kind in _ABSORBING and keras.activations.serialize(layer.activation) not in _BUILT_IN:
         return _activated(layer, copy_layer(layer, sources, activation="linear"))
     if kind == "Activation" and keras.activations.serialize(layer.activation) not in _BUILT_IN:
@@ -75,10 +76,17 @@ def _convolved(layer: Any, source: Any) -> Any:
     shape = source.shape[1:]
     if len(shape) != 3:
         source = layers.Reshape((-1, 1, shape[-1]), name=f"{layer.name}_as_image")(source)
-    convolution = layers.DepthwiseConv2D(1, name=layer.name)
-    result = convolution(source)
-    convolution.set_weights([factors[None, None, :, None], summands])
+    result = _scaled(source, factors, summands, layer.name)
     return result if len(shape) == 3 else layers.Reshape(shape, name=f"{layer.name}_as_before")(result)
+
+
+def _scaled(image: Any, factors: np.ndarray, summands: np.ndarray, name: str) -> Any:
+    from tf_keras import layers
+
+    convolution = layers.DepthwiseConv2D(1, name=name)
+    result = convolution(image)
+    convolution.set_weights([factors[None, None, :, None], summands])
+    return result
 
 
 def _folded(layer: Any, dense: Any, source: Any) -> Any:
@@ -103,7 +111,28 @@ def _activated(layer: Any, source: Any) -> Any:
         return layers.ReLU(6.0, name=name)(source)
     if kind == "leaky_relu":
         return layers.LeakyReLU(_LEAKY_SLOPE, name=name)(source)
+    if kind == "elu":
+        return layers.ELU(name=name)(source)
+    if kind == "hard_silu":
+        return hard_silu()(name=name)(source)
+    if kind == "hard_sigmoid" and len(source.shape) == 4:
+        ones = np.ones(source.shape[-1])
+        clipped = layers.ReLU(6.0, name=name)(_scaled(source, ones, 3 * ones, f"{name}_shift"))
+        return _scaled(clipped, ones / 6, 0 * ones, f"{name}_slope")
     if kind == "silu":
         gate = layers.Activation("sigmoid", name=f"{name}_gate")(source)
         return layers.Multiply(name=name)([source, gate])
     return layers.Activation(kind, name=name)(source)
+
+
+@cache
+def hard_silu() -> Any:
+    """Return the class of a layer that computes `x relu6(x + 3) / 6`, which the converter knows as one op."""
+    import tensorflow as tf
+    from tf_keras import layers
+
+    class HardSilu(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs * tf.nn.relu6(inputs + 3.0) * (1 / 6)
+
+    return HardSilu
