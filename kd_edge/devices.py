@@ -143,8 +143,8 @@ class DeviceProfile:
     float32_blocks: Blocks = NO_BLOCKS
     int8_inference_cycles: float = 0.0
     float32_inference_cycles: float = 0.0
-    int8_ops: Mapping[str, KernelCost] = field(default_factory=dict)
-    float32_ops: Mapping[str, KernelCost] = field(default_factory=dict)
+    int8_ops: Mapping[str, KernelCost] = field(default_factory=dict, hash=False)
+    float32_ops: Mapping[str, KernelCost] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -165,6 +165,7 @@ class DeviceProfile:
         for dtype in DTYPES:
             _check_costs(dtype, named_costs(getattr(self, dtype)))
         for name in _OPS:
+            _check_kinds(name, getattr(self, name))
             _check_costs(name, getattr(self, name))
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
@@ -175,6 +176,17 @@ class DeviceProfile:
 def named_costs(costs: KernelCosts | None) -> dict[str, KernelCost]:
     """Return the costs of each class of ops by its name; empty without costs."""
     return {f.name: getattr(costs, f.name) for f in fields(costs)} if costs else {}
+
+
+def _check_kinds(table: str, kinds: Mapping[str, KernelCost]) -> None:
+    if not kinds:
+        return
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    known = {"CONV_2D_GROUPED", "BROADCAST"} | {name for name in vars(BuiltinOperator) if name.isupper()}
+    for kind in kinds:
+        if kind not in known:
+            raise ConfigError(f"unknown key {kind!r} in [{table}]: {nearest(kind, known)}")
 
 
 def _check_costs(table: str, costs: Mapping[str, KernelCost]) -> None:

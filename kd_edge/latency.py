@@ -1,10 +1,11 @@
 """Time of one inference, estimated op by op from the graph and the device's profile."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCosts
+from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCost, KernelCosts
 from kd_edge.errors import ConfigError
 from kd_edge.graph import DTYPE_BYTES, MAC_KINDS, Graph, Op, Tensor
 from kd_edge.own_work import GROUPED, grouped_work, own_kind, rounded_up, steps_of
@@ -40,6 +41,7 @@ _KERNELS = {
 }
 _COSTED_AS = {"int16": "int16", "float32": "float32", "float16": "float32"}
 _MAC_KERNELS = ("conv", "pointwise", "depthwise", "dense")
+_USES_ALL = re.compile("LSTM|RNN|SVDF|BATCH_MATMUL|CONV_3D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def inference_ms(graph: Graph, device: DeviceProfile) -> float:
     if not (device.int8_inference_cycles or device.float32_inference_cycles):
         return 0.0
     weighted = next((op for op in graph.ops if op[0] in MAC_KINDS), None)
-    is_float = weighted is not None and graph.tensors[weighted.inputs[0]].dtype == "float32"
+    is_float = weighted is not None and _dtype_of(graph.tensors, weighted) == "float32"
     cycles = device.float32_inference_cycles if is_float else device.int8_inference_cycles
     return cycles * 1e-3 / device.clock_mhz
 
@@ -113,13 +115,11 @@ def op_latency_ms(tensors: Sequence[Tensor], op: Op, device: DeviceProfile) -> f
         op: One of its ops.
         device: The board.
     """
-    dtype = next((tensors[i].dtype for i in op.inputs if i >= 0 and not tensors[i].constant), "int8")
+    dtype = _dtype_of(tensors, op)
     blocks = device.int8_blocks if dtype == "int8" else device.float32_blocks
-    own = device.int8_ops if dtype == "int8" else device.float32_ops if dtype == "float32" else None
     kernel, macs, moved_bytes = work_of(tensors, op)
-    name = own_kind(tensors, op) if own else ""
-    cost = own.get(name) if own else None
-    if cost is not None and name == GROUPED:
+    kind, cost = _own_cost(tensors, op, device, dtype)
+    if kind == GROUPED:
         macs, moved_bytes = grouped_work(tensors, op, blocks)
     elif blocks is not NO_BLOCKS and macs and dtype in ("int8", "float32"):
         macs = _blocked_macs(macs, op.kind, kernel, tensors[op.inputs[1]].shape, blocks)
@@ -131,13 +131,26 @@ def op_latency_ms(tensors: Sequence[Tensor], op: Op, device: DeviceProfile) -> f
     return cycles * 1e-3 / device.clock_mhz
 
 
+def _dtype_of(tensors: Sequence[Tensor], op: Op) -> str:
+    """Return the dtype of what an op works on: of its first input that is no constant."""
+    return next((tensors[i].dtype for i in op.inputs if i >= 0 and not tensors[i].constant), "int8")
+
+
+def _own_cost(tensors: Sequence[Tensor], op: Op, device: DeviceProfile, dtype: str) -> tuple[str, KernelCost | None]:
+    """Return the kind of an op and its costs where the profile has some for it."""
+    own = device.int8_ops if dtype == "int8" else device.float32_ops if dtype == "float32" else {}
+    kind = own_kind(tensors, op) if own else ""
+    return (kind, own[kind]) if kind in own else ("", None)
+
+
 def work_of(tensors: Sequence[Tensor], op: Op) -> tuple[str, int, int]:
     """Return an op's class (a field of `KernelCosts`), its MACs, and the bytes that it gathers and writes.
 
     A convolution or dense layer gathers a patch of inputs for every output position, once for all its filters, and
     writes its outputs; every other op reads its inputs once and writes its outputs. Constants are not counted: their
-    cost goes with the MACs. An op of no known class that has constants counts as a dense layer which uses every
-    constant once per output position (recurrent layers); one without only moves data.
+    cost goes with the MACs. Recurrent layers and the like count as dense layers which use every constant once per
+    output position; every other op of no known class only moves data. An op that reads constants alone is worked out
+    once, when the network is loaded.
 
     The search calls this for every op of every candidate, hence the plain arithmetic on shapes.
 
@@ -179,14 +192,18 @@ def _blocked_macs(macs: int, kind: str, kernel: str, filters: tuple[int, ...], b
 
 def _other_work(tensors: Sequence[Tensor], op: Op, kernel: str) -> tuple[str, int, int]:
     moved = constants = 0
-    for index in op.outputs + op.inputs:
+    reads = False
+    for position, index in enumerate(op.outputs + op.inputs):
         if index >= 0:
             shape, dtype, constant, _ = tensors[index]
             if not constant:
                 moved += prod(shape) * DTYPE_BYTES[dtype]
+                reads = reads or position >= len(op.outputs)
             elif dtype != "int32":
                 constants += prod(shape)
-    if kernel != "copy" or not constants or not op.outputs:
+    if op.inputs and not reads:
+        return kernel, 0, 0
+    if kernel != "copy" or not constants or not op.outputs or not _USES_ALL.search(op.kind):
         return kernel, 0, moved
     positions = prod(tensors[op.outputs[0]].shape[:-1])
     return "dense", constants * positions, moved

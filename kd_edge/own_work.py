@@ -11,7 +11,7 @@ GROUPED = "CONV_2D_GROUPED"
 _LARGE_WINDOW = 25
 _ARITHMETIC = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
 _BY_ROWS = ("DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D")
-_OF_OUTPUTS = ("CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+_BY_PIXELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 
 
 def own_kind(tensors: Sequence[Tensor], op: Op) -> str:
@@ -26,14 +26,17 @@ def own_kind(tensors: Sequence[Tensor], op: Op) -> str:
         op: One of its ops.
     """
     if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        _, rows, columns, channels = tensors[op.inputs[1]].shape
-        read = tensors[op.inputs[0]].shape[-1]
-        depthwise = op.kind == "DEPTHWISE_CONV_2D"
-        grouped = channels > read or rows * columns > _LARGE_WINDOW if depthwise else channels < read
-        return GROUPED if grouped else op.kind
+        return GROUPED if _is_grouped(tensors, op) else op.kind
     if op.kind in _ARITHMETIC and len({tensors[i].num_elements for i in op.inputs}) > 1:
         return "BROADCAST"
     return op.kind
+
+
+def _is_grouped(tensors: Sequence[Tensor], op: Op) -> bool:
+    filters, read = tensors[op.inputs[1]].shape, tensors[op.inputs[0]].shape[-1:]
+    if op.kind == "CONV_2D":
+        return (0,) < filters[3:] < read
+    return filters[3:] > read or prod(filters[1:3]) > _LARGE_WINDOW
 
 
 def grouped_work(tensors: Sequence[Tensor], op: Op, blocks: Blocks) -> tuple[int, int]:
@@ -48,8 +51,8 @@ def grouped_work(tensors: Sequence[Tensor], op: Op, blocks: Blocks) -> tuple[int
         blocks: How many channels the kernels take at once.
     """
     filters, output = tensors[op.inputs[1]].shape, tensors[op.outputs[0]]
-    read, written = tensors[op.inputs[0]].shape[-1], output.shape[-1]
-    groups = read if op.kind == "DEPTHWISE_CONV_2D" else read // filters[3]
+    read, written = tensors[op.inputs[0]].shape[-1], output.shape[-1] or 1
+    groups = (read if op.kind == "DEPTHWISE_CONV_2D" else read // filters[3]) or 1
     weights = output.num_elements // written * filters[1] * filters[2]
     inputs, outputs = rounded_up(read // groups, blocks.inputs), rounded_up(written // groups, blocks.filters)
     moved_bytes = (weights * read + output.num_elements) * DTYPE_BYTES[output.dtype]
@@ -66,13 +69,12 @@ def steps_of(tensors: Sequence[Tensor], op: Op) -> int:
         tensors: The graph's tensors.
         op: One of its ops.
     """
-    output = tensors[op.outputs[0]].shape
-    if own_kind(tensors, op) in _BY_ROWS:
-        return output[1]
-    if op.kind in (*_OF_OUTPUTS, "DEPTHWISE_CONV_2D"):
-        return prod(output[:-1])
-    shapes = [tensors[i].shape for i in (*op.inputs, *op.outputs) if i >= 0 and not tensors[i].constant]
-    return max(prod(shape[:-1]) for shape in shapes)
+    shapes = [tensors[i].shape for i in op.outputs]
+    if op.kind in _BY_ROWS and own_kind(tensors, op) != GROUPED:
+        return prod(shapes[0][1:2])
+    if op.kind not in _BY_PIXELS:
+        shapes += [tensors[i].shape for i in op.inputs if i >= 0 and not tensors[i].constant]
+    return max((prod(shape[:-1]) for shape in shapes), default=0)
 
 
 def rounded_up(channels: int, block: int) -> int:

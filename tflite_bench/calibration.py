@@ -97,7 +97,7 @@ def calibrate(
         runner: What measures; it must measure wall times of single inferences or their median.
         dtypes: Types of networks to measure.
         plan: How long to measure each network; None for up to 4 s.
-        progress: Called with the name of every network before it is measured.
+        progress: Called with the name of every network before it is measured, and before the fit.
 
     Raises:
         ConfigError: The runner measures no times that mean something for its device.
@@ -116,6 +116,7 @@ def calibrate(
                 device = result.device
                 fastest_ms = min(entries[name][1], _time_ms(result, name)) if number else _time_ms(result, name)
                 entries[name] = content, fastest_ms
+    progress("fitting the costs")
     return fit_calibration(runner.name, device, measured)
 
 

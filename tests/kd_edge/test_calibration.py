@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kd_edge.calibration import add_device, scaled
-from kd_edge.devices import load_device
+from kd_edge.devices import KernelCost, load_device
 from kd_edge.errors import ConfigError
 from kd_edge.graph import Graph, Op, Tensor
 from kd_edge.latency import latency_ms
@@ -32,9 +32,11 @@ def test_one_measurement_is_met_exactly() -> None:
 
 
 def test_the_time_of_an_inference_is_scaled_like_all_else() -> None:
-    known = replace(load_device("nucleo-l4r5zi"), int8_inference_cycles=1000.0)
+    own = {"MEAN": KernelCost(cycles_per_step=2.0)}
+    known = replace(load_device("nucleo-l4r5zi"), int8_inference_cycles=1000.0, int8_ops=own)
     slower = scaled(known, [(dense(10), 3 * latency_ms(dense(10), known).ms)])
     assert slower.int8_inference_cycles == pytest.approx(3000, rel=1e-3)
+    assert slower.int8_ops["MEAN"].cycles_per_step == pytest.approx(6, rel=1e-3)
 
 
 def test_several_measurements_are_met_on_geometric_average_and_widen_the_interval() -> None:

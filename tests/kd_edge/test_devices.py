@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, list_devices, load_device, to_toml
+from kd_edge.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCost, list_devices, load_device, to_toml
 from kd_edge.errors import ConfigError
 
 COST = "{ cycles_per_mac = 2, cycles_per_byte = 3, fixed_cycles = 100 }"
@@ -157,6 +157,29 @@ def test_blocks_of_channels_are_read_and_written(tmp_path: Path) -> None:
     assert load_device(write(tmp_path, to_toml(device))) == device
     with pytest.raises(ConfigError, match="bad value for key 'int8_blocks': expected sizes of 1 to 1024"):
         load_device(write(tmp_path, text.replace("= 8", "= 0")))
+
+
+def test_a_profile_may_have_costs_of_single_kinds(tmp_path: Path) -> None:
+    text = PROFILE + "\n[int8_ops]\nMEAN = { cycles_per_step = 2, fixed_cycles = 3 }\n"
+    device = load_device(write(tmp_path, text))
+    assert device.int8_ops == {"MEAN": KernelCost(0.0, 0.0, 3.0, 2.0)}
+    (tmp_path / "again").mkdir()
+    assert load_device(write(tmp_path / "again", to_toml(device))) == device
+    assert len({device, device}) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("CONV2D_GRUPED = { fixed_cycles = 1 }", "unknown key 'CONV2D_GRUPED' in .int8_ops.: .*CONV_2D_GROUPED"),
+        ("MEAN = { fixed_cycles = -1 }", "bad value for key 'int8_ops.MEAN': expected finite cycles >= 0"),
+        ("MEAN = { cycles = 1 }", "unknown key 'cycles' in .*int8_ops.*MEAN"),
+        ("MEAN = 3", "key 'int8_ops.*MEAN.*: expected a table, received 3"),
+    ],
+)
+def test_wrong_costs_of_a_kind_are_named(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_device(write(tmp_path, f"{PROFILE}\n[int8_ops]\n{line}\n"))
 
 
 def test_the_cycles_of_an_inference_are_read_and_written(tmp_path: Path) -> None:

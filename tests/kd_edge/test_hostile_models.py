@@ -4,6 +4,7 @@ import copy
 import math
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from mutations import DATA, SMALL, mutated_models
 
 from kd_edge.cost import Cost, CostModel
-from kd_edge.devices import load_device
+from kd_edge.devices import Blocks, KernelCost, KernelCosts, load_device
 from kd_edge.errors import KdEdgeError, ModelError
 from kd_edge.graph import Graph, Op, Tensor
 from kd_edge.lowering import lower
@@ -23,6 +24,21 @@ from tflite_bench.errors import ModelFileError
 
 BOARD = load_device("nucleo-l4r5zi")
 MODEL = CostModel(BOARD)
+_OWN = dict.fromkeys(("CONV_2D_GROUPED", "BROADCAST", "MEAN"), KernelCost(1.0, 1.0, 1.0, 1.0))
+_STEPPING = KernelCosts(*([KernelCost(1.0, 1.0, 1.0, 1.0)] * 8))
+# As a calibration makes it.
+CALIBRATED = CostModel(
+    replace(
+        BOARD,
+        int8=_STEPPING,
+        float32=_STEPPING,
+        int8_ops=_OWN,
+        float32_ops=_OWN,
+        int8_blocks=Blocks(8, 8, 8, 4),
+        float32_blocks=Blocks(1, 8, 8),
+        int8_inference_cycles=5.0,
+    )
+)
 
 
 def cost_or_refuse(content: bytes) -> Cost | None:
@@ -31,6 +47,7 @@ def cost_or_refuse(content: bytes) -> Cost | None:
         graph = lower(content)
         cost = MODEL.estimate(graph)
         rows = MODEL.per_op(graph)
+        assert math.isfinite(CALIBRATED.estimate(graph).latency_ms)
     except (KdEdgeError, ModelFileError) as error:
         reason = str(error)
         cost = None

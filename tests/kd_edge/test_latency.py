@@ -10,6 +10,7 @@ from kd_edge.errors import ConfigError
 from kd_edge.graph import Graph, Op, Tensor
 from kd_edge.latency import latency_ms, work_of
 from kd_edge.lowering import lower
+from kd_edge.own_work import own_kind, steps_of
 
 FREE = KernelCost()
 CHEAP = KernelCost(fixed_cycles=1.0)
@@ -126,6 +127,92 @@ def test_blocks_of_one_dtype_do_not_count_for_another() -> None:
     assert latency_ms(conv(3, dtype="float32"), board).ms == pytest.approx(3456 * 2 / 1000)
     board = replace(board, float32_blocks=Blocks(1, 16))
     assert latency_ms(conv(3, dtype="float32"), board).ms == pytest.approx(2 * 3456 * 2 / 1000)
+
+
+def test_an_op_that_reads_constants_alone_is_worked_out_when_loading() -> None:
+    graph = one_op("DEQUANTIZE", Tensor((9, 3), "float16", constant=True), Tensor((9, 3), "float32"))
+    assert work_of(graph.tensors, graph.ops[0]) == ("copy", 0, 0)
+
+
+def test_an_op_that_looks_up_in_a_table_moves_what_it_finds() -> None:
+    graph = one_op("GATHER", Tensor((500, 8), constant=True), Tensor((1, 5), "int32"), Tensor((1, 5, 8)))
+    assert work_of(graph.tensors, graph.ops[0]) == ("copy", 0, 40 + 5 * 4)
+
+
+@pytest.mark.parametrize(
+    ("graph", "kind", "steps"),
+    [
+        (conv(3), "CONV_2D", 16),
+        # Two groups of 2 of the 4 channels.
+        (
+            one_op("CONV_2D", Tensor((1, 5, 4, 4)), Tensor((6, 3, 3, 2), constant=True), Tensor((1, 5, 4, 6))),
+            "CONV_2D_GROUPED",
+            20,
+        ),
+        (
+            one_op(
+                "DEPTHWISE_CONV_2D", Tensor((1, 5, 4, 3)), Tensor((1, 5, 5, 3), constant=True), Tensor((1, 5, 4, 3))
+            ),
+            "DEPTHWISE_CONV_2D",
+            5,
+        ),
+        (
+            one_op(
+                "DEPTHWISE_CONV_2D", Tensor((1, 5, 4, 3)), Tensor((1, 9, 3, 3), constant=True), Tensor((1, 5, 4, 3))
+            ),
+            "CONV_2D_GROUPED",
+            20,
+        ),
+        (
+            one_op(
+                "DEPTHWISE_CONV_2D", Tensor((1, 5, 4, 3)), Tensor((1, 3, 3, 6), constant=True), Tensor((1, 5, 4, 6))
+            ),
+            "CONV_2D_GROUPED",
+            20,
+        ),
+        (one_op("MAX_POOL_2D", Tensor((1, 6, 4, 2)), Tensor((1, 3, 2, 2))), "MAX_POOL_2D", 3),
+        (one_op("MEAN", Tensor((1, 6, 4, 2)), Tensor((1, 2))), "MEAN", 24),
+        (one_op("MUL", Tensor((1, 6, 4, 2)), Tensor((2,), constant=True), Tensor((1, 6, 4, 2))), "BROADCAST", 24),
+        (one_op("MUL", Tensor((1, 6, 4, 2)), Tensor((1, 6, 4, 2)), Tensor((1, 6, 4, 2))), "MUL", 24),
+    ],
+)
+def test_kinds_with_costs_of_their_own_and_their_steps(graph: Graph, kind: str, steps: int) -> None:
+    assert (own_kind(graph.tensors, graph.ops[0]), steps_of(graph.tensors, graph.ops[0])) == (kind, steps)
+
+
+def test_a_kind_with_costs_of_its_own_leaves_the_class_to_the_others() -> None:
+    own = {"MEAN": KernelCost(cycles_per_byte=3.0, cycles_per_step=5.0, fixed_cycles=7.0)}
+    board = replace(device(pool=KernelCost(fixed_cycles=100.0)), int8_ops=own)
+    mean = one_op("MEAN", Tensor((1, 6, 4, 2)), Tensor((1, 2)))
+    pool = one_op("AVERAGE_POOL_2D", Tensor((1, 6, 4, 2)), Tensor((1, 1, 1, 2)))
+    assert latency_ms(mean, board).ms == pytest.approx((50 * 3 + 24 * 5 + 7) / 1000)
+    assert latency_ms(pool, board).ms == pytest.approx(100 / 1000)
+
+
+def test_groups_round_their_own_channels_up_to_blocks() -> None:
+    # 2 groups, 20 positions, 9 weights: 2 inputs become 4, 3 filters become 8. Each group gathers 2 of the 4 channels.
+    graph = one_op("CONV_2D", Tensor((1, 5, 4, 4)), Tensor((6, 3, 3, 2), constant=True), Tensor((1, 5, 4, 6)))
+    own = {"CONV_2D_GROUPED": KernelCost(cycles_per_mac=1.0, cycles_per_byte=0.5)}
+    board = replace(device(), int8_ops=own, int8_blocks=Blocks(4, 8))
+    cycles = 2 * 20 * 9 * 4 * 8 + 0.5 * (20 * 9 * 4 + 20 * 6)
+    assert latency_ms(graph, board).ms == pytest.approx(cycles / 1000)
+
+
+def test_a_position_of_a_window_costs_beside_its_channels() -> None:
+    board = replace(device(conv=KernelCost(cycles_per_mac=1.0)), int8_blocks=Blocks(window=2))
+    assert latency_ms(conv(3, channels=3), board).ms == pytest.approx(16 * 9 * (3 + 2) * 8 / 1000)
+
+
+def test_a_transposed_convolution_is_of_the_type_of_its_samples() -> None:
+    graph = one_op(
+        "TRANSPOSE_CONV",
+        Tensor((4,), "int32", constant=True),
+        Tensor((8, 2, 2, 3), "float32", constant=True),
+        Tensor((1, 4, 4, 3), "float32"),
+        Tensor((1, 8, 8, 8), "float32"),
+    )
+    board = replace(device(), float32=device(conv=KernelCost(fixed_cycles=9.0)).int8, float32_inference_cycles=2000.0)
+    assert latency_ms(graph, board).ms == pytest.approx((9 + 2000) / 1000)
 
 
 def test_an_op_of_an_unknown_class_has_no_blocks() -> None:
