@@ -187,7 +187,7 @@ def untimed(student, data):
 
 
 @pytest.mark.parametrize(
-    ("mode", "received"), [("int16x8", "int16"), ("float16", "float16"), ("dynamic", "float32"), ("none", "float32")]
+    ("mode", "received"), [("int16x8", "int16"), ("float16", "float32"), ("dynamic", "float32"), ("none", "float32")]
 )
 def test_a_file_whose_numbers_a_board_has_no_costs_for_is_verified_without_a_latency(untimed, mode, received):
     result = untimed[mode]
