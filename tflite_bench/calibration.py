@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -142,9 +141,9 @@ def fit_calibration(
     for dtype, entries in measured.items():
         times_ns = np.array([time_ms * 1e6 for _, time_ms in entries.values()])
         contents = [content for content, _ in entries.values()]
-        work, blocks[dtype] = _best_fit(contents, times_ns)
-        ratios = held_out_ratios(work, times_ns)
-        *of_ops, inference_ns[dtype] = fit_costs(work, times_ns).tolist()
+        blocks[dtype], work, fitted = _best_fit(contents, times_ns)
+        ratios = held_out_ratios(work, times_ns, fitted)
+        *of_ops, inference_ns[dtype] = fitted.tolist()
         costs[dtype] = _costs(np.array(of_ops), work[:, :-1].sum(axis=0))
         rows += [
             Measured(name, dtype, time_ms, time_ms * ratio)
@@ -164,22 +163,27 @@ def fit_calibration(
     )
 
 
-def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Matrix, Blocks]:
-    """Return the work and the blocks of channels that explain networks best, one size after the other."""
+def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Blocks, Matrix, Matrix]:
+    """Return the blocks of channels that explain networks best, one size after the other, their work and the costs."""
     models = [read_model(content) for content in contents]
+    fits: dict[Blocks, tuple[float, Matrix, Matrix]] = {}
 
-    @cache
     def miss(blocks: Blocks) -> float:
-        work = _work(models, blocks)
-        ratios = work @ fit_costs(work, times_ns) / times_ns
-        return float((np.log(np.maximum(ratios, 1e-9)) ** 2).sum())
+        if blocks not in fits:
+            work = _work(models, blocks)
+            near = min(fits.values(), key=lambda fit: fit[0])[2] if fits else None
+            costs = fit_costs(work, times_ns, start=near)
+            ratios = work @ costs / times_ns
+            fits[blocks] = float((np.log(np.maximum(ratios, 1e-9)) ** 2).sum()), work, costs
+        return fits[blocks][0]
 
     best, before = _START, None
     while best != before:
         before = best
         for name, sizes in _SIZES.items():
             best = min((best._replace(**{name: size}) for size in sizes), key=miss)
-    return _work(models, best), best
+    _, work, costs = fits[best]
+    return best, work, costs
 
 
 def _work(models: Sequence[ModelInfo], blocks: Blocks) -> Matrix:

@@ -29,7 +29,7 @@ def work_matrix(networks: Sequence[Sequence[Work]]) -> Matrix:
     return np.hstack([matrix.reshape(len(networks), -1), np.ones((len(networks), 1))])
 
 
-def fit_costs(work: Matrix, measured: Matrix) -> Matrix:
+def fit_costs(work: Matrix, measured: Matrix, *, start: Matrix | None = None) -> Matrix:
     """Return the costs per MAC, byte, step and call, and of an inference, that explain measurements best.
 
     None is below zero. The sum of the squared logarithms of predicted / measured is the least, found by Gauss and
@@ -39,21 +39,28 @@ def fit_costs(work: Matrix, measured: Matrix) -> Matrix:
     Args:
         work: See `work_matrix`.
         measured: The measurements, in the unit of the costs, all above zero.
+        start: A good guess of the costs, to be quicker.
     """
-    costs = least_squares(work / measured[:, None], np.ones(len(measured)))
+    costs = least_squares(work / measured[:, None], np.ones(len(measured)), start=start)
     for _ in range(_NUM_STEPS):
         predicted = np.maximum(work @ costs, _TINY * measured)
         costs = least_squares(work / predicted[:, None], 1 + np.log(measured / predicted), start=costs)
     return costs
 
 
-def held_out_ratios(work: Matrix, measured: Matrix) -> Matrix:
-    """Return for every network its prediction, from a fit to nine tenths without it, as a share of its measurement."""
+def held_out_ratios(work: Matrix, measured: Matrix, costs: Matrix) -> Matrix:
+    """Return for every network its prediction, from a fit to nine tenths without it, as a share of its measurement.
+
+    Args:
+        work: See `work_matrix`.
+        measured: See `fit_costs`.
+        costs: Those that explain all measurements best.
+    """
     part = np.arange(len(measured)) % _NUM_PARTS
     predicted = np.zeros(len(measured))
     for number in range(_NUM_PARTS):
         held, rest = part == number, part != number
-        predicted[held] = work[held] @ fit_costs(work[rest], measured[rest])
+        predicted[held] = work[held] @ fit_costs(work[rest], measured[rest], start=costs)
     return predicted / measured
 
 
