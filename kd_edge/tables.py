@@ -15,6 +15,7 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
     yield _cost_table(verify, design["budget"])
     yield from _untimed_lines(verify["predicted"], verify)
+    yield from _estimate_lines(verify)
     yield _accuracy_table(result)
     yield from gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
     yield from halting_lines(result["halting"])
@@ -28,6 +29,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield f"{result['device']}: {_verdict(result)}"
     yield _cost_table(result, result["budget"])
     yield from _untimed_lines(result["predicted"], result)
+    yield from _estimate_lines(result)
     yield _interval_table(result)
     yield from parity_lines(result)
     if result["noise"]:
@@ -363,6 +365,11 @@ def _bench_line(bench: Result) -> str:
 def _untimed_lines(cost: Result, document: Result) -> Iterator[str]:
     if cost["latency_ms"] is None:
         yield f"latency unknown: {document['unavailable_reason']['latency_ms']}"
+
+
+def _estimate_lines(verify: Result) -> Iterator[str]:
+    if reason := verify["unavailable_reason"].get("ram_bytes"):
+        yield f"RAM: {reason}"
 
 
 def _milliseconds(latency_ms: float | None) -> str:

@@ -112,7 +112,8 @@ def verify(
     Args:
         model: Bytes of the `.tflite` file: one input, logits or probabilities as its only output.
         data: Its test samples are run.
-        device: The board that costs are predicted for. Where its runtime is LiteRT, TFLM may refuse the file.
+        device: The board that costs are predicted for. Where its runtime is not TFLM, TFLM may refuse the file, and
+            the arena that TFLM needs is an estimate.
         budget: The limits.
         student: The float student, for its accuracy, the noise of each op, and a prediction that has not seen the file
             where that is int8.
@@ -138,6 +139,9 @@ def verify(
     predicted, unknown = CostModel(device).estimate_known(graph)
     reasons |= unknown
     host_arena_bytes = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
+    runs_tflm = device.runtime.startswith("tflm")
+    if not runs_tflm and micro.outputs is not None:
+        reasons["ram_bytes"] = f"{device.runtime} on {device.name} plans memory itself; TFLM's arena is an estimate"
     gates = gates_of(
         info,
         budget,
@@ -146,7 +150,7 @@ def verify(
         accuracy_loss=None if accuracy.float_keras is None else accuracy.float_keras - accuracy.int8_litert,
         max_accuracy_loss=max_accuracy_loss,
         parity=parity,
-        needs_tflm=not device.runtime.startswith("litert"),
+        runs_tflm=runs_tflm,
     )
     return Verification(
         passed=all_passed(gates),
