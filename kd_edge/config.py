@@ -15,6 +15,8 @@ AUGMENTATIONS = ("none", "imu")
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
 TRAINEES = ("like_teacher", "none")
+# NumPy, Keras and TensorFlow all take 32 bits.
+MAX_SEED = 2**32 - 1
 COMPRESSIONS = ("none", "prune", "cluster")
 
 
@@ -137,6 +139,10 @@ class RunConfig:
     design: DesignConfig = field(default_factory=DesignConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     convert: ConvertConfig = field(default_factory=ConvertConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"bad value for key 'seed': expected 0 to {MAX_SEED}, received {self.seed}")
 
 
 _MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight", "max_int8_loss")

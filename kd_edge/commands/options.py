@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kd_edge.config import MAX_SEED
 from kd_edge.quiet import load_tensorflow
 
 if TYPE_CHECKING:
     from kd_edge.graph import Graph
+
+SEED = click.IntRange(0, MAX_SEED)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,7 +26,7 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--seed`."""
-    return click.option("--seed", default=0, show_default=True, help="Makes the result repeatable.")(command)
+    return click.option("--seed", type=SEED, default=0, show_default=True, help="Makes the result repeatable.")(command)
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -248,6 +248,20 @@ def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_to
     assert "bad value for key 'epochs': expected more than 0" in message
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_numpy_refuses_is_refused_by_every_command(files, waves_npz, tmp_path, seed):
+    student, data, device = files / "student.keras", ("--data", waves_npz), ("--device", "host")
+    (tmp_path / "run.toml").write_text(f"[data]\nsource = '{waves_npz}'\n[budget]\ndevice = 'host'\n")
+    for arguments in (
+        ("convert", student, *data), ("verify", MODEL, *data, *device), ("run", tmp_path / "run.toml"),
+        ("design", files / "teacher.keras", *data, *device),
+        ("distill", "--teacher", student, "--student", student, *data),
+    ):  # fmt: skip
+        result = call(*arguments, "--seed", seed)
+        assert result.exit_code == 2
+        assert f"{seed} is not in the range 0<=x<=4294967295" in result.stderr
+
+
 def test_a_fine_tuning_that_would_be_ignored_is_refused(files, waves_npz, tmp_path):
     student, teacher, data = files / "student.keras", tmp_path / "none.keras", ("--data", waves_npz)
     assert "expected 'always' with --data" in fails("convert", student, "--qat", "always")

@@ -255,6 +255,8 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
         ("[data]\nsource='watch'\n[budget]\ndevise='host'", "unknown key 'devise' .* did you mean 'device'"),
         ("[data]\nsource='watch'\n[budgets]\ndevice='host'", "unknown key 'budgets' .* did you mean 'budget'"),
         ("[data]\nsource='watch'", "missing key 'budget'"),
+        ("seed=-1\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295, received -1"),
+        ("seed=4294967296\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nepochs=0", "key 'epochs': expected more than 0"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\ntrainee='me'", "key 'trainee': expected"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent_loss_weight=2", "expected 0 to 1"),
