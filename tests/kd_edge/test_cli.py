@@ -246,6 +246,10 @@ def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_to
         assert f"bad value for key '{key}': expected more than 0" in message
     message = fails("distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--epochs", 0)
     assert "bad value for key 'epochs': expected more than 0" in message
+    message = fails("convert", student, "--data", waves_npz, "--max-int8-loss", "nan")
+    assert "bad value for key 'max_int8_loss': expected 0 or more, a finite number, received nan" in message
+    message = fails("verify", MODEL, "--data", waves_npz, "--device", "host", "--max-accuracy-loss", "nan")
+    assert "bad --max-accuracy-loss: expected a share such as 0.02, received nan" in message
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])

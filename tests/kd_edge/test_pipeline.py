@@ -326,6 +326,27 @@ def test_a_bad_configuration_names_the_key(tmp_path, text, message):
         load_config(path)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-0.5"])
+@pytest.mark.parametrize(
+    ("table", "key", "least"),
+    [
+        ("teacher", "learning_rate", "more than 0"),
+        ("design", "teacher_ratio", "more than 0"),
+        ("distill", "temperature", "more than 0"),
+        ("distill", "learning_rate", "more than 0"),
+        ("distill", "student_loss_weight", "0 or more"),
+        ("distill", "trainee_loss_weight", "0 or more"),
+        ("convert", "max_int8_loss", "0 or more"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused(tmp_path, table, key, least, value):
+    path = tmp_path / "bad.toml"
+    path.write_text(f"[data]\nsource='watch'\n[budget]\ndevice='host'\n[{table}]\n{key}={value}")
+    message = f"bad value for key '{key}': expected {least}, a finite number, received {value}"
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
+
+
 def test_the_paired_difference_of_equal_answers_is_zero_and_of_opposite_ones_certain():
     right = np.array([True, False] * 50)
     assert paired_difference(right, right) == {"difference": 0.0, "ci95_low": 0.0, "ci95_high": 0.0}
