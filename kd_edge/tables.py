@@ -355,7 +355,8 @@ def precision(verify: Result) -> str:
 
 def figure(value: float) -> str:
     """Return a figure of a check: whole numbers and large ones without decimals, others with four digits."""
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
+    whole = value == int(value) or abs(value) >= 1000
+    return f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _steps(difference: float) -> str:
