@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kd_edge.commands.options import data_option, json_option, print_document, seed_option, with_budget
+from kd_edge.commands.options import data_option, json_option, print_document, refuse_given, seed_option, with_budget
 from kd_edge.document import make_document
 from kd_edge.errors import ConfigError
 from kd_edge.quiet import load_tensorflow
@@ -45,6 +45,8 @@ def verify(
     from kd_edge.data import load_data
     from tflite_bench.model import read_model
 
+    if student is None:
+        refuse_given(("max_accuracy_loss",), "--student")
     if not math.isfinite(max_accuracy_loss):
         raise ConfigError(f"bad --max-accuracy-loss: expected a share such as 0.02, received {max_accuracy_loss}")
     read_model(model)
