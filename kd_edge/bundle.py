@@ -69,19 +69,12 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     source = Path(run_folder)
     results, config = read_run(source)
     model = _read_model(source / "model.tflite", results)
-    info = read_model(model)
     data = load_data(config["data"]["source"], normalize=config["data"]["normalize"], seed=config["seed"])
     _check_data(data, results["result"]["data"])
-    inputs = quantize(_vectors(data), info.input_tensors[0])
-    outputs, vectors_from = _answers(model, inputs)
     verify = results["result"]["verify"]
     arena_bytes, arena_source = _arena(verify)
-    settings = Settings(arena_bytes, arena_source, data.class_names, data.scale)
-    contents = {
-        "model.tflite": model,
-        **_configuration(config),
-        **{name: text.encode() for name, text in render_sources(model, info, settings, inputs, outputs).items()},
-    }
+    sources, vectors_from = _sources(model, data, Settings(arena_bytes, arena_source, data.class_names, data.scale))
+    contents = {"model.tflite": model, **_configuration(config), **sources}
     failed, unchecked = _unpassed(verify["gates"])
     target = source / "bundle" if folder is None else Path(folder)
     bundle = Bundle(
@@ -100,6 +93,15 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
         write_bytes(target / name, content)
     write_json(target / "manifest.json", _manifest(bundle, results))
     return bundle
+
+
+def _sources(model: bytes, data: Dataset, settings: Settings) -> tuple[dict[str, bytes], str]:
+    """Return the C and C++ files by name, and the runtime that answered the test vectors in them."""
+    info = read_model(model)
+    inputs = quantize(_vectors(data), info.input_tensors[0])
+    outputs, vectors_from = _answers(model, inputs)
+    rendered = render_sources(model, info, settings, inputs, outputs)
+    return {name: text.encode() for name, text in rendered.items()}, vectors_from
 
 
 def _configuration(config: Mapping[str, Any]) -> dict[str, bytes]:
