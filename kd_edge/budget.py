@@ -1,5 +1,6 @@
 """What the board allows a network: storage, memory and time."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ def parse_ms(text: str | float) -> float:
     else:
         match = _TIME.fullmatch(text.strip())
         duration = float(match[1]) * _TIME_UNITS[match[2]] if match else 0.0
-    if duration <= 0:
+    if not 0 < duration < math.inf:
         raise ConfigError(f"bad duration: expected a time such as '15ms', '800us' or '0.5s', received {text!r}")
     return duration
 
@@ -72,7 +73,7 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("flash_bytes", "ram_bytes", "latency_ms"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"bad budget: expected {name} > 0, received {value!r}")
 
     @classmethod

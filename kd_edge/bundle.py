@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data import Dataset, load_data
-from kd_edge.errors import DataError, ModelError, found_instead
+from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
 from kd_edge.files import write_bytes, write_json
 from kd_edge.noise import quantize
 from kd_edge.settings import to_toml
@@ -33,21 +33,25 @@ class Bundle:
         folder: Where.
         passed: Whether the run's verification passed.
         failed_checks: Names of the checks that failed.
+        open_checks: Names of the checks that have a limit and could not be made.
         tensor_arena_bytes: Size of the arena in `model_settings.h`: what was measured, and a margin.
         arena_source: How that was found.
         vectors_from: The runtime that answered the test vectors.
         command: Reproduces the bundle.
         files: SHA-256 and size of every file but the manifest, by name.
+        inputs: The same of the files of samples and of the teacher that the configuration names; they are not copied.
     """
 
     folder: Path
     passed: bool
     failed_checks: tuple[str, ...]
+    open_checks: tuple[str, ...]
     tensor_arena_bytes: int
     arena_source: str
     vectors_from: str
     command: str
     files: Mapping[str, Mapping[str, Any]]
+    inputs: Mapping[str, Mapping[str, Any]]
 
 
 def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bundle:
@@ -60,39 +64,69 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     Raises:
         ModelError: The run is not finished, its model is not the one of its results, or cannot be put into C.
         DataError: The run's data set cannot be loaded, or is another one by now.
+        ConfigError: The run's device is a file that is gone.
     """
     source = Path(run_folder)
     results, config = read_run(source)
     model = _read_model(source / "model.tflite", results)
-    info = read_model(model)
     data = load_data(config["data"]["source"], normalize=config["data"]["normalize"], seed=config["seed"])
     _check_data(data, results["result"]["data"])
-    inputs = quantize(_vectors(data), info.input_tensors[0])
-    outputs, vectors_from = _answers(model, inputs)
-    arena_bytes, arena_source = _arena(results["result"]["verify"])
-    settings = Settings(arena_bytes, arena_source, data.class_names, data.scale)
-    contents = {
-        "model.tflite": model,
-        "config.toml": to_toml(config).encode(),
-        **{name: text.encode() for name, text in render_sources(model, info, settings, inputs, outputs).items()},
-    }
-    gates = results["result"]["verify"]["gates"]
-    failed = tuple(name for name, gate in gates.items() if gate["passed"] is False)
+    verify = results["result"]["verify"]
+    arena_bytes, arena_source = _arena(verify)
+    sources, vectors_from = _sources(model, data, Settings(arena_bytes, arena_source, data.class_names, data.scale))
+    contents = {"model.tflite": model, **_configuration(config), **sources}
+    failed, unchecked = _unpassed(verify["gates"])
     target = source / "bundle" if folder is None else Path(folder)
     bundle = Bundle(
         target,
-        passed=not failed,
+        passed=verify["passed"] and not failed,
         failed_checks=failed,
+        open_checks=unchecked,
         tensor_arena_bytes=arena_bytes,
         arena_source=arena_source,
         vectors_from=vectors_from,
         command="kd-edge run config.toml -o RUN && kd-edge bundle RUN",
         files={name: _fingerprint(content) for name, content in contents.items()},
+        inputs=_inputs(config),
     )
     for name, content in contents.items():
         write_bytes(target / name, content)
     write_json(target / "manifest.json", _manifest(bundle, results))
     return bundle
+
+
+def _sources(model: bytes, data: Dataset, settings: Settings) -> tuple[dict[str, bytes], str]:
+    """Return the C and C++ files by name, and the runtime that answered the test vectors in them."""
+    info = read_model(model)
+    inputs = quantize(_vectors(data), info.input_tensors[0])
+    outputs, vectors_from = _answers(model, inputs)
+    rendered = render_sources(model, info, settings, inputs, outputs)
+    return {name: text.encode() for name, text in rendered.items()}, vectors_from
+
+
+def _configuration(config: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the configuration and, where that names a file as the device, a copy that it names instead."""
+    device = config["budget"]["device"]
+    if not device.endswith(".toml"):
+        return {"config.toml": to_toml(config).encode()}
+    try:
+        profile = Path(device).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {device}: expected the run's device, {found_instead(error)}") from error
+    name = f"device/{Path(device).name}"
+    budget = {**config["budget"], "device": name}
+    return {"config.toml": to_toml({**config, "budget": budget}).encode(), name: profile}
+
+
+def _inputs(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    named = (config["data"]["source"], config["teacher"]["path"])
+    return {name: _fingerprint(Path(name).read_bytes()) for name in named if name and Path(name).is_file()}
+
+
+def _unpassed(gates: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the checks that failed, and of those with a limit that could not be made."""
+    failed = tuple(name for name, gate in gates.items() if gate["passed"] is False)
+    return failed, tuple(name for name, gate in gates.items() if gate["passed"] is None and gate["limit"] is not None)
 
 
 def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,12 +142,14 @@ def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
         "budget": run["design"]["budget"],
         "passed": bundle.passed,
         "failed_checks": bundle.failed_checks,
+        "open_checks": bundle.open_checks,
         "accuracy": run["verify"]["accuracy"],
         "measured": run["verify"]["measured"],
         "tensor_arena_bytes": bundle.tensor_arena_bytes,
         "arena_source": bundle.arena_source,
         "vectors_from": bundle.vectors_from,
         "files": bundle.files,
+        "inputs": bundle.inputs,
     }
 
 
@@ -173,10 +209,12 @@ def _answers(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
 def _arena(verify: Mapping[str, Any]) -> tuple[int, str]:
     measured = verify["measured"]
     needed = max(measured["arena_bytes"] or 0, measured["arena_minimum_bytes"] or 0)
-    source = (
-        f"{needed:,} B is the smallest arena in which TFLM ran the model on a 64-bit PC (bisection); the structures of "
-        "a 32-bit board are smaller."
+    how = (
+        "what TFLM's arena held after the model ran on a 64-bit PC"
+        if measured["arena_minimum_bytes"] is None
+        else "the smallest arena in which TFLM ran the model on a 64-bit PC (bisection)"
     )
+    source = f"{needed:,} B is {how}; the structures of a 32-bit board are smaller."
     if not needed:
         needed = verify["predicted"]["arena_bytes"]
         source = f"{needed:,} B is computed, TFLM was not run: {verify['unavailable_reason'].get('arena_bytes', '')}."

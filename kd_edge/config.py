@@ -1,5 +1,6 @@
 """What a run is asked to do: the TOML file of `kd-edge run` as frozen values."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,6 +16,8 @@ AUGMENTATIONS = ("none", "imu")
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
 TRAINEES = ("like_teacher", "none")
+# NumPy, Keras and TensorFlow all take 32 bits.
+MAX_SEED = 2**32 - 1
 COMPRESSIONS = ("none", "prune", "cluster")
 
 
@@ -58,7 +61,7 @@ class TeacherConfig:
 
     def __post_init__(self) -> None:
         _check_choice("augment", self.augment, AUGMENTATIONS)
-        _check_positive(self)
+        _check_numbers(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class DesignConfig:
     teacher_ratio: float = 20.0
 
     def __post_init__(self) -> None:
-        _check_positive(self)
+        _check_numbers(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class DistillConfig:
     def __post_init__(self) -> None:
         _check_choice("augment", self.augment, AUGMENTATIONS)
         _check_choice("trainee", self.trainee, TRAINEES)
-        _check_positive(self)
+        _check_numbers(self)
         if not 0 <= self.student_loss_weight <= 1:
             raise ConfigError(
                 f"bad value for key 'student_loss_weight': expected 0 to 1, received {self.student_loss_weight}"
@@ -118,7 +121,7 @@ class ConvertConfig:
         _check_choice("calibration", self.calibration, CALIBRATIONS)
         _check_choice("qat", self.qat, QAT_MODES)
         _check_choice("compress", self.compress, COMPRESSIONS)
-        _check_positive(self)
+        _check_numbers(self)
         if self.qat == "always" and (self.quantize != "int8" or self.compress != "none"):
             raise ConfigError(
                 "bad value for key 'qat': expected 'always' with quantize 'int8' and compress 'none', "
@@ -138,6 +141,10 @@ class RunConfig:
     distill: DistillConfig = field(default_factory=DistillConfig)
     convert: ConvertConfig = field(default_factory=ConvertConfig)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"bad value for key 'seed': expected 0 to {MAX_SEED}, received {self.seed}")
+
 
 _MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight", "max_int8_loss")
 
@@ -151,11 +158,15 @@ def load_config(path: str | Path) -> RunConfig:
     return from_table(RunConfig, read_toml(path), str(path))
 
 
-def _check_positive(section: Any) -> None:
+def _check_numbers(section: Any) -> None:
     for f in fields(section):
         value = getattr(section, f.name)
-        if isinstance(value, int | float) and value <= 0 and f.name not in _MAY_BE_ZERO:
-            raise ConfigError(f"bad value for key {f.name!r}: expected more than 0, received {value!r}")
+        if not isinstance(value, int | float):
+            continue
+        may_be_zero = f.name in _MAY_BE_ZERO
+        if not math.isfinite(value) or value < 0 or (value == 0 and not may_be_zero):
+            expected = "0 or more" if may_be_zero else "more than 0"
+            raise ConfigError(f"bad value for key {f.name!r}: expected {expected}, a finite number, received {value!r}")
 
 
 def _check_choice(key: str, value: str, known: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ def gates_of(
     accuracy_loss: float | None,
     max_accuracy_loss: float,
     parity: Parity | None,
-    needs_tflm: bool,
+    runs_tflm: bool,
 ) -> dict[str, Gate]:
     """Return every check by its name.
 
@@ -43,12 +43,13 @@ def gates_of(
         accuracy_loss: Float less quantized accuracy, `None` where it is not known.
         max_accuracy_loss: Its limit.
         parity: LiteRT against TFLM. Each dense layer may round one step differently (`output_steps`).
-        needs_tflm: Whether an operator that TFLM lacks, or a refusal, fails the file.
+        runs_tflm: Whether the device runs the file in TFLM, so that an operator that TFLM lacks, or a refusal, fails
+            it. Under another runtime neither has a limit, and the arena that TFLM needs is an estimate.
     """
     asked = bool(micro.missing_ops) or micro.num_refusals is not None
     disagreement = None if parity is None else 1 - parity.agreement
     num_dense = sum(op.name == "FULLY_CONNECTED" for op in info.ops)
-    none_allowed = 0 if needs_tflm else None
+    none_allowed = 0 if runs_tflm else None
     return {
         "flash_bytes": _at_most(micro.measured.flash_bytes, budget.flash_bytes),
         "ram_bytes": _at_most(_needed_arena_bytes(micro.measured), budget.ram_bytes),

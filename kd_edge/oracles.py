@@ -6,6 +6,7 @@ from typing import Any
 
 import keras_tuner
 
+from kd_edge.config import MAX_SEED
 from kd_edge.errors import ConfigError, nearest
 from kd_edge.files import write_bytes
 from kd_edge.space import StudentSpace
@@ -119,7 +120,7 @@ def make_oracle(search: str, space: StudentSpace, *, num_trials: int, epochs: in
         "objective": keras_tuner.Objective("val_accuracy", "max"),
         "hyperparameters": hyperparameters,
         # A seed of 0 would mean none to keras-tuner.
-        "seed": seed + 1,
+        "seed": min(seed + 1, MAX_SEED),
     }
     oracles = keras_tuner.oracles
     if search == "hyperband":

@@ -103,9 +103,9 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
     run = results["result"]
     verify = run["verify"]
     failed = [name for name, gate in verify["gates"].items() if gate["passed"] is False]
-    verdict = tables.proven(verify) if verify["passed"] else f"failed: {', '.join(failed)}"
     return {
-        "verdict": verdict,
+        "outcome": tables.outcome(verify).lower(),
+        "verdict": f"failed: {', '.join(failed)}" if failed else tables.proven(verify),
         "asked": _asked(run, config, device),
         "fit": _fit(run),
         "accuracy": _accuracy(run),

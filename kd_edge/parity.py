@@ -10,6 +10,8 @@ from tflite_bench.model import read_model
 
 # Outputs that are no integers count in steps of this share of the largest one.
 _FLOAT_STEP = 1e-5
+# What a number is apart from NaN or infinity: JSON has no infinity.
+_NO_NUMBER_STEPS = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class OpDifference:
 class Parity:
     """How LiteRT (reference kernels) and TFLM agree on the test samples.
 
-    A step is 1 of an integer output (1 LSB), and 1e-5 of the largest value of a float one.
+    A step is 1 of an integer output (1 LSB), and 1e-5 of the largest value of a float one. A number and NaN, or
+    infinity, are as many steps apart as a float can say.
 
     Attributes:
         verdict: `"bit-exact"`, `"within 1 LSB"` or `"diverged"`, of the worst sample.
@@ -99,9 +102,13 @@ def compare(
 
 
 def _steps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    difference: np.ndarray = np.abs(one.astype(np.float64) - other)
-    if one.dtype.kind not in "iu" and difference.any():
-        difference /= _FLOAT_STEP * max(float(np.abs(one).max()), 1e-30)
+    """Return the differences in steps; NaN is equal to NaN, and an infinity to itself."""
+    with np.errstate(invalid="ignore"):
+        difference: np.ndarray = np.abs(one.astype(np.float64) - other)
+    if one.dtype.kind not in "iu":
+        difference /= _FLOAT_STEP * max(float(np.abs(one[np.isfinite(one)]).max(initial=0.0)), 1e-30)
+        difference[(one == other) | (np.isnan(one) & np.isnan(other))] = 0.0
+    difference[~np.isfinite(difference)] = _NO_NUMBER_STEPS
     return difference
 
 

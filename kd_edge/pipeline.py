@@ -125,7 +125,8 @@ class _Job:
     def stage(self, name: str) -> dict[str, Any]:
         """Return what a stage gave, from its file where nothing that shapes it has changed since."""
         shaped_by = [getattr(self._config, table) for table in STAGES[name]]
-        self._fingerprint = hashlib.sha256(f"{self._fingerprint} {name} {shaped_by!r}".encode()).hexdigest()
+        text = f"{self._fingerprint} {name} {shaped_by!r} {self._named_content(name)}"
+        self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
         path = self.folder / "stages" / f"{name}.json"
         if path.is_file():
             saved = json.loads(path.read_text())
@@ -138,6 +139,13 @@ class _Job:
         write_json(path, {"fingerprint": self._fingerprint, "result": result})
         self._progress(name, 1.0)
         return result
+
+    def _named_content(self, name: str) -> str:
+        """Return what shapes a stage and is only named in the configuration: it may have changed under its name."""
+        if name == "design":
+            return repr(self._device)
+        path = self._config.teacher.path
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if name == "teacher" and path is not None else ""
 
     def _stage_data(self) -> dict[str, Any]:
         data = self._data
@@ -305,4 +313,5 @@ def paired_difference(
 
 def _content(data: Dataset) -> bytes:
     arrays = (data.x_train, data.y_train, data.x_val, data.y_val, data.x_test, data.y_test)
-    return b"".join(hashlib.sha256(a.tobytes()).digest() for a in arrays)
+    facts = (data.name, data.description, data.class_names, data.scale, [a.shape for a in arrays])
+    return b"".join(hashlib.sha256(a.tobytes()).digest() for a in arrays) + repr(facts).encode()

@@ -15,6 +15,7 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
     yield _cost_table(verify, design["budget"])
     yield from _untimed_lines(verify["predicted"], verify)
+    yield from _estimate_lines(verify)
     yield _accuracy_table(result)
     yield from gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
     yield from halting_lines(result["halting"])
@@ -28,6 +29,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield f"{result['device']}: {_verdict(result)}"
     yield _cost_table(result, result["budget"])
     yield from _untimed_lines(result["predicted"], result)
+    yield from _estimate_lines(result)
     yield _interval_table(result)
     yield from parity_lines(result)
     if result["noise"]:
@@ -105,8 +107,10 @@ def bundle_tables(result: Result) -> Iterator[Table | str]:
     yield table
     yield f"arena: {result['tensor_arena_bytes']:,} B. {result['arena_source']}"
     yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
-    if not result["passed"]:
+    if result["failed_checks"]:
         yield f"failed checks: {', '.join(result['failed_checks'])}"
+    elif not result["passed"]:
+        yield f"NOT PROVEN: {', '.join(result['open_checks'])} not checked"
 
 
 def report_tables(result: Result) -> Iterator[Table | str]:
@@ -323,9 +327,15 @@ def parity_lines(verify: Result) -> Iterator[str]:
 
 
 def _verdict(verify: Result) -> str:
+    how = outcome(verify)
+    return f"{how}: {'see the checks below' if how == 'FAILED' else proven(verify)}"
+
+
+def outcome(verify: Result) -> str:
+    """Return "PASSED", "FAILED", or "NOT PROVEN" where no check failed and a limit could not be checked."""
     if any(gate["passed"] is False for gate in verify["gates"].values()):
-        return "FAILED: see the checks below"
-    return f"{'PASSED' if verify['passed'] else 'NOT PROVEN'}: {proven(verify)}"
+        return "FAILED"
+    return "PASSED" if verify["passed"] else "NOT PROVEN"
 
 
 def proven(verify: Result) -> str:
@@ -345,7 +355,8 @@ def precision(verify: Result) -> str:
 
 def figure(value: float) -> str:
     """Return a figure of a check: whole numbers and large ones without decimals, others with four digits."""
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
+    whole = value == int(value) or abs(value) >= 1000
+    return f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _steps(difference: float) -> str:
@@ -363,6 +374,11 @@ def _bench_line(bench: Result) -> str:
 def _untimed_lines(cost: Result, document: Result) -> Iterator[str]:
     if cost["latency_ms"] is None:
         yield f"latency unknown: {document['unavailable_reason']['latency_ms']}"
+
+
+def _estimate_lines(verify: Result) -> Iterator[str]:
+    if reason := verify["unavailable_reason"].get("ram_bytes"):
+        yield f"RAM: {reason}"
 
 
 def _milliseconds(latency_ms: float | None) -> str:

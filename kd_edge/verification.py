@@ -51,6 +51,11 @@ class Accuracy:
     int8_litert: float
     int8_tflm: float | None
 
+    @property
+    def loss(self) -> float | None:
+        """Float less quantized accuracy, `None` without the float student."""
+        return None if self.float_keras is None else self.float_keras - self.int8_litert
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -112,7 +117,8 @@ def verify(
     Args:
         model: Bytes of the `.tflite` file: one input, logits or probabilities as its only output.
         data: Its test samples are run.
-        device: The board that costs are predicted for. Where its runtime is LiteRT, TFLM may refuse the file.
+        device: The board that costs are predicted for. Where its runtime is not TFLM, TFLM may refuse the file, and
+            the arena that TFLM needs is an estimate.
         budget: The limits.
         student: The float student, for its accuracy, the noise of each op, and a prediction that has not seen the file
             where that is int8.
@@ -126,10 +132,10 @@ def verify(
     info = read_model(model)
     _check_signature(info, data)
     names = names_of(student)
-    reasons: dict[str, str] = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
     outputs, micro = _run_both(model, info, samples, names)
-    reasons |= micro.unavailable_reason
+    runs_tflm = device.runtime.startswith("tflm")
+    reasons = _estimates(device, micro, runs_tflm) | micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
     accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
     parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names)
@@ -143,10 +149,10 @@ def verify(
         budget,
         predicted=predicted,
         micro=micro,
-        accuracy_loss=None if accuracy.float_keras is None else accuracy.float_keras - accuracy.int8_litert,
+        accuracy_loss=accuracy.loss,
         max_accuracy_loss=max_accuracy_loss,
         parity=parity,
-        needs_tflm=not device.runtime.startswith("litert"),
+        runs_tflm=runs_tflm,
     )
     return Verification(
         passed=all_passed(gates),
@@ -196,6 +202,14 @@ def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: Layer
             raise
         listed = ", ".join(f"{op} (layer {layer!r})" for op, layer in custom.items())
         raise ModelError(f"cannot verify: the file has custom operators, {listed}; LiteRT says: {error}") from error
+
+
+def _estimates(device: DeviceProfile, micro: Micro, runs_tflm: bool) -> dict[str, str]:
+    """Return why figures of the device are estimates, by their names."""
+    reasons = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
+    if not runs_tflm and micro.outputs is not None:
+        reasons["ram_bytes"] = f"{device.runtime} on {device.name} plans memory itself; TFLM's arena is an estimate"
+    return reasons
 
 
 def _warnings(info: ModelInfo, names: LayerNames) -> tuple[str, ...]:

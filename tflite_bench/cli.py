@@ -1,6 +1,7 @@
 """The command `tflite-bench`."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ _CHOICES = (
     "litert, tflm, litert-benchmark, benchmark_model, adb[:SERIAL], ssh:user@host, qemu:m4|m7|m55, ethos-u[:NAME]"
 )
 _LAST_CPU = 1023
+# kd-edge takes no other name of a device, and a profile is called like its file.
+_DEVICE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 # Only click is imported at the top: `tflite-bench --help` answers at once.
 
@@ -185,10 +188,15 @@ def devices(as_json: bool, output: Path | None) -> None:
 def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output: Path | None, **wishes: Any) -> None:
     """Measure generated networks and write PROFILE, a .toml file that kd-edge --device takes.
 
-    Takes about five minutes on a PC. The profile states how far its predictions may be off.
+    Takes about ten minutes on a PC, five with --int8-only. The profile states how far its predictions may be off.
     """
     if profile.suffix != ".toml":
         raise ConfigError(f"expected the path of a .toml file to write, received {str(profile)!r}")
+    if not _DEVICE_NAME.fullmatch(profile.stem):
+        raise ConfigError(
+            "bad file name: it becomes the device's name, expected small letters, digits and '._-' before .toml, "
+            f"received {profile.stem!r}"
+        )
     from tflite_bench import calibration, report, tables
     from tflite_bench.choice import Wishes, make_runner
     from tflite_bench.device_profile import profile_toml

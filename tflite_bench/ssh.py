@@ -141,7 +141,7 @@ def list_hosts(config: Path | None = None) -> tuple[str, ...]:
     """
     try:
         text = (config or Path.home() / ".ssh" / "config").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (OSError, RuntimeError):  # a user without an account has no home
         return ()
     lines = filter(None, map(_HOST_LINE.match, text.splitlines()))
     names = (name.strip('"') for line in lines for name in line[1].split())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kd_edge.commands.options import json_option, normalize_option, print_document, seed_option
+from kd_edge.commands.options import json_option, normalize_option, print_document, refuse_given, seed_option
 from kd_edge.config import ConvertConfig
 from kd_edge.document import make_document
 from kd_edge.errors import ConfigError
@@ -80,7 +80,7 @@ def convert(
     from kd_edge.files import write_bytes
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress)
-    _check_use(wanted, source, normalize, teacher)
+    _check_use(wanted, source, teacher)
     data = load_calibration(source, normalize=normalize, seed=seed) if source else None
     if data is not None and not isinstance(data, Dataset):
         _check_calibrates(wanted, normalize, teacher)
@@ -95,10 +95,10 @@ def convert(
     print_document(document, as_json, tables.convert_tables)
 
 
-def _check_use(wanted: ConvertConfig, source: str | None, normalize: bool | None, teacher: Path | None) -> None:
+def _check_use(wanted: ConvertConfig, source: str | None, teacher: Path | None) -> None:
     """Refuse what would be ignored."""
-    if normalize is not None and source is None:
-        raise ConfigError("bad --normalize: expected it with --data, received none; leave it out")
+    if source is None:
+        refuse_given(("normalize", "calibration", "calibration_samples", "qat_epochs", "max_int8_loss"), "--data")
     tunes = wanted.compress != "none" or (wanted.quantize == "int8" and wanted.qat != "never")
     if wanted.qat == "always" and source is None:
         raise ConfigError("bad --qat: expected 'always' with --data, received none; it learns from training samples")

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -80,19 +80,13 @@ def design(
     wanted, training = DesignConfig(family, trials, epochs, teacher_ratio), DistillConfig()
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
-    from kd_edge.files import write_bytes, write_json
-    from kd_edge.search_folder import STUDENT
     from kd_edge.space import FROM_TEACHER, StudentSpace
     from kd_edge.teacher import load_teacher
     from kd_edge.training import Recipe
     from kd_edge.tuner import design as find
-    from kd_edge.tuner import is_worker
 
     folder = output / "search"
-    crew: AbstractContextManager[Any] = nullcontext()
-    if workers and not is_worker():
-        crew = Crew([*_PROGRAM, *sys.argv[1:]], workers, folder)
-    with _resumable(folder), report.StageDisplay(("design",)) as display, crew:
+    with _resumable(folder), report.StageDisplay(("design",)) as display, _crew(workers, folder):
         found = find(
             load_teacher(teacher, data),
             data,
@@ -109,12 +103,26 @@ def design(
         )
     if found is None:
         return
-    write_bytes(output / "student.keras", (folder / STUDENT).read_bytes())
     result = asdict(found) | {"blueprint": found.blueprint.to_dict(), "device": device.name, "budget": asdict(budget)}
     document = make_document("design", result, seed=seed, device=device)
-    write_json(output / "search.json", document)
+    _save(document, output)
     plots.plot_candidates(result, output / "pareto.png")
     print_document(document, as_json, tables.design_tables)
+
+
+def _crew(workers: int, folder: Path) -> AbstractContextManager[Any]:
+    """Return the processes that train candidates beside this one; none where this is one of them."""
+    from kd_edge.tuner import is_worker
+
+    return Crew([*_PROGRAM, *sys.argv[1:]], workers, folder) if workers and not is_worker() else nullcontext()
+
+
+def _save(document: Mapping[str, Any], output: Path) -> None:
+    from kd_edge.files import write_bytes, write_json
+    from kd_edge.search_folder import STUDENT
+
+    write_bytes(output / "student.keras", (output / "search" / STUDENT).read_bytes())
+    write_json(output / "search.json", document)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The command `kd-edge distill`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,10 @@ from kd_edge.commands.options import data_option, json_option, print_document, s
 from kd_edge.config import DistillConfig
 from kd_edge.document import make_document
 from kd_edge.quiet import load_tensorflow
+
+if TYPE_CHECKING:
+    from kd_edge.data import Dataset
+    from kd_edge.training import Training
 
 _DEFAULTS = DistillConfig()
 
@@ -35,7 +40,7 @@ def distill(
     as_json: bool,
 ) -> None:
     """Train a student with a teacher and a trainee that is halted early; saves the trained student."""
-    from kd_edge import report, tables
+    from kd_edge import tables
     from kd_edge.data import load_data
     from kd_edge.errors import ConfigError
 
@@ -44,28 +49,34 @@ def distill(
     wanted = DistillConfig(trainee, epochs, temperature=temperature)
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
+    from kd_edge.files import write_model
+    from kd_edge.training import accuracy, summary
+
+    trained = _train(student, teacher, data, wanted, seed)
+    write_model(output, trained.model)
+    result = {"student": str(output), **summary(trained), "test_accuracy": accuracy(trained.model, data)}
+    print_document(make_document("distill", result, seed=seed), as_json, tables.distill_tables)
+
+
+def _train(student: Path, teacher: Path, data: "Dataset", wanted: DistillConfig, seed: int) -> "Training":
     import keras
 
-    from kd_edge import training
-    from kd_edge.files import write_model
+    from kd_edge import report, training
     from kd_edge.halting import EarlyHalting
     from kd_edge.teacher import load_teacher
 
     keras.utils.set_random_seed(seed)
     guide, pupil = load_teacher(teacher, data), load_teacher(student, data)
     with report.StageDisplay(("distill",)) as display:
-        trained = training.distill(
+        return training.distill(
             pupil,
             data,
-            training.Recipe(epochs, wanted.batch_size, wanted.learning_rate, seed=seed),
+            training.Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, seed=seed),
             teacher=guide,
-            trainee=None if trainee == "none" else trainee,
-            temperature=temperature,
+            trainee=None if wanted.trainee == "none" else wanted.trainee,
+            temperature=wanted.temperature,
             student_loss_weight=wanted.student_loss_weight,
             trainee_loss_weight=wanted.trainee_loss_weight,
             halting=EarlyHalting(patience=wanted.patience),
-            callbacks=[training.epochs_shown(display, "distill", epochs)],
+            callbacks=[training.epochs_shown(display, "distill", wanted.epochs)],
         )
-    write_model(output, trained.model)
-    result = {"student": str(output), **training.summary(trained), "test_accuracy": training.accuracy(pupil, data)}
-    print_document(make_document("distill", result, seed=seed), as_json, tables.distill_tables)

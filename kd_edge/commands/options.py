@@ -2,16 +2,21 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from kd_edge.config import MAX_SEED
+from kd_edge.errors import ConfigError
 from kd_edge.quiet import load_tensorflow
 
 if TYPE_CHECKING:
     from kd_edge.graph import Graph
+
+SEED = click.IntRange(0, MAX_SEED)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,7 +28,7 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--seed`."""
-    return click.option("--seed", default=0, show_default=True, help="Makes the result repeatable.")(command)
+    return click.option("--seed", type=SEED, default=0, show_default=True, help="Makes the result repeatable.")(command)
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,6 +44,23 @@ def normalize_option(command: Callable[..., Any]) -> Callable[..., Any]:
         default=None,
         help="Scale --data by mean and deviation of its training samples.  [default: integers and 'watch']",
     )(command)
+
+
+def refuse_given(names: Iterable[str], expected: str) -> None:
+    """Refuse options of the running command that were given and would be ignored.
+
+    Args:
+        names: Their parameters.
+        expected: What they have no meaning without.
+
+    Raises:
+        ConfigError: One was given.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"bad {option}: expected it with {expected}, received none; leave it out")
 
 
 def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:

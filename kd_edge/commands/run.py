@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from kd_edge.commands.options import json_option, print_document
+from kd_edge.commands.options import SEED, json_option, print_document
 from kd_edge.quiet import load_tensorflow
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
-@click.option("--seed", type=int, help="Replaces the seed of the configuration.")
+@click.option("--seed", type=SEED, help="Replaces the seed of the configuration.")
 @json_option
 def run(config: Path, output: Path | None, seed: int | None, as_json: bool) -> None:
     """Do the whole job that the TOML file CONFIG asks for; an interrupted run resumes."""

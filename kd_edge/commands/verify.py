@@ -1,5 +1,6 @@
 """The command `kd-edge verify`."""
 
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kd_edge.commands.options import data_option, json_option, print_document, seed_option, with_budget
+from kd_edge.commands.options import data_option, json_option, print_document, refuse_given, seed_option, with_budget
 from kd_edge.document import make_document
+from kd_edge.errors import ConfigError
 from kd_edge.quiet import load_tensorflow
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ def verify(
     from kd_edge.data import load_data
     from tflite_bench.model import read_model
 
+    if student is None:
+        refuse_given(("max_accuracy_loss",), "--student")
+    if not math.isfinite(max_accuracy_loss):
+        raise ConfigError(f"bad --max-accuracy-loss: expected a share such as 0.02, received {max_accuracy_loss}")
     read_model(model)
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()

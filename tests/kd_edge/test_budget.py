@@ -26,7 +26,7 @@ def test_a_duration_is_read_in_milliseconds(text, duration):
     assert parse_ms(text) == pytest.approx(duration)
 
 
-@pytest.mark.parametrize("text", ["15", "ms", "-1ms", "0ms", -2.0])
+@pytest.mark.parametrize("text", ["15", "ms", "-1ms", "0ms", -2.0, float("nan"), float("inf")])
 def test_a_bad_duration_says_what_was_expected(text):
     with pytest.raises(ConfigError, match="expected a time such as"):
         parse_ms(text)
@@ -48,3 +48,5 @@ def test_a_budget_beyond_the_board_is_refused():
 def test_a_negative_limit_is_refused():
     with pytest.raises(ConfigError, match="expected flash_bytes > 0, received -1"):
         Budget(-1, 100)
+    with pytest.raises(ConfigError, match="expected latency_ms > 0, received nan"):
+        Budget(100, 100, float("nan"))

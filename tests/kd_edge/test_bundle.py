@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import keras
@@ -18,8 +18,8 @@ from kd_edge.cli import main
 from kd_edge.config import BudgetConfig, DataConfig, RunConfig, load_config
 from kd_edge.conversion import convert
 from kd_edge.data import load_data
-from kd_edge.devices import load_device
-from kd_edge.errors import DataError, ModelError
+from kd_edge.devices import load_device, to_toml
+from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.noise import quantize
 from kd_edge.sources import resolver_method
 from kd_edge.space import StudentSpace
@@ -256,3 +256,62 @@ def test_a_failed_check_is_in_the_manifest(finished, tmp_path):
     assert (written.passed, written.failed_checks) == (False, ("ram_bytes",))
     assert CliRunner().invoke(main, ["bundle", str(copy)]).exit_code == 1
     assert json.loads((copy / "bundle" / "manifest.json").read_text())["failed_checks"] == ["ram_bytes"]
+
+
+def changed(finished, folder, change):
+    """Return a copy of the run after `change` was called with its results and its configuration."""
+    shutil.copytree(finished.folder, folder, ignore=shutil.ignore_patterns("bundle"))
+    results, config = (json.loads((folder / name).read_text()) for name in ("results.json", "config.json"))
+    change(results["result"], config)
+    (folder / "results.json").write_text(json.dumps(results))
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_limit_of_the_latency_that_could_not_be_checked_is_no_pass(finished, tmp_path):
+    def change(result, config):
+        result["verify"]["passed"] = False
+        result["verify"]["gates"]["latency_ms"] = {"passed": None, "measured": None, "limit": 15.0}
+
+    copy = changed(finished, tmp_path / "copy", change)
+    done = CliRunner().invoke(main, ["bundle", str(copy)])
+    assert done.exit_code == 1
+    assert "NOT PROVEN: latency_ms, accuracy_loss not checked" in done.stdout
+    assert "failed checks" not in done.stdout
+    manifest = json.loads((copy / "bundle" / "manifest.json").read_text())
+    assert (manifest["passed"], manifest["failed_checks"]) == (False, [])
+    assert manifest["open_checks"] == ["latency_ms", "accuracy_loss"]
+
+
+def test_an_arena_that_was_not_searched_for_is_not_said_to_be_the_smallest(finished, tmp_path):
+    copy = changed(
+        finished, tmp_path / "copy", lambda result, _: result["verify"]["measured"].update(arena_minimum_bytes=None)
+    )
+    arena_bytes = finished.result["verify"]["measured"]["arena_bytes"]
+    source = write_bundle(copy).arena_source
+    assert source.startswith(f"{arena_bytes:,} B is what TFLM's arena held after the model ran on a 64-bit PC; ")
+
+
+def test_a_device_from_a_file_comes_with_the_bundle_and_is_what_its_configuration_asks_for(finished, tmp_path):
+    profile = tmp_path / "own.toml"
+    profile.write_text(to_toml(replace(load_device("nucleo-l4r5zi"), name="own", title="A board of my own")))
+    copy = changed(finished, tmp_path / "copy", lambda _, config: config["budget"].update(device=str(profile)))
+    written = write_bundle(copy)
+    assert load_config(written.folder / "config.toml").budget.device == "device/own.toml"
+    assert load_device(written.folder / "device" / "own.toml").title == "A board of my own"
+    content = profile.read_bytes()
+    known = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+    assert written.files["device/own.toml"] == known
+    profile.unlink()
+    with pytest.raises(ConfigError, match=r"own\.toml: expected the run's device, found nothing there"):
+        write_bundle(copy)
+
+
+def test_the_manifest_has_the_hashes_of_the_samples_and_the_teacher_that_the_configuration_names(finished, tmp_path):
+    teacher = tmp_path / "teacher.keras"
+    teacher.write_bytes(b"weights")
+    copy = changed(finished, tmp_path / "copy", lambda _, config: config["teacher"].update(path=str(teacher)))
+    manifest = json.loads((write_bundle(copy).folder / "manifest.json").read_text())
+    samples = finished.folder / "data.npz"
+    hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (samples, teacher)}
+    assert {name: file["sha256"] for name, file in manifest["inputs"].items()} == hashes

@@ -246,6 +246,25 @@ def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_to
         assert f"bad value for key '{key}': expected more than 0" in message
     message = fails("distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--epochs", 0)
     assert "bad value for key 'epochs': expected more than 0" in message
+    message = fails("convert", student, "--data", waves_npz, "--max-int8-loss", "nan")
+    assert "bad value for key 'max_int8_loss': expected 0 or more, a finite number, received nan" in message
+    arguments = ("--data", waves_npz, "--device", "host", "--student", student)
+    message = fails("verify", MODEL, *arguments, "--max-accuracy-loss", "nan")
+    assert "bad --max-accuracy-loss: expected a share such as 0.02, received nan" in message
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_numpy_refuses_is_refused_by_every_command(files, waves_npz, tmp_path, seed):
+    student, data, device = files / "student.keras", ("--data", waves_npz), ("--device", "host")
+    (tmp_path / "run.toml").write_text(f"[data]\nsource = '{waves_npz}'\n[budget]\ndevice = 'host'\n")
+    for arguments in (
+        ("convert", student, *data), ("verify", MODEL, *data, *device), ("run", tmp_path / "run.toml"),
+        ("design", files / "teacher.keras", *data, *device),
+        ("distill", "--teacher", student, "--student", student, *data),
+    ):  # fmt: skip
+        result = call(*arguments, "--seed", seed)
+        assert result.exit_code == 2
+        assert f"{seed} is not in the range 0<=x<=4294967295" in result.stderr
 
 
 def test_a_fine_tuning_that_would_be_ignored_is_refused(files, waves_npz, tmp_path):
@@ -259,6 +278,18 @@ def test_a_fine_tuning_that_would_be_ignored_is_refused(files, waves_npz, tmp_pa
     assert "'qat_epochs': expected more than 0" in fails("convert", student, *data, "--qat-epochs", 0)
     assert "found nothing at" in fails("convert", student, *data, "--teacher", teacher)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_that_would_be_ignored_without_samples_or_a_student_are_refused(files, waves_npz):
+    student = files / "student.keras"
+    for option, value in (
+        ("--calibration", "random"), ("--calibration-samples", 300), ("--qat-epochs", 5), ("--max-int8-loss", 0.005),
+    ):  # fmt: skip
+        message = fails("convert", student, "--quantize", "float16", option, value)
+        assert f"bad {option}: expected it with --data, received none; leave it out" in message
+    message = fails("verify", MODEL, "--data", waves_npz, "--device", "host", "--max-accuracy-loss", 0.02)
+    assert "bad --max-accuracy-loss: expected it with --student, received none; leave it out" in message
+    assert not (files / "student.tflite").exists()
 
 
 def test_a_loss_that_is_borne_is_not_tuned_away(files, waves_npz, tmp_path):

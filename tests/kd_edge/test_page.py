@@ -129,6 +129,18 @@ def test_what_failed_is_said_first_and_the_figures_are_those_of_the_results(fini
     assert re.search(r"Seed 3\. Model 0{64}", text)
 
 
+def test_a_limit_that_could_not_be_checked_is_neither_passed_nor_failed(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text())
+    gates = results["result"]["verify"]["gates"]
+    gates["ram_bytes"] |= {"passed": True, "limit": 64_000}
+    gates["latency_ms"] |= {"passed": None, "measured": None}
+    write_json(folder / "results.json", results)
+    text = write_page(folder).read_text()
+    assert '<span class="badge none">not proven</span>' in text
+    assert "<p>The model fits the flash and the RAM and the runtimes agree; not checked: latency_ms.</p>" in text
+
+
 def test_the_command_writes_the_page_again(finished, page, check_document):
     (finished / "report.html").unlink()
     done = CliRunner().invoke(main, ["report", str(finished), "--json"])

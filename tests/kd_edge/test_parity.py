@@ -1,5 +1,6 @@
 """Runtimes against each other op by op, and the noise of quantization."""
 
+import sys
 from pathlib import Path
 
 import keras
@@ -75,6 +76,22 @@ def test_outputs_that_part_where_no_op_does_name_none(content, steps):
     parity = compare(content, np.zeros_like(steps), outputs, wrong)
     assert (parity.verdict, parity.num_diverged, parity.max_difference) == ("diverged", 1, 9)
     assert parity.first_divergence is None
+
+
+def test_no_number_against_a_number_has_diverged_and_against_no_number_is_equal():
+    content = convert(keras.Sequential([keras.Input((16,)), keras.layers.Dense(5)]), quantize="none")
+    outputs = litert.run_outputs(content, SAMPLES)
+    for value in (np.nan, np.inf, -np.inf):
+        wrong = outputs.copy()
+        wrong[7, 2] = value
+        for one, other in ((outputs, wrong), (wrong, outputs)):
+            parity = compare(content, SAMPLES, one, other)
+            assert (parity.verdict, parity.num_identical, parity.num_diverged) == ("diverged", 39, 1)
+            assert parity.max_difference == sys.float_info.max
+        assert compare(content, SAMPLES, wrong, wrong).verdict == "bit-exact"
+        least = wrong.copy()
+        least[3, 1] += 1e-5 * np.abs(outputs).max() / 2
+        assert compare(content, SAMPLES, wrong, least).verdict == "within 1 LSB"
 
 
 def test_the_noise_of_the_last_op_is_that_of_the_outputs(student, content, steps):

@@ -21,7 +21,7 @@ from kd_edge.config import (
     load_config,
 )
 from kd_edge.data import load_data
-from kd_edge.devices import load_device
+from kd_edge.devices import load_device, to_toml
 from kd_edge.document import make_document
 from kd_edge.errors import BudgetError, ConfigError, ModelError
 from kd_edge.heritage import inherit
@@ -143,6 +143,51 @@ def test_a_change_repeats_its_stage_and_what_follows_only(finished, tmp_path):
     assert repeated == ["convert", "verify", "bench"]
 
 
+class StartedError(Exception):
+    """The name of the first stage that a run does anew."""
+
+
+def first_repeated(config, folder, *, but=()):
+    """Return the first stage that a run does anew, beside those in `but`; it ends there."""
+
+    def progress(stage, done, message=""):
+        if done == 0.0 and stage not in but:
+            raise StartedError(stage)
+
+    with pytest.raises(StartedError) as caught:
+        run(config, folder, progress=progress)
+    return str(caught.value)
+
+
+def test_a_device_that_was_calibrated_anew_under_its_name_is_searched_for_anew(finished, tmp_path, monkeypatch):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    board = load_device("nucleo-l4r5zi")
+    monkeypatch.setenv("KD_EDGE_DEVICES", str(tmp_path))
+    (tmp_path / "nucleo-l4r5zi.toml").write_text(to_toml(replace(board, clock_mhz=2 * board.clock_mhz)))
+    assert first_repeated(finished.config, folder) == "design"
+
+
+def test_a_teacher_that_was_trained_anew_under_its_path_is_read_anew(finished, tmp_path):
+    path = Path(shutil.copy(finished.folder / "teacher.keras", tmp_path))
+    config = replace(finished.config, teacher=TeacherConfig(path=str(path)))
+    assert first_repeated(config, tmp_path / "run", but=("data", "teacher")) == "design"
+    assert first_repeated(config, tmp_path / "run") == "design"
+    teacher = keras.models.load_model(path, compile=False)
+    teacher.set_weights([2 * weights for weights in teacher.get_weights()])
+    teacher.save(path)
+    assert first_repeated(config, tmp_path / "run") == "teacher"
+
+
+def test_classes_that_were_named_anew_are_read_anew(finished, waves_npz, tmp_path):
+    source, arrays = tmp_path / "waves.npz", dict(np.load(waves_npz))
+    config = replace(finished.config, data=DataConfig(str(source)))
+    np.savez(source, **arrays)
+    assert first_repeated(config, tmp_path / "run", but=("data",)) == "teacher"
+    assert first_repeated(config, tmp_path / "run") == "teacher"
+    np.savez(source, **arrays | {"class_names": arrays["class_names"][::-1]})
+    assert first_repeated(config, tmp_path / "run") == "data"
+
+
 def test_the_written_results_follow_the_schema_and_name_the_origin_of_every_figure(finished, check_document):
     document = write_run(finished)
     assert json.loads((finished.folder / "results.json").read_text()) == document
@@ -255,6 +300,8 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
         ("[data]\nsource='watch'\n[budget]\ndevise='host'", "unknown key 'devise' .* did you mean 'device'"),
         ("[data]\nsource='watch'\n[budgets]\ndevice='host'", "unknown key 'budgets' .* did you mean 'budget'"),
         ("[data]\nsource='watch'", "missing key 'budget'"),
+        ("seed=-1\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295, received -1"),
+        ("seed=4294967296\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nepochs=0", "key 'epochs': expected more than 0"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\ntrainee='me'", "key 'trainee': expected"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent_loss_weight=2", "expected 0 to 1"),
@@ -275,6 +322,27 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
 def test_a_bad_configuration_names_the_key(tmp_path, text, message):
     path = tmp_path / "bad.toml"
     path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-0.5"])
+@pytest.mark.parametrize(
+    ("table", "key", "least"),
+    [
+        ("teacher", "learning_rate", "more than 0"),
+        ("design", "teacher_ratio", "more than 0"),
+        ("distill", "temperature", "more than 0"),
+        ("distill", "learning_rate", "more than 0"),
+        ("distill", "student_loss_weight", "0 or more"),
+        ("distill", "trainee_loss_weight", "0 or more"),
+        ("convert", "max_int8_loss", "0 or more"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused(tmp_path, table, key, least, value):
+    path = tmp_path / "bad.toml"
+    path.write_text(f"[data]\nsource='watch'\n[budget]\ndevice='host'\n[{table}]\n{key}={value}")
+    message = f"bad value for key '{key}': expected {least}, a finite number, received {value}"
     with pytest.raises(ConfigError, match=message):
         load_config(path)
 

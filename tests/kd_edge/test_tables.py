@@ -1,5 +1,7 @@
 """What the commands print."""
 
+import sys
+
 import pytest
 
 from kd_edge.tables import _op_table, figure, halting_lines, parity_lines
@@ -69,3 +71,7 @@ def test_the_time_beside_the_ops_has_a_row_so_that_the_rows_add_up():
     assert list(table.columns[5].cells) == ["80.0%", "20.0%", ""]
     without = _op_table({"ops": [op], "macs": 10, "latency_ms": 1.0})
     assert list(without.columns[1].cells) == ["CONV_2D", "all"]
+
+
+def test_how_far_a_number_is_from_none_does_not_fill_the_table():
+    assert figure(sys.float_info.max) == "1.798e+308"

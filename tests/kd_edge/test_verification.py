@@ -124,6 +124,25 @@ def test_a_file_that_tflm_refuses_fails_on_a_microcontroller_only():
         assert "float activations and int8 weights" in result.unavailable_reason["parity"]
 
 
+@pytest.mark.parametrize("runtime", ["adb benchmark_model", "ssh benchmark_model", "leip", "x-cube-ai 8", "hale"])
+def test_an_operator_that_tflm_lacks_fails_no_file_where_another_runtime_works(runtime):
+    content = (FILES / "atan2.tflite").read_bytes()
+    result = verify(content, random_data(4, 4), device=replace(BOARD, runtime=runtime), budget=ROOMY)
+    assert [name for name, gate in result.gates.items() if gate.passed is False] == []
+    assert asdict(result.gates["tflm_missing_ops"]) == {"passed": None, "measured": 1, "limit": None}
+    assert "ram_bytes" not in result.unavailable_reason
+
+
+def test_the_arena_that_tflm_needs_is_an_estimate_where_another_runtime_works(content, data, checked):
+    board = load_device("nucleo-l4r5zi-cube-ai")
+    result = verify(content, data, device=board, budget=Budget(64_000, 1000))
+    reason = "x-cube-ai 8 on nucleo-l4r5zi-cube-ai plans memory itself; TFLM's arena is an estimate"
+    assert result.unavailable_reason["ram_bytes"] == reason
+    assert [name for name, gate in result.gates.items() if gate.passed is False] == ["ram_bytes"]
+    assert f"RAM: {reason}" in list(verify_tables({**asdict(result), "device": "b", "budget": asdict(ROOMY)}))
+    assert "ram_bytes" not in checked.unavailable_reason
+
+
 def test_the_verdict_says_only_what_was_checked_and_names_the_rest(checked):
     refused = verify(
         (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24), device=load_device("pixel-3a"), budget=ROOMY

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from kd_edge.devices import load_device
+from kd_edge.devices import load_device, to_toml
+from kd_edge.errors import KdEdgeError
 from kd_edge.latency import latency_ms, work_of
 from kd_edge.lowering import lower
 from kd_edge.own_work import GROUPED, grouped_work, own_kind, steps_of
@@ -205,6 +206,16 @@ def test_calibrate_writes_a_profile_of_real_measurements(tmp_path: Path, monkeyp
     assert len(json.loads(result.stdout)["result"]["networks"]) == 3
     device = load_device(profile)
     assert latency_ms(lower(few("int8")[0][1]), device).ms > 0
+
+
+@pytest.mark.parametrize("name", ["Here_Pi", "my pi", "-here", ".here"])
+def test_a_profile_that_kd_edge_would_not_load_is_refused_before_the_first_network(tmp_path: Path, name: str) -> None:
+    result = CliRunner().invoke(main, ["calibrate", "--", str(tmp_path / f"{name}.toml")])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"expected small letters, digits and '._-' before .toml, received '{name}'" in result.stderr
+    (tmp_path / f"{name}.toml").write_text(to_toml(load_device("host")))
+    with pytest.raises(KdEdgeError, match="bad device name"):
+        load_device(tmp_path / f"{name}.toml")
 
 
 def test_a_profile_that_is_no_toml_file_is_refused_before_anything_is_measured(tmp_path: Path) -> None:

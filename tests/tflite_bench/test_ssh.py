@@ -245,3 +245,13 @@ def test_devices_names_the_hosts_of_the_configuration_and_contacts_none(
     assert found.detail.endswith("; not contacted, from ~/.ssh/config: ssh:pi, ssh:cam")
     (tmp_path / ".ssh" / "config").unlink()
     assert list_hosts() == ()
+
+
+def test_a_user_without_a_home_knows_no_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)  # as in a container that is run as some number
+    with pytest.raises(RuntimeError, match="home directory"):
+        Path.home()
+    assert list_hosts() == ()
+    (found,) = (device for device in list_devices() if device.on.startswith("ssh"))
+    assert found.ready
