@@ -168,6 +168,11 @@ class DeviceProfile:
             _check_kinds(name, getattr(self, name))
             _check_costs(name, getattr(self, name))
 
+    @property
+    def runs_tflm(self) -> bool:
+        """Whether its runtime is TFLM."""
+        return self.runtime.startswith("tflm")
+
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
             raise ConfigError(f"bad value for key {name!r}: expected {expected}, received {getattr(self, name)!r}")

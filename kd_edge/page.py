@@ -229,7 +229,8 @@ def _bytes(size: int | None) -> str:
 def _latency(cost: Mapping[str, Any]) -> str:
     if cost["latency_ms"] is None:
         return "unknown"
-    return f"{cost['latency_ms']:.2f} ms ({cost['latency_low_ms']:.2f} to {cost['latency_high_ms']:.2f} ms)"
+    ms, low, high = (tables.short_ms(cost[f"latency{end}_ms"]) for end in ("", "_low", "_high"))
+    return f"{ms} ms ({low} to {high} ms)"
 
 
 def _percent(value: float | None) -> str:

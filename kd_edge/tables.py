@@ -125,13 +125,14 @@ def cost_tables(result: Result) -> Iterator[Table | str]:
     yield _op_table(result)
     yield _limit_table(result)
     yield from _untimed_lines(result, result)
-    runtime = result["runtime_flash"]
-    yield (
-        f"besides, the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B of flash "
-        f"({runtime['source']})"
-    )
+    if runtime := result["runtime_flash"]:
+        yield (
+            f"besides, the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B of "
+            f"flash ({runtime['source']})"
+        )
 
 
+_SMALL_MS = 0.1
 # Of a latency; below it a difference is one of rounding.
 _LEAST_SHARE = 1e-6
 
@@ -382,13 +383,21 @@ def _estimate_lines(verify: Result) -> Iterator[str]:
 
 
 def _milliseconds(latency_ms: float | None) -> str:
-    return "unknown" if latency_ms is None else f"{latency_ms:.3f} ms"
+    if latency_ms is None:
+        return "unknown"
+    return f"{latency_ms:.3f} ms" if latency_ms >= _SMALL_MS else f"{latency_ms:.5f} ms"
 
 
 def _interval(cost: Result) -> str:
     if cost["latency_ms"] is None:
         return "unknown"
-    return f"{cost['latency_ms']:.2f} ms ({cost['latency_low_ms']:.2f} to {cost['latency_high_ms']:.2f})"
+    ms, low, high = (short_ms(cost[f"latency{end}_ms"]) for end in ("", "_low", "_high"))
+    return f"{ms} ms ({low} to {high})"
+
+
+def short_ms(latency_ms: float) -> str:
+    """Return milliseconds as text; a phone's or a PC's are so few that decimals would say nothing."""
+    return f"{latency_ms:.2f}" if latency_ms >= 1 else f"{latency_ms:.3g}"
 
 
 def _size(size: int) -> str:

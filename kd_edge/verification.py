@@ -134,8 +134,7 @@ def verify(
     names = names_of(student)
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
     outputs, micro = _run_both(model, info, samples, names)
-    runs_tflm = device.runtime.startswith("tflm")
-    reasons = _estimates(device, micro, runs_tflm) | micro.unavailable_reason
+    reasons = _estimates(device, micro) | micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
     accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
     parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names)
@@ -152,7 +151,7 @@ def verify(
         accuracy_loss=accuracy.loss,
         max_accuracy_loss=max_accuracy_loss,
         parity=parity,
-        runs_tflm=runs_tflm,
+        runs_tflm=device.runs_tflm,
     )
     return Verification(
         passed=all_passed(gates),
@@ -204,10 +203,10 @@ def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: Layer
         raise ModelError(f"cannot verify: the file has custom operators, {listed}; LiteRT says: {error}") from error
 
 
-def _estimates(device: DeviceProfile, micro: Micro, runs_tflm: bool) -> dict[str, str]:
+def _estimates(device: DeviceProfile, micro: Micro) -> dict[str, str]:
     """Return why figures of the device are estimates, by their names."""
     reasons = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
-    if not runs_tflm and micro.outputs is not None:
+    if not device.runs_tflm and micro.outputs is not None:
         reasons["ram_bytes"] = f"{device.runtime} on {device.name} plans memory itself; TFLM's arena is an estimate"
     return reasons
 

@@ -31,6 +31,8 @@ def cost(model: Path, device: "DeviceProfile", budget: "Budget", as_json: bool) 
     graph = load_graph(model)
     cost_model = CostModel(device)
     estimate, unknown = cost_model.estimate_known(graph)
+    if not device.runs_tflm:
+        unknown = {**unknown, "runtime_flash": f"known of TFLM alone, and {device.name} has {device.runtime}"}
     file_bytes = model.stat().st_size if model.suffix != ".keras" else None
     known = estimate if file_bytes is None else replace(estimate, flash_bytes=file_bytes)
     result = {
@@ -42,7 +44,7 @@ def cost(model: Path, device: "DeviceProfile", budget: "Budget", as_json: bool) 
         "measured": {"flash_bytes": file_bytes},
         "fits": known.fits(budget),
         "excess": known.excess(budget),
-        "runtime_flash": asdict(runtime_flash(op.kind for op in graph.ops)),
+        "runtime_flash": asdict(runtime_flash(op.kind for op in graph.ops)) if device.runs_tflm else None,
         "ops": [asdict(op) for op in cost_model.per_op(graph)],
         "timeline": [asdict(step) for step in cost_model.timeline(graph)],
     }

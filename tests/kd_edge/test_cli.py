@@ -99,6 +99,16 @@ def test_the_cost_of_a_file_is_shown_op_by_op_and_in_total(check_document):
     assert cost["measured"]["flash_bytes"] == MODEL.stat().st_size
 
 
+def test_the_code_of_a_runtime_is_known_of_tflm_alone(check_document):
+    document = json.loads(call("cost", MODEL, "--device", "pixel-3a", "--json").stdout)
+    check_document(document)
+    assert document["result"]["runtime_flash"] is None
+    assert "known of TFLM alone" in document["result"]["unavailable_reason"]["runtime_flash"]
+    command = ("cost", MODEL, "--device")
+    assert "the runtime and its kernels take" not in call(*command, "pixel-3a").stdout
+    assert "the runtime and its kernels take" in call(*command, "nucleo-l4r5zi").stdout
+
+
 def test_a_model_that_does_not_fit_ends_with_1_and_says_by_how_much():
     result = call("cost", MODEL, "--device", "nucleo-l4r5zi", "--flash", "2k", "--latency", "1us")
     assert result.exit_code == 1

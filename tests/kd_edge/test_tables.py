@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from kd_edge.tables import _op_table, figure, halting_lines, parity_lines
+from kd_edge.tables import _op_table, figure, halting_lines, parity_lines, short_ms
 
 STAYED = {
     "guide": "teacher",
@@ -75,3 +75,8 @@ def test_the_time_beside_the_ops_has_a_row_so_that_the_rows_add_up():
 
 def test_how_far_a_number_is_from_none_does_not_fill_the_table():
     assert figure(sys.float_info.max) == "1.798e+308"
+
+
+@pytest.mark.parametrize(("latency_ms", "text"), [(12.345, "12.35"), (0.19834, "0.198"), (0.000912, "0.000912")])
+def test_the_time_of_a_phone_has_as_many_figures_as_that_of_a_board(latency_ms, text):
+    assert short_ms(latency_ms) == text
