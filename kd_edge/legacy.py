@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras.distillation import LogitsDistillation
 
+from kd_edge.calls import calls_of
 from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
 from kd_edge.logits import ends_in_softmax, to_logits
@@ -82,16 +83,16 @@ def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | N
             f"cannot copy {model.name!r} to tf_keras: expected a functional or sequential model with one input and "
             "one output, built"
         )
-    copies: dict[int, Any] = {}
+    calls, copies = calls_of(model), {}
 
     def visit(value: Any) -> Any:
         layer, call, _ = value._keras_history
-        if id(layer) not in copies:
-            if call or len(layer._inbound_nodes) > 1:
+        if layer.name not in copies:
+            if len(calls[layer.name]) > 1:
                 raise ModelError(f"cannot copy layer {layer.name!r} to tf_keras: expected a layer that is called once")
-            sources = [visit(source) for source in layer._inbound_nodes[0].input_tensors]
-            copies[id(layer)] = (copy or copy_layer)(layer, sources)
-        return copies[id(layer)]
+            sources = [visit(source) for source in layer._inbound_nodes[call].input_tensors]
+            copies[layer.name] = (copy or copy_layer)(layer, sources)
+        return copies[layer.name]
 
     outputs = visit(model.outputs[0])
     return tf_keras.Model(visit(model.inputs[0]), outputs, name=model.name)

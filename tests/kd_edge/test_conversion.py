@@ -176,6 +176,13 @@ def test_samples_of_another_scale_than_in_training_are_warned_of():
     assert any("'norm'" in sentence for sentence in suspicions(model, [100 * SEQUENCES]))
 
 
+def test_samples_of_another_scale_are_warned_of_for_a_loaded_model_too(tmp_path):
+    trained_model().save(tmp_path / "trained.keras")
+    loaded = keras.models.load_model(tmp_path / "trained.keras")
+    assert suspicions(loaded, [SEQUENCES]) == []
+    assert any("'norm'" in sentence for sentence in suspicions(loaded, [100 * SEQUENCES]))
+
+
 def test_samples_that_cause_constant_activations_are_warned_of():
     dense = keras.layers.Dense(3, bias_initializer="ones", name="first")
     model = sequence_model(dense, keras.layers.ReLU())

@@ -146,6 +146,32 @@ def test_layers_that_tfmot_does_not_know_become_int8_too(data):
     assert tflm.missing_ops(read_model(tuned.content)) == ()
 
 
+def loaded_and_cut(path):
+    """A sequential model read from a file, and a model that ends within one whose layer goes on elsewhere."""
+    layers = [keras.layers.Conv2D(6, 3, name="conv"), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+    layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4)]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    model(np.random.default_rng(1).normal(size=(8, 8, 8, 3)), training=True)
+    model.save(path)
+    loaded = keras.models.load_model(path)
+    keras.layers.ReLU()(loaded.get_layer("conv").output)
+    assert len(loaded.get_layer("conv")._inbound_nodes) > 1
+    yield loaded
+    image = keras.Input((8, 8, 3))
+    yield keras.Model(image, loaded(image)).layers[1]
+
+
+def test_calls_of_a_layer_outside_of_the_model_do_not_count(data, tmp_path):
+    samples = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
+    images = replace(data, x_train=samples, y_train=data.y_train[:64])
+    for model in loaded_and_cut(tmp_path / "model.keras"):
+        tuned = fine_tune(model, images, FineTuning(epochs=1))
+        # The batch normalization is a part of the convolution: that has no other follower here.
+        kinds = [op.name for op in read_model(tuned.content).ops]
+        assert kinds == ["CONV_2D", "MEAN", "FULLY_CONNECTED"]
+        assert compress(model, images, FineTuning(epochs=1), how="prune").count_params() == model.count_params()
+
+
 def test_the_old_keras_does_not_replace_the_new_one():
     load_optimization()
     assert "TF_USE_LEGACY_KERAS" not in os.environ
