@@ -78,7 +78,7 @@ def convert(
         with quiet():
             return _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
     except Exception as error:
-        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {_reason(error, model)}") from error
+        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason_of(error, model)}") from error
 
 
 def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
@@ -153,14 +153,21 @@ def _check_no_loop(model: keras.Model, clone: keras.Model) -> None:
             )
 
 
-def _reason(error: Exception, model: keras.Model) -> str:
+def reason_of(error: Exception, model: keras.Model, *, operations: Mapping[str, str] | None = None) -> str:
+    """Return why TensorFlow could not convert a model, in one line with the layers that it failed at.
+
+    Args:
+        error: TensorFlow's.
+        model: The model, or the one whose copy it was.
+        operations: One name per kind of operation in the graph, for a copy in tf_keras: there the error has none.
+    """
     text = str(error).strip()
     ops = sorted(set(_NO_TFLITE_OP.findall(text)))
     if not ops:
         return text.splitlines()[0] if text else type(error).__name__
-    paths = (re.search(rf'fused\["{op}:", "([^"@]+)', text) for op in ops)
-    layers = [layer_in(path[1], names_of(model)) if path else None for path in paths]
-    made = ", ".join(f"{op} (layer {layer!r})" for op, layer in zip(ops, layers, strict=True))
+    known = {**(operations or {}), **dict(reversed(re.findall(r'fused\["(\w+):", "([^"@]+)', text)))}
+    layers = [layer_in(known.get(op, ""), names_of(model)) for op in ops]
+    made = ", ".join(f"{op} (layer {layer!r})" if layer else op for op, layer in zip(ops, layers, strict=True))
     return f"TFLite has no operator for {made}; replace the layer by one that is made of TFLite's operators"
 
 

@@ -91,11 +91,21 @@ def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | N
             if len(calls[layer.name]) > 1:
                 raise ModelError(f"cannot copy layer {layer.name!r} to tf_keras: expected a layer that is called once")
             sources = [visit(source) for source in layer._inbound_nodes[call].input_tensors]
-            copies[layer.name] = (copy or copy_layer)(layer, sources)
+            copies[layer.name] = _copied(copy or copy_layer, layer, sources)
         return copies[layer.name]
 
     outputs = visit(model.outputs[0])
     return tf_keras.Model(visit(model.inputs[0]), outputs, name=model.name)
+
+
+def _copied(copy: Callable[[Any, list[Any]], Any], layer: Any, sources: list[Any]) -> Any:
+    try:
+        return copy(layer, sources)
+    except ModelError:
+        raise
+    except (TypeError, ValueError) as error:
+        reason = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
+        raise ModelError(f"cannot copy layer {layer.name!r} ({type(layer).__name__}) to tf_keras: {reason}") from error
 
 
 def output_shapes(model: keras.Model) -> list[tuple[int, ...]]:
@@ -127,7 +137,8 @@ def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
         changes: Arguments of the layer that are other ones in the copy.
 
     Raises:
-        ModelError: The layer or its activation has no counterpart in tf_keras.
+        ModelError: The layer has no counterpart in tf_keras.
+        TypeError, ValueError: tf_keras does not know an argument or the layer's activation.
     """
     import tf_keras
 
@@ -141,11 +152,7 @@ def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
     config = {key: value for key, value in layer.get_config().items() if key in known and not _LEFT_OUT.fullmatch(key)}
     if odd := [key for key, value in config.items() if isinstance(value, dict)]:
         raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: expected a plain value of {odd[0]}")
-    try:
-        copy = counterpart.from_config({"name": layer.name, **config, **changes})
-    except TypeError as error:
-        reason = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
-        raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: {reason}") from error
+    copy = counterpart.from_config({"name": layer.name, **config, **changes})
     result = copy(sources[0] if len(sources) == 1 else sources)
     copy.set_weights(layer.get_weights())
     return result

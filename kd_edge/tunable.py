@@ -56,7 +56,9 @@ def _copy(directly_before: dict[str, Any], layer: Any, sources: list[Any]) -> An
 
 
 def _is_along_channels(layer: Any) -> bool:
-    return type(layer).__name__ == "Rescaling" or layer.axis in (-1, len(layer.output.shape) - 1)
+    if type(layer).__name__ == "Rescaling":
+        return all(np.size(value) in (1, *np.shape(value)[-1:]) for value in (layer.scale, layer.offset))
+    return layer.axis in (-1, len(layer.output.shape) - 1)
 
 
 def _absorbs(layer: Any) -> bool:
@@ -68,7 +70,8 @@ def _affine(layer: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the factors and summands per channel that a layer multiplies by and adds when it does not learn."""
     shape = layer.output.shape[-1:]
     if type(layer).__name__ == "Rescaling":
-        return np.broadcast_to(layer.scale, shape), np.broadcast_to(layer.offset, shape)
+        factors, summands = (np.broadcast_to(np.ravel(value), shape) for value in (layer.scale, layer.offset))
+        return factors, summands
     gamma = 1.0 if layer.gamma is None else np.asarray(layer.gamma)
     beta = 0.0 if layer.beta is None else np.asarray(layer.beta)
     factors = gamma / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)

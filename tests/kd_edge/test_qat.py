@@ -161,9 +161,7 @@ def loaded_and_cut(path):
     yield keras.Model(image, loaded(image)).layers[1]
 
 
-def test_calls_of_a_layer_outside_of_the_model_do_not_count(data, tmp_path):
-    samples = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
-    images = replace(data, x_train=samples, y_train=data.y_train[:64])
+def test_calls_of_a_layer_outside_of_the_model_do_not_count(images, tmp_path):
     for model in loaded_and_cut(tmp_path / "model.keras"):
         tuned = fine_tune(model, images, FineTuning(epochs=1))
         # The batch normalization is a part of the convolution: that has no other follower here.
@@ -258,6 +256,45 @@ def test_a_model_that_cannot_be_copied_is_named():
     hard = keras.layers.Activation("hard_silu", name="hard")(inputs)
     with pytest.raises(ModelError, match=r"'hard' .* to tf_keras: Unknown activation function 'hard_silu'"):
         to_tf_keras(keras.Model(inputs, hard))
+
+
+def imaging(*layers):
+    layers = [*layers, keras.layers.Flatten(), keras.layers.Dense(4)]
+    return keras.Sequential([keras.Input((8, 8, 3)), *layers], name="imaging")
+
+
+@pytest.fixture(scope="module")
+def images(data):
+    samples = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
+    return replace(data, x_train=samples, y_train=data.y_train[:64], x_val=samples, y_val=data.y_train[:64])
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (keras.layers.Conv2D(4, 3, activation="hard_tanh", name="odd"), "Unknown activation function 'hard_tanh'"),
+        (keras.layers.Activation("celu", name="odd"), "Unknown activation function 'celu'"),
+        (keras.layers.Rescaling(np.ones((8, 8, 1)), name="odd"), "expected a plain value of scale"),
+        (keras.layers.UpSampling2D(interpolation="bicubic", name="odd"), "no operator for ResizeBicubic"),
+    ],
+    ids=["of_a_convolution", "activation", "per_pixel", "no_op"],
+)
+def test_a_layer_that_cannot_be_tuned_is_named_and_leaves_the_plain_file(images, layer, said):
+    model = imaging(layer)
+    with pytest.raises(ModelError, match=said) as caught:
+        fine_tune(model, images)
+    assert "layer 'odd'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if "no operator" not in said:
+        made = convert_for(model, images, replace(AUTO, max_int8_loss=-1.0), metadata=False)
+        assert made.content == convert(model, images.x_train[:1])
+        assert made.warnings[-1] == str(caught.value)
+
+
+def test_a_rescaling_per_channel_may_be_written_as_an_image(images):
+    model = imaging(keras.layers.Rescaling(np.array([[[2.0, 1.0, 0.5]]]), np.array([1.0])))
+    load_optimization()
+    check_copy(to_tunable(model), model, images.x_train)
 
 
 @pytest.mark.parametrize("how", ["prune", "cluster"])
