@@ -16,6 +16,7 @@ from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelErro
 from kd_edge.origins import layer_in, names_of
 from kd_edge.quiet import quiet
 from kd_edge.ranges import suspicions
+from kd_edge.samples import choose_samples
 
 _NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _LOOPS = ("While", "StatelessWhile")
@@ -32,6 +33,7 @@ def convert(
     *,
     quantize: str = "int8",
     num_calibration_samples: int = 300,
+    calibration: str = "random",
     seed: int = 0,
 ) -> bytes:
     """Return a Keras model as the bytes of a `.tflite` file for one sample at a time.
@@ -46,11 +48,12 @@ def convert(
             several inputs a list or tuple of arrays in the order of `model.inputs`, or a dict of arrays by their names.
         quantize: `"int8"` (weights per channel, activations, input and output), `"int16x8"` (16-bit activations),
             `"float16"` (weights), `"dynamic"` (weights int8, arithmetic chosen at run time) or `"none"`.
-        num_calibration_samples: How many samples of `data` are drawn for calibration.
-        seed: Draws them.
+        num_calibration_samples: How many samples of `data` calibrate.
+        calibration: Which: `"random"` or `"first"`; see `choose_samples` for choices that need labels.
+        seed: Draws the random ones.
 
     Raises:
-        ConfigError: `quantize` is unknown.
+        ConfigError: `quantize` or `calibration` is unknown, or `num_calibration_samples` not positive.
         DataError: Samples are needed and missing, or do not have the model's input shape.
         ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message.
 
@@ -68,7 +71,9 @@ def convert(
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if calibrates:
-        samples = _calibration_samples(model, data, num_calibration_samples, seed)
+        arrays = _arrays(model, data)
+        chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
+        samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
         _check_no_loop(model, clone)
         for sentence in suspicions(model, samples):
             warnings.warn(sentence, CalibrationWarning, stacklevel=2)
@@ -184,10 +189,17 @@ def _in_order(content: bytearray, input_names: list[str]) -> bytes:
     return bytes(content)
 
 
-def _calibration_samples(model: keras.Model, data: Samples | None, count: int, seed: int) -> list[np.ndarray]:
+def _choose(num_samples: int, count: int, choice: str, seed: int) -> np.ndarray:
+    if choice == "balanced":
+        raise ConfigError("bad choice of calibration samples: expected one without labels, received 'balanced'")
+    return choose_samples(np.zeros(num_samples), num_samples=count, choice=choice, seed=seed)
+
+
+def _arrays(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
+    """Return the samples of each input."""
     if data is None:
         raise DataError("no calibration data: int8 and int16x8 need training samples; give them with --data or data=")
-    arrays = _arrays(model, data)
+    arrays = _one_per_input(model, data)
     for source, array in zip(model.inputs, arrays, strict=True):
         expected, received = tuple(source.shape[1:]), tuple(array.shape[1:])
         if received != expected:
@@ -199,11 +211,10 @@ def _calibration_samples(model: keras.Model, data: Samples | None, count: int, s
             raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
     if len(lengths := {len(array) for array in arrays}) > 1:
         raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(arrays[0]))[:count])
-    return [array[chosen].astype(source.dtype) for source, array in zip(model.inputs, arrays, strict=True)]
+    return arrays
 
 
-def _arrays(model: keras.Model, data: Samples) -> list[np.ndarray]:
+def _one_per_input(model: keras.Model, data: Samples) -> list[np.ndarray]:
     names = [source.name for source in model.inputs]
     if isinstance(data, Mapping):
         if set(data) != set(names):

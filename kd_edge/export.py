@@ -163,13 +163,15 @@ def _converted(
     student: keras.Model, samples: Dataset | Mapping[str, np.ndarray] | None, wanted: ConvertConfig, seed: int
 ) -> tuple[bytes, list[str]]:
     """Return the file of a student, and what its calibration warned of."""
-    count = wanted.num_calibration_samples
+    count, choice = wanted.num_calibration_samples, wanted.calibration
     if isinstance(samples, Dataset):
-        chosen = choose_samples(samples.y_train, num_samples=count, choice=wanted.calibration, seed=seed)
-        samples = samples.x_train[chosen]
+        chosen = choose_samples(samples.y_train, num_samples=count, choice=choice, seed=seed)
+        samples, choice = samples.x_train[chosen], "first"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CalibrationWarning)
-        content = convert(student, samples, quantize=wanted.quantize, num_calibration_samples=count, seed=seed)
+        content = convert(
+            student, samples, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
+        )
     return content, [str(said.message) for said in caught if issubclass(said.category, CalibrationWarning)]
 
 

@@ -61,6 +61,12 @@ def test_equal_input_gives_equal_bytes(model):
     assert convert(model, SAMPLES, seed=3) == convert(clone, SAMPLES, seed=3)
 
 
+def test_the_first_samples_calibrate_if_they_are_asked_for(model):
+    first = convert(model, SAMPLES, num_calibration_samples=5, calibration="first")
+    assert first == convert(model, SAMPLES[:5])
+    assert first != convert(model, SAMPLES, num_calibration_samples=5)
+
+
 def sequence_model(*layers):
     return keras.Sequential([keras.Input((8, 4)), *layers], name="sequence")
 
@@ -204,6 +210,11 @@ def test_what_cannot_be_converted_is_named(model):
         convert(model, np.zeros((0, 8, 8, 2)))
     with pytest.raises(DataError, match="received NaN or infinity"):
         convert(model, np.full((4, 8, 8, 2), np.nan))
+    for count in (0, -5):
+        with pytest.raises(ConfigError, match=f"number of calibration samples: expected 1 or more, received {count}"):
+            convert(model, SAMPLES, num_calibration_samples=count)
+    with pytest.raises(ConfigError, match="expected one without labels, received 'balanced'"):
+        convert(model, SAMPLES, calibration="balanced")
     dynamic = keras.Sequential([keras.Input((None, 4)), keras.layers.GlobalAveragePooling1D()])
     with pytest.raises(ModelError, match=r"expected a static input shape, received \(None, 4\)"):
         convert(dynamic, quantize="none")
