@@ -240,7 +240,7 @@ def _tuned(
 
 def _accuracy(content: bytes, data: Dataset) -> float:
     tensor = read_model(content).input_tensors[0]
-    outputs = litert.run_outputs(content, quantize(data.x_val, tensor), reference_kernels=True)
+    outputs, _ = litert.run_reference(content, quantize(data.x_val, tensor))
     return float(np.mean(outputs.argmax(axis=1) == data.y_val))
 
 

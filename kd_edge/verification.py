@@ -65,7 +65,8 @@ class Verification:
         noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
             changes the weights; empty without the float student.
         missing_ops: Operators of the file that TFLM lacks.
-        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch.
+        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch, and an operator
+            that LiteRT's reference kernels lack, so that its optimised ones were run.
         predicted: The cost model's figures for the device; without latencies where its profile has no costs of the
             numbers that the file computes in.
         predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
@@ -128,7 +129,7 @@ def verify(
     names = names_of(student)
     reasons: dict[str, str] = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
-    outputs, micro = _run_both(model, info, samples, names)
+    (outputs, lack), micro = _run_both(model, info, samples, names)
     reasons |= micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
     accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
@@ -156,7 +157,7 @@ def verify(
         parity=parity,
         noise=_noise(model, float_model, data, names),
         missing_ops=micro.missing_ops,
-        warnings=_warnings(info, names),
+        warnings=(*_warnings(info, names), *filter(None, [lack])),
         predicted=predicted,
         predicted_from=predicted_from,
         precision=precision,
@@ -181,15 +182,17 @@ def _check_signature(info: ModelInfo, data: Dataset) -> None:
         raise ModelError(f"cannot verify: the model has {classes} outputs, {data.name} has {data.num_classes} classes")
 
 
-def _run_both(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> tuple[np.ndarray, Micro]:
+def _run_both(
+    model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames
+) -> tuple[tuple[np.ndarray, str | None], Micro]:
     with ThreadPoolExecutor(1) as beside:
         other = beside.submit(run_micro, model, info, samples, names=names)
         return _run_litert(model, info, samples, names), other.result()
 
 
-def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> np.ndarray:
+def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> tuple[np.ndarray, str | None]:
     try:
-        return litert.run_outputs(model, samples, reference_kernels=True)
+        return litert.run_reference(model, samples)
     except RunnerError as error:
         custom = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.custom}
         if not custom:
