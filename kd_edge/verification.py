@@ -1,5 +1,6 @@
 """Checks a `.tflite` file in the real runtimes against its budget, its float student and what was predicted."""
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -177,9 +178,12 @@ def _check_signature(info: ModelInfo, data: Dataset) -> None:
     shape = info.tensors[info.inputs[0]].shape[1:]
     if shape != data.input_shape:
         raise ModelError(f"cannot verify: the model reads samples of shape {shape}, {data.name} has {data.input_shape}")
-    classes = info.tensors[info.outputs[0]].shape[-1]
-    if classes != data.num_classes:
-        raise ModelError(f"cannot verify: the model has {classes} outputs, {data.name} has {data.num_classes} classes")
+    shape = info.tensors[info.outputs[0]].shape
+    if math.prod(shape) != data.num_classes:
+        raise ModelError(
+            f"cannot verify: the model has {math.prod(shape)} outputs per sample (shape {shape}), {data.name} has "
+            f"{data.num_classes} classes"
+        )
 
 
 def _run_both(

@@ -273,8 +273,11 @@ def test_a_model_of_other_samples_or_classes_is_named(content, data, waves_npz):
     with pytest.raises(ModelError, match=r"the model reads samples of shape \(32, 3\), watch has \(128, 6\)"):
         verify(content, watch, device=BOARD, budget=ROOMY)
     other = keras.Sequential([keras.Input((32, 3)), keras.layers.Flatten(), keras.layers.Dense(9)])
-    with pytest.raises(ModelError, match="the model has 9 outputs, waves has 4 classes"):
+    with pytest.raises(ModelError, match=r"the model has 9 outputs per sample \(shape \(1, 9\)\), waves has 4 classes"):
         verify(convert(other, data.x_train), data, device=BOARD, budget=ROOMY)
+    per_step = keras.Sequential([keras.Input((32, 3)), keras.layers.AveragePooling1D(4), keras.layers.Dense(4)])
+    with pytest.raises(ModelError, match=r"has 32 outputs per sample \(shape \(1, 8, 4\)\), waves has 4 classes"):
+        verify(convert(per_step, data.x_train), data, device=BOARD, budget=ROOMY)
 
 
 def test_bytes_that_are_no_model_are_named(data):
