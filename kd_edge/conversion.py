@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
+from kd_edge.calls import calls_of
 from kd_edge.config import QUANTIZE_MODES
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
 from kd_edge.origins import layer_in, names_of
@@ -20,6 +21,7 @@ from kd_edge.samples import choose_samples
 
 _NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _LOOPS = ("While", "StatelessWhile")
+_HALF = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 # Measured with 16 units: 128 steps of a LSTM take 10 s to convert, of a GRU 22 s, and make 1.0 MB; 256 steps take 27 s
 # and 38 s, and make 3.2 MB.
 _MAX_STEPS = 128
@@ -75,7 +77,9 @@ def convert(
         chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
         samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
         _check_no_loop(model, clone)
-        for sentence in suspicions(model, samples):
+        if quantize == "int16x8":
+            _check_no_integers(model, clone)
+        for sentence in suspicions(_without_state(model), samples):
             warnings.warn(sentence, CalibrationWarning, stacklevel=2)
         named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
         _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
@@ -90,7 +94,8 @@ def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
     """Return a clone of a model, weights included, that reads one sample at a time.
 
     Args:
-        model: A functional or sequential model.
+        model: A functional or sequential model. Layers that compute in half precision do so in `float32` in the clone;
+            inputs that only embeddings read, as indices, are integers there.
         unroll: Whether recurrent layers repeat their ops for every time step in place of a loop.
 
     Raises:
@@ -104,30 +109,64 @@ def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
             raise ModelError(f"cannot convert {model.name!r}: expected a static input shape, received {shape}")
     if unroll:
         _check_steps(model)
+    return _clone(model, 1, {"unroll": True} if unroll else {})
+
+
+def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any]) -> keras.Model:
+    """Return a clone, weights included, whose layers have other values of some arguments."""
+    if not isinstance(model, keras.Sequential) and keras.tree.is_nested(model.input):
+        # A dict of inputs is refused by the converter unless its keys are in order.
+        flat = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+        model = keras.Model(flat, model.output, name=model.name)
     # Fixed names: Keras' running number would make the bytes of the file differ from call to call.
-    names = iter([f"input_{index}" for index in range(len(model.inputs))] if len(model.inputs) > 1 else ["input"])
-    sources = keras.tree.map_structure(
-        lambda tensor: keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=next(names)),
-        model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
+    names = [f"input_{index}" for index in range(len(model.inputs))] if len(model.inputs) > 1 else ["input"]
+    sources = [
+        keras.Input(batch_shape=(batch_size, *source.shape[1:]), dtype=_input_dtype(model, source), name=name)
+        for name, source in zip(names, model.inputs, strict=True)
+    ]
+    clone = keras.models.clone_model(
+        model,
+        input_tensors=sources if len(sources) > 1 else sources[0],
+        clone_function=partial(_clone_layer, changes=changes),
     )
-    clone = keras.models.clone_model(model, input_tensors=sources, clone_function=partial(_clone_layer, unroll=unroll))
     clone.set_weights(model.get_weights())
     return clone
 
 
-def _clone_layer(layer: keras.layers.Layer, *, unroll: bool) -> keras.layers.Layer:
+def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
+    nodes = [node for calls in calls_of(model).values() for node in calls]
+    readers = [node.operation for node in nodes if any(tensor is source for tensor in node.input_tensors)]
+    if readers and all(isinstance(reader, keras.layers.Embedding) for reader in readers):
+        return str(source.dtype) if "int" in source.dtype else "int32"  # int8 in steps would merge the indices
+    return str(_full_precision(source.dtype))
+
+
+def _clone_layer(layer: keras.layers.Layer, *, changes: Mapping[str, Any]) -> keras.layers.Layer:
     if isinstance(layer, keras.layers.Lambda):
         # Its function is already running in this process; reading it from a configuration is refused by Keras.
-        return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name)
-    config = layer.get_config()
-    return layer.__class__.from_config(_unrolled(config) if unroll else config)
+        dtype = _full_precision(layer.dtype_policy.name)
+        return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name, dtype=dtype)
+    return layer.__class__.from_config(_changed(layer.get_config(), changes))
 
 
-def _unrolled(config: Any) -> Any:
-    """Return a configuration in which recurrent layers, those inside of wrappers and models too, are unrolled."""
+def _changed(config: Any, changes: Mapping[str, Any]) -> Any:
+    """Return a layer's configuration with other values, also in the layers inside of it, and in full precision."""
     if isinstance(config, dict):
-        return {key: True if key == "unroll" else _unrolled(value) for key, value in config.items()}
-    return [_unrolled(value) for value in config] if isinstance(config, list) else config
+        values = {key: _full_precision(value) if key == "dtype" else value for key, value in config.items()}
+        return {key: changes[key] if key in changes else _changed(value, changes) for key, value in values.items()}
+    return [_changed(value, changes) for value in config] if isinstance(config, list) else config
+
+
+def _full_precision(dtype: Any) -> Any:
+    """Return `"float32"` for a type or policy of half precision, which TFLite lacks, in a configuration's form."""
+    name = dtype["config"].get("name") if isinstance(dtype, dict) else dtype
+    return "float32" if name in _HALF else dtype
+
+
+def _without_state(model: keras.Model) -> keras.Model:
+    """Return a model that takes any number of samples at once, a clone of one that keeps its state between them."""
+    has_state = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
+    return _clone(model, None, {"stateful": False}) if has_state else model
 
 
 def _check_steps(model: keras.Model) -> None:
@@ -156,6 +195,15 @@ def _check_no_loop(model: keras.Model, clone: keras.Model) -> None:
                 f"cannot quantize {model.name!r}: expected a model without loops, received one in layer {layer!r}; "
                 "convert to dynamic or float16"
             )
+
+
+def _check_no_integers(model: keras.Model, clone: keras.Model) -> None:
+    """Refuse inputs that TensorFlow wants ranges of and then records none."""
+    if found := [source.name for source, known in zip(model.inputs, clone.inputs, strict=True) if "int" in known.dtype]:
+        raise ModelError(
+            f"cannot convert {model.name!r} to int16x8: expected inputs of numbers, received indices in {found}; "
+            "convert to int8, float16 or dynamic"
+        )
 
 
 def reason_of(error: Exception, model: keras.Model, *, operations: Mapping[str, str] | None = None) -> str:

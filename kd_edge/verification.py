@@ -242,7 +242,9 @@ def _accuracies(
         reasons |= dict.fromkeys(("float_keras", "float_tflite", "noise"), "no float student was given (--student)")
     else:
         float_keras = share(student.predict(data.x_test, batch_size=256, verbose=0))
-        float_tflite = share(litert.run_outputs(float_model, data.x_test))
+        float_tflite = share(
+            litert.run_outputs(float_model, quantize(data.x_test, read_model(float_model).input_tensors[0]))
+        )
     int8_tflm = None if tflm_outputs is None else share(tflm_outputs)
     return Accuracy(float_keras, float_tflite, share(outputs), int8_tflm)
 
