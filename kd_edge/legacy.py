@@ -22,6 +22,9 @@ from kd_edge.quiet import quiet
 # What shapes the training only, or is said otherwise in tf_keras.
 _LEFT_OUT = re.compile(r"dtype|.*_(initializer|regularizer|constraint)|batch_(input_)?shape")
 
+# What arguments of a layer are called in tf_keras.
+_RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
+
 _MAX_DIFFERENCE = 1e-5
 
 
@@ -148,8 +151,9 @@ def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
     counterpart = getattr(tf_keras.layers, kind, None)
     if counterpart is None or type(layer).__module__.split(".")[0] != "keras":
         raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: expected a layer of Keras' own")
-    known = inspect.signature(counterpart.__init__).parameters
-    config = {key: value for key, value in layer.get_config().items() if key in known and not _LEFT_OUT.fullmatch(key)}
+    known, renamed = inspect.signature(counterpart.__init__).parameters, _RENAMED.get(kind, {})
+    given = {renamed.get(key, key): value for key, value in layer.get_config().items()}
+    config = {key: value for key, value in given.items() if key in known and not _LEFT_OUT.fullmatch(key)}
     if odd := [key for key, value in config.items() if isinstance(value, dict)]:
         raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: expected a plain value of {odd[0]}")
     copy = counterpart.from_config({"name": layer.name, **config, **changes})

@@ -291,6 +291,13 @@ def test_a_layer_that_cannot_be_tuned_is_named_and_leaves_the_plain_file(images,
         assert made.warnings[-1] == str(caught.value)
 
 
+def test_a_leaky_relu_keeps_its_slope(images):
+    model = imaging(keras.layers.Conv2D(4, 3), keras.layers.LeakyReLU(0.1, name="leaky"))
+    tuned = fine_tune(model, images, FineTuning(epochs=1))
+    assert {tensor.dtype for tensor in read_model(tuned.content).tensors} == {"int8", "int32"}
+    assert to_tf_keras(model).get_layer("leaky").alpha == pytest.approx(0.1)
+
+
 def test_a_rescaling_per_channel_may_be_written_as_an_image(images):
     model = imaging(keras.layers.Rescaling(np.array([[[2.0, 1.0, 0.5]]]), np.array([1.0])))
     load_optimization()
