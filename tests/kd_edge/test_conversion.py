@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kd_edge.clones import batch_of_one
 from kd_edge.config import QUANTIZE_MODES
-from kd_edge.conversion import batch_of_one, convert
+from kd_edge.conversion import convert
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
 from kd_edge.noise import quantize
 from kd_edge.ranges import suspicions
