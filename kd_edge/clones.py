@@ -90,8 +90,12 @@ def _full_precision(dtype: Any) -> Any:
 
 def without_state(model: keras.Model) -> keras.Model:
     """Return a model that takes any number of samples at once, a clone of one that keeps its state between them."""
-    has_state = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
-    return _clone(model, None, {"stateful": False}) if has_state else model
+    return _clone(model, None, {"stateful": False}) if has_state(model) else model
+
+
+def has_state(model: keras.Model) -> bool:
+    """Return whether a layer of a model keeps its state from one batch to the next."""
+    return any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
 
 
 def _check_steps(model: keras.Model) -> None:

@@ -38,6 +38,7 @@ def convert(
     The model is cloned with a batch of 1 before converting: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK ops
     in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
     file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
+    Inputs that only embeddings read are `int32` in the file.
 
     Args:
         model: A functional or sequential model; for int8 and int16x8 with at most 128 time steps.

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge import __version__
+from kd_edge.clones import has_state
 from kd_edge.compression import compress
 from kd_edge.config import ConvertConfig, DistillConfig
 from kd_edge.conversion import convert
@@ -176,7 +177,8 @@ def _converted(
 
 
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    return wanted.quantize == "int8" and wanted.qat != "never" and output_shapes(student) == [(data.num_classes,)]
+    asked = wanted.quantize == "int8" and wanted.qat != "never"
+    return asked and output_shapes(student) == [(data.num_classes,)] and not has_state(student)
 
 
 def _check_demand(student: keras.Model, data: Dataset | None) -> None:
@@ -187,6 +189,11 @@ def _check_demand(student: keras.Model, data: Dataset | None) -> None:
         raise ModelError(
             f"no quantization-aware training of {student.name!r}: expected one output of {data.num_classes} classes, "
             f"received {output_shapes(student)}; convert without it (--qat never)"
+        )
+    if has_state(student):
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected samples that do not depend on each other, "
+            "received a stateful layer; convert without it (--qat never)"
         )
 
 

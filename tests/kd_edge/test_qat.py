@@ -350,6 +350,11 @@ def test_a_fine_tuning_that_was_demanded_is_not_left_out_silently(student, data)
         convert_for(student, None, always)
     with pytest.raises(ModelError, match=r"expected one output of 5 classes, received \[\(4,\)\]"):
         convert_for(student, replace(data, class_names=tuple("abcde")), always)
+    layers = [keras.layers.SimpleRNN(3, stateful=True), keras.layers.Dense(4)]
+    remembering = keras.Sequential([keras.Input(data.input_shape, batch_size=2), *layers])
+    with pytest.raises(ModelError, match="expected samples that do not depend on each other, received a stateful"):
+        convert_for(remembering, data, always)
+    assert convert_for(remembering, data, AUTO).qat.int8_accuracy is None
 
 
 def test_an_unknown_mode_is_named():
