@@ -3,7 +3,6 @@
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import keras
@@ -11,17 +10,16 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
+from kd_edge.clones import batch_of_one, without_state
 from kd_edge.config import QUANTIZE_MODES
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
 from kd_edge.origins import layer_in, names_of
 from kd_edge.quiet import quiet
 from kd_edge.ranges import suspicions
+from kd_edge.samples import choose_samples
 
 _NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _LOOPS = ("While", "StatelessWhile")
-# Measured with 16 units: 128 steps of a LSTM take 10 s to convert, of a GRU 22 s, and make 1.0 MB; 256 steps take 27 s
-# and 38 s, and make 3.2 MB.
-_MAX_STEPS = 128
 
 Samples = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 
@@ -32,6 +30,7 @@ def convert(
     *,
     quantize: str = "int8",
     num_calibration_samples: int = 300,
+    calibration: str = "random",
     seed: int = 0,
 ) -> bytes:
     """Return a Keras model as the bytes of a `.tflite` file for one sample at a time.
@@ -39,6 +38,7 @@ def convert(
     The model is cloned with a batch of 1 before converting: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK ops
     in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
     file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
+    Inputs that only embeddings read are `int32` in the file.
 
     Args:
         model: A functional or sequential model; for int8 and int16x8 with at most 128 time steps.
@@ -46,11 +46,12 @@ def convert(
             several inputs a list or tuple of arrays in the order of `model.inputs`, or a dict of arrays by their names.
         quantize: `"int8"` (weights per channel, activations, input and output), `"int16x8"` (16-bit activations),
             `"float16"` (weights), `"dynamic"` (weights int8, arithmetic chosen at run time) or `"none"`.
-        num_calibration_samples: How many samples of `data` are drawn for calibration.
-        seed: Draws them.
+        num_calibration_samples: How many samples of `data` calibrate.
+        calibration: Which: `"random"` or `"first"`; see `choose_samples` for choices that need labels.
+        seed: Draws the random ones.
 
     Raises:
-        ConfigError: `quantize` is unknown.
+        ConfigError: `quantize` or `calibration` is unknown, or `num_calibration_samples` not positive.
         DataError: Samples are needed and missing, or do not have the model's input shape.
         ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message.
 
@@ -68,9 +69,13 @@ def convert(
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if calibrates:
-        samples = _calibration_samples(model, data, num_calibration_samples, seed)
+        arrays = _arrays(model, data)
+        chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
+        samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
         _check_no_loop(model, clone)
-        for sentence in suspicions(model, samples):
+        if quantize == "int16x8":
+            _check_no_integers(model, clone)
+        for sentence in suspicions(without_state(model), samples):
             warnings.warn(sentence, CalibrationWarning, stacklevel=2)
         named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
         _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
@@ -78,65 +83,7 @@ def convert(
         with quiet():
             return _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
     except Exception as error:
-        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {_reason(error, model)}") from error
-
-
-def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
-    """Return a clone of a model, weights included, that reads one sample at a time.
-
-    Args:
-        model: A functional or sequential model.
-        unroll: Whether recurrent layers repeat their ops for every time step in place of a loop.
-
-    Raises:
-        ModelError: The model is subclassed or not built, has a size that is not known, or too many steps to unroll.
-    """
-    if not getattr(model, "inputs", None):
-        raise ModelError(f"cannot convert {model.name!r}: expected a functional or sequential Keras model, built")
-    for source in model.inputs:
-        if None in source.shape[1:]:
-            shape = tuple(source.shape[1:])
-            raise ModelError(f"cannot convert {model.name!r}: expected a static input shape, received {shape}")
-    if unroll:
-        _check_steps(model)
-    # Fixed names: Keras' running number would make the bytes of the file differ from call to call.
-    names = iter([f"input_{index}" for index in range(len(model.inputs))] if len(model.inputs) > 1 else ["input"])
-    sources = keras.tree.map_structure(
-        lambda tensor: keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=next(names)),
-        model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
-    )
-    clone = keras.models.clone_model(model, input_tensors=sources, clone_function=partial(_clone_layer, unroll=unroll))
-    clone.set_weights(model.get_weights())
-    return clone
-
-
-def _clone_layer(layer: keras.layers.Layer, *, unroll: bool) -> keras.layers.Layer:
-    if isinstance(layer, keras.layers.Lambda):
-        # Its function is already running in this process; reading it from a configuration is refused by Keras.
-        return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name)
-    config = layer.get_config()
-    return layer.__class__.from_config(_unrolled(config) if unroll else config)
-
-
-def _unrolled(config: Any) -> Any:
-    """Return a configuration in which recurrent layers, those inside of wrappers and models too, are unrolled."""
-    if isinstance(config, dict):
-        return {key: True if key == "unroll" else _unrolled(value) for key, value in config.items()}
-    return [_unrolled(value) for value in config] if isinstance(config, list) else config
-
-
-def _check_steps(model: keras.Model) -> None:
-    for layer in model._flatten_layers():
-        if getattr(layer, "unroll", True):
-            continue
-        shapes = layer.get_build_config()
-        steps = (shapes.get("input_shape") or shapes["shapes_dict"]["sequences_shape"])[1]
-        if steps is None or steps > _MAX_STEPS:
-            raise ModelError(
-                f"cannot quantize {model.name!r}: expected at most {_MAX_STEPS} time steps in a recurrent layer, "
-                f"received {steps} in layer {layer.name!r}; shorten the samples, convert to dynamic or float16, or "
-                "give the layer unroll=True and wait"
-            )
+        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason_of(error, model)}") from error
 
 
 def _check_no_loop(model: keras.Model, clone: keras.Model) -> None:
@@ -153,14 +100,30 @@ def _check_no_loop(model: keras.Model, clone: keras.Model) -> None:
             )
 
 
-def _reason(error: Exception, model: keras.Model) -> str:
+def _check_no_integers(model: keras.Model, clone: keras.Model) -> None:
+    """Refuse inputs that TensorFlow wants ranges of and then records none."""
+    if found := [source.name for source, known in zip(model.inputs, clone.inputs, strict=True) if "int" in known.dtype]:
+        raise ModelError(
+            f"cannot convert {model.name!r} to int16x8: expected inputs of numbers, received indices in {found}; "
+            "convert to int8, float16 or dynamic"
+        )
+
+
+def reason_of(error: Exception, model: keras.Model, *, operations: Mapping[str, str] | None = None) -> str:
+    """Return why TensorFlow could not convert a model, in one line with the layers that it failed at.
+
+    Args:
+        error: TensorFlow's.
+        model: The model, or the one whose copy it was.
+        operations: One name per kind of operation in the graph, for a copy in tf_keras: there the error has none.
+    """
     text = str(error).strip()
     ops = sorted(set(_NO_TFLITE_OP.findall(text)))
     if not ops:
         return text.splitlines()[0] if text else type(error).__name__
-    paths = (re.search(rf'fused\["{op}:", "([^"@]+)', text) for op in ops)
-    layers = [layer_in(path[1], names_of(model)) if path else None for path in paths]
-    made = ", ".join(f"{op} (layer {layer!r})" for op, layer in zip(ops, layers, strict=True))
+    known = {**(operations or {}), **dict(reversed(re.findall(r'fused\["(\w+):", "([^"@]+)', text)))}
+    layers = [layer_in(known.get(op, ""), names_of(model)) for op in ops]
+    made = ", ".join(f"{op} (layer {layer!r})" if layer else op for op, layer in zip(ops, layers, strict=True))
     return f"TFLite has no operator for {made}; replace the layer by one that is made of TFLite's operators"
 
 
@@ -177,10 +140,17 @@ def _in_order(content: bytearray, input_names: list[str]) -> bytes:
     return bytes(content)
 
 
-def _calibration_samples(model: keras.Model, data: Samples | None, count: int, seed: int) -> list[np.ndarray]:
+def _choose(num_samples: int, count: int, choice: str, seed: int) -> np.ndarray:
+    if choice == "balanced":
+        raise ConfigError("bad choice of calibration samples: expected one without labels, received 'balanced'")
+    return choose_samples(np.zeros(num_samples), num_samples=count, choice=choice, seed=seed)
+
+
+def _arrays(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
+    """Return the samples of each input."""
     if data is None:
         raise DataError("no calibration data: int8 and int16x8 need training samples; give them with --data or data=")
-    arrays = _arrays(model, data)
+    arrays = _one_per_input(model, data)
     for source, array in zip(model.inputs, arrays, strict=True):
         expected, received = tuple(source.shape[1:]), tuple(array.shape[1:])
         if received != expected:
@@ -192,11 +162,10 @@ def _calibration_samples(model: keras.Model, data: Samples | None, count: int, s
             raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
     if len(lengths := {len(array) for array in arrays}) > 1:
         raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(arrays[0]))[:count])
-    return [array[chosen].astype(source.dtype) for source, array in zip(model.inputs, arrays, strict=True)]
+    return arrays
 
 
-def _arrays(model: keras.Model, data: Samples) -> list[np.ndarray]:
+def _one_per_input(model: keras.Model, data: Samples) -> list[np.ndarray]:
     names = [source.name for source in model.inputs]
     if isinstance(data, Mapping):
         if set(data) != set(names):

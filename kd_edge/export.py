@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge import __version__
+from kd_edge.clones import has_state
 from kd_edge.compression import compress
 from kd_edge.config import ConvertConfig, DistillConfig
 from kd_edge.conversion import convert
@@ -163,18 +164,21 @@ def _converted(
     student: keras.Model, samples: Dataset | Mapping[str, np.ndarray] | None, wanted: ConvertConfig, seed: int
 ) -> tuple[bytes, list[str]]:
     """Return the file of a student, and what its calibration warned of."""
-    count = wanted.num_calibration_samples
+    count, choice = wanted.num_calibration_samples, wanted.calibration
     if isinstance(samples, Dataset):
-        chosen = choose_samples(samples.y_train, num_samples=count, choice=wanted.calibration, seed=seed)
-        samples = samples.x_train[chosen]
+        chosen = choose_samples(samples.y_train, num_samples=count, choice=choice, seed=seed)
+        samples, choice = samples.x_train[chosen], "first"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CalibrationWarning)
-        content = convert(student, samples, quantize=wanted.quantize, num_calibration_samples=count, seed=seed)
+        content = convert(
+            student, samples, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
+        )
     return content, [str(said.message) for said in caught if issubclass(said.category, CalibrationWarning)]
 
 
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    return wanted.quantize == "int8" and wanted.qat != "never" and output_shapes(student) == [(data.num_classes,)]
+    asked = wanted.quantize == "int8" and wanted.qat != "never"
+    return asked and output_shapes(student) == [(data.num_classes,)] and not has_state(student)
 
 
 def _check_demand(student: keras.Model, data: Dataset | None) -> None:
@@ -185,6 +189,11 @@ def _check_demand(student: keras.Model, data: Dataset | None) -> None:
         raise ModelError(
             f"no quantization-aware training of {student.name!r}: expected one output of {data.num_classes} classes, "
             f"received {output_shapes(student)}; convert without it (--qat never)"
+        )
+    if has_state(student):
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected samples that do not depend on each other, "
+            "received a stateful layer; convert without it (--qat never)"
         )
 
 
@@ -238,7 +247,7 @@ def _tuned(
 
 def _accuracy(content: bytes, data: Dataset) -> float:
     tensor = read_model(content).input_tensors[0]
-    outputs = litert.run_outputs(content, quantize(data.x_val, tensor), reference_kernels=True)
+    outputs, _ = litert.run_reference(content, quantize(data.x_val, tensor))
     return float(np.mean(outputs.argmax(axis=1) == data.y_val))
 
 

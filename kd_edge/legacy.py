@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras.distillation import LogitsDistillation
 
+from kd_edge.calls import calls_of
 from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
 from kd_edge.logits import ends_in_softmax, to_logits
@@ -20,6 +21,9 @@ from kd_edge.quiet import quiet
 
 # What shapes the training only, or is said otherwise in tf_keras.
 _LEFT_OUT = re.compile(r"dtype|.*_(initializer|regularizer|constraint)|batch_(input_)?shape")
+
+# What arguments of a layer are called in tf_keras.
+_RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
 
 _MAX_DIFFERENCE = 1e-5
 
@@ -82,19 +86,29 @@ def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | N
             f"cannot copy {model.name!r} to tf_keras: expected a functional or sequential model with one input and "
             "one output, built"
         )
-    copies: dict[int, Any] = {}
+    calls, copies = calls_of(model), {}
 
     def visit(value: Any) -> Any:
         layer, call, _ = value._keras_history
-        if id(layer) not in copies:
-            if call or len(layer._inbound_nodes) > 1:
+        if layer.name not in copies:
+            if len(calls[layer.name]) > 1:
                 raise ModelError(f"cannot copy layer {layer.name!r} to tf_keras: expected a layer that is called once")
-            sources = [visit(source) for source in layer._inbound_nodes[0].input_tensors]
-            copies[id(layer)] = (copy or copy_layer)(layer, sources)
-        return copies[id(layer)]
+            sources = [visit(source) for source in layer._inbound_nodes[call].input_tensors]
+            copies[layer.name] = _copied(copy or copy_layer, layer, sources)
+        return copies[layer.name]
 
     outputs = visit(model.outputs[0])
     return tf_keras.Model(visit(model.inputs[0]), outputs, name=model.name)
+
+
+def _copied(copy: Callable[[Any, list[Any]], Any], layer: Any, sources: list[Any]) -> Any:
+    try:
+        return copy(layer, sources)
+    except ModelError:
+        raise
+    except (TypeError, ValueError) as error:
+        reason = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
+        raise ModelError(f"cannot copy layer {layer.name!r} ({type(layer).__name__}) to tf_keras: {reason}") from error
 
 
 def output_shapes(model: keras.Model) -> list[tuple[int, ...]]:
@@ -126,7 +140,8 @@ def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
         changes: Arguments of the layer that are other ones in the copy.
 
     Raises:
-        ModelError: The layer or its activation has no counterpart in tf_keras.
+        ModelError: The layer has no counterpart in tf_keras.
+        TypeError, ValueError: tf_keras does not know an argument or the layer's activation.
     """
     import tf_keras
 
@@ -136,15 +151,12 @@ def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
     counterpart = getattr(tf_keras.layers, kind, None)
     if counterpart is None or type(layer).__module__.split(".")[0] != "keras":
         raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: expected a layer of Keras' own")
-    known = inspect.signature(counterpart.__init__).parameters
-    config = {key: value for key, value in layer.get_config().items() if key in known and not _LEFT_OUT.fullmatch(key)}
+    known, renamed = inspect.signature(counterpart.__init__).parameters, _RENAMED.get(kind, {})
+    given = {renamed.get(key, key): value for key, value in layer.get_config().items()}
+    config = {key: value for key, value in given.items() if key in known and not _LEFT_OUT.fullmatch(key)}
     if odd := [key for key, value in config.items() if isinstance(value, dict)]:
         raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: expected a plain value of {odd[0]}")
-    try:
-        copy = counterpart.from_config({"name": layer.name, **config, **changes})
-    except TypeError as error:
-        reason = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
-        raise ModelError(f"cannot copy layer {layer.name!r} ({kind}) to tf_keras: {reason}") from error
+    copy = counterpart.from_config({"name": layer.name, **config, **changes})
     result = copy(sources[0] if len(sources) == 1 else sources)
     copy.set_weights(layer.get_weights())
     return result

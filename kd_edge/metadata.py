@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
 from kd_edge.traces import pack, unpack
-from tflite_bench.model import read_model
+from tflite_bench.model import TensorInfo, read_model
 
 NAME = "KD_EDGE_METADATA"
 
@@ -18,20 +18,30 @@ def describe(content: bytes, data: Dataset | None, *, provenance: Mapping[str, A
     """Return what `add_metadata` should write into a file; the same input gives the same description.
 
     Args:
-        content: Bytes of the `.tflite` file, for the scale of its input.
+        content: Bytes of the `.tflite` file, for the scales of its inputs; one `input`, or several `inputs` in the
+            file's order.
         data: The samples that it is for; without them the description names no classes and no meaning of the input.
         provenance: Plain data on how the file was made.
     """
-    source = read_model(content).input_tensors[0]
+    sources = read_model(content).input_tensors
+    if len(sources) > 1:
+        inputs: dict[str, Any] = {"inputs": [{"name": source.name, **_input(source, None)} for source in sources]}
+    else:
+        inputs = {"input": _input(sources[0], data)}
+    if data is None:
+        return {**inputs, "provenance": dict(provenance)}
+    return {"class_names": data.class_names, **inputs, "provenance": {"data": data.name, **provenance}}
+
+
+def _input(source: TensorInfo, data: Dataset | None) -> dict[str, Any]:
     given: dict[str, Any] = {"dtype": source.dtype, "shape": source.shape}
     if source.scales:
         given |= {"scale": source.scales[0], "zero_point": source.zero_points[0]}
-    if data is None:
-        return {"input": given, "provenance": dict(provenance)}
-    given |= _meaning(data)
-    if source.scales:
-        given["meaning"] += "; raw = round(that / scale) + zero_point"
-    return {"class_names": data.class_names, "input": given, "provenance": {"data": data.name, **provenance}}
+    if data is not None:
+        given |= _meaning(data)
+        if source.scales:
+            given["meaning"] += "; raw = round(that / scale) + zero_point"
+    return given
 
 
 def _meaning(data: Dataset) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class OpDifference:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How LiteRT (reference kernels) and TFLM agree on the test samples.
+    """How LiteRT (reference kernels; see `run_reference`) and TFLM agree on the test samples.
 
     A step is 1 of an integer output (1 LSB), and 1e-5 of the largest value of a float one. A number and NaN, or
     infinity, are as many steps apart as a float can say.

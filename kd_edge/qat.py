@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kd_edge.conversion import reason_of
 from kd_edge.data import Dataset
 from kd_edge.errors import ModelError
 from kd_edge.legacy import FineTuning, check_copy, load_optimization, train_copy
@@ -141,8 +142,13 @@ def _convert(aware: Any, student: keras.Model) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], aware)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    with quiet():
-        content = bytes(converter.convert())
+    try:
+        with quiet():
+            content = bytes(converter.convert())
+    except Exception as error:
+        operations = {operation.type: operation.name for operation in reversed(concrete.graph.get_operations())}
+        reason = reason_of(error, student, operations=operations)
+        raise ModelError(f"no quantization-aware training of {student.name!r}: {reason}") from error
     _check_int8(read_model(content), student)
     return content
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
+from kd_edge.calls import calls_of
+
 _MAX_SAMPLES = 128
 # An activation is degenerate if no unit's deviation over the samples exceeds this share of the largest value.
 _MIN_SPREAD = 0.01
@@ -27,7 +29,7 @@ def suspicions(model: keras.Model, samples: Sequence[np.ndarray]) -> list[str]:
 
 
 def _degenerate(model: keras.Model, samples: Sequence[np.ndarray]) -> Iterator[str]:
-    for name, values in _run(model, samples, {layer.name: "output" for layer in model.layers}):
+    for name, values in _run(model, samples, {layer.name: "output_tensors" for layer in model.layers}):
         size, spread = np.abs(values).max(initial=0.0), values.std(axis=0).max(initial=0.0)
         if len(values) > 1 and spread <= _MIN_SPREAD * size:
             yield (
@@ -38,7 +40,7 @@ def _degenerate(model: keras.Model, samples: Sequence[np.ndarray]) -> Iterator[s
 
 def _odd_variances(model: keras.Model, samples: Sequence[np.ndarray]) -> Iterator[str]:
     trained = {layer.name: layer for layer in model.layers if _is_trained_norm(layer)}
-    for name, values in _run(model, samples, dict.fromkeys(trained, "input")):
+    for name, values in _run(model, samples, dict.fromkeys(trained, "input_tensors")):
         variances = values.reshape(-1, values.shape[-1]).var(axis=0)
         known = np.asarray(trained[name].moving_variance)
         ratio = float(np.median(variances / np.maximum(known, 1e-12)))
@@ -57,11 +59,11 @@ def _is_trained_norm(layer: keras.layers.Layer) -> bool:
 
 def _run(model: keras.Model, samples: Sequence[np.ndarray], sides: dict[str, str]) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the values at the inputs or outputs of layers that are called once and have one."""
-    tensors = {}
+    calls, tensors = calls_of(model), {}
     for name, side in sides.items():
-        layer = model.get_layer(name)
-        if len(layer._inbound_nodes) == 1 and isinstance(getattr(layer, side), keras.KerasTensor):
-            tensors[name] = getattr(layer, side)
+        found = [tensor for node in calls[name] for tensor in getattr(node, side)]
+        if len(calls[name]) == len(found) == 1:
+            tensors[name] = found[0]
     if tensors:
         part = [array[:_MAX_SAMPLES] for array in samples]
         values = keras.Model(model.inputs, list(tensors.values()))(part, training=False)

@@ -9,6 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tflite_bench.child import ChildError, run_child, serve
 from tflite_bench.errors import RunnerError
+from tflite_bench.litert import reference_interpreter
 from tflite_bench.model import ModelInfo, read_model
 from tflite_bench.samples import check_inputs
 
@@ -26,7 +27,7 @@ def trace(model: bytes, samples: Array, *, runtime: str = "litert", time_limit_s
     Args:
         model: Bytes of a `.tflite` file with one input of batch 1.
         samples: Shape `(n, ...)`, in the type of the model's input.
-        runtime: `"litert"` (reference kernels) or `"tflm"`.
+        runtime: `"litert"` (reference kernels; see `run_reference`) or `"tflm"`.
         time_limit_s: Give up after this many seconds.
 
     Returns:
@@ -73,10 +74,7 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
 
 
 def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[Array]]:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
-    interpreter.allocate_tensors()
+    interpreter, _ = reference_interpreter(model)
     source = interpreter.get_input_details()[0]["index"]
     outputs = [details["index"] for details in interpreter.get_output_details()]
     for sample in samples:

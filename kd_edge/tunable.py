@@ -1,11 +1,13 @@
 """Students in tf_keras, written in the layers that quantization-aware training knows."""
 
-from functools import cache
+from collections import Counter
+from functools import cache, partial
 from typing import Any
 
 import keras
 import numpy as np
 
+from kd_edge.calls import calls_of
 from kd_edge.legacy import copy_layer, to_tf_keras
 
 # tfmot knows batch normalization only as a part of one of these, and simulates their activations if they are these.
@@ -28,13 +30,20 @@ def to_tunable(student: keras.Model) -> Any:
     Raises:
         ModelError: The student cannot be copied.
     """
-    return to_tf_keras(student, copy=_copy)
+    return to_tf_keras(student, copy=partial(_copy, _directly_before(student)))
 
 
-def _copy(layer: Any, sources: list[Any]) -> Any:
-    kind = type(layer).__name__
+def _directly_before(student: keras.Model) -> dict[str, Any]:
+    """Return the layer before another one and before no other, by the other one's name."""
+    nodes = [node for calls in calls_of(student).values() for node in calls]
+    pairs = [(source._keras_history.operation, node.operation) for node in nodes for source in node.input_tensors]
+    followers = Counter(before.name for before, _ in pairs)
+    return {layer.name: before for before, layer in pairs if followers[before.name] == 1}
+
+
+def _copy(directly_before: dict[str, Any], layer: Any, sources: list[Any]) -> Any:
+    kind, before = type(layer).__name__, directly_before.get(layer.name)
     if kind in _AFFINE and _is_along_channels(layer):
-        before = layer._inbound_nodes[0].input_tensors[0]._keras_history.operation
         if _absorbs(before) and type(before).__name__ == "Dense":
             return _folded(layer, before, sources[0])
         if kind == "Rescaling" or not _absorbs(before):
@@ -47,21 +56,22 @@ def _copy(layer: Any, sources: list[Any]) -> Any:
 
 
 def _is_along_channels(layer: Any) -> bool:
-    return type(layer).__name__ == "Rescaling" or layer.axis in (-1, len(layer.output.shape) - 1)
+    if type(layer).__name__ == "Rescaling":
+        return all(np.size(value) in (1, *np.shape(value)[-1:]) for value in (layer.scale, layer.offset))
+    return layer.axis in (-1, len(layer.output.shape) - 1)
 
 
 def _absorbs(layer: Any) -> bool:
-    """Return whether a layer and the one behind it become one op."""
-    if type(layer).__name__ not in _ABSORBING:
-        return False
-    return layer.activation is keras.activations.linear and len(layer._outbound_nodes) == 1
+    """Return whether a layer and the only one behind it become one op."""
+    return type(layer).__name__ in _ABSORBING and layer.activation is keras.activations.linear
 
 
 def _affine(layer: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the factors and summands per channel that a layer multiplies by and adds when it does not learn."""
     shape = layer.output.shape[-1:]
     if type(layer).__name__ == "Rescaling":
-        return np.broadcast_to(layer.scale, shape), np.broadcast_to(layer.offset, shape)
+        factors, summands = (np.broadcast_to(np.ravel(value), shape) for value in (layer.scale, layer.offset))
+        return factors, summands
     gamma = 1.0 if layer.gamma is None else np.asarray(layer.gamma)
     beta = 0.0 if layer.beta is None else np.asarray(layer.beta)
     factors = gamma / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)

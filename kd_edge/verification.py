@@ -1,5 +1,6 @@
 """Checks a `.tflite` file in the real runtimes against its budget, its float student and what was predicted."""
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -70,7 +71,8 @@ class Verification:
         noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
             changes the weights; empty without the float student.
         missing_ops: Operators of the file that TFLM lacks.
-        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch.
+        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch, and an operator
+            that LiteRT's reference kernels lack, so that its optimised ones were run.
         predicted: The cost model's figures for the device; without latencies where its profile has no costs of the
             numbers that the file computes in.
         predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
@@ -133,7 +135,7 @@ def verify(
     _check_signature(info, data)
     names = names_of(student)
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
-    outputs, micro = _run_both(model, info, samples, names)
+    (outputs, lack), micro = _run_both(model, info, samples, names)
     reasons = _estimates(device, micro) | micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
     accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
@@ -161,7 +163,7 @@ def verify(
         parity=parity,
         noise=_noise(model, float_model, data, names),
         missing_ops=micro.missing_ops,
-        warnings=_warnings(info, names),
+        warnings=(*_warnings(info, names), *filter(None, [lack])),
         predicted=predicted,
         predicted_from=predicted_from,
         precision=precision,
@@ -181,20 +183,25 @@ def _check_signature(info: ModelInfo, data: Dataset) -> None:
     shape = info.tensors[info.inputs[0]].shape[1:]
     if shape != data.input_shape:
         raise ModelError(f"cannot verify: the model reads samples of shape {shape}, {data.name} has {data.input_shape}")
-    classes = info.tensors[info.outputs[0]].shape[-1]
-    if classes != data.num_classes:
-        raise ModelError(f"cannot verify: the model has {classes} outputs, {data.name} has {data.num_classes} classes")
+    shape = info.tensors[info.outputs[0]].shape
+    if math.prod(shape) != data.num_classes:
+        raise ModelError(
+            f"cannot verify: the model has {math.prod(shape)} outputs per sample (shape {shape}), {data.name} has "
+            f"{data.num_classes} classes"
+        )
 
 
-def _run_both(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> tuple[np.ndarray, Micro]:
+def _run_both(
+    model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames
+) -> tuple[tuple[np.ndarray, str | None], Micro]:
     with ThreadPoolExecutor(1) as beside:
         other = beside.submit(run_micro, model, info, samples, names=names)
         return _run_litert(model, info, samples, names), other.result()
 
 
-def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> np.ndarray:
+def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> tuple[np.ndarray, str | None]:
     try:
-        return litert.run_outputs(model, samples, reference_kernels=True)
+        return litert.run_reference(model, samples)
     except RunnerError as error:
         custom = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.custom}
         if not custom:
@@ -248,7 +255,9 @@ def _accuracies(
         reasons |= dict.fromkeys(("float_keras", "float_tflite", "noise"), "no float student was given (--student)")
     else:
         float_keras = share(student.predict(data.x_test, batch_size=256, verbose=0))
-        float_tflite = share(litert.run_outputs(float_model, data.x_test))
+        float_tflite = share(
+            litert.run_outputs(float_model, quantize(data.x_test, read_model(float_model).input_tensors[0]))
+        )
     int8_tflm = None if tflm_outputs is None else share(tflm_outputs)
     return Accuracy(float_keras, float_tflite, share(outputs), int8_tflm)
 

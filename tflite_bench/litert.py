@@ -1,6 +1,7 @@
 """The LiteRT runtime (ai-edge-litert), as on phones and Linux boards."""
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tflite_bench.stats import LatencyStats
 from tflite_bench.timing import Plan, describe_end, measure
 
 _START_SECONDS = 60.0
+_NO_KERNEL = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
 
 
 def run_outputs(
@@ -67,6 +69,53 @@ def run_outputs(
     }
     arrays = check_inputs(info, inputs)
     return run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s).arrays[0]
+
+
+def run_reference(
+    model: bytes, inputs: Array | Sequence[Array], *, time_limit_s: float = 600.0
+) -> tuple[Array, str | None]:
+    """Run samples as `run_outputs` does, with reference kernels wherever LiteRT has them.
+
+    Where they lack an op, as TILE of version 3 (UpSampling2D), the optimised kernels run the whole file, without
+    XNNPACK.
+
+    Args:
+        model: Bytes of a `.tflite` file of batch 1.
+        inputs: See `run_outputs`.
+        time_limit_s: Give up after this many seconds.
+
+    Returns:
+        The raw first outputs, and `None` or a sentence that names the op that the reference kernels lack.
+
+    Raises:
+        ModelFileError, ConfigError, RunnerError: See `run_outputs`.
+    """
+    arrays = check_inputs(read_model(model), inputs)
+    child = run_child(__name__, {"task": "reference"}, model=model, arrays=arrays, time_limit_s=time_limit_s)
+    return child.arrays[0], child.values["lack"]
+
+
+def reference_interpreter(model: bytes) -> tuple[Any, str | None]:
+    """Return LiteRT's interpreter as `run_reference` runs it, for use in a child process, and its sentence."""
+    try:
+        return _interpreter(model, "BUILTIN_REF"), None
+    except ValueError as error:
+        lacking = _NO_KERNEL.search(str(error))
+        if not lacking:
+            raise
+    return _interpreter(model, "BUILTIN_WITHOUT_DEFAULT_DELEGATES"), (
+        f"LiteRT's reference kernels lack {lacking[1]} of version {lacking[2]}: its optimised kernels were run, whose "
+        "results may differ in the last bit from TFLM's and from machine to machine"
+    )
+
+
+def _interpreter(model: bytes, resolver: str, num_threads: int = 1) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kernels = OpResolverType[resolver]
+    interpreter = Interpreter(model_content=model, num_threads=num_threads, experimental_op_resolver_type=kernels)
+    interpreter.allocate_tensors()
+    return interpreter
 
 
 @dataclass(frozen=True)
@@ -143,15 +192,13 @@ def check_cpus(cpus: Sequence[int]) -> None:
 def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tuple[Mapping[str, Any], list[Array]]:
     if request.get("cpus"):
         os.sched_setaffinity(0, request["cpus"])  # before any thread starts: they inherit it
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    if request["task"] == "reference":
+        interpreter, lack = reference_interpreter(model)
+        return {"lack": lack}, [_outputs(interpreter, read_model(model), arrays, 0)]
+    import ai_edge_litert.interpreter  # noqa: F401  # its import is no part of the initialization
 
     start = time.perf_counter()
-    interpreter = Interpreter(
-        model_content=model,
-        num_threads=request["num_threads"],
-        experimental_op_resolver_type=OpResolverType[request["resolver"]],
-    )
-    interpreter.allocate_tensors()
+    interpreter = _interpreter(model, request["resolver"], request["num_threads"])
     init_ms = (time.perf_counter() - start) * 1e3
     if request["task"] == "outputs":
         return {}, [_outputs(interpreter, read_model(model), arrays, request["output"])]

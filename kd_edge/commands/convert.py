@@ -114,7 +114,7 @@ def _check_calibrates(wanted: ConvertConfig, normalize: bool | None, teacher: Pa
     asked = {
         "--qat": wanted.qat == "always",
         "--compress": wanted.compress != "none",
-        "--calibration": wanted.calibration != _DEFAULTS.calibration,
+        "--calibration": wanted.calibration == "balanced",
         "--teacher": teacher is not None,
         "--normalize": normalize is not None,
     }

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kd_edge.clones import batch_of_one
 from kd_edge.config import QUANTIZE_MODES
-from kd_edge.conversion import batch_of_one, convert
+from kd_edge.conversion import convert
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
 from kd_edge.noise import quantize
 from kd_edge.ranges import suspicions
@@ -59,6 +60,12 @@ def test_equal_input_gives_equal_bytes(model):
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     assert convert(model, SAMPLES, seed=3) == convert(clone, SAMPLES, seed=3)
+
+
+def test_the_first_samples_calibrate_if_they_are_asked_for(model):
+    first = convert(model, SAMPLES, num_calibration_samples=5, calibration="first")
+    assert first == convert(model, SAMPLES[:5])
+    assert first != convert(model, SAMPLES, num_calibration_samples=5)
 
 
 def sequence_model(*layers):
@@ -176,6 +183,13 @@ def test_samples_of_another_scale_than_in_training_are_warned_of():
     assert any("'norm'" in sentence for sentence in suspicions(model, [100 * SEQUENCES]))
 
 
+def test_samples_of_another_scale_are_warned_of_for_a_loaded_model_too(tmp_path):
+    trained_model().save(tmp_path / "trained.keras")
+    loaded = keras.models.load_model(tmp_path / "trained.keras")
+    assert suspicions(loaded, [SEQUENCES]) == []
+    assert any("'norm'" in sentence for sentence in suspicions(loaded, [100 * SEQUENCES]))
+
+
 def test_samples_that_cause_constant_activations_are_warned_of():
     dense = keras.layers.Dense(3, bias_initializer="ones", name="first")
     model = sequence_model(dense, keras.layers.ReLU())
@@ -197,6 +211,11 @@ def test_what_cannot_be_converted_is_named(model):
         convert(model, np.zeros((0, 8, 8, 2)))
     with pytest.raises(DataError, match="received NaN or infinity"):
         convert(model, np.full((4, 8, 8, 2), np.nan))
+    for count in (0, -5):
+        with pytest.raises(ConfigError, match=f"number of calibration samples: expected 1 or more, received {count}"):
+            convert(model, SAMPLES, num_calibration_samples=count)
+    with pytest.raises(ConfigError, match="expected one without labels, received 'balanced'"):
+        convert(model, SAMPLES, calibration="balanced")
     dynamic = keras.Sequential([keras.Input((None, 4)), keras.layers.GlobalAveragePooling1D()])
     with pytest.raises(ModelError, match=r"expected a static input shape, received \(None, 4\)"):
         convert(dynamic, quantize="none")
@@ -217,6 +236,75 @@ def test_several_inputs_and_outputs_keep_their_order():
     assert [t.shape for t in info.output_tensors] == [(1, 2), (1, 7)]
     assert convert(model, tuple(arrays)) == content
     assert convert(model, {"numbers": arrays[1], "image": arrays[0]}) == content
+
+
+def test_inputs_in_a_dict_may_have_any_order():
+    rng = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
+    a, b = keras.Input((3,), name="a"), keras.Input((4,), name="b")
+    model = keras.Model({"b": b, "a": a}, keras.layers.Dense(2)(keras.layers.Concatenate()([a, b])))
+    arrays = {"b": rng.normal(size=(8, 4)).astype("float32"), "a": rng.normal(size=(8, 3)).astype("float32")}
+    for mode in QUANTIZE_MODES:
+        content = convert(model, arrays, quantize=mode)
+        assert [t.shape for t in read_model(content).input_tensors] == [(1, 3), (1, 4)]
+    outputs = run_outputs(convert(model, quantize="none"), [arrays["a"], arrays["b"]])
+    assert np.abs(outputs - model.predict(arrays, verbose=0)).max() < 1e-5
+    alone = keras.Model({"a": a}, keras.layers.Dense(2)(a))
+    assert convert(alone, {"a": arrays["a"]}) == convert(alone, arrays["a"])
+
+
+def test_a_recurrent_layer_that_keeps_its_state_converts_and_is_left_alone():
+    keras.utils.set_random_seed(0)
+    memory = keras.layers.LSTM(4, stateful=True)
+    model = keras.Sequential([keras.Input((8, 4), batch_size=8), memory, keras.layers.Dense(2)])
+    expected = model.predict(SEQUENCES[:8], batch_size=8, verbose=0)
+    state = [np.asarray(value) for value in memory.states]
+    content = convert(model, SEQUENCES)
+    assert read_model(content).input_tensors[0].shape == (1, 8, 4)
+    assert all(np.array_equal(one, other) for one, other in zip(state, memory.states, strict=True))
+    outputs = run_outputs(convert(model, quantize="none"), SEQUENCES[:1])
+    assert np.abs(outputs[0] - expected[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("mode", sorted(set(QUANTIZE_MODES) - {"int16x8"}))
+def test_indices_that_keras_reads_as_floats_become_integers(mode):
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Embedding(5000, 8), keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(4)]
+    model = keras.Sequential([keras.Input((6,)), *layers])
+    words = np.random.default_rng(0).integers(0, 5000, (300, 6))
+    content = convert(model, words, quantize=mode)
+    info = read_model(content)
+    assert info.input_tensors[0].dtype == "int32"
+    named = run_outputs(content, words.astype("int32")).argmax(axis=1)
+    assert np.mean(named == model.predict(words, verbose=0).argmax(axis=1)) > 0.95
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_indices_cannot_be_quantized_to_16_bits(dtype):
+    words = keras.Input((6,), dtype=dtype, name="words")
+    model = keras.Model(words, keras.layers.Embedding(10, 4)(words))
+    with pytest.raises(ModelError, match=r"received indices in \['words'\]; convert to int8"):
+        convert(model, np.ones((4, 6)), quantize="int16x8")
+
+
+def test_an_input_that_others_read_beside_an_embedding_keeps_its_type():
+    numbers = keras.Input((6,))
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(10, 4)(numbers))
+    model = keras.Model(numbers, keras.layers.Concatenate()([x, numbers]))
+    assert read_model(convert(model, quantize="none")).input_tensors[0].dtype == "float32"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
+def test_a_model_of_half_precision_becomes_that_of_full_precision(policy):
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential([keras.Input((8, 4)), keras.layers.Dense(3, dtype=policy)], name="inner")
+    layers = [inner, keras.layers.Lambda(lambda x: 2 * x, dtype=policy), keras.layers.LSTM(3, dtype=policy)]
+    model = sequence_model(*layers, keras.layers.Dense(2, dtype="float32"))
+    expected = model.predict(SEQUENCES, verbose=0)
+    for mode in ("none", "int8"):
+        assert {t.dtype for t in read_model(convert(model, SEQUENCES, quantize=mode)).tensors}.isdisjoint({"float16"})
+    outputs = run_outputs(convert(model, quantize="none"), SEQUENCES)
+    assert np.abs(outputs - expected).max() < 0.02
 
 
 def test_samples_that_do_not_belong_to_the_inputs_are_refused():

@@ -102,6 +102,26 @@ def test_without_data_the_file_says_how_it_was_made_and_nothing_of_classes(stude
     assert plain.content == convert(student, quantize="float16")
 
 
+def test_each_of_several_inputs_is_described():
+    image, words = keras.Input((4, 4, 1), name="image"), keras.Input((3,), dtype="int32", name="words")
+    known = keras.layers.Flatten()(keras.layers.Embedding(9, 2)(words))
+    model = keras.Model([image, words], keras.layers.Concatenate()([keras.layers.Flatten()(image), known]))
+    samples = {"image": np.random.default_rng(0).normal(size=(8, 4, 4, 1)), "words": np.ones((8, 3))}
+    content = convert_for(model, samples, INT8).content
+    found, (first, second) = read_metadata(content), read_model(content).input_tensors
+    assert "input" not in found
+    assert found["inputs"] == [
+        {
+            "name": first.name,
+            "dtype": "int8",
+            "shape": [1, 4, 4, 1],
+            "scale": first.scales[0],
+            "zero_point": first.zero_points[0],
+        },
+        {"name": second.name, "dtype": "int32", "shape": [1, 3]},
+    ]
+
+
 def test_bytes_that_are_no_model_have_no_metadata(made):
     with pytest.raises(ModelFileError, match=r"expected a \.tflite file"):
         add_metadata(b"nothing", {})

@@ -146,6 +146,30 @@ def test_layers_that_tfmot_does_not_know_become_int8_too(data):
     assert tflm.missing_ops(read_model(tuned.content)) == ()
 
 
+def loaded_and_cut(path):
+    """A sequential model read from a file, and a model that ends within one whose layer goes on elsewhere."""
+    layers = [keras.layers.Conv2D(6, 3, name="conv"), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+    layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4)]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    model(np.random.default_rng(1).normal(size=(8, 8, 8, 3)), training=True)
+    model.save(path)
+    loaded = keras.models.load_model(path)
+    keras.layers.ReLU()(loaded.get_layer("conv").output)
+    assert len(loaded.get_layer("conv")._inbound_nodes) > 1
+    yield loaded
+    image = keras.Input((8, 8, 3))
+    yield keras.Model(image, loaded(image)).layers[1]
+
+
+def test_calls_of_a_layer_outside_of_the_model_do_not_count(images, tmp_path):
+    for model in loaded_and_cut(tmp_path / "model.keras"):
+        tuned = fine_tune(model, images, FineTuning(epochs=1))
+        # The batch normalization is a part of the convolution: that has no other follower here.
+        kinds = [op.name for op in read_model(tuned.content).ops]
+        assert kinds == ["CONV_2D", "MEAN", "FULLY_CONNECTED"]
+        assert compress(model, images, FineTuning(epochs=1), how="prune").count_params() == model.count_params()
+
+
 def test_the_old_keras_does_not_replace_the_new_one():
     load_optimization()
     assert "TF_USE_LEGACY_KERAS" not in os.environ
@@ -234,6 +258,52 @@ def test_a_model_that_cannot_be_copied_is_named():
         to_tf_keras(keras.Model(inputs, hard))
 
 
+def imaging(*layers):
+    layers = [*layers, keras.layers.Flatten(), keras.layers.Dense(4)]
+    return keras.Sequential([keras.Input((8, 8, 3)), *layers], name="imaging")
+
+
+@pytest.fixture(scope="module")
+def images(data):
+    samples = np.random.default_rng(0).normal(size=(64, 8, 8, 3)).astype("float32")
+    return replace(data, x_train=samples, y_train=data.y_train[:64], x_val=samples, y_val=data.y_train[:64])
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (keras.layers.Conv2D(4, 3, activation="hard_tanh", name="odd"), "Unknown activation function 'hard_tanh'"),
+        (keras.layers.Activation("celu", name="odd"), "Unknown activation function 'celu'"),
+        (keras.layers.Rescaling(np.ones((8, 8, 1)), name="odd"), "expected a plain value of scale"),
+        (keras.layers.UpSampling2D(interpolation="bicubic", name="odd"), "no operator for ResizeBicubic"),
+    ],
+    ids=["of_a_convolution", "activation", "per_pixel", "no_op"],
+)
+def test_a_layer_that_cannot_be_tuned_is_named_and_leaves_the_plain_file(images, layer, said):
+    model = imaging(layer)
+    with pytest.raises(ModelError, match=said) as caught:
+        fine_tune(model, images)
+    assert "layer 'odd'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if "no operator" not in said:
+        made = convert_for(model, images, replace(AUTO, max_int8_loss=-1.0), metadata=False)
+        assert made.content == convert(model, images.x_train[:1])
+        assert made.warnings[-1] == str(caught.value)
+
+
+def test_a_leaky_relu_keeps_its_slope(images):
+    model = imaging(keras.layers.Conv2D(4, 3), keras.layers.LeakyReLU(0.1, name="leaky"))
+    tuned = fine_tune(model, images, FineTuning(epochs=1))
+    assert {tensor.dtype for tensor in read_model(tuned.content).tensors} == {"int8", "int32"}
+    assert to_tf_keras(model).get_layer("leaky").alpha == pytest.approx(0.1)
+
+
+def test_a_rescaling_per_channel_may_be_written_as_an_image(images):
+    model = imaging(keras.layers.Rescaling(np.array([[[2.0, 1.0, 0.5]]]), np.array([1.0])))
+    load_optimization()
+    check_copy(to_tunable(model), model, images.x_train)
+
+
 @pytest.mark.parametrize("how", ["prune", "cluster"])
 def test_a_compressed_student_zips_smaller_and_the_original_is_left_alone(student, data, how):
     weights = student.get_weights()
@@ -280,6 +350,11 @@ def test_a_fine_tuning_that_was_demanded_is_not_left_out_silently(student, data)
         convert_for(student, None, always)
     with pytest.raises(ModelError, match=r"expected one output of 5 classes, received \[\(4,\)\]"):
         convert_for(student, replace(data, class_names=tuple("abcde")), always)
+    layers = [keras.layers.SimpleRNN(3, stateful=True), keras.layers.Dense(4)]
+    remembering = keras.Sequential([keras.Input(data.input_shape, batch_size=2), *layers])
+    with pytest.raises(ModelError, match="expected samples that do not depend on each other, received a stateful"):
+        convert_for(remembering, data, always)
+    assert convert_for(remembering, data, AUTO).qat.int8_accuracy is None
 
 
 def test_an_unknown_mode_is_named():

@@ -11,12 +11,13 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator
 from rich.table import Table
 
 from kd_edge.budget import Budget
-from kd_edge.config import QUANTIZE_MODES
+from kd_edge.config import QUANTIZE_MODES, ConvertConfig
 from kd_edge.conversion import convert
 from kd_edge.cost import CostModel
 from kd_edge.data import Dataset, load_data
 from kd_edge.devices import load_device
 from kd_edge.errors import ModelError
+from kd_edge.export import convert_for
 from kd_edge.lowering import lower
 from kd_edge.precision import precision_of
 from kd_edge.space import StudentSpace
@@ -291,13 +292,27 @@ def test_a_model_of_other_samples_or_classes_is_named(content, data, waves_npz):
     with pytest.raises(ModelError, match=r"the model reads samples of shape \(32, 3\), watch has \(128, 6\)"):
         verify(content, watch, device=BOARD, budget=ROOMY)
     other = keras.Sequential([keras.Input((32, 3)), keras.layers.Flatten(), keras.layers.Dense(9)])
-    with pytest.raises(ModelError, match="the model has 9 outputs, waves has 4 classes"):
+    with pytest.raises(ModelError, match=r"the model has 9 outputs per sample \(shape \(1, 9\)\), waves has 4 classes"):
         verify(convert(other, data.x_train), data, device=BOARD, budget=ROOMY)
+    per_step = keras.Sequential([keras.Input((32, 3)), keras.layers.AveragePooling1D(4), keras.layers.Dense(4)])
+    with pytest.raises(ModelError, match=r"has 32 outputs per sample \(shape \(1, 8, 4\)\), waves has 4 classes"):
+        verify(convert(per_step, data.x_train), data, device=BOARD, budget=ROOMY)
 
 
 def test_bytes_that_are_no_model_are_named(data):
     with pytest.raises(ModelFileError):
         verify(b"no model at all", data, device=BOARD, budget=ROOMY)
+
+
+def test_a_file_with_an_op_that_reference_kernels_lack_is_converted_and_verified(data):
+    layers = [keras.layers.Reshape((8, 4, 3)), keras.layers.UpSampling2D(), keras.layers.Conv2D(4, 3)]
+    student = keras.Sequential([keras.Input((32, 3)), *layers, keras.layers.GlobalAveragePooling2D()])
+    made = convert_for(student, data, ConvertConfig(max_int8_loss=1.0))
+    phone = replace(BOARD, runtime="litert")
+    result = verify(made.content, data, device=phone, budget=ROOMY, student=student, max_accuracy_loss=1.0)
+    assert made.qat.int8_accuracy is not None
+    assert "reference kernels lack TILE of version 3" in result.warnings[0]
+    assert [op.op for op in result.noise][-1] in ("MEAN", "CONV_2D")
 
 
 def test_quantizing_rounds_to_the_nearest_step_and_saturates(content):

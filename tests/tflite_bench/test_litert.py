@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
 
@@ -39,6 +40,53 @@ def test_quantized_outputs_follow_the_float_model(model_bytes: Callable[[str], b
     scores = (raw.astype(np.float32) - result.zero_points[0]) * result.scales[0]
     # The converter calibrated the output to 255 steps; a few of them are lost in six layers.
     assert np.abs(scores - litert.run_outputs(floating, samples)).max() < 8 * result.scales[0]
+
+
+def repeated(op: str = "TILE", version: int = 3) -> bytes:
+    """Four numbers, each twice, by an op of this version."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    def tensor(name: str, shape: tuple[int, ...], kind: int, buffer: int) -> schema.TensorT:
+        made = schema.TensorT()
+        made.name, made.shape, made.type, made.buffer = name, list(shape), kind, buffer
+        return made
+
+    types = schema.TensorType
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        tensor("x", (1, 4), types.FLOAT32, 0),
+        tensor("times", (2,), types.INT32, 1),
+        tensor("y", (1, 8), types.FLOAT32, 0),
+    ]
+    graph.inputs, graph.outputs = [0], [2]
+    operator, code = schema.OperatorT(), schema.OperatorCodeT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 1], [2]
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, op)
+    code.version = version
+    graph.operators = [operator]
+    empty, times = schema.BufferT(), schema.BufferT()
+    times.data = list(np.array([1, 2], np.int32).tobytes())
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], [empty, times]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_optimised_kernels_run_what_reference_kernels_lack_and_say_so(model_bytes: Callable[[str], bytes]) -> None:
+    outputs, lack = litert.run_reference(repeated(), X)
+    np.testing.assert_array_equal(outputs, np.tile(X, 2))
+    assert lack is not None
+    assert lack.startswith("LiteRT's reference kernels lack TILE of version 3: its optimised kernels were run")
+    with pytest.raises(RunnerError, match=r"TILE.*version '3'"):
+        litert.run_outputs(repeated(), X, reference_kernels=True)
+    with pytest.raises(RunnerError, match=r"TILE.*version '99'"):
+        litert.run_reference(repeated(version=99), X)
+    content = model_bytes("residual_int8")
+    samples = random_inputs(read_model(content))[0]
+    outputs, lack = litert.run_reference(content, samples)
+    assert lack is None
+    np.testing.assert_array_equal(outputs, litert.run_outputs(content, samples, reference_kernels=True))
 
 
 def test_samples_do_not_depend_on_their_neighbours(model_bytes: Callable[[str], bytes]) -> None:
