@@ -145,7 +145,9 @@ class _Job:
         if name == "design":
             return repr(self._device)
         path = self._config.teacher.path
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if name == "teacher" and path is not None else ""
+        if name != "teacher" or path is None or not Path(path).is_file():
+            return ""
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
     def _stage_data(self) -> dict[str, Any]:
         data = self._data
