@@ -15,6 +15,7 @@ from kd_edge.files import write_bytes, write_json
 from kd_edge.noise import quantize
 from kd_edge.settings import to_toml
 from kd_edge.sources import Settings, render_sources
+from kd_edge.verdict import failed_checks, open_checks
 from tflite_bench import litert, tflm
 from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.model import read_model
@@ -75,13 +76,13 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     arena_bytes, arena_source = _arena(verify)
     sources, vectors_from = _sources(model, data, Settings(arena_bytes, arena_source, data.class_names, data.scale))
     contents = {"model.tflite": model, **_configuration(config), **sources}
-    failed, unchecked = _unpassed(verify["gates"])
+    failed = failed_checks(verify["gates"])
     target = source / "bundle" if folder is None else Path(folder)
     bundle = Bundle(
         target,
         passed=verify["passed"] and not failed,
         failed_checks=failed,
-        open_checks=unchecked,
+        open_checks=open_checks(verify["gates"]),
         tensor_arena_bytes=arena_bytes,
         arena_source=arena_source,
         vectors_from=vectors_from,
@@ -121,12 +122,6 @@ def _configuration(config: Mapping[str, Any]) -> dict[str, bytes]:
 def _inputs(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     named = (config["data"]["source"], config["teacher"]["path"])
     return {name: _fingerprint(Path(name).read_bytes()) for name in named if name and Path(name).is_file()}
-
-
-def _unpassed(gates: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the checks that failed, and of those with a limit that could not be made."""
-    failed = tuple(name for name, gate in gates.items() if gate["passed"] is False)
-    return failed, tuple(name for name, gate in gates.items() if gate["passed"] is None and gate["limit"] is not None)
 
 
 def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:

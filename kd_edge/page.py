@@ -16,12 +16,14 @@ from kd_edge import plots, tables
 from kd_edge.bundle import read_run
 from kd_edge.cost import CostModel
 from kd_edge.devices import DeviceProfile, load_device
+from kd_edge.figures import figure, latency_text, mark, measured_bytes
 from kd_edge.files import write_bytes
 from kd_edge.graph import Graph
 from kd_edge.latency import why_unknown
 from kd_edge.lowering import lower
 from kd_edge.settings import to_toml
 from kd_edge.space import FROM_TEACHER
+from kd_edge.verdict import failed_checks, outcome, proven
 
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|ms|dB|LSB|MHz)\b|%)")
 _MARKS = {"ok": "ok", "FAILED": "bad", "not checked": "none"}
@@ -102,10 +104,10 @@ def _latency_note(graph: Graph, device: DeviceProfile) -> str:
 def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> dict[str, Any]:
     run = results["result"]
     verify = run["verify"]
-    failed = [name for name, gate in verify["gates"].items() if gate["passed"] is False]
+    failed = failed_checks(verify["gates"])
     return {
-        "outcome": tables.outcome(verify).lower(),
-        "verdict": f"failed: {', '.join(failed)}" if failed else tables.proven(verify),
+        "outcome": outcome(verify).lower(),
+        "verdict": f"failed: {', '.join(failed)}" if failed else proven(verify),
         "asked": _asked(run, config, device),
         "fit": _fit(run),
         "accuracy": _accuracy(run),
@@ -144,17 +146,17 @@ def _fit(run: Mapping[str, Any]) -> _Table:
     verify, budget = run["verify"], run["design"]["budget"]
     predicted, measured, off = verify["predicted"], verify["measured"], verify["prediction_error_percent"]
     limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
-    smallest = _bytes(measured["arena_minimum_bytes"])
+    smallest = measured_bytes(measured["arena_minimum_bytes"])
     gates = verify["gates"]
     flash, ram = f"{budget['flash_bytes']:,} B", f"{budget['ram_bytes']:,} B"
-    files = (_bytes(predicted["flash_bytes"]), _bytes(measured["flash_bytes"]), _percent(off.get("flash_bytes")))
-    arenas = (_bytes(verify["predicted_host_arena_bytes"]), _bytes(measured["arena_bytes"]))
+    files = (measured_bytes(cost["flash_bytes"]) for cost in (predicted, measured))
+    arenas = (measured_bytes(verify["predicted_host_arena_bytes"]), measured_bytes(measured["arena_bytes"]))
     rows = [
-        ("flash", _mark(gates["flash_bytes"]), flash, *files),
-        ("RAM on the board", "", ram, _bytes(predicted["arena_bytes"]), "", ""),
+        ("flash", mark(gates["flash_bytes"]), flash, *files, _percent(off.get("flash_bytes"))),
+        ("RAM on the board", "", ram, measured_bytes(predicted["arena_bytes"]), "", ""),
         ("RAM on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
-        ("smallest arena, PC", _mark(gates["ram_bytes"]), ram, "", smallest, ""),
-        ("latency", _mark(gates["latency_ms"]), limit, _latency(predicted), "needs the board", ""),
+        ("smallest arena, PC", mark(gates["ram_bytes"]), ram, "", smallest, ""),
+        ("latency", mark(gates["latency_ms"]), limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
     ]
     return _Table(("", "", "limit", "predicted", "measured", "prediction off by"), rows, frozenset({0, 1}))
 
@@ -193,10 +195,10 @@ def _checks(gates: Mapping[str, Any]) -> _Table:
     rows = []
     for name, gate in gates.items():
         figures = [
-            "" if value is None else f"{tables.figure(value)} {_UNITS.get(name, '')}"
+            "" if value is None else f"{figure(value)} {_UNITS.get(name, '')}"
             for value in (gate["measured"], gate["limit"])
         ]
-        rows.append((_CHECKS.get(name, name), *figures, _mark(gate)))
+        rows.append((_CHECKS.get(name, name), *figures, mark(gate)))
     return _Table(("", "measured", "limit", ""), rows)
 
 
@@ -216,21 +218,6 @@ def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     verify += ["--seed", str(config["seed"])]
     verify += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
     return ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]
-
-
-def _mark(gate: Mapping[str, Any]) -> str:
-    return {True: "ok", False: "FAILED", None: "not checked"}[gate["passed"]]
-
-
-def _bytes(size: int | None) -> str:
-    return "not measured" if size is None else f"{size:,} B"
-
-
-def _latency(cost: Mapping[str, Any]) -> str:
-    if cost["latency_ms"] is None:
-        return "unknown"
-    ms, low, high = (tables.short_ms(cost[f"latency{end}_ms"]) for end in ("", "_low", "_high"))
-    return f"{ms} ms ({low} to {high} ms)"
 
 
 def _percent(value: float | None) -> str:

@@ -5,6 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
+from kd_edge.figures import figure, latency_text, mark, measured_bytes
+from kd_edge.verdict import failed_checks, outcome, proven
+
 Result = Mapping[str, Any]
 
 
@@ -35,7 +38,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     if result["noise"]:
         yield _noise_table(result["noise"])
     yield _gate_table(result["gates"])
-    failed = [name for name, gate in result["gates"].items() if gate["passed"] is False]
+    failed = failed_checks(result["gates"])
     yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     if failed:
@@ -65,7 +68,7 @@ def design_tables(result: Result) -> Iterator[Table | str]:
             f"{cost['macs']:,}",
             f"{cost['flash_bytes']:,} B",
             f"{cost['arena_bytes']:,} B",
-            _interval(cost),
+            latency_text(cost),
         )
     yield table
 
@@ -155,7 +158,7 @@ def _op_table(result: Result) -> Table:
 def _limit_table(result: Result) -> Table:
     budget, excess, measured = result["budget"], result["excess"], result["measured"]["flash_bytes"]
     flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
-    latency = "unknown" if result["latency_ms"] is None else f"{_interval(result)}, computed"
+    latency = "unknown" if result["latency_ms"] is None else f"{latency_text(result)}, computed"
     table = _table("does it fit?", "", "needs", "limit", "")
     for title, name, needs, unit, digits in (
         ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
@@ -242,16 +245,16 @@ def _table(title: str, *columns: str) -> Table:
 
 def _cost_table(verify: Result, budget: Result) -> Table:
     predicted, measured, gates = verify["predicted"], verify["measured"], verify["gates"]
-    host = f"{_bytes(measured['arena_bytes'])} (PC; {verify['predicted_host_arena_bytes']:,} B predicted there)"
+    host = f"{measured_bytes(measured['arena_bytes'])} (PC; {verify['predicted_host_arena_bytes']:,} B predicted there)"
     rows = (
         ("flash (.tflite file)", budget["flash_bytes"], "flash_bytes", predicted["flash_bytes"]),
         ("RAM (tensor arena)", budget["ram_bytes"], "ram_bytes", predicted["arena_bytes"]),
     )
     table = _table("does it fit?", "", "limit", "predicted", "measured", "")
-    for (name, limit, gate, guess), real in zip(rows, (_bytes(measured["flash_bytes"]), host), strict=True):
-        table.add_row(name, f"{limit:,} B", f"{guess:,} B", real, _mark(gates[gate]))
+    for (name, limit, gate, guess), real in zip(rows, (measured_bytes(measured["flash_bytes"]), host), strict=True):
+        table.add_row(name, f"{limit:,} B", f"{guess:,} B", real, mark(gates[gate]))
     limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
-    table.add_row("latency", limit, _interval(predicted), "needs the board", _mark(gates["latency_ms"]))
+    table.add_row("latency", limit, latency_text(predicted), "needs the board", mark(gates["latency_ms"]))
     return table
 
 
@@ -292,7 +295,7 @@ def _gate_table(gates: Result) -> Table:
     table = _table("checks", "", "measured", "limit", "")
     for name, gate in gates.items():
         figures = ("" if value is None else figure(value) for value in (gate["measured"], gate["limit"]))
-        table.add_row(name, *figures, _mark(gate))
+        table.add_row(name, *figures, mark(gate))
     return table
 
 
@@ -332,32 +335,9 @@ def _verdict(verify: Result) -> str:
     return f"{how}: {'see the checks below' if how == 'FAILED' else proven(verify)}"
 
 
-def outcome(verify: Result) -> str:
-    """Return "PASSED", "FAILED", or "NOT PROVEN" where no check failed and a limit could not be checked."""
-    if any(gate["passed"] is False for gate in verify["gates"].values()):
-        return "FAILED"
-    return "PASSED" if verify["passed"] else "NOT PROVEN"
-
-
-def proven(verify: Result) -> str:
-    """Return what the checks of a verification without a failed one say, and those with a limit that were not made."""
-    gates = verify["gates"]
-    open_gates = [name for name, gate in gates.items() if gate["passed"] is None and gate["limit"] is not None]
-    fits = "the model fits the flash and the RAM" if "latency_ms" in open_gates else "the model fits"
-    fits = fits if gates["ram_bytes"]["passed"] else "the file fits the flash"
-    agree = " and the runtimes agree" if gates["runtime_disagreement"]["passed"] else ""
-    return fits + agree + (f"; not checked: {', '.join(open_gates)}" if open_gates else "")
-
-
 def precision(verify: Result) -> str:
     """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
     return str(verify.get("precision", "file"))
-
-
-def figure(value: float) -> str:
-    """Return a figure of a check: whole numbers and large ones without decimals, others with four digits."""
-    whole = value == int(value) or abs(value) >= 1000
-    return f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _steps(difference: float) -> str:
@@ -388,29 +368,9 @@ def _milliseconds(latency_ms: float | None) -> str:
     return f"{latency_ms:.3f} ms" if latency_ms >= _SMALL_MS else f"{latency_ms:.5f} ms"
 
 
-def _interval(cost: Result) -> str:
-    if cost["latency_ms"] is None:
-        return "unknown"
-    ms, low, high = (short_ms(cost[f"latency{end}_ms"]) for end in ("", "_low", "_high"))
-    return f"{ms} ms ({low} to {high})"
-
-
-def short_ms(latency_ms: float) -> str:
-    """Return milliseconds as text; a phone's or a PC's are so few that decimals would say nothing."""
-    return f"{latency_ms:.2f}" if latency_ms >= 1 else f"{latency_ms:.3g}"
-
-
 def _size(size: int) -> str:
     return f"{size / 1024:,.0f} KiB" if size < 1024**2 else f"{size / 1024**2:,.0f} MiB"
 
 
-def _bytes(size: int | None) -> str:
-    return "not measured" if size is None else f"{size:,} B"
-
-
 def _share(share: float | None) -> str:
     return "not measured" if share is None else f"{share:.3f}"
-
-
-def _mark(gate: Result) -> str:
-    return {True: "ok", False: "FAILED", None: "not checked"}[gate["passed"]]

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from kd_edge.tables import _op_table, figure, halting_lines, parity_lines, short_ms
+from kd_edge.figures import figure, short_ms
+from kd_edge.tables import _op_table, halting_lines, parity_lines
 
 STAYED = {
     "guide": "teacher",

@@ -21,8 +21,9 @@ from kd_edge.export import convert_for
 from kd_edge.lowering import lower
 from kd_edge.precision import precision_of
 from kd_edge.space import StudentSpace
-from kd_edge.tables import proven, verify_tables
+from kd_edge.tables import verify_tables
 from kd_edge.traces import pack, unpack
+from kd_edge.verdict import proven
 from kd_edge.verification import quantize, verify
 from tflite_bench.errors import ModelFileError, RunnerError
 from tflite_bench.model import TensorInfo, read_model
