@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kd_edge.budget import Budget, parse_bytes, parse_ms
-from kd_edge.devices import DeviceProfile
+from kd_edge.cost.budget import Budget, parse_bytes, parse_ms
+from kd_edge.cost.devices import DeviceProfile
 from kd_edge.errors import ConfigError
-from kd_edge.settings import from_table, read_toml
+from kd_edge.toml import from_table, read_toml
 
 QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
 AUGMENTATIONS = ("none", "imu")

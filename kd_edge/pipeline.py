@@ -8,28 +8,30 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import keras
-import numpy as np
 
-from kd_edge.augment import check_augmentation
-from kd_edge.blueprint import Blueprint
-from kd_edge.budget import Budget
 from kd_edge.config import DistillConfig, RunConfig, TeacherConfig
-from kd_edge.cost import CostModel
-from kd_edge.data import Dataset, load_data
-from kd_edge.devices import DeviceProfile, load_device
+from kd_edge.conversion.export import convert_for
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import DeviceProfile, load_device
+from kd_edge.cost.model import CostModel
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.loading import load_data
+from kd_edge.distillation.augmentation import check_augmentation
+from kd_edge.distillation.early_halting import EarlyHalting
+from kd_edge.distillation.model_files import load_teacher
+from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation.training import Recipe, accuracy, classified_right, distill, epochs_shown, summary, train
 from kd_edge.errors import ConfigError
-from kd_edge.export import convert_for
 from kd_edge.files import write_bytes, write_json, write_model
-from kd_edge.halting import EarlyHalting
-from kd_edge.heritage import Heritage
-from kd_edge.lowering import lower
-from kd_edge.space import FROM_TEACHER, StudentSpace
-from kd_edge.teacher import build_teacher, load_teacher
-from kd_edge.training import Recipe, accuracy, classified_right, distill, epochs_shown, summary, train
-from kd_edge.tuner import design
-from kd_edge.verification import verify
+from kd_edge.ir.blueprint import Blueprint
+from kd_edge.ir.lowering import lower
+from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
+from kd_edge.search.tuner import design
+from kd_edge.search.weight_inheritance import Heritage
+from kd_edge.verification.confidence import paired_difference
+from kd_edge.verification.verifier import verify
 from tflite_bench.benchmark import run_benchmark
-from tflite_bench.report import benchmark_document
+from tflite_bench.reporting.documents import benchmark_document
 
 _BENCH_SECONDS = 10.0
 # The tables of the configuration that shape each stage, in the order of the stages.
@@ -289,28 +291,6 @@ def _check_costs(quantize: str, device: DeviceProfile, budget: Budget) -> None:
             f"no latency on {device.name}: expected a 'quantize' whose costs its profile has, received {quantize!r}; "
             f"convert to int8, leave out the limit 'latency', or add a table [{numbers}] to a profile of your own"
         )
-
-
-def paired_difference(
-    right: np.ndarray, other: np.ndarray, *, seed: int = 0, num_draws: int = 2000
-) -> dict[str, float]:
-    """Return the difference of two accuracies on the same samples with its 95 % bootstrap interval.
-
-    Args:
-        right: Whether each sample was classified right by the one model, shape `(samples,)`.
-        other: The same for the other model.
-        seed: Draws the resamples.
-        num_draws: How many.
-
-    Returns:
-        `difference`, `ci95_low` and `ci95_high`, as shares of the samples. The interval speaks of these test samples
-        and this one training; it leaves out what another seed would change.
-    """
-    gains = right.astype(np.float64) - other
-    rng = np.random.default_rng(seed)
-    means = [float(rng.choice(gains, len(gains)).mean()) for _ in range(num_draws)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {"difference": float(gains.mean()), "ci95_low": float(low), "ci95_high": float(high)}
 
 
 def _content(data: Dataset) -> bytes:

@@ -46,5 +46,5 @@ def waves_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def check_document() -> Callable[[dict[str, Any]], None]:
     """Raise unless a document follows the schema that the package ships."""
-    text = resources.files("kd_edge").joinpath("schemas/document.schema.json").read_text()
+    text = resources.files("kd_edge.reporting").joinpath("schemas/document.schema.json").read_text()
     return jsonschema.Draft202012Validator(json.loads(text)).validate

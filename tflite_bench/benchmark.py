@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tflite_bench.choice import make_runner
 from tflite_bench.errors import ConfigError
-from tflite_bench.machine import Machine, read_machine, read_versions
-from tflite_bench.model import ModelInfo, read_file, read_model
-from tflite_bench.runner import Runner, RunnerResult
-from tflite_bench.timing import Plan
+from tflite_bench.measurement.environment import Machine, read_machine, read_versions
+from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.reader import ModelInfo, read_file, read_model
+from tflite_bench.runners.base import Runner, RunnerResult
+from tflite_bench.runners.registry import make_runner
 
 
 @dataclass(frozen=True)

@@ -135,15 +135,15 @@ def run(
     or device that is measured. The times on tflm are those of reference kernels on this PC and say nothing about any
     microcontroller.
     """
-    from tflite_bench import report, tables
     from tflite_bench.benchmark import run_benchmark
-    from tflite_bench.choice import Wishes, make_runner
+    from tflite_bench.reporting import documents, tables
+    from tflite_bench.runners.registry import Wishes, make_runner
 
     chosen = make_runner(choice, Wishes(xnnpack=not no_xnnpack, **wishes))
     benchmark = run_benchmark(
         model, runner=chosen, precision=precision, num_runs=num_runs, time_limit_s=time_limit, seed=seed
     )
-    _show(report.benchmark_document(benchmark), tables.benchmark_text(benchmark), as_json, output)
+    _show(documents.benchmark_document(benchmark), tables.benchmark_text(benchmark), as_json, output)
 
 
 @main.command()
@@ -154,11 +154,12 @@ def run(
 @_output
 def compare(before: Path, after: Path, rules: tuple[str, ...], as_json: bool, output: Path | None) -> None:
     """Compare two results of `run --json`; exit with 1 if the second is worse beyond the noise."""
-    from tflite_bench import comparison, report, tables
+    from tflite_bench import comparison
+    from tflite_bench.reporting import documents, tables
 
     limits = [comparison.read_rule(rule) for rule in rules]
     result = comparison.compare(comparison.read_document(before), comparison.read_document(after), limits)
-    _show(report.comparison_document(result, limits), tables.comparison_text(result), as_json, output)
+    _show(documents.comparison_document(result, limits), tables.comparison_text(result), as_json, output)
     sys.exit(0 if result.passed else 1)
 
 
@@ -167,11 +168,11 @@ def compare(before: Path, after: Path, rules: tuple[str, ...], as_json: bool, ou
 @_output
 def devices(as_json: bool, output: Path | None) -> None:
     """List what can be measured on from here, and what is missing."""
-    from tflite_bench import report, tables
-    from tflite_bench.devices import list_devices
+    from tflite_bench.reporting import documents, tables
+    from tflite_bench.runners.discovery import list_devices
 
     found = list_devices()
-    _show(report.devices_document(found), tables.devices_text(found), as_json, output)
+    _show(documents.devices_document(found), tables.devices_text(found), as_json, output)
 
 
 @main.command()
@@ -197,17 +198,18 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
             "bad file name: it becomes the device's name, expected small letters, digits and '._-' before .toml, "
             f"received {profile.stem!r}"
         )
-    from tflite_bench import calibration, report, tables
-    from tflite_bench.choice import Wishes, make_runner
-    from tflite_bench.device_profile import profile_toml
+    from tflite_bench.calibration import calibrate
+    from tflite_bench.calibration.profile import profile_toml
+    from tflite_bench.reporting import documents, tables
+    from tflite_bench.runners.registry import Wishes, make_runner
 
-    result = calibration.calibrate(
+    result = calibrate.calibrate(
         make_runner(choice, Wishes(**wishes)),
-        dtypes=("int8",) if int8_only else calibration.DTYPES,
+        dtypes=("int8",) if int8_only else calibrate.DTYPES,
         progress=lambda name: click.echo(f"\r{name:50}", nl=False, err=True) if sys.stderr.isatty() else None,
     )
     _write(profile, profile_toml(result).rstrip("\n"))
-    _show(report.calibration_document(result), tables.calibration_text(result), as_json, output)
+    _show(documents.calibration_document(result), tables.calibration_text(result), as_json, output)
 
 
 @main.command()
@@ -216,9 +218,10 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
 @_output
 def inspect(model: str, as_json: bool, output: Path | None) -> None:
     """Show the operators, tensors, sizes and quantization of MODEL, without running it."""
-    from tflite_bench import report, tables, tflm
     from tflite_bench.errors import RunnerError
-    from tflite_bench.model import read_model
+    from tflite_bench.model.reader import read_model
+    from tflite_bench.reporting import documents, tables
+    from tflite_bench.runners import tflm
 
     info = read_model(model)
     missing: tuple[str, ...] | None = None
@@ -227,12 +230,12 @@ def inspect(model: str, as_json: bool, output: Path | None) -> None:
         missing = tflm.missing_ops(info)
     except RunnerError as error:
         reason = str(error)
-    document = report.model_document(info, missing_ops=missing, missing_reason=reason)
+    document = documents.model_document(info, missing_ops=missing, missing_reason=reason)
     _show(document, tables.model_text(info, missing_ops=missing, missing_reason=reason), as_json, output)
 
 
 def _show(document: dict[str, Any], text: str, as_json: bool, output: Path | None) -> None:
-    from tflite_bench.report import to_json
+    from tflite_bench.reporting.documents import to_json
 
     if output is not None:
         _write(output, to_json(document))

@@ -27,7 +27,7 @@ class Task:
 @pytest.fixture(scope="session")
 def zoo_model() -> Callable[[str], Any]:
     """Returns a network of the zoo by its name."""
-    import zoo
+    from tools.networks import zoo
 
     return functools.cache(zoo.build)
 
@@ -35,9 +35,8 @@ def zoo_model() -> Callable[[str], Any]:
 @pytest.fixture(scope="session")
 def zoo_file(zoo_model: Callable[[str], Any]) -> Callable[[str], bytes]:
     """Returns a network of the zoo as the converter's int8 file, by its name."""
-    import zoo
-
-    from kd_edge.conversion import convert
+    from kd_edge.conversion.converter import convert
+    from tools.networks import zoo
 
     return functools.cache(lambda name: convert(zoo_model(name), zoo.samples(zoo_model(name))))
 
@@ -45,8 +44,8 @@ def zoo_file(zoo_model: Callable[[str], Any]) -> Callable[[str], bytes]:
 @pytest.fixture(scope="session")
 def students() -> list[tuple[Any, bytes]]:
     """Random students of every family: their graph and the converter's file."""
-    from kd_edge.conversion import convert
-    from kd_edge.space import StudentSpace
+    from kd_edge.conversion.converter import convert
+    from kd_edge.search.space.student_space import StudentSpace
 
     rng = np.random.default_rng(3)
     pairs = []

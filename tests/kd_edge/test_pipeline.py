@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.bundle import write_bundle
 from kd_edge.config import (
     BudgetConfig,
     ConvertConfig,
@@ -20,14 +19,16 @@ from kd_edge.config import (
     TeacherConfig,
     load_config,
 )
-from kd_edge.data import load_data
-from kd_edge.devices import load_device, to_toml
-from kd_edge.document import make_document
+from kd_edge.cost.devices import load_device, to_toml
+from kd_edge.data.loading import load_data
 from kd_edge.errors import BudgetError, ConfigError, ModelError
-from kd_edge.heritage import inherit
-from kd_edge.page import write_page
-from kd_edge.pipeline import STAGES, paired_difference, run
-from kd_edge.report import write_run
+from kd_edge.pipeline import STAGES, run
+from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.firmware_bundle import write_bundle
+from kd_edge.reporting.html_report import write_page
+from kd_edge.reporting.run_files import write_run
+from kd_edge.search.weight_inheritance import inherit
+from kd_edge.verification.confidence import paired_difference
 
 
 def small_config(source):

@@ -1,4 +1,4 @@
-"""Small real models, made by tools/make_test_models.py."""
+"""Small real models, made by tests/data/make_models.py."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -11,11 +11,11 @@ import pytest
 
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.errors import ConfigError, ModelFileError
-from tflite_bench.report import benchmark_document, to_json
-from tflite_bench.tables import benchmark_text
-from tflite_bench.timing import Plan
+from tflite_bench.measurement.timing import Plan
+from tflite_bench.reporting.documents import benchmark_document, to_json
+from tflite_bench.reporting.tables import benchmark_text
 
-SCHEMA = json.loads((files("tflite_bench") / "schemas" / "benchmark.schema.json").read_text())
+SCHEMA = json.loads((files("tflite_bench.reporting") / "schemas" / "benchmark.schema.json").read_text())
 FIGURES = ("latency", "arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
 
 

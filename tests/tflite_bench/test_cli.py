@@ -21,7 +21,7 @@ def tflite_bench(*arguments: object) -> Result:
 
 
 def schema(name: str) -> dict[str, object]:
-    return json.loads((files("tflite_bench") / "schemas" / f"{name}.schema.json").read_text())
+    return json.loads((files("tflite_bench.reporting") / "schemas" / f"{name}.schema.json").read_text())
 
 
 def test_run_prints_one_json_object_and_nothing_else(model_path: Callable[[str], Path]) -> None:

@@ -14,12 +14,12 @@ import pytest
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.comparison import Rule, compare, read_document, read_rule
 from tflite_bench.errors import ConfigError
-from tflite_bench.report import benchmark_document, comparison_document, to_json
-from tflite_bench.runner import Estimate, Execution
-from tflite_bench.tables import comparison_text
-from tflite_bench.timing import Plan
+from tflite_bench.measurement.timing import Plan
+from tflite_bench.reporting.documents import benchmark_document, comparison_document, to_json
+from tflite_bench.reporting.tables import comparison_text
+from tflite_bench.runners.base import Estimate, Execution
 
-SCHEMA = json.loads((files("tflite_bench") / "schemas" / "compare.schema.json").read_text())
+SCHEMA = json.loads((files("tflite_bench.reporting") / "schemas" / "compare.schema.json").read_text())
 STEADY = LatencyStats(10.0, 10.0, 0.1, 9.9, 10.3, 9.95, 10.2, 9.99, 10.01)
 SUMMARY = LatencyStats(None, 10.0, 1.0, 9.0, 12.0, None, None)
 

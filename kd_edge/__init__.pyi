@@ -1,0 +1,33 @@
+from .config import RunConfig as RunConfig
+from .config import load_config as load_config
+from .conversion.converter import convert as convert
+from .conversion.metadata import read_metadata as read_metadata
+from .conversion.qat import FineTuning as FineTuning
+from .conversion.qat import fine_tune as fine_tune
+from .cost.budget import Budget as Budget
+from .cost.devices import DeviceProfile as DeviceProfile
+from .cost.devices import load_device as load_device
+from .cost.model import Cost as Cost
+from .cost.model import CostModel as CostModel
+from .data.dataset import Dataset as Dataset
+from .data.loading import load_data as load_data
+from .distillation.distiller import Distiller as Distiller
+from .distillation.early_halting import EarlyHalting as EarlyHalting
+from .distillation.halting_report import HaltingReport as HaltingReport
+from .distillation.targets import SoftTargets as SoftTargets
+from .distillation.targets import soft_targets as soft_targets
+from .errors import KdEdgeError as KdEdgeError
+from .ir.blueprint import Blueprint as Blueprint
+from .ir.graph import Graph as Graph
+from .ir.lowering import lower as lower
+from .pipeline import run as run
+from .reporting.firmware_bundle import write_bundle as write_bundle
+from .search.oracles import BudgetOracle as BudgetOracle
+from .search.space.student_space import StudentSpace as StudentSpace
+from .search.tuner import SizingTuner as SizingTuner
+from .search.tuner import design as design
+from .search.weight_inheritance import inherit as inherit
+from .verification.verifier import Verification as Verification
+from .verification.verifier import verify as verify
+
+__version__: str

@@ -1,0 +1,60 @@
+"""The command `kd-edge`. TensorFlow loads only in the commands that need it."""
+
+from typing import Any
+
+import click
+
+from kd_edge.cli.bundle import bundle
+from kd_edge.cli.convert import convert
+from kd_edge.cli.cost import cost
+from kd_edge.cli.design import design
+from kd_edge.cli.devices import devices
+from kd_edge.cli.distill import distill
+from kd_edge.cli.report import report
+from kd_edge.cli.run import run
+from kd_edge.cli.verify import verify
+from kd_edge.errors import KdEdgeError
+from tflite_bench.errors import TfliteBenchError
+
+_TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "tf_keras", "tensorflow_model_optimization")
+_REPORT_PACKAGES = ("matplotlib", "jinja2")
+
+
+class _Group(click.Group):
+    """Turns every failure of the user's making into one line and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (KdEdgeError, TfliteBenchError) as error:
+            raise _Failure(" ".join(str(error).split())) from error
+        except ImportError as error:
+            extra = _extra_of((error.name or "").split(".")[0])
+            if extra is None:
+                raise
+            raise _Failure(f"{error.name} is not installed: pip install 'kd-edge[{extra}]'") from error
+        except KeyboardInterrupt:
+            resumes = context.invoked_subcommand == "run"
+            later = "; the same command goes on after the last finished stage" if resumes else ""
+            raise _Failure(f"interrupted{later}") from None
+
+
+class _Failure(click.ClickException):
+    exit_code = 2
+
+
+def _extra_of(package: str) -> str | None:
+    return "train" if package in _TRAIN_PACKAGES else "report" if package in _REPORT_PACKAGES else None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kd-edge")
+def main() -> None:
+    """Distil a large Keras model into a small int8 model that provably fits a device.
+
+    Exit codes: 0 done, 1 the model does not fit or fails verification, 2 wrong use or bad input.
+    """
+
+
+for _command in (run, devices, cost, design, distill, convert, verify, bundle, report):
+    main.add_command(_command)

@@ -1,0 +1,126 @@
+"""The command `kd-edge convert`."""
+
+from pathlib import Path
+
+import click
+
+from kd_edge.cli.options import json_option, normalize_option, print_document, refuse_given, seed_option
+from kd_edge.config import ConvertConfig
+from kd_edge.errors import ConfigError
+from kd_edge.reporting.documents import make_document
+from kd_edge.silence import load_tensorflow
+
+_DEFAULTS = ConvertConfig()
+
+
+@click.command()
+@click.argument("student", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    "source",
+    help="Calibration samples, needed for int8 and int16x8; of a model with several inputs an .npz of arrays by their "
+    "names.",
+)
+@normalize_option
+@click.option(
+    "--quantize", default=_DEFAULTS.quantize, show_default=True, help="int8, int16x8, float16, dynamic or none."
+)
+@click.option(
+    "--calibration",
+    default=_DEFAULTS.calibration,
+    show_default=True,
+    help="Which samples: random, balanced or first.",
+)
+@click.option("--calibration-samples", default=_DEFAULTS.num_calibration_samples, show_default=True, help="How many.")
+@click.option("--qat", default=_DEFAULTS.qat, show_default=True, help="Fine-tune for int8: auto, always or never.")
+@click.option(
+    "--qat-epochs", default=_DEFAULTS.qat_epochs, show_default=True, help="How long, for --qat and --compress."
+)
+@click.option(
+    "--max-int8-loss",
+    default=_DEFAULTS.max_int8_loss,
+    show_default=True,
+    help="Share of samples lost that --qat auto bears.",
+)
+@click.option(
+    "--compress", default=_DEFAULTS.compress, show_default=True, help="Fine-tune to zip well: none, prune or cluster."
+)
+@click.option(
+    "--teacher", type=click.Path(path_type=Path), help="Guides fine-tuning (.keras).  [default: STUDENT itself]"
+)
+@click.option(
+    "--metadata/--no-metadata",
+    default=True,
+    show_default=True,
+    help="Provenance in the file, and of --data class names.",
+)
+@seed_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: STUDENT with the ending .tflite]")
+@json_option
+def convert(
+    student: Path,
+    source: str | None,
+    normalize: bool | None,
+    quantize: str,
+    calibration: str,
+    calibration_samples: int,
+    qat: str,
+    qat_epochs: int,
+    max_int8_loss: float,
+    compress: str,
+    teacher: Path | None,
+    metadata: bool,
+    seed: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Convert STUDENT (.keras) to .tflite."""
+    from kd_edge.data.dataset import Dataset
+    from kd_edge.data.loading import load_calibration
+    from kd_edge.files import write_bytes
+    from kd_edge.reporting import text_tables
+
+    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress)
+    _check_use(wanted, source, teacher)
+    data = load_calibration(source, normalize=normalize, seed=seed) if source else None
+    if data is not None and not isinstance(data, Dataset):
+        _check_calibrates(wanted, normalize, teacher)
+    load_tensorflow()
+    from kd_edge.conversion.export import convert_for
+    from kd_edge.distillation.model_files import load_model, load_teacher
+
+    guide = None if teacher is None or data is None else load_teacher(teacher, data)
+    made = convert_for(load_model(student), data, wanted, teacher=guide, seed=seed, metadata=metadata)
+    path = write_bytes(output or student.with_suffix(".tflite"), made.content)
+    document = make_document("convert", {"model": str(path), **made.summary()}, seed=seed)
+    print_document(document, as_json, text_tables.convert_tables)
+
+
+def _check_use(wanted: ConvertConfig, source: str | None, teacher: Path | None) -> None:
+    """Refuse what would be ignored."""
+    if source is None:
+        refuse_given(("normalize", "calibration", "calibration_samples", "qat_epochs", "max_int8_loss"), "--data")
+    tunes = wanted.compress != "none" or (wanted.quantize == "int8" and wanted.qat != "never")
+    if wanted.qat == "always" and source is None:
+        raise ConfigError("bad --qat: expected 'always' with --data, received none; it learns from training samples")
+    if teacher is not None and not (tunes and source):
+        raise ConfigError(
+            "bad --teacher: expected --data and a fine-tuning to guide, by --qat or --compress, "
+            f"received {'no --data' if tunes else 'none'}; leave it out"
+        )
+
+
+def _check_calibrates(wanted: ConvertConfig, normalize: bool | None, teacher: Path | None) -> None:
+    """Refuse what needs labels where there are samples alone."""
+    asked = {
+        "--qat": wanted.qat == "always",
+        "--compress": wanted.compress != "none",
+        "--calibration": wanted.calibration == "balanced",
+        "--teacher": teacher is not None,
+        "--normalize": normalize is not None,
+    }
+    for option in (name for name, is_asked in asked.items() if is_asked):
+        raise ConfigError(
+            f"bad {option}: expected --data with x_train, y_train, x_test, y_test, "
+            "received arrays by other names, which only calibrate; leave it out"
+        )

@@ -1,0 +1,154 @@
+"""The command `kd-edge design`."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kd_edge.cli.options import data_option, json_option, print_document, seed_option, with_budget
+from kd_edge.config import DesignConfig, DistillConfig
+from kd_edge.errors import KdEdgeError
+from kd_edge.reporting.documents import make_document
+from kd_edge.search.local_workers import Crew
+from kd_edge.silence import load_tensorflow
+
+if TYPE_CHECKING:
+    from kd_edge.cost.budget import Budget
+    from kd_edge.cost.devices import DeviceProfile
+
+# Starts the same command again; a script's own file may have any name.
+_PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
+
+_DEFAULTS = DesignConfig()
+
+
+@click.command()
+@click.argument("teacher", type=click.Path(path_type=Path))
+@data_option
+@with_budget
+@click.option(
+    "--family",
+    default="from_teacher",
+    show_default=True,
+    help="TEACHER shrunk, or ds_cnn, resnet, mobilenet, tcn or mlp.",
+)
+@click.option("--search", default="random", show_default=True, help="random, bayesian, hyperband or grid.")
+@click.option(
+    "--trials",
+    default=_DEFAULTS.trials,
+    show_default=True,
+    help="Candidates to train; hyperband follows from --epochs.",
+)
+@click.option("--epochs", default=_DEFAULTS.epochs, show_default=True, help="Most epochs per candidate.")
+@click.option(
+    "--teacher-ratio", default=_DEFAULTS.teacher_ratio, show_default=True, help="Least teacher MACs per student MAC."
+)
+@click.option("--workers", default=0, show_default=True, help="Processes that train candidates; 0: this one.")
+@click.option("--overwrite", is_flag=True, help="Delete an older search in the output folder.")
+@seed_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="design", show_default=True, help="Folder.")
+@json_option
+def design(
+    teacher: Path,
+    source: str,
+    normalize: bool | None,
+    device: "DeviceProfile",
+    budget: "Budget",
+    family: str,
+    search: str,
+    trials: int,
+    epochs: int,
+    teacher_ratio: float,
+    workers: int,
+    overwrite: bool,
+    seed: int,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Search the best student of TEACHER (.keras) that fits a device.
+
+    Saves student.keras (as the search trained it), search.json and pareto.png. The same command resumes a search.
+    """
+    from kd_edge.data.loading import load_data
+    from kd_edge.reporting import plots, text_tables
+    from kd_edge.reporting.progress import StageDisplay
+
+    wanted, training = DesignConfig(family, trials, epochs, teacher_ratio), DistillConfig()
+    data = load_data(source, normalize=normalize, seed=seed)
+    load_tensorflow()
+    from kd_edge.distillation.model_files import load_teacher
+    from kd_edge.distillation.training import Recipe
+    from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
+    from kd_edge.search.tuner import design as find
+
+    folder = output / "search"
+    with _resumable(folder), StageDisplay(("design",)) as display, _crew(workers, folder):
+        found = find(
+            load_teacher(teacher, data),
+            data,
+            device=device,
+            budget=budget,
+            space=None if family == FROM_TEACHER else StudentSpace.family(family, data.input_shape, data.num_classes),
+            recipe=Recipe(wanted.epochs, training.batch_size, training.learning_rate, seed=seed),
+            search=search,
+            num_trials=wanted.trials,
+            teacher_ratio=wanted.teacher_ratio,
+            directory=folder,
+            overwrite=overwrite,
+            on_trial=_trials_shown(display),
+        )
+    if found is None:
+        return
+    result = asdict(found) | {"blueprint": found.blueprint.to_dict(), "device": device.name, "budget": asdict(budget)}
+    document = make_document("design", result, seed=seed, device=device)
+    _save(document, output)
+    plots.plot_candidates(result, output / "pareto.png")
+    print_document(document, as_json, text_tables.design_tables)
+
+
+def _crew(workers: int, folder: Path) -> AbstractContextManager[Any]:
+    """Return the processes that train candidates beside this one; none where this is one of them."""
+    from kd_edge.search.tuner import is_worker
+
+    return Crew([*_PROGRAM, *sys.argv[1:]], workers, folder) if workers and not is_worker() else nullcontext()
+
+
+def _save(document: Mapping[str, Any], output: Path) -> None:
+    from kd_edge.files import write_bytes, write_json
+    from kd_edge.search.checkpoint import STUDENT
+
+    write_bytes(output / "student.keras", (output / "search" / STUDENT).read_bytes())
+    write_json(output / "search.json", document)
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Say how to go on after an interrupt."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KdEdgeError(
+            f"interrupted; the search is saved in {folder}, the same command goes on after its last finished candidate"
+        ) from None
+
+
+def _trials_shown(show: Callable[[str, float, str], None]) -> Callable[[int, int], None]:
+    """Return what shows how many candidates are trained and how long the others will take."""
+    start, before = time.monotonic(), -1
+
+    def on_trial(done: int, planned: int) -> None:
+        nonlocal before
+        before = done - 1 if before < 0 else before
+        seconds = (time.monotonic() - start) / (done - before) * (planned - done)
+        show("design", done / planned, f"{done} of {planned} candidates trained, about {_duration(seconds)} left")
+
+    return on_trial
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

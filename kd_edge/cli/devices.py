@@ -1,0 +1,103 @@
+"""The command `kd-edge devices`: list, show and add devices."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kd_edge.cli.options import json_option, load_graph, print_document
+from kd_edge.errors import ConfigError
+from kd_edge.reporting.documents import make_document
+
+if TYPE_CHECKING:
+    from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.ir.graph import Graph
+
+
+class _Group(click.Group):
+    """Takes a word that is no command for the name of a device to show."""
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        known = args[0] in self.commands
+        return super().resolve_command(context, args if known else ["show", *args])
+
+
+@click.group(cls=_Group, invoke_without_command=True)
+@json_option
+@click.pass_context
+def devices(context: click.Context, as_json: bool) -> None:
+    """List the known devices, show one (`kd-edge devices NAME`), or add one."""
+    if context.invoked_subcommand is None:
+        from kd_edge.cost.devices import list_devices, load_device
+
+        _print([load_device(known) for known in list_devices()], as_json)
+
+
+@devices.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show the device NAME, or the one in a TOML file."""
+    from kd_edge.cost.devices import load_device
+
+    _print([load_device(name)], as_json)
+
+
+@devices.command()
+@click.argument("name")
+@click.option("--flash", required=True, help="Flash that a model may use, such as 512k.")
+@click.option("--ram", required=True, help="RAM that a tensor arena may use, such as 96k.")
+@click.option("--clock", "clock_mhz", required=True, type=float, metavar="MHZ", help="Clock of the core in MHz.")
+@click.option(
+    "--measured",
+    multiple=True,
+    metavar="MODEL=TIME",
+    help="A .tflite or .keras file and its measured latency, such as kws.tflite=12.3ms; repeat it for more.",
+)
+@click.option("--macs-per-second", type=float, help="Where nothing was measured: what convolutions reach, such as 2e7.")
+@click.option("--like", default="cortex-m4", show_default=True, help="A device or core with the same kind of kernels.")
+@json_option
+def add(
+    name: str,
+    flash: str,
+    ram: str,
+    clock_mhz: float,
+    measured: Sequence[str],
+    macs_per_second: float | None,
+    like: str,
+    as_json: bool,
+) -> None:
+    """Add the device NAME to your own ones; it hides a built-in one of the same name."""
+    from kd_edge.cost.budget import parse_bytes
+    from kd_edge.cost.profile_scaling import add_device, profile_path
+
+    if bool(measured) == (macs_per_second is not None):
+        raise ConfigError("no speed: expected --measured MODEL=TIME once or more, or --macs-per-second, one of them")
+    profile = add_device(
+        name,
+        flash_bytes=parse_bytes(flash),
+        ram_bytes=parse_bytes(ram),
+        clock_mhz=clock_mhz,
+        speed=[_read_measurement(text) for text in measured] if macs_per_second is None else macs_per_second,
+        like=like,
+    )
+    _print([profile], as_json)
+    click.echo(f"saved to {profile_path(name)}", err=True)
+
+
+def _read_measurement(text: str) -> tuple["Graph", float]:
+    from kd_edge.cost.budget import parse_ms
+
+    path, separator, duration = text.rpartition("=")
+    if not separator:
+        raise ConfigError(f"bad --measured: expected MODEL=TIME such as kws.tflite=12.3ms, received {text!r}")
+    return load_graph(Path(path)), parse_ms(duration)
+
+
+def _print(profiles: "Sequence[DeviceProfile]", as_json: bool) -> None:
+    from kd_edge.reporting import text_tables
+
+    document = make_document("devices", {"devices": [asdict(profile) for profile in profiles]})
+    print_document(document, as_json, text_tables.device_tables)

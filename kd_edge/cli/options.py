@@ -1,0 +1,111 @@
+"""The options that several commands share, and how a result is printed."""
+
+import functools
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from kd_edge.config import MAX_SEED
+from kd_edge.errors import ConfigError
+from kd_edge.silence import load_tensorflow
+
+if TYPE_CHECKING:
+    from kd_edge.ir.graph import Graph
+
+SEED = click.IntRange(0, MAX_SEED)
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")(
+        command
+    )
+
+
+def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--seed`."""
+    return click.option("--seed", type=SEED, default=0, show_default=True, help="Makes the result repeatable.")(command)
+
+
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--data` and `--normalize`."""
+    data = click.option("--data", "source", required=True, help="'watch', an .npz file, or module:function.")
+    return data(normalize_option(command))
+
+
+def normalize_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--normalize`, which is `None` where it is not given."""
+    return click.option(
+        "--normalize/--no-normalize",
+        default=None,
+        help="Scale --data by mean and deviation of its training samples.  [default: integers and 'watch']",
+    )(command)
+
+
+def refuse_given(names: Iterable[str], expected: str) -> None:
+    """Refuse options of the running command that were given and would be ignored.
+
+    Args:
+        names: Their parameters.
+        expected: What they have no meaning without.
+
+    Raises:
+        ConfigError: One was given.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"bad {option}: expected it with {expected}, received none; leave it out")
+
+
+def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--latency", help="Longest time of one inference, such as 15ms.  [default: no limit]"),
+        click.option("--ram", help="Largest tensor arena, such as 24k.  [default: what the device leaves]"),
+        click.option("--flash", help="Largest .tflite file, such as 64k.  [default: what the device leaves]"),
+        click.option("--device", required=True, help="A name that `kd-edge devices` lists, or a TOML file."),
+    ):
+        command = option(command)
+    return command
+
+
+def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand the command a device and a budget instead of their options."""
+
+    @_budget_options
+    @functools.wraps(command)
+    def wrapper(*, device: str, flash: str | None, ram: str | None, latency: str | None, **rest: Any) -> Any:
+        from kd_edge.config import BudgetConfig
+        from kd_edge.cost.devices import load_device
+
+        profile = load_device(device)
+        return command(device=profile, budget=BudgetConfig(device, flash, ram, latency).budget(profile), **rest)
+
+    return wrapper
+
+
+def load_graph(path: Path) -> "Graph":
+    """Return the ops and tensors of a `.tflite` or `.keras` file."""
+    from kd_edge.ir.lowering import lower
+
+    if path.suffix != ".keras":
+        return lower(path)
+    load_tensorflow()
+    from kd_edge.distillation.model_files import load_model
+
+    return lower(load_model(path))
+
+
+def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:
+    """Print a document as JSON, or as the tables that a function makes of its result."""
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        from kd_edge.reporting import text_tables
+
+        text_tables.show(tables(document["result"]))

@@ -1,0 +1,69 @@
+"""The command `kd-edge verify`."""
+
+import math
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kd_edge.cli.options import data_option, json_option, print_document, refuse_given, seed_option, with_budget
+from kd_edge.errors import ConfigError
+from kd_edge.reporting.documents import make_document
+from kd_edge.silence import load_tensorflow
+
+if TYPE_CHECKING:
+    from kd_edge.cost.budget import Budget
+    from kd_edge.cost.devices import DeviceProfile
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@data_option
+@with_budget
+@click.option("--student", type=click.Path(path_type=Path), help="The float model (.keras) to compare with.")
+@click.option("--max-accuracy-loss", default=0.02, show_default=True, help="Largest loss against --student.")
+@seed_option
+@json_option
+def verify(
+    model: Path,
+    source: str,
+    normalize: bool | None,
+    device: "DeviceProfile",
+    budget: "Budget",
+    student: Path | None,
+    max_accuracy_loss: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Check MODEL (.tflite) in LiteRT and TFLM against its budget.
+
+    Exit code 1 when a check fails, or when --latency is given and the latency is not known.
+    """
+    from kd_edge.data.loading import load_data
+    from kd_edge.reporting import text_tables
+    from tflite_bench.model.reader import read_model
+
+    if student is None:
+        refuse_given(("max_accuracy_loss",), "--student")
+    if not math.isfinite(max_accuracy_loss):
+        raise ConfigError(f"bad --max-accuracy-loss: expected a share such as 0.02, received {max_accuracy_loss}")
+    read_model(model)
+    data = load_data(source, normalize=normalize, seed=seed)
+    load_tensorflow()
+    from kd_edge.distillation.model_files import load_model
+    from kd_edge.verification.verifier import verify as verify_model
+
+    checked = verify_model(
+        model.read_bytes(),
+        data,
+        device=device,
+        budget=budget,
+        student=None if student is None else load_model(student),
+        max_accuracy_loss=max_accuracy_loss,
+    )
+    result = asdict(checked) | {"device": device.name, "budget": asdict(budget)}
+    document = make_document("verify", result, seed=seed, device=device)
+    print_document(document, as_json, text_tables.verify_tables)
+    sys.exit(0 if checked.passed else 1)

@@ -1,0 +1,193 @@
+"""Converts Keras models to `.tflite`."""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from kd_edge.config import QUANTIZE_MODES
+from kd_edge.conversion.calibration_checks import suspicions
+from kd_edge.conversion.calibration_samples import choose_samples
+from kd_edge.conversion.inference_clone import batch_of_one, without_state
+from kd_edge.conversion.layer_names import layer_in, names_of
+from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
+from kd_edge.silence import quiet
+
+_NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+_LOOPS = ("While", "StatelessWhile")
+
+Samples = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+
+
+def convert(
+    model: keras.Model,
+    data: Samples | None = None,
+    *,
+    quantize: str = "int8",
+    num_calibration_samples: int = 300,
+    calibration: str = "random",
+    seed: int = 0,
+) -> bytes:
+    """Return a Keras model as the bytes of a `.tflite` file for one sample at a time.
+
+    The model is cloned with a batch of 1 before converting: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK ops
+    in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
+    file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
+    Inputs that only embeddings read are `int32` in the file.
+
+    Args:
+        model: A functional or sequential model; for int8 and int16x8 with at most 128 time steps.
+        data: Training samples, shape `(samples, ...)`, scaled as for training; int8 and int16x8 calibrate on them. For
+            several inputs a list or tuple of arrays in the order of `model.inputs`, or a dict of arrays by their names.
+        quantize: `"int8"` (weights per channel, activations, input and output), `"int16x8"` (16-bit activations),
+            `"float16"` (weights), `"dynamic"` (weights int8, arithmetic chosen at run time) or `"none"`.
+        num_calibration_samples: How many samples of `data` calibrate.
+        calibration: Which: `"random"` or `"first"`; see `choose_samples` for choices that need labels.
+        seed: Draws the random ones.
+
+    Raises:
+        ConfigError: `quantize` or `calibration` is unknown, or `num_calibration_samples` not positive.
+        DataError: Samples are needed and missing, or do not have the model's input shape.
+        ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message.
+
+    Warns:
+        CalibrationWarning: The samples do not look like those of the training: their activations are constant, or vary
+            far more or less than BatchNormalization layers have seen.
+    """
+    if quantize not in QUANTIZE_MODES:
+        raise ConfigError(f"unknown quantize mode {quantize!r}: {nearest(quantize, QUANTIZE_MODES)}")
+    calibrates = quantize in ("int8", "int16x8")
+    clone = batch_of_one(model, unroll=calibrates)
+    converter = tf.lite.TFLiteConverter.from_keras_model(clone)
+    if quantize != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if calibrates:
+        arrays = _arrays(model, data)
+        chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
+        samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
+        _check_no_loop(model, clone)
+        if quantize == "int16x8":
+            _check_no_integers(model, clone)
+        for sentence in suspicions(without_state(model), samples):
+            warnings.warn(sentence, CalibrationWarning, stacklevel=2)
+        named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
+        _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
+    try:
+        with quiet():
+            return _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
+    except Exception as error:
+        raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason_of(error, model)}") from error
+
+
+def _check_no_loop(model: keras.Model, clone: keras.Model) -> None:
+    """Refuse models that loop: TensorFlow's calibrator crashes on them, and the process with it."""
+    sources = clone.inputs[0] if isinstance(clone, keras.Sequential) else clone.input
+    specs = keras.tree.map_structure(lambda source: tf.TensorSpec(source.shape, source.dtype), sources)
+    graph = tf.function(lambda x: clone(x, training=False)).get_concrete_function(specs).graph
+    for operation in graph.get_operations():
+        if operation.type in _LOOPS:
+            layer = layer_in(operation.name, names_of(model)) or operation.name
+            raise ModelError(
+                f"cannot quantize {model.name!r}: expected a model without loops, received one in layer {layer!r}; "
+                "convert to dynamic or float16"
+            )
+
+
+def _check_no_integers(model: keras.Model, clone: keras.Model) -> None:
+    """Refuse inputs that TensorFlow wants ranges of and then records none."""
+    if found := [source.name for source, known in zip(model.inputs, clone.inputs, strict=True) if "int" in known.dtype]:
+        raise ModelError(
+            f"cannot convert {model.name!r} to int16x8: expected inputs of numbers, received indices in {found}; "
+            "convert to int8, float16 or dynamic"
+        )
+
+
+def reason_of(error: Exception, model: keras.Model, *, operations: Mapping[str, str] | None = None) -> str:
+    """Return why TensorFlow could not convert a model, in one line with the layers that it failed at.
+
+    Args:
+        error: TensorFlow's.
+        model: The model, or the one whose copy it was.
+        operations: One name per kind of operation in the graph, for a copy in tf_keras: there the error has none.
+    """
+    text = str(error).strip()
+    ops = sorted(set(_NO_TFLITE_OP.findall(text)))
+    if not ops:
+        return text.splitlines()[0] if text else type(error).__name__
+    known = {**(operations or {}), **dict(reversed(re.findall(r'fused\["(\w+):", "([^"@]+)', text)))}
+    layers = [layer_in(known.get(op, ""), names_of(model)) for op in ops]
+    made = ", ".join(f"{op} (layer {layer!r})" if layer else op for op, layer in zip(ops, layers, strict=True))
+    return f"TFLite has no operator for {made}; replace the layer by one that is made of TFLite's operators"
+
+
+def _in_order(content: bytearray, input_names: list[str]) -> bytes:
+    """Return a file that lists inputs and outputs as the model does; the converter's order is a hash of their names."""
+    root = schema.Model.GetRootAs(content)
+    graph, signature = root.Subgraphs(0), root.SignatureDefs(0)
+    outputs = [f"output_{position}" for position in range(graph.OutputsLength())]
+    for side, names in (("Inputs", input_names), ("Outputs", outputs)):
+        entries = [getattr(signature, side)(i) for i in range(getattr(signature, f"{side}Length")())]
+        tensors = {entry.Name().decode(): entry.TensorIndex() for entry in entries}
+        if len(names) > 1 and set(names) == set(tensors):
+            getattr(graph, f"{side}AsNumpy")()[:] = [tensors[name] for name in names]
+    return bytes(content)
+
+
+def _choose(num_samples: int, count: int, choice: str, seed: int) -> np.ndarray:
+    if choice == "balanced":
+        raise ConfigError("bad choice of calibration samples: expected one without labels, received 'balanced'")
+    return choose_samples(np.zeros(num_samples), num_samples=count, choice=choice, seed=seed)
+
+
+def _arrays(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
+    """Return the samples of each input."""
+    if data is None:
+        raise DataError("no calibration data: int8 and int16x8 need training samples; give them with --data or data=")
+    arrays = _one_per_input(model, data)
+    for source, array in zip(model.inputs, arrays, strict=True):
+        expected, received = tuple(source.shape[1:]), tuple(array.shape[1:])
+        if received != expected:
+            which = f" for input {source.name!r}" if len(arrays) > 1 else ""
+            raise DataError(f"bad calibration data{which}: expected samples of shape {expected}, received {received}")
+        if not len(array):
+            raise DataError("no calibration data: expected one or more samples, received none")
+        if not np.isfinite(array).all():
+            raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
+    if len(lengths := {len(array) for array in arrays}) > 1:
+        raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
+    return arrays
+
+
+def _one_per_input(model: keras.Model, data: Samples) -> list[np.ndarray]:
+    names = [source.name for source in model.inputs]
+    if isinstance(data, Mapping):
+        if set(data) != set(names):
+            raise DataError(f"bad calibration data: expected arrays for {names}, received {sorted(data)}")
+        return [data[name] for name in names]
+    arrays = list(data) if isinstance(data, list | tuple) else [data]
+    if len(arrays) != len(model.inputs):
+        raise DataError(
+            f"bad calibration data: expected one array for each of {len(names)} inputs, received {len(arrays)}; "
+            f"their names are {names}"
+        )
+    return arrays
+
+
+def _quantize_fully(converter: Any, samples: dict[str, np.ndarray], *, sixteen_bits: bool) -> None:
+    def representative_dataset() -> Iterator[dict[str, np.ndarray]]:
+        for values in zip(*samples.values(), strict=True):
+            yield {name: value[np.newaxis] for name, value in zip(samples, values, strict=True)}
+
+    ops = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+    if sixteen_bits:
+        ops = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    converter.representative_dataset = representative_dataset
+    converter.target_spec.supported_ops = [ops]
+    converter.inference_input_type = converter.inference_output_type = tf.int16 if sixteen_bits else tf.int8

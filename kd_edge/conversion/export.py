@@ -1,0 +1,264 @@
+"""Makes the `.tflite` file of a student for a data set: calibrated, described, looked through for TFLM."""
+
+import gzip
+import hashlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kd_edge import __version__
+from kd_edge.config import ConvertConfig, DistillConfig
+from kd_edge.conversion.calibration_samples import choose_samples
+from kd_edge.conversion.compression import compress
+from kd_edge.conversion.converter import convert
+from kd_edge.conversion.inference_clone import has_state
+from kd_edge.conversion.layer_names import names_of
+from kd_edge.conversion.metadata import add_metadata, describe
+from kd_edge.conversion.qat import fine_tune
+from kd_edge.conversion.tf_keras_copy import FineTuning, output_shapes
+from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
+from kd_edge.data.dataset import Dataset
+from kd_edge.errors import CalibrationWarning, DataError, ModelError
+from tflite_bench.errors import RunnerError
+from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.reader import read_model
+from tflite_bench.runners import litert
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Whether int8 needed quantization-aware training; accuracies are shares of the validation samples.
+
+    Attributes:
+        mode: `"auto"`, `"always"` or `"never"`.
+        used: Whether the file is that of the fine-tuned student.
+        float_accuracy: Of the float student; `None` where it was not asked.
+        int8_accuracy: Of the file without fine-tuning.
+        tuned_accuracy: Of the file after fine-tuning, `None` without one.
+        seconds: Time of the fine-tuning.
+    """
+
+    mode: str
+    used: bool = False
+    float_accuracy: float | None = None
+    int8_accuracy: float | None = None
+    tuned_accuracy: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """What a compression gave; sizes without metadata, accuracies of the files on the validation samples.
+
+    Attributes:
+        how: `"prune"` or `"cluster"`.
+        gzip_bytes: Size of the zipped file.
+        uncompressed_gzip_bytes: Size of the zipped file of the student as it was.
+        accuracy: Of the file.
+        uncompressed_accuracy: Of the file of the student as it was.
+    """
+
+    how: str
+    gzip_bytes: int
+    uncompressed_gzip_bytes: int
+    accuracy: float
+    uncompressed_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A converted student.
+
+    Attributes:
+        content: Bytes of the `.tflite` file.
+        quantize: How it was quantized.
+        qat: Whether and why quantization-aware training was done.
+        compression: What a compression gave, `None` without one.
+        metadata_bytes: By how much the description of classes, input and provenance has made the file larger.
+        warnings: What looked wrong on the way.
+        missing_ops: Operators of the file that TFLM lacks; empty where TFLM cannot be asked.
+    """
+
+    content: bytes = field(repr=False)
+    quantize: str
+    qat: Tuning
+    compression: Compression | None = None
+    metadata_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+    missing_ops: tuple[MissingOp, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """Return everything but the bytes, as plain data."""
+        return {
+            "quantize": self.quantize,
+            "flash_bytes": len(self.content),
+            "gzip_bytes": _gzip_bytes(self.content),
+            "sha256": hashlib.sha256(self.content).hexdigest(),
+            "metadata_bytes": self.metadata_bytes,
+            "warnings": list(self.warnings),
+            "missing_ops": [asdict(op) for op in self.missing_ops],
+            "qat": asdict(self.qat),
+            "compression": self.compression and asdict(self.compression),
+        }
+
+
+def convert_for(
+    student: keras.Model,
+    data: Dataset | Mapping[str, np.ndarray] | None,
+    wanted: ConvertConfig,
+    *,
+    teacher: keras.Model | None = None,
+    distill: DistillConfig | None = None,
+    seed: int = 0,
+    metadata: bool = True,
+) -> Export:
+    """Convert a student, with calibration samples and class names from its data set.
+
+    Where int8 costs more than `wanted.max_int8_loss` on the validation samples, a copy of the student is fine-tuned
+    with simulated int8 and the distillation loss (`fine_tune`); the better of the two files is taken.
+
+    Args:
+        student: See `convert`.
+        data: Its training samples calibrate. With arrays by the names of the student's inputs, which only calibrate, or
+            without data there is no fine-tuning.
+        wanted: The quantization, which training samples calibrate it, and when to fine-tune.
+        teacher: Guides the fine-tuning; by default the float student.
+        distill: Temperature and weight of the labels there; `DistillConfig`'s defaults without it.
+        seed: Draws the samples.
+        metadata: Whether provenance is written into the file, and with `data` class names and the input's meaning.
+
+    Raises:
+        ConfigError: A mode or a choice of samples is unknown.
+        DataError: Samples are needed and missing, as for a fine-tuning that was demanded, or do not have the model's
+            input shape.
+        ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and is not possible.
+    """
+    distill = distill or DistillConfig()
+    weight = distill.student_loss_weight
+    recipe = FineTuning(wanted.qat_epochs, temperature=distill.temperature, student_loss_weight=weight, seed=seed)
+    samples, data = (data, None) if isinstance(data, Mapping) else (data, data)
+    if wanted.qat == "always":
+        _check_demand(student, data)
+    content, said = _converted(student, samples, wanted, seed)
+    tuning, compression = Tuning(wanted.qat), None
+    if wanted.compress != "none":
+        student = _compressed(student, data, wanted, recipe, teacher)
+        plain, (content, said) = content, _converted(student, samples, wanted, seed)
+        compression = _compare(plain, content, data, wanted.compress)
+    elif data is not None and _may_be_tuned(student, data, wanted):
+        content, tuning = _tuned(student, data, content, wanted, recipe, teacher, said)
+    num_bytes = len(content)
+    if metadata:
+        provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
+        content = add_metadata(content, describe(content, data, provenance=provenance))
+    missing = _missing_ops(content, student)
+    return Export(content, wanted.quantize, tuning, compression, len(content) - num_bytes, tuple(said), missing)
+
+
+def _converted(
+    student: keras.Model, samples: Dataset | Mapping[str, np.ndarray] | None, wanted: ConvertConfig, seed: int
+) -> tuple[bytes, list[str]]:
+    """Return the file of a student, and what its calibration warned of."""
+    count, choice = wanted.num_calibration_samples, wanted.calibration
+    if isinstance(samples, Dataset):
+        chosen = choose_samples(samples.y_train, num_samples=count, choice=choice, seed=seed)
+        samples, choice = samples.x_train[chosen], "first"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CalibrationWarning)
+        content = convert(
+            student, samples, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
+        )
+    return content, [str(said.message) for said in caught if issubclass(said.category, CalibrationWarning)]
+
+
+def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
+    asked = wanted.quantize == "int8" and wanted.qat != "never"
+    return asked and output_shapes(student) == [(data.num_classes,)] and not has_state(student)
+
+
+def _check_demand(student: keras.Model, data: Dataset | None) -> None:
+    """Refuse a fine-tuning that was demanded and would be left out."""
+    if data is None:
+        raise DataError("no training samples: expected some, to fine-tune with (qat 'always'); give them with --data")
+    if output_shapes(student) != [(data.num_classes,)]:
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected one output of {data.num_classes} classes, "
+            f"received {output_shapes(student)}; convert without it (--qat never)"
+        )
+    if has_state(student):
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected samples that do not depend on each other, "
+            "received a stateful layer; convert without it (--qat never)"
+        )
+
+
+def _compressed(
+    student: keras.Model,
+    data: Dataset | None,
+    wanted: ConvertConfig,
+    recipe: FineTuning,
+    teacher: keras.Model | None,
+) -> keras.Model:
+    if data is None:
+        raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
+    return compress(student, data, recipe, how=wanted.compress, teacher=teacher)
+
+
+def _compare(plain: bytes, content: bytes, data: Dataset, how: str) -> Compression:
+    accuracies = _accuracy(content, data), _accuracy(plain, data)
+    return Compression(how, _gzip_bytes(content), _gzip_bytes(plain), *accuracies)
+
+
+def _gzip_bytes(content: bytes) -> int:
+    return len(gzip.compress(content, 9, mtime=0))
+
+
+def _tuned(
+    student: keras.Model,
+    data: Dataset,
+    content: bytes,
+    wanted: ConvertConfig,
+    recipe: FineTuning,
+    teacher: keras.Model | None,
+    said: list[str],
+) -> tuple[bytes, Tuning]:
+    scores = student.predict(data.x_val, batch_size=256, verbose=0)
+    float_accuracy, int8_accuracy = float(np.mean(scores.argmax(axis=1) == data.y_val)), _accuracy(content, data)
+    before = Tuning(wanted.qat, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
+    if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
+        return content, before
+    try:
+        tuned = fine_tune(student, data, recipe, teacher=teacher)
+    except ModelError as error:
+        if wanted.qat == "always":
+            raise
+        said.append(str(error))
+        return content, before
+    tuned_accuracy = _accuracy(tuned.content, data)
+    used = wanted.qat == "always" or tuned_accuracy > int8_accuracy
+    after = replace(before, used=used, tuned_accuracy=tuned_accuracy, seconds=tuned.seconds)
+    return (tuned.content if used else content), after
+
+
+def _accuracy(content: bytes, data: Dataset) -> float:
+    tensor = read_model(content).input_tensors[0]
+    outputs, _ = litert.run_reference(content, quantize(data.x_val, tensor))
+    return float(np.mean(outputs.argmax(axis=1) == data.y_val))
+
+
+def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:
+    weights = hashlib.sha256(b"".join(weight.tobytes() for weight in student.get_weights())).hexdigest()
+    versions = {"kd-edge": __version__, "tensorflow": tf.__version__, "keras": keras.__version__}
+    return {"tool": "kd-edge", **asdict(wanted), "seed": seed, "weights_sha256": weights, "versions": versions}
+
+
+def _missing_ops(content: bytes, student: keras.Model) -> tuple[MissingOp, ...]:
+    try:
+        return find_missing_ops(read_model(content), names_of(student))
+    except RunnerError:
+        return ()

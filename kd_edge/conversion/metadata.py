@@ -1,0 +1,96 @@
+"""What a `.tflite` file says about itself: class names, the meaning of its input, where it comes from."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from kd_edge.data.dataset import Dataset
+from kd_edge.errors import ModelError
+from tflite_bench.model.reader import TensorInfo, read_model
+from tflite_bench.model.writer import pack, unpack
+
+NAME = "KD_EDGE_METADATA"
+
+
+def describe(content: bytes, data: Dataset | None, *, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `add_metadata` should write into a file; the same input gives the same description.
+
+    Args:
+        content: Bytes of the `.tflite` file, for the scales of its inputs; one `input`, or several `inputs` in the
+            file's order.
+        data: The samples that it is for; without them the description names no classes and no meaning of the input.
+        provenance: Plain data on how the file was made.
+    """
+    sources = read_model(content).input_tensors
+    if len(sources) > 1:
+        inputs: dict[str, Any] = {"inputs": [{"name": source.name, **_input(source, None)} for source in sources]}
+    else:
+        inputs = {"input": _input(sources[0], data)}
+    if data is None:
+        return {**inputs, "provenance": dict(provenance)}
+    return {"class_names": data.class_names, **inputs, "provenance": {"data": data.name, **provenance}}
+
+
+def _input(source: TensorInfo, data: Dataset | None) -> dict[str, Any]:
+    given: dict[str, Any] = {"dtype": source.dtype, "shape": source.shape}
+    if source.scales:
+        given |= {"scale": source.scales[0], "zero_point": source.zero_points[0]}
+    if data is not None:
+        given |= _meaning(data)
+        if source.scales:
+            given["meaning"] += "; raw = round(that / scale) + zero_point"
+    return given
+
+
+def _meaning(data: Dataset) -> dict[str, Any]:
+    if data.scale is None:
+        return {"meaning": "the values as they are"}
+    mean, deviation = data.scale
+    return {"meaning": "(value - mean) / deviation, per channel", "mean": mean, "deviation": deviation}
+
+
+def add_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:
+    """Return a `.tflite` file with a metadata entry of JSON; runtimes do not read it, the file grows by it.
+
+    Args:
+        content: Bytes of the file.
+        description: Plain data, from `describe` or of your own.
+
+    Raises:
+        ModelFileError: The bytes are no usable model.
+        ModelError: The file keeps its constants outside the flatbuffer, as only files over 2 GB do.
+    """
+    read_model(content)
+    model = unpack(content)
+    if any(buffer.offset > 1 for buffer in model.buffers):
+        raise ModelError("cannot add metadata: expected constants inside the flatbuffer, received a file beyond 2 GB")
+    buffer = schema.BufferT()
+    buffer.data = list(json.dumps(description, ensure_ascii=False, separators=(",", ":")).encode())
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = NAME, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return pack(model)
+
+
+def read_metadata(content: bytes) -> dict[str, Any] | None:
+    """Return what `add_metadata` wrote into a `.tflite` file, `None` where there is nothing of it.
+
+    Raises:
+        ModelFileError: The bytes are no usable model.
+        ModelError: The entry is damaged.
+    """
+    if NAME not in read_model(content).metadata:
+        return None
+    root = schema.Model.GetRootAs(content)
+    entries = [root.Metadata(index) for index in range(root.MetadataLength())]
+    index = next(entry.Buffer() for entry in entries if entry.Name() == NAME.encode())
+    try:
+        found = json.loads(root.Buffers(index).DataAsNumpy().tobytes() if index < root.BuffersLength() else b"")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"bad metadata {NAME}: expected JSON, received {error}") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"bad metadata {NAME}: expected a JSON object, received {type(found).__name__}")
+    return found

@@ -1,0 +1,108 @@
+"""What the board allows a network: storage, memory and time."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from kd_edge.cost.devices import DeviceProfile
+from kd_edge.errors import ConfigError
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?")
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|s)")
+_SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2}
+_TIME_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+def parse_bytes(text: str | int) -> int:
+    """Return a size in bytes.
+
+    As in linker scripts, `k` is 1024 bytes and `M` is 1024 k, whether or not `B` or `iB` follows.
+
+    Args:
+        text: For example `65536`, `"65536"`, `"64k"`, `"64 kB"` or `"1.5MiB"`.
+
+    Raises:
+        ConfigError: The text is no positive size.
+
+    >>> parse_bytes("64k"), parse_bytes("1.5 MiB"), parse_bytes(100)
+    (65536, 1572864, 100)
+    """
+    match = _SIZE.fullmatch(str(text).strip())
+    size = int(float(match[1]) * _SIZE_UNITS[match[2].lower()]) if match else 0
+    if size <= 0:
+        raise ConfigError(f"bad size: expected bytes such as 65536, '64k' or '1.5M', received {text!r}")
+    return size
+
+
+def parse_ms(text: str | float) -> float:
+    """Return a duration in milliseconds.
+
+    Args:
+        text: A number of milliseconds, or a text with a unit such as `"15ms"`, `"800us"` or `"0.5s"`.
+
+    Raises:
+        ConfigError: The text is no positive duration, or has no unit.
+
+    >>> parse_ms("15ms"), parse_ms("0.5s"), parse_ms(2)
+    (15.0, 500.0, 2.0)
+    """
+    if isinstance(text, (int, float)):
+        duration = float(text)
+    else:
+        match = _TIME.fullmatch(text.strip())
+        duration = float(match[1]) * _TIME_UNITS[match[2]] if match else 0.0
+    if not 0 < duration < math.inf:
+        raise ConfigError(f"bad duration: expected a time such as '15ms', '800us' or '0.5s', received {text!r}")
+    return duration
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The limits that a student has to keep on its device.
+
+    Attributes:
+        flash_bytes: Largest size of the `.tflite` file, in bytes.
+        ram_bytes: Largest tensor arena, in bytes.
+        latency_ms: Longest time of one inference, in milliseconds; `None` for no limit.
+    """
+
+    flash_bytes: int
+    ram_bytes: int
+    latency_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("flash_bytes", "ram_bytes", "latency_ms"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"bad budget: expected {name} > 0, received {value!r}")
+
+    @classmethod
+    def of(
+        cls,
+        device: DeviceProfile,
+        *,
+        flash_bytes: int | None = None,
+        ram_bytes: int | None = None,
+        latency_ms: float | None = None,
+    ) -> "Budget":
+        """Return the given limits, and what the device leaves a model where no limit is given.
+
+        Args:
+            device: The board. It leaves its flash and RAM less what runtime and application reserve.
+            flash_bytes: Largest size of the `.tflite` file, in bytes.
+            ram_bytes: Largest tensor arena, in bytes.
+            latency_ms: Longest time of one inference, in milliseconds; no limit by default.
+
+        Raises:
+            ConfigError: A limit is not positive, or larger than the device's whole flash or RAM.
+        """
+        free_flash = device.flash_bytes - device.reserved_flash_bytes
+        free_ram = device.ram_bytes - device.reserved_ram_bytes
+        for name, limit, whole in (("flash", flash_bytes, device.flash_bytes), ("ram", ram_bytes, device.ram_bytes)):
+            if limit is not None and limit > whole:
+                raise ConfigError(
+                    f"bad budget: expected {name} within the {whole} B that {device.name} has, received {limit} B; "
+                    "ask for less or choose another device"
+                )
+        flash_bytes = free_flash if flash_bytes is None else flash_bytes
+        return cls(flash_bytes, free_ram if ram_bytes is None else ram_bytes, latency_ms)

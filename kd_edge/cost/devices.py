@@ -1,0 +1,291 @@
+"""The boards: what they hold and how fast they run a network."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, fields
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from kd_edge.errors import ConfigError, nearest
+from kd_edge.toml import from_table, read_toml
+
+DTYPES = ("int8", "int16", "float32")
+_BLOCKS = ("int8_blocks", "float32_blocks")
+_INFERENCE = ("int8_inference_cycles", "float32_inference_cycles")
+_OPS = ("int8_ops", "float32_ops")
+QUALITIES = ("measured", "calibrated", "datasheet")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCost:
+    """What one class of ops costs on a device: four figures that are multiplied and summed.
+
+    Attributes:
+        cycles_per_mac: Clock cycles per multiply-accumulate.
+        cycles_per_byte: Clock cycles per byte moved: inputs gathered and outputs written; see `latency_ms`.
+        fixed_cycles: Clock cycles of every call, whatever its size.
+        cycles_per_step: Clock cycles per step of the outer loop: a row in depthwise convolutions and pooling, a pixel
+            elsewhere; see `own_work.steps_of`.
+    """
+
+    cycles_per_mac: float = 0.0
+    cycles_per_byte: float = 0.0
+    fixed_cycles: float = 0.0
+    cycles_per_step: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCosts:
+    """What the ops of one dtype cost on a device, by class of op.
+
+    Attributes:
+        conv: Convolutions with a window larger than 1x1, and transposed ones.
+        pointwise: 1x1 convolutions.
+        depthwise: Depthwise convolutions.
+        dense: Fully connected layers.
+        pool: Average, maximum and global pooling.
+        elementwise: Arithmetic of two tensors, and activations that are not fused.
+        softmax: Softmax, sigmoid, tanh: everything that needs an exponential.
+        copy: Everything that only moves data: padding, concatenation, reshaping, quantizing.
+    """
+
+    conv: KernelCost
+    pointwise: KernelCost
+    depthwise: KernelCost
+    dense: KernelCost
+    pool: KernelCost
+    elementwise: KernelCost
+    softmax: KernelCost
+    copy: KernelCost
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How many channels kernels take at once: a layer of fewer takes as long as one of that many.
+
+    Vector instructions work so. Kernels for microcontrollers have no blocks that matter; XNNPACK's have.
+
+    Attributes:
+        inputs: Input channels of convolutions and dense layers.
+        filters: Filters of them.
+        depthwise: Channels of depthwise convolutions.
+        window: Input channels that each position of a convolution's window costs beside its own.
+    """
+
+    inputs: int = 1
+    filters: int = 1
+    depthwise: int = 1
+    window: int = 0
+
+
+NO_BLOCKS = Blocks()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """A board: what it holds, and what its runtime's kernels cost in clock cycles.
+
+    Profiles are TOML files; the file's name is the device's name. The package brings some (`list_devices()`), a file
+    of the user's takes precedence (`load_device`).
+
+    Attributes:
+        name: The file's name without `.toml`.
+        title: The board's full name.
+        core: The processor, e.g. `"cortex-m4"`. Profiles of one core are scaled into each other.
+        runtime: Interpreter or code generator and its kernels, e.g. `"tflm+cmsis-nn"`.
+        clock_mhz: Clock of the core, in MHz.
+        flash_bytes: Non-volatile memory, in bytes.
+        ram_bytes: RAM that one array may use, in bytes.
+        reserved_flash_bytes: Flash that runtime, stack and application take, in bytes; the rest is the model's.
+        reserved_ram_bytes: The same for RAM; the rest is the tensor arena's.
+        quality: `"measured"` on this board and runtime, `"calibrated"` from measurements of this or a near relative,
+            or `"datasheet"`: scaled by clock and instruction set from another core, never measured.
+        error_percent: Half width of the interval around an estimate: the estimate divided and multiplied by
+            `1 + error_percent / 100`.
+        source: Where the figures come from.
+        date: When the profile was made, `YYYY-MM-DD`.
+        int8: Costs of int8 ops.
+        int16: Costs of ops with int16 activations and int8 weights; `None`: unknown.
+        float32: Costs of float ops; `None`: unknown.
+        pointer_bytes: 4 on microcontrollers, 8 on phones and PCs.
+        int8_blocks: How many channels the int8 kernels take at once.
+        float32_blocks: The same for the float kernels.
+        int8_inference_cycles: Clock cycles of one inference of an int8 or int16 network beside those of its ops.
+        float32_inference_cycles: The same for a float network.
+        int8_ops: Costs of kinds of int8 ops that the runtime works at otherwise than at the rest of their class, by
+            the names of `own_work.own_kind`; the others cost what their class does.
+        float32_ops: The same for float ops.
+    """
+
+    name: str
+    title: str
+    core: str
+    runtime: str
+    clock_mhz: float
+    flash_bytes: int
+    ram_bytes: int
+    reserved_flash_bytes: int
+    reserved_ram_bytes: int
+    quality: str
+    error_percent: float
+    source: str
+    date: str
+    int8: KernelCosts
+    int16: KernelCosts | None = None
+    float32: KernelCosts | None = None
+    pointer_bytes: int = 4
+    int8_blocks: Blocks = NO_BLOCKS
+    float32_blocks: Blocks = NO_BLOCKS
+    int8_inference_cycles: float = 0.0
+    float32_inference_cycles: float = 0.0
+    int8_ops: Mapping[str, KernelCost] = field(default_factory=dict, hash=False)
+    float32_ops: Mapping[str, KernelCost] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(f"bad device name: expected small letters, digits and '._-', received {self.name!r}")
+        for name in ("clock_mhz", "flash_bytes", "ram_bytes", "error_percent"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "a finite number > 0")
+        for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):
+            self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
+        self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
+        for name in _BLOCKS:
+            self._require(
+                name, all(1 <= size <= 1024 for size in astuple(getattr(self, name))[:3]), "sizes of 1 to 1024"
+            )
+            self._require(name, 0 <= getattr(self, name).window <= 1024, "a window of 0 to 1024")
+        for name in _INFERENCE:
+            self._require(name, 0 <= getattr(self, name) < math.inf, "a finite number >= 0")
+        self._require("pointer_bytes", self.pointer_bytes in (4, 8), "4 or 8")
+        for dtype in DTYPES:
+            _check_costs(dtype, named_costs(getattr(self, dtype)))
+        for name in _OPS:
+            _check_kinds(name, getattr(self, name))
+            _check_costs(name, getattr(self, name))
+
+    @property
+    def runs_tflm(self) -> bool:
+        """Whether its runtime is TFLM."""
+        return self.runtime.startswith("tflm")
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise ConfigError(f"bad value for key {name!r}: expected {expected}, received {getattr(self, name)!r}")
+
+
+def named_costs(costs: KernelCosts | None) -> dict[str, KernelCost]:
+    """Return the costs of each class of ops by its name; empty without costs."""
+    return {f.name: getattr(costs, f.name) for f in fields(costs)} if costs else {}
+
+
+def _check_kinds(table: str, kinds: Mapping[str, KernelCost]) -> None:
+    if not kinds:
+        return
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    known = {"CONV_2D_GROUPED", "BROADCAST"} | {name for name in vars(BuiltinOperator) if name.isupper()}
+    for kind in kinds:
+        if kind not in known:
+            raise ConfigError(f"unknown key {kind!r} in [{table}]: {nearest(kind, known)}")
+
+
+def _check_costs(table: str, costs: Mapping[str, KernelCost]) -> None:
+    for name, cost in costs.items():
+        cycles = astuple(cost)
+        if not (all(0 <= value < math.inf for value in cycles) and any(cycles)):
+            raise ConfigError(
+                f"bad value for key '{table}.{name}': expected finite cycles >= 0, one of them > 0, received {cycles}"
+            )
+
+
+def devices_folder() -> Path:
+    """Return the user's folder of profiles: `$KD_EDGE_DEVICES`, or `kd_edge/devices` in the user's configuration."""
+    if folder := os.environ.get("KD_EDGE_DEVICES"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kd_edge" / "devices"
+
+
+def list_devices() -> tuple[str, ...]:
+    """Return the names of all known devices, the user's own among them."""
+    return tuple(sorted(_built_in().keys() | _own().keys()))
+
+
+def load_device(name: str | Path) -> DeviceProfile:
+    """Return a device's profile.
+
+    Args:
+        name: A name that `list_devices()` knows, or the path of a TOML file (it ends in `.toml`). A file in
+            `devices_folder()` takes precedence over the built-in profile of the same name.
+
+    Raises:
+        ConfigError: The device is unknown, or its file is missing, no TOML, or has a wrong key or value.
+
+    >>> load_device("nucleo-l4r5zi").clock_mhz
+    120.0
+    """
+    if str(name).endswith(".toml"):
+        return _read(Path(name))
+    known: dict[str, Traversable] = {**_built_in(), **_own()}
+    if str(name) not in known:
+        hint = nearest(str(name), known)
+        raise ConfigError(f"unknown device {str(name)!r}: expected a known one or the path of a .toml file; {hint}")
+    with resources.as_file(known[str(name)]) as path:
+        return _read(path)
+
+
+def _read(path: Path) -> DeviceProfile:
+    table = read_toml(path)
+    if table.setdefault("name", path.stem) != path.stem:
+        raise ConfigError(
+            f"bad value for {path}, key 'name': expected the file's name {path.stem!r}, received {table['name']!r}"
+        )
+    try:
+        return from_table(DeviceProfile, table, str(path))
+    except ConfigError as error:
+        raise error if str(path) in str(error) else ConfigError(f"{error} in {path}") from error
+
+
+def _built_in() -> dict[str, Traversable]:
+    return _profiles(resources.files("kd_edge.cost") / "device_profiles")
+
+
+def _own() -> dict[str, Traversable]:
+    folder = devices_folder()
+    return _profiles(folder) if folder.is_dir() else {}
+
+
+def _profiles(folder: Traversable) -> dict[str, Traversable]:
+    files = {path.name: path for path in folder.iterdir()}
+    return {
+        name.removesuffix(".toml"): path
+        for name, path in files.items()
+        if name.endswith(".toml") and not name.startswith(".")
+    }
+
+
+def to_toml(device: DeviceProfile) -> str:
+    """Return a profile as the text of a TOML file that `load_device` reads back as the same profile."""
+    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS, *_INFERENCE, *_OPS)]
+    plain += [name for name in _INFERENCE if getattr(device, name)]
+    lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]
+    blocks = {name: getattr(device, name) for name in _BLOCKS if getattr(device, name) != NO_BLOCKS}
+    lines += [f"{name} = {_table(size)}" for name, size in blocks.items()]
+    tables = {dtype: named_costs(getattr(device, dtype)) for dtype in DTYPES} | {n: getattr(device, n) for n in _OPS}
+    for name, costs in tables.items():
+        if costs:
+            lines += ["", f"[{name}]", *(f"{kernel} = {_table(cost)}" for kernel, cost in costs.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _table(record: KernelCost | Blocks) -> str:
+    values = ((f.name, getattr(record, f.name)) for f in fields(record))
+    return f"{{ {', '.join(f'{name} = {value!r}' for name, value in values if value)} }}"
+
+
+def _literal(value: str | float) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -1,0 +1,66 @@
+"""The size of a network's `.tflite` file, to be known before the file exists.
+
+The file is a flatbuffer: tables of the tensors, their quantization, the ops and the codes, then names and constants.
+What follows from the format is counted: constants aligned to 16 bytes, 4 bytes per dimension and per tensor that an op
+refers to, 12 per scale (a float and a zero point of 64 bits). The sizes of the tables, which share parts and are
+padded, are averages fitted to the zoo's files (`tools/benchmarks/cost_accuracy.py` shows the errors). The names are
+those of `Graph.name_bytes`: of a file they are known, of a Keras model they follow its layers' names. Constants of
+equal bytes, which the converter keeps once, are counted each: a graph does not know values.
+"""
+
+from kd_edge.ir.graph import Graph, Op, Tensor
+
+# Header, metadata, buffer list, signature and subgraph.
+_FILE_BYTES = 575
+_TENSOR_BYTES = 60
+_QUANTIZED_BYTES = 29
+_CONSTANT_BYTES = -12
+_ENDPOINT_BYTES = 12
+_OP_BYTES = 10
+_OP_CODE_BYTES = 26
+_OPTION_BYTES = {
+    "AVERAGE_POOL_2D": 34,
+    "CONV_2D": 14,
+    "DEPTHWISE_CONV_2D": 29,
+    "MAX_POOL_2D": 34,
+    "STRIDED_SLICE": 41,
+    "TRANSPOSE_CONV": 18,
+}
+
+
+def flash_bytes(graph: Graph) -> int:
+    """Return the size of the network's `.tflite` file before it exists.
+
+    Args:
+        graph: The network.
+
+    Returns:
+        Bytes; the module's text says what is counted and what is an average.
+    """
+    parts = sum(map(tensor_flash_bytes, graph.tensors)) + sum(map(op_flash_bytes, graph.ops))
+    return file_bytes(graph, parts)
+
+
+def file_bytes(graph: Graph, parts: int) -> int:
+    """Return the size of a network's file, given the bytes of its tensors and ops.
+
+    Args:
+        graph: The network.
+        parts: The sum of `tensor_flash_bytes` and `op_flash_bytes`.
+    """
+    endpoints = len(graph.inputs) + len(graph.outputs)
+    num_codes = len({op[0] for op in graph.ops})
+    return _FILE_BYTES + graph.name_bytes + _ENDPOINT_BYTES * endpoints + _OP_CODE_BYTES * num_codes + parts
+
+
+def tensor_flash_bytes(tensor: Tensor) -> int:
+    """Return what one tensor takes in the file, with its contents if it is constant."""
+    size = _TENSOR_BYTES + 4 * len(tensor.shape)
+    if tensor.num_scales:
+        size += _QUANTIZED_BYTES + 12 * tensor.num_scales
+    return size + (_CONSTANT_BYTES + (tensor.num_bytes + 15) // 16 * 16 if tensor.constant else 0)
+
+
+def op_flash_bytes(op: Op) -> int:
+    """Return what one op takes in the file, without its tensors."""
+    return _OP_BYTES + 4 * (len(op.inputs) + len(op.outputs)) + _OPTION_BYTES.get(op.kind, 0)

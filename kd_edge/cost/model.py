@@ -1,0 +1,194 @@
+"""Everything that a network costs on a device, computed from its graph."""
+
+from dataclasses import asdict, dataclass, replace
+
+from kd_edge.cost.arena import layout_of, least_arena_bytes
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.file_size import file_bytes
+from kd_edge.cost.latency import inference_ms, latency_ms, why_unknown
+from kd_edge.cost.memory_planner import MemoryStep, lifetimes, memory_timeline, planned_bytes
+from kd_edge.cost.op_cache import FactBook
+from kd_edge.cost.persistent_memory import persistent_bytes
+from kd_edge.ir.graph import Graph
+
+_LATENCIES = ("latency_ms", "latency_low_ms", "latency_high_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What one network needs on one device beside time; every figure is computed, none measured.
+
+    Attributes:
+        macs: Multiply-accumulate operations of one inference.
+        params: Weights, biases and other stored numbers; see `Graph.params`.
+        flash_bytes: Size of the `.tflite` file.
+        arena_bytes: Tensor arena of TFLM: the sum of the next two.
+        arena_persistent_bytes: Structures that TFLM keeps for tensors and ops.
+        arena_nonpersistent_bytes: Activations, planned by lifetime.
+    """
+
+    macs: int
+    params: int
+    flash_bytes: int
+    arena_bytes: int
+    arena_persistent_bytes: int
+    arena_nonpersistent_bytes: int
+
+    def excess(self, budget: Budget) -> dict[str, float]:
+        """Return by how much each broken limit is exceeded; empty when none is known to be.
+
+        Returns:
+            The amount over the limit, by the limit's name in `Budget` (bytes or milliseconds).
+        """
+        over = {"flash_bytes": self.flash_bytes - budget.flash_bytes, "ram_bytes": self.arena_bytes - budget.ram_bytes}
+        return {name: amount for name, amount in over.items() if amount > 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(Sizes):
+    """What one network costs on one device; every figure is computed, none measured.
+
+    Attributes:
+        latency_ms: Time of one inference.
+        latency_low_ms: Lower end of the interval that the device's profile claims.
+        latency_high_ms: Upper end of that interval.
+    """
+
+    latency_ms: float
+    latency_low_ms: float
+    latency_high_ms: float
+
+    def excess(self, budget: Budget) -> dict[str, float]:
+        """Return by how much each broken limit is exceeded; empty when the network fits."""
+        over = Sizes.excess(self, budget)
+        if budget.latency_ms is not None and self.latency_ms > budget.latency_ms:
+            over["latency_ms"] = self.latency_ms - budget.latency_ms
+        return over
+
+    def fits(self, budget: Budget) -> bool:
+        """Return whether no limit of the budget is exceeded."""
+        return not self.excess(budget)
+
+
+@dataclass(frozen=True, slots=True)
+class UntimedCost(Sizes):
+    """What one network costs on a device whose profile has no costs for the numbers that it computes in."""
+
+    latency_ms: None = None
+    latency_low_ms: None = None
+    latency_high_ms: None = None
+
+    def fits(self, budget: Budget) -> bool:
+        """Return whether all limits are known to be kept: one of the latency never is."""
+        return budget.latency_ms is None and not self.excess(budget)
+
+
+@dataclass(frozen=True, slots=True)
+class OpCost:
+    """What one op of a network costs on one device.
+
+    Attributes:
+        index: Position of the op.
+        op: Its kind, e.g. `"CONV_2D"`.
+        macs: Multiply-accumulate operations.
+        latency_ms: Its part of the latency, `None` where that is not known.
+        live_bytes: Activations and scratch buffers that live while it runs.
+        peak: Whether no op has more alive.
+    """
+
+    index: int
+    op: str
+    macs: int
+    latency_ms: float | None
+    live_bytes: int
+    peak: bool
+
+
+class CostModel:
+    """Computes the cost of networks on one device, without TensorFlow.
+
+    Args:
+        device: The board. `load_device("nucleo-l4r5zi")` gives one.
+    """
+
+    def __init__(self, device: DeviceProfile) -> None:
+        self.device = device
+        self._kernels = "cmsis-nn" if "cmsis-nn" in device.runtime else "reference"
+        self._layout = layout_of(device.pointer_bytes, self._kernels)
+        self._book = FactBook(device, self._layout, self._kernels)
+        self._spread = 1 + device.error_percent / 100
+
+    def estimate(self, graph: Graph) -> Cost:
+        """Return the cost of one network.
+
+        Args:
+            graph: The network as the converter will emit it, from `Blueprint.to_graph()` or `lower()`.
+
+        Raises:
+            ConfigError: The device's profile has no costs for the network's numbers; `estimate_known` returns the rest.
+        """
+        facts = self._book.look_up(graph)
+        scratch = [(step, size) for step, sizes in enumerate(facts.scratch, start=1) for size in sizes]
+        lives = lifetimes(graph)
+        persistent = persistent_bytes(
+            graph, facts.structures, self._layout, num_scratch=len(scratch), states=lives.states
+        )
+        nonpersistent = planned_bytes(lives, facts.arena_bytes, scratch)
+        latency_ms = sum(facts.latency_ms) + inference_ms(graph, self.device)
+        return Cost(
+            macs=sum(facts.macs),
+            params=sum(facts.params),
+            flash_bytes=file_bytes(graph, sum(facts.tensor_flash_bytes) + sum(facts.op_flash_bytes)),
+            arena_bytes=persistent + nonpersistent,
+            arena_persistent_bytes=persistent,
+            arena_nonpersistent_bytes=nonpersistent,
+            latency_ms=latency_ms,
+            latency_low_ms=latency_ms / self._spread,
+            latency_high_ms=latency_ms * self._spread,
+        )
+
+    def estimate_known(self, graph: Graph) -> tuple[Cost | UntimedCost, dict[str, str]]:
+        """Return the cost of one network, and by their names why figures are `None`: the latencies, where unknown.
+
+        Args:
+            graph: The network, for example a float one on a device whose profile knows int8 alone.
+        """
+        reason = why_unknown(graph, self.device)
+        if reason is None:
+            return self.estimate(graph), {}
+        # Flash and arena do not depend on what an op costs: with that of int8 they are the same.
+        int8 = self.device.int8
+        device = replace(self.device, int16=self.device.int16 or int8, float32=self.device.float32 or int8)
+        sizes = asdict(CostModel(device).estimate(graph)) | dict.fromkeys(_LATENCIES)
+        return UntimedCost(**sizes), dict.fromkeys(_LATENCIES, reason)
+
+    def least_arena_bytes(self, graph: Graph) -> int:
+        """Return what no plan of the arena can go below, not even that of a network with more channels.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        return least_arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels)
+
+    def timeline(self, graph: Graph) -> tuple[MemoryStep, ...]:
+        """Return what lives in the arena while each op runs: how many bytes, and which tensors.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        return memory_timeline(graph, kernels=self._kernels)
+
+    def per_op(self, graph: Graph) -> tuple[OpCost, ...]:
+        """Return what every op of a network costs, in the order of execution.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        known = why_unknown(graph, self.device) is None
+        latencies = latency_ms(graph, self.device).per_op if known else [None] * len(graph.ops)
+        steps = self.timeline(graph)
+        return tuple(
+            OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak)
+            for op, latency, step in zip(graph.ops, latencies, steps, strict=True)
+        )

@@ -1,0 +1,2 @@
+from .dataset import Dataset as Dataset
+from .loading import load_data as load_data

@@ -1,0 +1,139 @@
+"""A data set for classification, its arrays checked against each other."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kd_edge.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Samples and labels of a classification task, checked.
+
+    Attributes:
+        name: What the data set is called in reports.
+        x_train: Training samples, float32, shape `(samples, ...)`.
+        y_train: Labels, int64, shape `(samples,)`, from 0 to `num_classes - 1`.
+        x_val: Validation samples.
+        y_val: Their labels.
+        x_test: Test samples.
+        y_test: Their labels.
+        class_names: One name per class.
+        scale: Mean and standard deviation per channel that were applied to the raw values, `None` where none were.
+        description: Where the samples come from and how they were split.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    class_names: tuple[str, ...]
+    scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    description: str = ""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.x_train.shape[1:])
+
+
+def checked(data: Dataset) -> Dataset:
+    """Return the data set with float32 samples and int64 labels.
+
+    Raises:
+        DataError: The arrays do not fit together.
+    """
+    fixed: dict[str, Any] = {}
+    for split in ("train", "val", "test"):
+        x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
+        fixed[f"x_{split}"] = _check_samples(x, f"x_{split}", data)
+        fixed[f"y_{split}"] = _check_labels(y, f"y_{split}", data)
+        check_counts(x, y, split, data.name)
+        if split == "train":
+            _check_classes(fixed["y_train"], data)
+    return replace(data, **fixed)
+
+
+def check_counts(x: np.ndarray, y: np.ndarray, split: str, name: str) -> None:
+    """Raise unless there are as many samples as labels."""
+    num_samples, num_labels = len(np.atleast_1d(x)), len(np.atleast_1d(y))
+    if num_samples != num_labels:
+        raise DataError(
+            f"bad data in {name}: expected as many samples as labels, "
+            f"received {num_samples} in x_{split} and {num_labels} in y_{split}"
+        )
+
+
+def _check_classes(labels: np.ndarray, data: Dataset) -> None:
+    seen = set(labels.tolist())
+    if len(seen) < 2:
+        raise DataError(f"bad data in {data.name}: expected at least 2 classes in y_train, received {len(seen)}")
+    absent = sorted(set(range(data.num_classes)) - seen)
+    if absent:
+        raise DataError(
+            f"bad data in {data.name}: expected training samples of all {data.num_classes} classes, received none of "
+            f"class {absent[0]}; number the classes from 0 without gaps"
+        )
+
+
+def _check_samples(x: np.ndarray, name: str, data: Dataset) -> np.ndarray:
+    if x.dtype.kind not in "fiu":
+        raise DataError(f"bad data in {data.name}: expected numbers in {name}, received dtype {x.dtype}")
+    if x.ndim < 2 or not x.size:
+        raise DataError(f"bad data in {data.name}: expected {name} of shape (samples, ...), received {x.shape}")
+    if x.shape[1:] != data.x_train.shape[1:]:
+        raise DataError(
+            f"bad data in {data.name}: expected samples of shape {data.x_train.shape[1:]} as in x_train, "
+            f"received {x.shape[1:]} in {name}"
+        )
+    bad = len(x) - int(np.isfinite(x.reshape(len(x), -1)).all(axis=1).sum())
+    if bad:
+        raise DataError(
+            f"bad data in {data.name}: expected finite numbers, received NaN or infinity in {bad} of {len(x)} "
+            f"samples of {name}; drop or repair them"
+        )
+    return x.astype(np.float32)
+
+
+def _check_labels(y: np.ndarray, name: str, data: Dataset) -> np.ndarray:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise DataError(
+            f"bad data in {data.name}: expected integer labels of shape (samples,) in {name}, received {y.dtype} of "
+            f"shape {y.shape}; one-hot labels: pass y.argmax(axis=1)"
+        )
+    if not y.size:
+        raise DataError(f"bad data in {data.name}: expected labels in {name}, received none")
+    outside = y[(y < 0) | (y >= data.num_classes)]
+    if outside.size:
+        raise DataError(
+            f"bad data in {data.name}: expected labels from 0 to {data.num_classes - 1} in {name}, "
+            f"received {int(outside[0])}"
+        )
+    return y.astype(np.int64)
+
+
+def standardized(data: Dataset) -> Dataset:
+    """Return the samples less the training samples' mean per channel, divided by their standard deviation."""
+    axes = tuple(range(data.x_train.ndim - 1))
+    return scaled(data, data.x_train.mean(axes, np.float64), data.x_train.std(axes, np.float64))
+
+
+def scaled(data: Dataset, mean: np.ndarray, deviation: np.ndarray) -> Dataset:
+    """Return the samples less `mean`, divided by `deviation` where that is not 0; both have a number per channel."""
+    deviation = np.where(deviation > 1e-8, deviation, 1.0)
+    samples = {
+        name: ((getattr(data, name) - mean) / deviation).astype(np.float32) for name in ("x_train", "x_val", "x_test")
+    }
+    return replace(data, **samples, scale=(tuple(mean.tolist()), tuple(deviation.tolist())))

@@ -1,0 +1,9 @@
+from .distiller import Distiller as Distiller
+from .early_halting import EarlyHalting as EarlyHalting
+from .halting_report import HaltingReport as HaltingReport
+from .targets import SoftTargets as SoftTargets
+from .targets import soft_targets as soft_targets
+from .training import Recipe as Recipe
+from .training import Training as Training
+from .training import distill as distill
+from .training import train as train

@@ -1,0 +1,393 @@
+"""The Distiller: `keras.distillation.Distiller` with a trainee, soft targets and guides that can be halted."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.distillation import DistillationLoss
+
+from kd_edge.distillation.guides import FINAL, OWN_LOSS, StoredTeacher, fresh_metrics, fresh_optimizer, update_mean
+from kd_edge.distillation.halting_report import HaltingReport, Ledger
+from kd_edge.distillation.heap import give_back
+from kd_edge.distillation.loss_terms import Classroom, as_losses, as_weights, make_guides, make_lessons
+from kd_edge.distillation.monitor import Watch
+from kd_edge.distillation.targets import SoftTargets, Taught
+from kd_edge.distillation.tracing import build_metrics, labels_like
+from kd_edge.distillation.workers import local_batch, with_worker_axis
+from kd_edge.errors import ConfigError, DataError, ModelError
+
+
+@keras.saving.register_keras_serializable("kd_edge")
+class Distiller(keras.distillation.Distiller):
+    """Trains a student with guides that leave the training when they no longer help.
+
+    A drop-in for `keras.distillation.Distiller`: same arguments, losses, `compile`, `fit`, `evaluate`, `predict`.
+    The student's loss is `w * CE(labels) + (1 - w) * (D(teacher) + b * D(trainee))` with `w = student_loss_weight`,
+    `b = trainee_loss_weight` and `D` the weighted sum of the distillation losses; penalties of the student's layers
+    are added whole. Once no guide is left, it is the labels' loss alone.
+
+    Args:
+        teacher: A trained network, left as it is; its `SoftTargets`; or `None` where a trainee guides alone.
+        student: The network to train.
+        distillation_losses: One loss or a list; see `keras.distillation` and `kd_edge.distillation.losses`.
+        distillation_loss_weights: One weight per loss. Defaults to 1.0 each.
+        student_loss_weight: Weight of the labels' loss, 0 to 1. Defaults to 0.5.
+        name: Name of the model. Defaults to `"distiller"`.
+        trainee: An untrained network that learns beside the student from the labels, by its own optimizer, and guides
+            it by those losses that compare outputs; `"like_teacher"` for the teacher's architecture with fresh
+            weights. Defaults to `None`.
+        trainee_loss_weight: Weight of the trainee's guidance beside the teacher's 1. Defaults to 0.5.
+        save_teacher: Whether `save` writes the teacher, too. Defaults to `False`.
+        **kwargs: As for `keras.Model`.
+
+    Attributes:
+        student: The network to take after the training.
+        guides: Names of the guides that are still there.
+        halted: Names of those that left.
+        halting_reports: What each guide cost and what halting it saved.
+
+    Example:
+
+    ```python
+    distiller = kd_edge.Distiller(
+        teacher=teacher,
+        student=student,
+        trainee="like_teacher",
+        distillation_losses=keras.distillation.LogitsDistillation(4.0),
+    )
+    distiller.compile("adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    distiller.fit(x, y, validation_data=(x_val, y_val), epochs=40, callbacks=[kd_edge.EarlyHalting()])
+    distiller.student.save("student.keras")
+    ```
+    """
+
+    def __init__(
+        self,
+        teacher: keras.Model | SoftTargets | None,
+        student: keras.Model,
+        distillation_losses: DistillationLoss | list[DistillationLoss],
+        distillation_loss_weights: list[float] | None = None,
+        student_loss_weight: float = 0.5,
+        name: str = "distiller",
+        *,
+        trainee: keras.Model | str | None = None,
+        trainee_loss_weight: float = 0.5,
+        save_teacher: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        keras.Model.__init__(self, name=name, **kwargs)
+        self.student = student
+        self.student_loss_weight = _as_share(student_loss_weight)
+        self.distillation_losses = as_losses(distillation_losses)
+        self.distillation_loss_weights = as_weights(distillation_loss_weights, len(self.distillation_losses))
+        self.trainee_loss_weight = trainee_loss_weight
+        self.save_teacher = save_teacher
+        self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
+        self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
+        lessons = make_lessons(self.distillation_losses, self.distillation_loss_weights, teacher, student)
+        self.projectors = [lesson.projector for lesson in lessons if lesson.projector is not None]
+        guides = make_guides(teacher, trainee, student, lessons=lessons, trainee_loss_weight=trainee_loss_weight)
+        self._classroom = Classroom(student, guides, lessons)
+        self._saves_trainee = False
+        self._batch = threading.local()  # one per replica of a distribution strategy
+        self.built = student.built
+
+    @property
+    def guides(self) -> tuple[str, ...]:
+        """Names of the guides that are still there."""
+        return tuple(self._classroom.guides)
+
+    @property
+    def halted(self) -> tuple[str, ...]:
+        """Names of the guides that left."""
+        return tuple(self.ledger.halts)
+
+    @property
+    def halting_reports(self) -> tuple[HaltingReport, ...]:
+        """What each guide cost so far and what halting it saved so far."""
+        return self.ledger.reports(list(self._classroom.guides.values()))
+
+    @property
+    def teacher(self) -> "keras.Model | SoftTargets | None":
+        """The teacher, `None` once it is halted."""
+        guide = self._classroom.guides.get("teacher")
+        return guide.targets if isinstance(guide, StoredTeacher) else guide and guide.model
+
+    @property
+    def trainee(self) -> keras.Model | None:
+        """The trainee, `None` once it is halted."""
+        guide = self._classroom.guides.get("trainee")
+        return guide and guide.model
+
+    @property
+    def trainee_optimizer(self) -> keras.optimizers.Optimizer | None:
+        """What updates the trainee."""
+        return self.trainee and getattr(self.trainee, "optimizer", None)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the guides cost so far."""
+        return self._classroom.ledger
+
+    @property
+    def total_loss_tracker(self) -> keras.metrics.Metric | None:
+        """Mean of the whole loss, `None` before `compile`."""
+        return self._loss_tracker
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps that were done."""
+        return int(self.optimizer.iterations.numpy()) if self.compiled else 0
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the student's outputs."""
+        return self.student.output_names
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        loss: Any = None,
+        metrics: Any = None,
+        trainee_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configure the training.
+
+        Args:
+            optimizer: Updates the student.
+            loss: Of the labels, for the student and the trainee.
+            metrics: For the student and the trainee; the latter's are named `trainee_...` in the history.
+            trainee_optimizer: Updates the trainee. Defaults to a fresh copy of `optimizer`.
+            **kwargs: As for `keras.Model.compile`.
+        """
+        if loss is None:
+            raise ConfigError("no loss for the labels: expected a Keras loss, received None; pass compile(..., loss=)")
+        optimizer = keras.optimizers.get(optimizer)
+        keras.Model.compile(self, optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        if self.built and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)  # or the first step would be traced twice
+        trainee = self._classroom.guides.get("trainee")
+        if trainee:
+            trainee.compile(
+                student_softmax=self._classroom.student_softmax,
+                optimizer=trainee_optimizer or fresh_optimizer(optimizer),
+                loss=loss,
+                metrics=fresh_metrics(metrics),
+                weighted_metrics=fresh_metrics(kwargs.get("weighted_metrics")),
+                **{name: kwargs[name] for name in ("loss_weights", "auto_scale_loss") if name in kwargs},
+            )
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Train the student; the arguments are those of `keras.Model.fit`.
+
+        Raises:
+            ModelError: There is no guide, or a loss is no longer finite.
+            DataError: The teacher's stored outputs do not belong to the samples.
+        """
+        if not self.guides and not self.halted and self.student_loss_weight < 1:
+            raise ModelError(
+                "nothing guides the student: expected a teacher or a trainee, received neither; make a new Distiller "
+                "with them, a saved one comes back without (see save_teacher)"
+            )
+        targets = self.teacher if isinstance(self.teacher, SoftTargets) else None
+        if targets and self.student_loss_weight < 1:
+            # To look up batches of a data set in the step is cheaper than in a stage of their own, but XLA cannot.
+            in_step = isinstance(x, tf.data.Dataset) and not self.jit_compile
+            x = x if in_step or self._distribute_strategy is not None else targets.attach(x)
+            if not isinstance(x, Taught | tf.data.Dataset):
+                self.jit_compile = False  # XLA cannot look up samples in the step
+        callbacks = [Watch(), *(keras.tree.flatten(callbacks) if callbacks else [])]
+        try:
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        except tf.errors.OpError as error:
+            if targets is None or targets.refusal is None:
+                raise
+            raise DataError(targets.refusal) from error
+
+    def halt(self, guide: str, *, epoch: int = 0, reason: str = "halted by hand") -> None:
+        """Take a guide out of the training for good and release its memory.
+
+        The step is traced once more, without the guide; the student and its optimizer are as before. A network that
+        the caller keeps in a variable of their own stays in memory as long as they do.
+
+        Args:
+            guide: `"teacher"` or `"trainee"`.
+            epoch: Finished epochs, for the report.
+            reason: For the report.
+
+        Raises:
+            ConfigError: There is no such guide.
+        """
+        if guide not in self.guides:
+            raise ConfigError(f"no guide {guide!r} to halt: expected one of {self.guides}, received {guide!r}")
+        self._classroom.halt(guide, epoch=epoch, step=self.num_steps, reason=reason)
+        if self.train_function is not None:
+            self.make_train_function(force=True)
+        give_back()
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Let the guides observe a batch, then update the student."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs = x.inputs if isinstance(x, Taught) else x
+        shown = self._observe(x, y, sample_weight)
+        with tf.GradientTape() as tape:
+            features = self._classroom.look(inputs)
+            self._batch.seen = features, shown
+            loss = self.compute_loss(inputs, y, features[FINAL], sample_weight, training=True)
+            self._batch.seen = None
+            scaled = self.optimizer.scale_loss(loss)
+        update_mean(self._loss_tracker, loss, features[FINAL])
+        self.ledger.count(features[FINAL], self._batch.terms)
+        weights = [w for layer in (self.student, *self._classroom.taught_projectors()) for w in layer.trainable_weights]
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
+        logs = self.compute_metrics(inputs, y, features[FINAL], sample_weight)
+        return with_worker_axis(self.distribute_strategy, logs)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Evaluate the student; no guide runs."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x = x.inputs if isinstance(x, Taught) else x
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        update_mean(self._loss_tracker, loss, y_pred)
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        logs = keras.Model.get_metrics_result(self)
+        del logs["distillation_loss"]
+        logs |= {"student_loss": logs["loss"], "total_loss": logs["loss"]}
+        return with_worker_axis(self.distribute_strategy, logs)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the student's loss: with the guides in training, of the labels alone otherwise."""
+        if not training:
+            return keras.Model.compute_loss(self, x, y, y_pred, sample_weight, training=False)
+        features, shown = getattr(self._batch, "seen", None) or (
+            self._classroom.look(x),
+            self._observe(x, y, sample_weight),
+        )
+        penalty = tf.nn.scale_regularization_loss(sum(self.losses)) if self.losses else 0.0
+        labels = 0.0
+        if y is not None and (self.student_loss_weight > 0 or not shown):
+            labels = keras.Model.compute_loss(self, x, y, features[FINAL], sample_weight, training=True) - penalty
+        update_mean(self.student_loss_tracker, labels, features[FINAL])
+        taught = self._classroom.divergences(features, shown, sample_weight=sample_weight, labels=y)
+        own = shown.get("trainee", {}).get(OWN_LOSS, 0.0)
+        self._batch.terms = {"labels": labels, "penalty": penalty, "trainee's own": own, **taught}
+        if not shown:
+            return labels + penalty
+        guidance = sum(self._classroom.guides[name].weight * value for name, value in taught.items())
+        update_mean(self.distillation_loss_tracker, guidance, features[FINAL])
+        return self.student_loss_weight * labels + (1 - self.student_loss_weight) * guidance + penalty
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return the metrics of a training step by the names they have in the history."""
+        results = keras.Model.get_metrics_result(self)
+        return results | {"total_loss": results["loss"]} | self._classroom.results()
+
+    def reset_metrics(self) -> None:
+        """Start all metrics anew."""
+        keras.Model.reset_metrics(self)
+        self._classroom.reset_metrics()
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        if self._distribute_strategy is not None and iterator is not None:
+            iterator, data_batch = None, local_batch(self._distribute_strategy, iterator)
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        if iterator is not None:
+            labels = labels_like(iterator)
+            for model in (self, self.trainee) if self.trainee else (self,):
+                build_metrics(model, labels, self.student)
+
+    def _observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
+        return self._classroom.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what a saved file holds: the student and the settings; the teacher only with `save_teacher`."""
+        teacher = self.teacher if self.save_teacher and isinstance(self.teacher, keras.Model) else None
+        return keras.Model.get_config(self) | {
+            "name": self.name,
+            "teacher": keras.saving.serialize_keras_object(teacher),
+            "student": keras.saving.serialize_keras_object(self.student),
+            "distillation_losses": [keras.saving.serialize_keras_object(loss) for loss in self.distillation_losses],
+            "distillation_loss_weights": self.distillation_loss_weights,
+            "student_loss_weight": self.student_loss_weight,
+            "trainee_loss_weight": self.trainee_loss_weight,
+            "save_teacher": self.save_teacher,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Distiller":
+        """Make a distiller of what `get_config` returned."""
+        config = dict(config)
+        for name in ("teacher", "student", "distillation_losses"):
+            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+        return cls(**config)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as the saved distiller was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def export(self, *args: Any, **kwargs: Any) -> None:
+        """Write the student for serving; the arguments are those of `keras.Model.export`."""
+        self.student.export(*args, **kwargs)
+
+    def save_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Write all that a training needs to go on: besides the student, the trainee and which guides left."""
+        with self._trainee_saved():
+            super().save_weights(filepath, *args, **kwargs)
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Read what `save_weights` wrote; guides that had left then leave now."""
+        with self._trainee_saved():
+            super().load_weights(filepath, *args, **kwargs)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write which guides left."""
+        store["ledger"] = np.frombuffer(json.dumps(self.ledger.to_plain()).encode(), np.uint8)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Let those guides leave that had left when the file was written."""
+        if "ledger" not in store.keys():  # noqa: SIM118 - a store is no mapping
+            return
+        plain = json.loads(bytes(np.asarray(store["ledger"])))
+        for name in plain["halts"]:
+            if name in self.guides:
+                self.halt(name)
+        self.ledger.restore(plain)
+
+    def __dir__(self) -> list[str]:
+        """List the attributes; Keras saves those it finds here, so the guides that are not saved are left out."""
+        hidden = {"teacher", "trainee", "trainee_optimizer"}
+        shown = {"teacher": self.save_teacher, "trainee": self._saves_trainee}
+        return [name for name in super().__dir__() if name not in hidden or shown.get(name)]
+
+    @contextlib.contextmanager
+    def _trainee_saved(self) -> Iterator[None]:
+        self._saves_trainee = True
+        try:
+            yield
+        finally:
+            self._saves_trainee = False
+
+
+def _as_share(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigError(f"bad student_loss_weight: expected a number from 0 to 1, received {value!r}")
+    return value

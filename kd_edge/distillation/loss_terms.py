@@ -1,0 +1,287 @@
+"""What a guide teaches: the distillation losses, between which layers, through which projector."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
+
+from kd_edge.distillation.guides import (
+    FINAL,
+    Guide,
+    StoredTeacher,
+    Trainee,
+    check_apart,
+    feature_extractor,
+    fresh_copy,
+    update_mean,
+)
+from kd_edge.distillation.halting_report import Ledger
+from kd_edge.distillation.logits import ends_in_softmax, to_logits
+from kd_edge.distillation.losses import distillation_value
+from kd_edge.distillation.targets import SoftTargets
+from kd_edge.errors import ConfigError, ModelError
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One distillation loss at work.
+
+    Attributes:
+        loss: The loss.
+        weight: Its weight among the losses.
+        projector: Brings the student's features to the guide's width; `None` where they have it.
+    """
+
+    loss: DistillationLoss
+    weight: float
+    projector: keras.layers.Layer | None = None
+
+    @property
+    def teacher_layer(self) -> str:
+        """Name of what the guide shows; as in Keras, without a layer of the guide both sides are the outputs."""
+        return getattr(self.loss, "teacher_layer_name", None) or FINAL
+
+    @property
+    def student_layer(self) -> str:
+        """Name of what it is compared with."""
+        named = self.teacher_layer != FINAL
+        return (getattr(self.loss, "student_layer_name", None) if named else None) or FINAL
+
+    @property
+    def takes_logits(self) -> bool:
+        """Whether probabilities must become logits first."""
+        return isinstance(self.loss, LogitsDistillation) or getattr(self.loss, "takes_logits", False)
+
+    def value(
+        self,
+        guide: Guide,
+        shown: dict[str, Any],
+        features: dict[str, Any],
+        *,
+        student_softmax: list[bool],
+        sample_weight: Any,
+        labels: Any,
+    ) -> Any:
+        """Return the loss between what a guide shows and what the student has, weighed.
+
+        Args:
+            guide: Who shows it.
+            shown: Its outputs by name.
+            features: The student's outputs by name.
+            student_softmax: Which of the student's final outputs are probabilities.
+            sample_weight: Shape `(batch,)` or `None`.
+            labels: As in `fit`, or `None`.
+        """
+        theirs, ours = _as_float(shown[self.teacher_layer]), _as_float(features[self.student_layer])
+        if self.takes_logits and self.teacher_layer == FINAL:
+            theirs, ours = to_logits(theirs, guide.softmax), to_logits(ours, student_softmax)
+        if self.projector is not None:
+            ours = self.projector(ours)
+        return self.weight * distillation_value(self.loss, theirs, ours, sample_weight=sample_weight, labels=labels)
+
+
+def as_losses(losses: Any) -> list[DistillationLoss]:
+    """Return one loss or several as a list."""
+    if losses is None:
+        raise ConfigError("no distillation losses: expected one or a list, received None; see keras.distillation")
+    return list(losses) if isinstance(losses, list | tuple) else [losses]
+
+
+def as_weights(weights: Any, num_losses: int) -> list[float]:
+    """Return a weight for each of the losses; 1 by default."""
+    if weights is not None and len(weights) != num_losses:
+        raise ConfigError(
+            f"distillation_loss_weights do not match the losses: expected {num_losses}, received {len(weights)}"
+        )
+    return [1.0] * num_losses if weights is None else list(weights)
+
+
+def make_lessons(
+    losses: Sequence[DistillationLoss], weights: Sequence[float], teacher: Any, student: keras.Model
+) -> list[Lesson]:
+    """Return the losses with the projectors that the widths of their layers call for.
+
+    Args:
+        losses: The losses.
+        weights: One per loss.
+        teacher: The teacher, its soft targets, or `None`.
+        student: The student.
+
+    Raises:
+        ModelError: A loss needs layers that are not there, or whose outputs cannot be compared.
+    """
+    for loss in losses:
+        _check(loss, teacher, student)
+    return [
+        Lesson(loss, float(weight), _projector(loss, teacher, student, f"projector_{i}"))
+        for i, (loss, weight) in enumerate(zip(losses, weights, strict=True))
+    ]
+
+
+def make_guides(
+    teacher: Any, trainee: Any, student: keras.Model, *, lessons: Sequence[Lesson], trainee_loss_weight: float
+) -> list[Guide]:
+    """Return the guides, the teacher first.
+
+    Args:
+        student: Whom they guide.
+        teacher: A network, its soft targets, or `None`.
+        trainee: A network, `"like_teacher"`, or `None`.
+        lessons: What they teach.
+        trainee_loss_weight: Weight of the trainee beside the teacher.
+    """
+    guides: list[Guide] = []
+    if isinstance(teacher, SoftTargets):
+        guides.append(StoredTeacher(teacher))
+    elif teacher is not None:
+        names = dict.fromkeys(lesson.teacher_layer for lesson in lessons if lesson.teacher_layer != FINAL)
+        guides.append(Guide("teacher", teacher, layer_names=tuple(names)))
+    if isinstance(trainee, str):
+        trainee = _like(trainee, teacher)
+    if trainee is not None:
+        if all(lesson.teacher_layer != FINAL for lesson in lessons):
+            raise ConfigError(
+                "a trainee teaches by its outputs: expected a loss on outputs, received only losses between layers; "
+                "add keras.distillation.LogitsDistillation()"
+            )
+        guides.append(Trainee(trainee, weight=trainee_loss_weight))
+    for guide in guides:
+        guide.check(student)
+    check_apart({"student": student} | {guide.name: guide.model for guide in guides if guide.model is not None})
+    return guides
+
+
+def _like(word: str, teacher: Any) -> keras.Model:
+    if word != "like_teacher":
+        raise ConfigError(f"unknown trainee: expected a keras.Model or 'like_teacher', received {word!r}")
+    if not isinstance(teacher, keras.Model):
+        raise ConfigError(
+            "a trainee 'like_teacher' copies the teacher's network: expected a keras.Model as teacher, received "
+            f"{type(teacher).__name__}; pass the trainee itself"
+        )
+    return fresh_copy(teacher)
+
+
+class Classroom:
+    """The guides, what they teach, and the student that looks at them.
+
+    Plain on purpose: Keras does not track what it holds; see `Guide`.
+
+    Args:
+        student: The student.
+        guides: Its guides.
+        lessons: What they teach. A trainee teaches only what compares outputs.
+
+    Attributes:
+        guides: Those that are still there, by name.
+        ledger: What they cost.
+        student_softmax: Which of the student's outputs are probabilities.
+    """
+
+    def __init__(self, student: keras.Model, guides: Sequence[Guide], lessons: Sequence[Lesson]) -> None:
+        self.guides = {guide.name: guide for guide in guides}
+        self.ledger = Ledger()
+        self.student_softmax = ends_in_softmax(student)
+        self._lessons = lessons
+        names = (lesson.student_layer for lesson in lessons)
+        self._look = feature_extractor(student, tuple(dict.fromkeys(name for name in names if name != FINAL)))
+
+    def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
+        """Return what every guide shows for a batch; a trainee learns from it, too."""
+        return {name: guide.observe(x, y, sample_weight) for name, guide in self.guides.items()}
+
+    def look(self, inputs: Any) -> dict[str, Any]:
+        """Return the student's outputs and features, in one forward pass for training."""
+        return self._look(inputs, training=True)
+
+    def divergences(
+        self, features: dict[str, Any], shown: dict[str, dict[str, Any]], *, sample_weight: Any, labels: Any
+    ) -> dict[str, Any]:
+        """Return how far the student is from what each guide shows, and note it."""
+        divergences = {}
+        for name, outputs in shown.items():
+            guide = self.guides[name]
+            context = {"student_softmax": self.student_softmax, "sample_weight": sample_weight, "labels": labels}
+            lessons = [lesson for lesson in self._lessons if lesson.teacher_layer in outputs]
+            divergences[name] = sum(lesson.value(guide, outputs, features, **context) for lesson in lessons)
+            update_mean(guide.divergence, divergences[name], features[FINAL])
+            guide.agreement.update_state(_agreement(outputs[FINAL], features[FINAL]))
+        return divergences
+
+    def taught_projectors(self) -> list[keras.layers.Layer]:
+        """Return the projectors that a guide who is still there makes use of."""
+        if "teacher" not in self.guides:
+            return []
+        return [lesson.projector for lesson in self._lessons if lesson.projector is not None]
+
+    def halt(self, name: str, *, epoch: int, step: int, reason: str) -> None:
+        """Let a guide go."""
+        self.ledger.add_halt(self.guides.pop(name), epoch=epoch, step=step, reason=reason)
+
+    def results(self) -> dict[str, Any]:
+        """Return the guides' metrics by the names they have in the history."""
+        return {name: value for guide in self.guides.values() for name, value in guide.results().items()}
+
+    def reset_metrics(self) -> None:
+        """Start the guides' metrics anew."""
+        for guide in self.guides.values():
+            for metric in guide.metrics:
+                metric.reset_state()
+
+
+def _agreement(theirs: Any, ours: Any) -> Any:
+    """For each sample whether both give the same answer, on average over outputs; zero without classes."""
+    pairs = zip(keras.tree.flatten(theirs), keras.tree.flatten(ours), strict=True)
+    same = [
+        keras.ops.cast(keras.ops.argmax(a, axis=-1) == keras.ops.argmax(b, axis=-1), "float32")
+        for a, b in pairs
+        if b.shape[-1] and b.shape[-1] > 1
+    ]
+    return sum(keras.ops.mean(s) for s in same) / len(same) if same else 0.0
+
+
+def _check(loss: Any, teacher: Any, student: keras.Model) -> None:
+    if not isinstance(loss, DistillationLoss):
+        raise ConfigError(
+            f"not a distillation loss: expected a keras.distillation.DistillationLoss, received a "
+            f"{type(loss).__name__}; see keras.distillation and kd_edge.distillation.losses"
+        )
+    if Lesson(loss, 1.0).teacher_layer == FINAL:
+        return
+    if not isinstance(teacher, keras.Model):
+        raise ModelError(
+            f"{type(loss).__name__} looks into the teacher's layers: expected a keras.Model as teacher, received "
+            f"{type(teacher).__name__}; pass the teacher itself, or losses on outputs"
+        )
+    try:
+        loss.validate_model_compatibility(teacher, student)
+    except ValueError as error:
+        raise ModelError(" ".join(str(error).split())) from error
+
+
+def _projector(loss: DistillationLoss, teacher: Any, student: keras.Model, name: str) -> keras.layers.Layer | None:
+    always = getattr(loss, "always_projects", False)
+    lesson = Lesson(loss, 1.0)
+    if lesson.teacher_layer == FINAL or not (always or isinstance(loss, FeatureDistillation)):
+        return None
+    theirs = teacher.get_layer(lesson.teacher_layer).output
+    ours = student.output if lesson.student_layer == FINAL else student.get_layer(lesson.student_layer).output
+    if keras.tree.is_nested(theirs) or keras.tree.is_nested(ours):
+        return None
+    if len(theirs.shape) != len(ours.shape) or theirs.shape[1:-1] != ours.shape[1:-1]:
+        raise ModelError(
+            f"features cannot be compared: expected the same extent, received {tuple(theirs.shape[1:])} from the "
+            f"teacher's {lesson.teacher_layer!r} and {tuple(ours.shape[1:])} from the student's "
+            f"{lesson.student_layer!r}; choose layers of the same resolution"
+        )
+    if theirs.shape[-1] == ours.shape[-1] and not always:
+        return None
+    projector = keras.layers.Dense(theirs.shape[-1], name=name)
+    projector.build(ours.shape)
+    return projector
+
+
+def _as_float(outputs: Any) -> Any:
+    return keras.tree.map_structure(lambda output: keras.ops.cast(output, keras.config.floatx()), outputs)

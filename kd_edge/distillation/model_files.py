@@ -1,0 +1,70 @@
+"""Models and teachers read from `.keras` files."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kd_edge.data.dataset import Dataset
+from kd_edge.errors import ModelError
+
+
+def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
+    """Return a trained teacher that reads the data's samples and ends in one logit per class.
+
+    Args:
+        path: A `.keras` file.
+        data: The samples it has to read.
+
+    Raises:
+        ModelError: There is no such file, it is no Keras model, or it does not belong to the data.
+    """
+    teacher = load_model(path)
+    shape, classes = tuple(teacher.inputs[0].shape[1:]), teacher.outputs[0].shape[-1]
+    if len(teacher.inputs) != 1 or shape != data.input_shape:
+        raise ModelError(f"bad teacher {path}: expected samples of shape {data.input_shape}, received {shape}")
+    if len(teacher.outputs) != 1 or classes != data.num_classes:
+        raise ModelError(f"bad teacher {path}: expected {data.num_classes} classes, received {classes} outputs")
+    return teacher
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Return the model in a `.keras` file.
+
+    Raises:
+        ModelError: There is no such file, or it is no Keras model.
+    """
+    if not Path(path).is_file():
+        raise ModelError(f"no model: expected a .keras file, found nothing at {path}")
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:
+        if foreign := _foreign_layers(path):
+            raise ModelError(
+                f"cannot read {path}: expected layers of Keras, received {', '.join(foreign)}, whose code is not in "
+                "the file; replace them, or give the model itself to kd_edge in Python"
+            ) from error
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"cannot read {path}: expected a Keras model; Keras says: {reason}") from error
+
+
+def _foreign_layers(path: str | Path) -> list[str]:
+    """Return the name and class of every layer in a `.keras` file that Keras cannot make again by itself."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return list(dict.fromkeys(_foreign(json.loads(file.read("config.json")))))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError):
+        return []
+
+
+def _foreign(config: Any) -> Iterator[str]:
+    if isinstance(config, dict):
+        kind, inner = config.get("class_name"), config.get("config")
+        from_keras = str(config.get("module", "keras")).split(".")[0] == "keras" and kind != "Lambda"
+        if isinstance(inner, dict) and "name" in inner and not from_keras:
+            yield f"{inner['name']!r} ({kind})"
+    for item in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        yield from _foreign(item)

@@ -1,0 +1,167 @@
+"""A network as plain data, with two renderings: the converter's ops and a Keras model."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kd_edge.ir.graph import Graph
+from kd_edge.ir.graph_builder import Emitter
+from kd_edge.ir.layers import LAYERS, InputLayer, Layer, Node
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A small directed acyclic graph of layers.
+
+    Attributes:
+        nodes: Layers in execution order; a node reads only earlier ones.
+        outputs: Positions of the nodes that are the network's outputs.
+    """
+
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+
+    def to_graph(self, *, scopes: Sequence[int] | None = None) -> Graph:
+        """Return the ops and tensors that the converter emits for this network, fully quantized to int8.
+
+        BatchNormalization is folded into the convolution or dense layer before it, and ReLU into the op before it,
+        where nothing else reads the value between. The ops come in the converter's order.
+
+        Args:
+            scopes: Per node the length of the name that the converter puts before the names of its tensors; by default
+                those of `to_keras()`.
+
+        Raises:
+            ModelError: A layer cannot be lowered (its name is in the message), or a window exceeds its input.
+        """
+        uses = Counter(i for node in self.nodes for i in node.inputs)
+        uses.update(self.outputs)
+        to = Emitter()
+        values: dict[int, int] = {}
+        emitted: dict[tuple[Layer, tuple[int, ...]], int] = {}
+        for position in execution_order([node.inputs for node in self.nodes], range(len(self.nodes))):
+            node = self.nodes[position]
+            to.scope = scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__)
+            inputs = tuple(values[i] for i in node.inputs)
+            value = None if node.layer.weighted else emitted.get((node.layer, inputs))
+            if value is None:
+                value = emitted[node.layer, inputs] = node.layer.emit(to, inputs)
+            values[position] = value
+            to.uses[value] += uses[position] - inputs.count(value)
+        sources = tuple(values[i] for i, node in enumerate(self.nodes) if isinstance(node.layer, InputLayer))
+        return to.graph(sources, tuple(values[i] for i in self.outputs))
+
+    def to_keras(self, *, name: str = "student") -> "keras.Model":
+        """Return the network as a functional Keras model with fresh weights.
+
+        The weights come from Keras' global generator: call `keras.utils.set_random_seed` before for a repeatable model.
+        The layers' names begin with their positions, since the converter orders parallel branches by name.
+        """
+        import keras
+
+        values: list[object] = []
+        for index, node in enumerate(self.nodes):
+            arguments = asdict(node.layer)
+            if isinstance(node.layer, InputLayer):
+                values.append(keras.Input(**arguments))
+                continue
+            layer = getattr(keras.layers, type(node.layer).__name__)(name=self.layer_name(index), **arguments)
+            values.append(layer([values[i] for i in node.inputs] if len(node.inputs) > 1 else values[node.inputs[0]]))
+        sources = [v for v, n in zip(values, self.nodes, strict=True) if isinstance(n.layer, InputLayer)]
+        outputs = [values[i] for i in self.outputs]
+        return keras.Model(
+            sources if len(sources) > 1 else sources[0], outputs if len(outputs) > 1 else outputs[0], name=name
+        )
+
+    def layer_name(self, position: int) -> str:
+        """Return the name that `to_keras` gives the layer of a node."""
+        return f"n{position:03}_{type(self.nodes[position].layer).__name__.lower()}"
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the blueprint as plain data for JSON; `from_dict` reads it back."""
+        nodes = [{"layer": type(n.layer).__name__, **asdict(n.layer), "inputs": n.inputs} for n in self.nodes]
+        return {"nodes": nodes, "outputs": self.outputs}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, list[dict[str, object]]]) -> "Blueprint":
+        """Return the blueprint that `to_dict` wrote, also after a trip through JSON."""
+
+        def frozen(value: object) -> object:
+            return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
+
+        nodes = []
+        for entry in data["nodes"]:
+            fields = {key: frozen(value) for key, value in entry.items() if key not in ("layer", "inputs")}
+            nodes.append(Node(LAYERS[str(entry["layer"])](**fields), frozen(entry["inputs"])))  # type: ignore[arg-type]
+        return cls(tuple(nodes), frozen(data["outputs"]))  # type: ignore[arg-type]
+
+
+def execution_order(inputs: Sequence[Sequence[int]], keys: Sequence[Any]) -> list[int]:
+    """Return the order in which the converter executes the nodes of a network.
+
+    A node that has run makes others ready; of those the one with the smallest key runs next, with all that becomes
+    ready through it, before the others. The keys of the converter are names. Found by converting random networks.
+
+    Args:
+        inputs: For every node the positions of the nodes it reads.
+        keys: What to sort by, one per node.
+
+    Returns:
+        Positions of the nodes.
+    """
+    missing = [len(set(sources)) for sources in inputs]
+    readers: list[list[int]] = [[] for _ in inputs]
+    for position, sources in enumerate(inputs):
+        for source in set(sources):
+            readers[source].append(position)
+    ready = sorted((i for i, count in enumerate(missing) if not count), key=lambda i: keys[i], reverse=True)
+    order = []
+    while ready:
+        order.append(position := ready.pop())
+        freed = []
+        for reader in readers[position]:
+            missing[reader] -= 1
+            if not missing[reader]:
+                freed.append(reader)
+        ready += sorted(freed, key=lambda i: keys[i], reverse=True) if len(freed) > 1 else freed
+    return order
+
+
+# `student_1/n000_..._1/`, without the layer's kind.
+_SCOPE = 18
+
+
+class Sketch:
+    """Builds a blueprint layer by layer.
+
+    >>> sketch = Sketch((8, 8, 1))
+    >>> x = sketch.add(layers.Conv2D(4, (3, 3), activation="relu"))
+    >>> sketch.blueprint(sketch.add(layers.Flatten())).to_graph().ops[0].kind
+    'CONV_2D'
+    """
+
+    def __init__(self, input_shape: Sequence[int]) -> None:
+        self._nodes = [Node(InputLayer(tuple(input_shape)))]
+
+    def add(self, layer: Layer, *inputs: int) -> int:
+        """Append a layer and return its position.
+
+        Args:
+            layer: The layer.
+            *inputs: Positions of the nodes it reads; the last added one by default.
+        """
+        self._nodes.append(Node(layer, inputs or (self.last,)))
+        return self.last
+
+    @property
+    def last(self) -> int:
+        """Position of the layer added last."""
+        return len(self._nodes) - 1
+
+    def blueprint(self, *outputs: int) -> Blueprint:
+        """Return the blueprint with the given nodes as outputs."""
+        return Blueprint(tuple(self._nodes), outputs)

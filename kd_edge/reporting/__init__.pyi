@@ -1,0 +1,1 @@
+from .firmware_bundle import write_bundle as write_bundle

@@ -1,0 +1,203 @@
+"""The files that a firmware team takes from a finished run."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.loading import load_data
+from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
+from kd_edge.files import write_bytes, write_json
+from kd_edge.reporting.c_sources import Settings, render_sources
+from kd_edge.reporting.run_files import read_run
+from kd_edge.toml import to_toml
+from kd_edge.verification.verdict import failed_checks, open_checks
+from tflite_bench.errors import RuntimeMissingError
+from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.reader import read_model
+from tflite_bench.runners import litert, tflm
+
+NUM_VECTORS = 10
+# Optimised kernels asked for 64 to 672 B more than the reference kernels on a Cortex-M4.
+_MARGIN_BYTES = 1024
+_MARGIN_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What `write_bundle` wrote.
+
+    Attributes:
+        folder: Where.
+        passed: Whether the run's verification passed.
+        failed_checks: Names of the checks that failed.
+        open_checks: Names of the checks that have a limit and could not be made.
+        tensor_arena_bytes: Size of the arena in `model_settings.h`: what was measured, and a margin.
+        arena_source: How that was found.
+        vectors_from: The runtime that answered the test vectors.
+        command: Reproduces the bundle.
+        files: SHA-256 and size of every file but the manifest, by name.
+        inputs: The same of the files of samples and of the teacher that the configuration names; they are not copied.
+    """
+
+    folder: Path
+    passed: bool
+    failed_checks: tuple[str, ...]
+    open_checks: tuple[str, ...]
+    tensor_arena_bytes: int
+    arena_source: str
+    vectors_from: str
+    command: str
+    files: Mapping[str, Mapping[str, Any]]
+    inputs: Mapping[str, Mapping[str, Any]]
+
+
+def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bundle:
+    """Write the model, its C and C++ sources, test vectors and a manifest; the same run gives the same bytes.
+
+    Args:
+        run_folder: The folder of a finished `kd-edge run`.
+        folder: Made if missing; `bundle` in the run's folder by default.
+
+    Raises:
+        ModelError: The run is not finished, its model is not the one of its results, or cannot be put into C.
+        DataError: The run's data set cannot be loaded, or is another one by now.
+        ConfigError: The run's device is a file that is gone.
+    """
+    source = Path(run_folder)
+    results, config = read_run(source)
+    model = _read_model(source / "model.tflite", results)
+    data = load_data(config["data"]["source"], normalize=config["data"]["normalize"], seed=config["seed"])
+    _check_data(data, results["result"]["data"])
+    verify = results["result"]["verify"]
+    arena_bytes, arena_source = _arena(verify)
+    sources, vectors_from = _sources(model, data, Settings(arena_bytes, arena_source, data.class_names, data.scale))
+    contents = {"model.tflite": model, **_configuration(config), **sources}
+    failed = failed_checks(verify["gates"])
+    target = source / "bundle" if folder is None else Path(folder)
+    bundle = Bundle(
+        target,
+        passed=verify["passed"] and not failed,
+        failed_checks=failed,
+        open_checks=open_checks(verify["gates"]),
+        tensor_arena_bytes=arena_bytes,
+        arena_source=arena_source,
+        vectors_from=vectors_from,
+        command="kd-edge run config.toml -o RUN && kd-edge bundle RUN",
+        files={name: _fingerprint(content) for name, content in contents.items()},
+        inputs=_inputs(config),
+    )
+    for name, content in contents.items():
+        write_bytes(target / name, content)
+    write_json(target / "manifest.json", _manifest(bundle, results))
+    return bundle
+
+
+def _sources(model: bytes, data: Dataset, settings: Settings) -> tuple[dict[str, bytes], str]:
+    """Return the C and C++ files by name, and the runtime that answered the test vectors in them."""
+    info = read_model(model)
+    inputs = quantize(_vectors(data), info.input_tensors[0])
+    outputs, vectors_from = _answers(model, inputs)
+    rendered = render_sources(model, info, settings, inputs, outputs)
+    return {name: text.encode() for name, text in rendered.items()}, vectors_from
+
+
+def _configuration(config: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the configuration and, where that names a file as the device, a copy that it names instead."""
+    device = config["budget"]["device"]
+    if not device.endswith(".toml"):
+        return {"config.toml": to_toml(config).encode()}
+    try:
+        profile = Path(device).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {device}: expected the run's device, {found_instead(error)}") from error
+    name = f"device/{Path(device).name}"
+    budget = {**config["budget"], "device": name}
+    return {"config.toml": to_toml({**config, "budget": budget}).encode(), name: profile}
+
+
+def _inputs(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    named = (config["data"]["source"], config["teacher"]["path"])
+    return {name: _fingerprint(Path(name).read_bytes()) for name in named if name and Path(name).is_file()}
+
+
+def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
+    run = results["result"]
+    return {
+        "schema_version": 1,
+        "tool": "kd-edge",
+        "command": bundle.command,
+        "seed": results["seed"],
+        "versions": results["versions"],
+        "data": run["data"]["description"],
+        "device": run["design"]["device"],
+        "budget": run["design"]["budget"],
+        "passed": bundle.passed,
+        "failed_checks": bundle.failed_checks,
+        "open_checks": bundle.open_checks,
+        "accuracy": run["verify"]["accuracy"],
+        "measured": run["verify"]["measured"],
+        "tensor_arena_bytes": bundle.tensor_arena_bytes,
+        "arena_source": bundle.arena_source,
+        "vectors_from": bundle.vectors_from,
+        "files": bundle.files,
+        "inputs": bundle.inputs,
+    }
+
+
+def _read_model(path: Path, results: Mapping[str, Any]) -> bytes:
+    if not path.is_file():
+        raise ModelError(f"no finished run: expected {path}, found nothing; `kd-edge run` writes it")
+    content, expected = path.read_bytes(), results["result"]["convert"]["sha256"]
+    if _fingerprint(content)["sha256"] != expected:
+        raise ModelError(f"{path} is not the model of its run's results: expected SHA-256 {expected}; run again")
+    return content
+
+
+def _check_data(data: Dataset, known: Mapping[str, Any]) -> None:
+    found = {"input_shape": list(data.input_shape), "class_names": list(data.class_names), "num_test": len(data.x_test)}
+    for name, value in found.items():
+        if known[name] != value:
+            raise DataError(f"the data is not that of the run: expected {name} {known[name]}, received {value}")
+
+
+def _vectors(data: Dataset) -> np.ndarray:
+    """Return test samples, of each class in turn."""
+    by_class = [np.flatnonzero(data.y_test == label).tolist() for label in range(data.num_classes)]
+    chosen: list[int] = []
+    while len(chosen) < NUM_VECTORS and any(by_class):
+        chosen += [samples.pop(0) for samples in by_class if samples]
+    return data.x_test[chosen[:NUM_VECTORS]]
+
+
+def _answers(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
+    try:
+        return tflm.run_outputs(model, inputs), "TFLM, reference kernels"
+    except RuntimeMissingError:
+        outputs, lack = litert.run_reference(model, inputs)
+        return outputs, f"LiteRT, {'optimised' if lack else 'reference'} kernels"
+
+
+def _arena(verify: Mapping[str, Any]) -> tuple[int, str]:
+    measured = verify["measured"]
+    needed = max(measured["arena_bytes"] or 0, measured["arena_minimum_bytes"] or 0)
+    how = (
+        "what TFLM's arena held after the model ran on a 64-bit PC"
+        if measured["arena_minimum_bytes"] is None
+        else "the smallest arena in which TFLM ran the model on a 64-bit PC (bisection)"
+    )
+    source = f"{needed:,} B is {how}; the structures of a 32-bit board are smaller."
+    if not needed:
+        needed = verify["predicted"]["arena_bytes"]
+        source = f"{needed:,} B is computed, TFLM was not run: {verify['unavailable_reason'].get('arena_bytes', '')}."
+    margin = max(_MARGIN_BYTES, round(_MARGIN_SHARE * needed))
+    total = -(-(needed + margin) // 16) * 16
+    return total, f"{source} {total - needed:,} B are a margin for scratch memory of optimised kernels."
+
+
+def _fingerprint(content: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}

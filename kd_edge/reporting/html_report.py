@@ -1,0 +1,226 @@
+"""The report of a run as one HTML page that needs no network."""
+
+import base64
+import re
+import shlex
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from kd_edge.cost.devices import DeviceProfile, load_device
+from kd_edge.cost.latency import why_unknown
+from kd_edge.cost.model import CostModel
+from kd_edge.files import write_bytes
+from kd_edge.ir.graph import Graph
+from kd_edge.ir.lowering import lower
+from kd_edge.reporting import plots, text_tables
+from kd_edge.reporting.formatting import figure, latency_text, mark, measured_bytes
+from kd_edge.reporting.run_files import read_run
+from kd_edge.search.space.student_space import FROM_TEACHER
+from kd_edge.toml import to_toml
+from kd_edge.verification.verdict import failed_checks, outcome, proven
+
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|ms|dB|LSB|MHz)\b|%)")
+_MARKS = {"ok": "ok", "FAILED": "bad", "not checked": "none"}
+_UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
+_CHECKS = {
+    "flash_bytes": "the file fits the flash",
+    "ram_bytes": "the smallest working arena fits the RAM",
+    "latency_ms": "the computed latency is short enough",
+    "accuracy_loss": "share of samples lost against float",
+    "runtime_disagreement": "share of samples for which LiteRT and TFLM name other classes",
+    "output_steps": "largest difference of an output between LiteRT and TFLM",
+    "tflm_missing_ops": "operators that TFLM lacks",
+    "tflm_refusals": "refusals by TFLM",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Cells of text; `text` are the columns that are not numbers, beside the first."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text: frozenset[int] = frozenset({0})
+
+
+def write_page(run_folder: str | Path) -> Path:
+    """Write `report.html` into the folder of a finished run and return its path.
+
+    Raises:
+        ConfigError: The run's device is not known any more, or its file is gone.
+        ModelError: The run is not finished.
+        ModelFileError: Its model cannot be read.
+    """
+    folder = Path(run_folder)
+    results, config = read_run(folder)
+    device = load_device(config["budget"]["device"])
+    run, graph = results["result"], lower(folder / "model.tflite")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["tied"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
+    template = environment.from_string(
+        resources.files("kd_edge.reporting").joinpath("templates/report.html").read_text("utf-8")
+    )
+    text = template.render(
+        **{name: run[name] for name in ("data", "design", "verify")},
+        **_sections(results, config, device),
+        figures=_figures(run, graph, device),
+        latency_note=_latency_note(graph, device),
+        marks=_MARKS,
+    )
+    return write_bytes(folder / "report.html", text.encode())
+
+
+def _figures(run: Mapping[str, Any], graph: Graph, device: DeviceProfile) -> dict[str, str]:
+    costs = CostModel(device).per_op(graph)
+    latencies = [cost.latency_ms for cost in costs if cost.latency_ms is not None]
+    ops = [cost.op for cost in costs]
+    budget, verify = run["design"]["budget"], run["verify"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        drawn = (
+            plots.plot_training(run["distill"], run["baseline"], folder / "training.svg"),
+            plots.plot_cost(verify, budget, folder / "cost.svg"),
+            plots.plot_candidates(run["design"], folder / "candidates.svg"),
+            plots.plot_memory(ops, [cost.live_bytes for cost in costs], budget["ram_bytes"], folder / "memory.svg"),
+            plots.plot_confusion(verify["confusion"], run["data"]["class_names"], folder / "confusion.svg"),
+            *([plots.plot_latency(ops, latencies, folder / "latency.svg")] if len(latencies) == len(ops) else []),
+        )
+        return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in drawn}
+
+
+def _latency_note(graph: Graph, device: DeviceProfile) -> str:
+    if unknown := why_unknown(graph, device):
+        return f"Unknown: {unknown}."
+    return (
+        f"Computed from the profile of {device.title} with {device.runtime}, which is {device.quality}; "
+        f"its interval is \u00b1{device.error_percent:g} %."
+    )
+
+
+def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> dict[str, Any]:
+    run = results["result"]
+    verify = run["verify"]
+    failed = failed_checks(verify["gates"])
+    return {
+        "outcome": outcome(verify).lower(),
+        "verdict": f"failed: {', '.join(failed)}" if failed else proven(verify),
+        "asked": _asked(run, config, device),
+        "fit": _fit(run),
+        "accuracy": _accuracy(run),
+        "gain": list(text_tables.gain_lines(run["baseline"]["distillation_gain"], run["data"]["num_test"])),
+        "conversion": list(text_tables.convert_lines(run["convert"])),
+        "halting": list(text_tables.halting_lines(run["halting"])),
+        "parity": list(text_tables.parity_lines(verify)),
+        "noise": _noise(verify["noise"]),
+        "fine_tuned": run["convert"]["qat"]["used"],
+        "checks": _checks(verify["gates"]),
+        "seed": results["seed"],
+        "sha256": run["convert"]["sha256"],
+        "commands": _commands(config, run),
+        "config": to_toml(config),
+        "machine": _machine(results),
+    }
+
+
+def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> _Table:
+    budget = run["design"]["budget"]
+    latency = "no limit" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
+    family = config["design"]["family"]
+    space = "derived from the teacher" if family == FROM_TEACHER else f"family {family}"
+    rows = [
+        ("data", config["data"]["source"]),
+        ("device", f"{device.title}: {device.core}, {device.clock_mhz:g} MHz"),
+        ("flash for the model", f"{budget['flash_bytes']:,} B"),
+        ("RAM for the tensor arena", f"{budget['ram_bytes']:,} B"),
+        ("one inference", latency),
+        ("student", f"{space}, {config['convert']['quantize']}"),
+    ]
+    return _Table(("", ""), rows, frozenset({0, 1}))
+
+
+def _fit(run: Mapping[str, Any]) -> _Table:
+    verify, budget = run["verify"], run["design"]["budget"]
+    predicted, measured, off = verify["predicted"], verify["measured"], verify["prediction_error_percent"]
+    limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
+    smallest = measured_bytes(measured["arena_minimum_bytes"])
+    gates = verify["gates"]
+    flash, ram = f"{budget['flash_bytes']:,} B", f"{budget['ram_bytes']:,} B"
+    files = (measured_bytes(cost["flash_bytes"]) for cost in (predicted, measured))
+    arenas = (measured_bytes(verify["predicted_host_arena_bytes"]), measured_bytes(measured["arena_bytes"]))
+    rows = [
+        ("flash", mark(gates["flash_bytes"]), flash, *files, _percent(off.get("flash_bytes"))),
+        ("RAM on the board", "", ram, measured_bytes(predicted["arena_bytes"]), "", ""),
+        ("RAM on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
+        ("smallest arena, PC", mark(gates["ram_bytes"]), ram, "", smallest, ""),
+        ("latency", mark(gates["latency_ms"]), limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
+    ]
+    return _Table(("", "", "limit", "predicted", "measured", "prediction off by"), rows, frozenset({0, 1}))
+
+
+def _accuracy(run: Mapping[str, Any]) -> _Table:
+    verify = run["verify"]
+    known = verify["accuracy"]
+    rows = [
+        ("teacher, float", f"{run['teacher']['test_accuracy']:.3f}", "", f"{run['teacher']['macs']:,}"),
+        ("student without a teacher, float", f"{run['baseline']['test_accuracy']:.3f}", "", ""),
+    ]
+    titles = {"float_keras": "student, float in Keras", "float_tflite": "student, float in LiteRT"}
+    kind = text_tables.precision(verify)
+    titles |= {"int8_litert": f"student, {kind} in LiteRT", "int8_tflm": f"student, {kind} in TFLM"}
+    for name, title in titles.items():
+        interval = verify["accuracy_ci95"].get(name)
+        ends = f"{interval['ci95_low']:.3f} to {interval['ci95_high']:.3f}" if interval else ""
+        share = "not measured" if known[name] is None else f"{known[name]:.3f}"
+        rows.append((title, share, ends, f"{run['distill']['macs']:,}"))
+    return _Table(("", "share of test samples right", "95 % interval", "MACs"), rows)
+
+
+def _noise(noise: Iterable[Mapping[str, Any]]) -> _Table:
+    rows = [
+        (
+            op["op"],
+            op["layer"],
+            "no noise" if op["signal_to_noise_db"] is None else f"{op['signal_to_noise_db']:.1f} dB",
+        )
+        for op in noise
+    ]
+    return _Table(("operator", "layer", "signal to noise"), rows, frozenset({0, 1}))
+
+
+def _checks(gates: Mapping[str, Any]) -> _Table:
+    rows = []
+    for name, gate in gates.items():
+        figures = [
+            "" if value is None else f"{figure(value)} {_UNITS.get(name, '')}"
+            for value in (gate["measured"], gate["limit"])
+        ]
+        rows.append((_CHECKS.get(name, name), *figures, mark(gate)))
+    return _Table(("", "measured", "limit", ""), rows)
+
+
+def _machine(results: Mapping[str, Any]) -> _Table:
+    machine = results["machine"]
+    rows = [("made", results["created"]), ("processor", f"{machine['processor']}, {machine['num_cpus']} CPUs")]
+    rows += [("system", machine["system"]), ("Python", machine["python"])]
+    return _Table(("", ""), [*rows, *results["versions"].items()], frozenset({0, 1}))
+
+
+def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    budget = run["design"]["budget"]
+    verify = ["kd-edge", "verify", "RUN/model.tflite", "--student", "RUN/student.keras"]
+    verify += ["--data", config["data"]["source"], "--device", config["budget"]["device"]]
+    verify += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
+    verify += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
+    verify += ["--seed", str(config["seed"])]
+    verify += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
+    return ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f} %"

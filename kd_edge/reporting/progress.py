@@ -1,0 +1,56 @@
+"""Shows how far a command is: a bar per stage."""
+
+from collections.abc import Iterable
+from types import TracebackType
+
+import rich.progress
+from rich.console import Console
+
+from kd_edge.reporting.interrupts import Interrupts
+
+
+class StageDisplay:
+    """A progress bar per stage on stderr; plain lines where stderr is no terminal.
+
+    Args:
+        stages: Names of the stages in their order.
+    """
+
+    def __init__(self, stages: Iterable[str]) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bars = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description:>9}"),
+            rich.progress.BarColumn(),
+            rich.progress.TimeElapsedColumn(),
+            rich.progress.TimeRemainingColumn(),
+            rich.progress.TextColumn("{task.fields[message]}"),
+            console=self._console,
+        )
+        self._tasks = {name: self._bars.add_task(name, total=1.0, start=False, message="") for name in stages}
+        self._said: set[tuple[str, int]] = set()
+        self._interrupts = Interrupts()
+
+    def __enter__(self) -> "StageDisplay":
+        self._interrupts.__enter__()
+        if self._console.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._interrupts.__exit__(kind, error, traceback)
+        if self._console.is_terminal:
+            self._bars.stop()
+
+    def __call__(self, stage: str, done: float, message: str = "") -> None:
+        """Show that a share `done` of a stage is finished; raise an interrupt that was dropped before."""
+        self._interrupts.check()
+        task = self._tasks[stage]
+        if done == 0.0 or not self._bars.tasks[task].started:
+            self._bars.start_task(task)
+        self._bars.update(task, completed=done, message=message or self._bars.tasks[task].fields["message"])
+        tenth = (stage, int(done * 10))
+        if not self._console.is_terminal and tenth not in self._said:
+            self._said.add(tenth)
+            self._console.print(f"{stage:>9} {done:4.0%} {message}", markup=False)

@@ -1,0 +1,54 @@
+"""The files that a run leaves beside its models, written and read back."""
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from kd_edge.cost.devices import load_device
+from kd_edge.errors import ModelError, found_instead
+from kd_edge.files import write_bytes, write_json
+from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.text_tables import WIDTH, print_parts, run_tables
+from kd_edge.toml import to_toml
+
+if TYPE_CHECKING:
+    from kd_edge.pipeline import RunResult
+
+
+def write_run(result: "RunResult") -> dict[str, Any]:
+    """Write `results.json`, `config.json`, `config.toml` and `summary.txt` into a run's folder; return the document."""
+    stages, folder = result.stages, result.folder
+    content = {**stages, "halting": stages["distill"]["halting"]}
+    run = make_document("run", content, seed=result.config.seed, device=load_device(result.config.budget.device))
+    text = io.StringIO()
+    print_parts(Console(file=text, width=WIDTH, highlight=False), run_tables(run["result"]))
+    write_json(folder / "config.json", asdict(result.config))
+    write_bytes(folder / "config.toml", to_toml(asdict(result.config)).encode())
+    write_bytes(folder / "summary.txt", text.getvalue().encode())
+    write_json(folder / "results.json", run)
+    return run
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the results and the configuration of a finished run.
+
+    Raises:
+        ModelError: The folder does not hold them.
+    """
+    results, config = (_read_json(folder / name) for name in ("results.json", "config.json"))
+    return results, config
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ModelError(
+            f"no finished run: expected {path}, {found_instead(error)}; `kd-edge run` writes it"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"cannot read {path}: expected JSON of `kd-edge run`, received {error}") from error

@@ -1,0 +1,394 @@
+"""The tables that people read, from the plain data of a result."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kd_edge.reporting.formatting import figure, latency_text, mark, measured_bytes
+from kd_edge.verification.verdict import failed_checks, outcome, proven
+
+if TYPE_CHECKING:
+    pass
+
+# Columns where the output is no terminal.
+WIDTH = 110
+Result = Mapping[str, Any]
+
+
+def run_tables(result: Result) -> Iterator[Table | str]:
+    """Yield the summary of a run."""
+    data, design, verify = result["data"], result["design"], result["verify"]
+    yield f"{data['name']} on {design['device']}: {_verdict(verify)}"
+    yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
+    yield _cost_table(verify, design["budget"])
+    yield from _untimed_lines(verify["predicted"], verify)
+    yield from _estimate_lines(verify)
+    yield _accuracy_table(result)
+    yield from gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
+    yield from halting_lines(result["halting"])
+    yield from parity_lines(verify)
+    yield from convert_lines(result["convert"])
+    yield _bench_line(result["bench"])
+
+
+def verify_tables(result: Result) -> Iterator[Table | str]:
+    """Yield the checks of a verification."""
+    yield f"{result['device']}: {_verdict(result)}"
+    yield _cost_table(result, result["budget"])
+    yield from _untimed_lines(result["predicted"], result)
+    yield from _estimate_lines(result)
+    yield _interval_table(result)
+    yield from parity_lines(result)
+    if result["noise"]:
+        yield _noise_table(result["noise"])
+    yield _gate_table(result["gates"])
+    failed = failed_checks(result["gates"])
+    yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
+    yield from (f"warning: {sentence}" for sentence in result["warnings"])
+    if failed:
+        yield f"failed checks: {', '.join(failed)}"
+
+
+def design_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a search found: what binds, and the candidates with their Pareto front."""
+    yield (
+        f"{result['num_feasible']:,} of {result['num_costed']:,} networks of the space {result['space']!r} fit "
+        f"{result['device']}; {len(result['candidates'])} were trained"
+    )
+    if result["num_over"]:
+        over = [f"{count:,} exceed {_LIMITS[name]}" for name, count in result["num_over"].items()]
+        yield f"of those that do not fit {', '.join(over)}"
+    binding = max(result["shares"], key=lambda name: result["shares"][name])
+    used = [f"{share:.0%} of {_LIMITS[name]}" for name, share in result["shares"].items()]
+    yield f"the chosen one uses {', '.join(used)}: {_LIMITS[binding]} binds first"
+    title = "candidates (* chosen, + no other is better in everything)"
+    table = _table(title, "", "validation accuracy", "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    for candidate in result["candidates"]:
+        cost = candidate["cost"]
+        mark = "*" if candidate == result["chosen"] else "+" if candidate in result["front"] else ""
+        table.add_row(
+            mark,
+            f"{candidate['accuracy']:.3f}",
+            f"{cost['macs']:,}",
+            f"{cost['flash_bytes']:,} B",
+            f"{cost['arena_bytes']:,} B",
+            latency_text(cost),
+        )
+    yield table
+
+
+def distill_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a distillation gave."""
+    yield f"{result['student']}: test accuracy {result['test_accuracy']:.3f} (measured), {result['seconds']:.0f} s"
+    yield from halting_lines(result["halting"])
+
+
+def convert_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a conversion wrote."""
+    yield (
+        f"{result['model']}: {result['flash_bytes']:,} B (measured), {result['quantize']}, "
+        f"{result['gzip_bytes']:,} B zipped; {result['metadata_bytes']:,} B of the file are metadata"
+    )
+    yield from convert_lines(result)
+
+
+def convert_lines(result: Result) -> Iterator[str]:
+    """Yield what a conversion warned of."""
+    yield from _tuning_lines(result["qat"])
+    if gain := result.get("compression"):
+        yield (
+            f"{gain['how']}: {gain['gzip_bytes']:,} B zipped without metadata, "
+            f"before {gain['uncompressed_gzip_bytes']:,} B; "
+            f"accuracy on the validation samples {gain['accuracy']:.3f}, before {gain['uncompressed_accuracy']:.3f}"
+        )
+    yield from (f"warning: {sentence}" for sentence in result["warnings"])
+    for op in result["missing_ops"]:
+        yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"
+
+
+def bundle_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a bundle holds."""
+    table = _table(str(result["folder"]), "file", "size", "SHA-256")
+    for name, file in result["files"].items():
+        table.add_row(name, f"{file['size_bytes']:,} B", file["sha256"])
+    yield table
+    yield f"arena: {result['tensor_arena_bytes']:,} B. {result['arena_source']}"
+    yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
+    if result["failed_checks"]:
+        yield f"failed checks: {', '.join(result['failed_checks'])}"
+    elif not result["passed"]:
+        yield f"NOT PROVEN: {', '.join(result['open_checks'])} not checked"
+
+
+def report_tables(result: Result) -> Iterator[Table | str]:
+    """Yield where the report is."""
+    yield str(result["report"])
+
+
+def cost_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a network costs, op by op and in total, and whether it fits."""
+    fits = "fits" if result["fits"] else "does NOT fit" if result["excess"] else "is NOT proven to fit"
+    yield f"{result['model']} on {result['device']}: {fits}"
+    yield _op_table(result)
+    yield _limit_table(result)
+    yield from _untimed_lines(result, result)
+    if runtime := result["runtime_flash"]:
+        yield (
+            f"besides, the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B of "
+            f"flash ({runtime['source']})"
+        )
+
+
+_SMALL_MS = 0.1
+# Of a latency; below it a difference is one of rounding.
+_LEAST_SHARE = 1e-6
+
+
+def _op_table(result: Result) -> Table:
+    table = _table("per op (computed), * marks the peak of the arena", "", "op", "MACs", "alive", "latency", "share")
+    table.columns[1].justify = "left"
+    total_ms = result["latency_ms"] or 1.0
+    for op in result["ops"]:
+        alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
+        share = "" if op["latency_ms"] is None else f"{op['latency_ms'] / total_ms:.1%}"
+        table.add_row(str(op["index"]), op["op"], f"{op['macs']:,}", alive, _milliseconds(op["latency_ms"]), share)
+    beside_ms = (result["latency_ms"] or 0.0) - sum(op["latency_ms"] or 0.0 for op in result["ops"])
+    if beside_ms > _LEAST_SHARE * total_ms:
+        table.add_row("", "beside the ops", "", "", _milliseconds(beside_ms), f"{beside_ms / total_ms:.1%}")
+    table.add_row("", "all", f"{result['macs']:,}", "", _milliseconds(result["latency_ms"]), "")
+    return table
+
+
+def _limit_table(result: Result) -> Table:
+    budget, excess, measured = result["budget"], result["excess"], result["measured"]["flash_bytes"]
+    flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
+    latency = "unknown" if result["latency_ms"] is None else f"{latency_text(result)}, computed"
+    table = _table("does it fit?", "", "needs", "limit", "")
+    for title, name, needs, unit, digits in (
+        ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
+        ("RAM (tensor arena)", "ram_bytes", f"{result['arena_bytes']:,} B, computed", "B", 0),
+        ("latency", "latency_ms", latency, "ms", 2),
+    ):
+        limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
+        over = f"{excess[name]:,.{digits}f} {unit} too much" if name in excess else "ok"
+        over = "not checked" if needs == "unknown" else over
+        table.add_row(title, needs, limit, over)
+    return table
+
+
+def device_tables(result: Result) -> Iterator[Table | str]:
+    """Yield the devices."""
+    table = _table("", "device", "core", "clock", "flash", "RAM", "speed is", "board")
+    for device in result["devices"]:
+        table.add_row(
+            device["name"],
+            device["core"],
+            f"{device['clock_mhz']:g} MHz",
+            _size(device["flash_bytes"]),
+            _size(device["ram_bytes"]),
+            f"{device['quality']}, \u00b1{device['error_percent']:g} %",
+            device["title"],
+        )
+    yield table
+    if len(result["devices"]) == 1:
+        yield f"source: {result['devices'][0]['source']}"
+
+
+def halting_lines(reports: list[Result]) -> Iterator[str]:
+    """Yield one line per guide: whether and why it was halted, what it cost and what halting it saved."""
+    for report in reports:
+        spent = _effort(report["macs_spent"], report["seconds_spent"])
+        spent += f" in {report['data_passes']:.3g} passes over the data"
+        if not report["halted"]:
+            yield f"the {report['guide']} stayed to the end and cost {spent}"
+            continue
+        saved = _effort(report["macs_saved"], report["seconds_saved"])
+        yield (
+            f"the {report['guide']} was halted after epoch {report['epoch']} ({report['reason']}): it cost {spent}; "
+            f"halting it saved {saved} and {report['megabytes_saved']:.1f} MB of memory"
+        )
+
+
+def _tuning_lines(tuning: Result) -> Iterator[str]:
+    if tuning["float_accuracy"] is None:
+        return
+    cost = 100 * (tuning["float_accuracy"] - tuning["int8_accuracy"])
+    line = f"int8 costs {cost:+.1f} points on the validation samples"
+    if tuning["tuned_accuracy"] is not None:
+        after = 100 * (tuning["float_accuracy"] - tuning["tuned_accuracy"])
+        taken = "taken" if tuning["used"] else "not taken"
+        line += f"; after quantization-aware training {after:+.1f} points ({taken}, {tuning['seconds']:.0f} s)"
+    yield line
+
+
+def _effort(macs: int | None, seconds: float | None) -> str:
+    known = [] if macs is None else [f"{macs / 1e9:,.1f} G MACs (computed)"]
+    return " and ".join(known + ([] if seconds is None else [f"{seconds:,.0f} s (measured)"])) or "an unknown effort"
+
+
+_LIMITS = {
+    "flash_bytes": "the flash",
+    "ram_bytes": "the RAM",
+    "latency_ms": "the latency",
+    "teacher_ratio": "the share of the teacher's MACs",
+}
+_ACCURACIES = {
+    "float_keras": "float, Keras",
+    "float_tflite": "float, LiteRT",
+    "int8_litert": "{}, LiteRT",
+    "int8_tflm": "{}, TFLM",
+}
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title or None, title_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    return table
+
+
+def _cost_table(verify: Result, budget: Result) -> Table:
+    predicted, measured, gates = verify["predicted"], verify["measured"], verify["gates"]
+    host = f"{measured_bytes(measured['arena_bytes'])} (PC; {verify['predicted_host_arena_bytes']:,} B predicted there)"
+    rows = (
+        ("flash (.tflite file)", budget["flash_bytes"], "flash_bytes", predicted["flash_bytes"]),
+        ("RAM (tensor arena)", budget["ram_bytes"], "ram_bytes", predicted["arena_bytes"]),
+    )
+    table = _table("does it fit?", "", "limit", "predicted", "measured", "")
+    for (name, limit, gate, guess), real in zip(rows, (measured_bytes(measured["flash_bytes"]), host), strict=True):
+        table.add_row(name, f"{limit:,} B", f"{guess:,} B", real, mark(gates[gate]))
+    limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
+    table.add_row("latency", limit, latency_text(predicted), "needs the board", mark(gates["latency_ms"]))
+    return table
+
+
+def _accuracy_table(result: Result) -> Table:
+    teacher, distill, baseline = result["teacher"], result["distill"], result["baseline"]
+    accuracy, kind = result["verify"]["accuracy"], precision(result["verify"])
+    table = _table("test accuracy (measured)", "", "share right", "MACs", "parameters")
+    rows = (
+        ("teacher, float", teacher["test_accuracy"], teacher),
+        ("student without a teacher, float", baseline["test_accuracy"], baseline),
+        ("student distilled, float", distill["test_accuracy"], distill),
+        (f"student distilled, {kind} in LiteRT", accuracy["int8_litert"], distill),
+        (f"student distilled, {kind} in TFLM", accuracy["int8_tflm"], distill),
+    )
+    for name, share, model in rows:
+        table.add_row(name, _share(share), f"{model['macs']:,}", f"{model['params']:,}")
+    return table
+
+
+def _interval_table(verify: Result) -> Table:
+    table = _table("accuracy on the test samples (measured)", "", "share right", "95 % interval")
+    for name, title in _ACCURACIES.items():
+        known = verify["accuracy_ci95"].get(name)
+        interval = f"{known['ci95_low']:.3f} to {known['ci95_high']:.3f}" if known else ""
+        table.add_row(title.format(precision(verify)), _share(verify["accuracy"][name]), interval)
+    return table
+
+
+def _noise_table(noise: list[Result]) -> Table:
+    table = _table("float against quantized (measured)", "op", "kind", "layer", "signal to noise")
+    for op in noise:
+        ratio = op["signal_to_noise_db"]
+        table.add_row(str(op["index"]), op["op"], op["layer"], "no noise" if ratio is None else f"{ratio:.1f} dB")
+    return table
+
+
+def _gate_table(gates: Result) -> Table:
+    table = _table("checks", "", "measured", "limit", "")
+    for name, gate in gates.items():
+        figures = ("" if value is None else figure(value) for value in (gate["measured"], gate["limit"]))
+        table.add_row(name, *figures, mark(gate))
+    return table
+
+
+def gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
+    """Yield what distillation gave over the same student without a teacher."""
+    points = {key: 100 * value for key, value in gain.items()}
+    yield (
+        f"distillation gave {points['difference']:+.1f} points over the same student without a teacher "
+        f"(95 % interval {points['ci95_low']:+.1f} to {points['ci95_high']:+.1f} on these {num_samples:,} samples; "
+        "one seed, another one can differ by more)"
+    )
+
+
+def parity_lines(verify: Result) -> Iterator[str]:
+    """Yield how LiteRT and TFLM agree, and where they first differ."""
+    parity = verify["parity"]
+    if parity is None:
+        yield f"TFLM was not run: {verify['unavailable_reason'].get('parity', 'unknown')}"
+        return
+    yield (
+        f"LiteRT's reference kernels and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
+        f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
+        f"{_steps(parity['max_difference'])}, same class in {parity['agreement']:.1%}"
+    )
+    first, how = parity["first_divergence"], "first differ by more than one step"
+    if first is None:
+        first, how = parity["first_difference"], "first differ"
+    if first:
+        yield (
+            f"on the worst sample, number {first['sample']}, they {how} in op {first['index']} "
+            f"({first['op']}, layer {first['layer']!r}), by {_steps(first['max_difference'])}"
+        )
+
+
+def _verdict(verify: Result) -> str:
+    how = outcome(verify)
+    return f"{how}: {'see the checks below' if how == 'FAILED' else proven(verify)}"
+
+
+def precision(verify: Result) -> str:
+    """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
+    return str(verify.get("precision", "file"))
+
+
+def _steps(difference: float) -> str:
+    return f"{difference:.4g} step{'' if difference == 1 else 's'}"
+
+
+def _bench_line(bench: Result) -> str:
+    median_ms, num_runs = bench["latency"]["median_ms"], bench["num_runs"]
+    return (
+        f"on this computer LiteRT needs {median_ms:.3g} ms (measured, median of {num_runs:,} runs); that says nothing "
+        "about the board"
+    )
+
+
+def _untimed_lines(cost: Result, document: Result) -> Iterator[str]:
+    if cost["latency_ms"] is None:
+        yield f"latency unknown: {document['unavailable_reason']['latency_ms']}"
+
+
+def _estimate_lines(verify: Result) -> Iterator[str]:
+    if reason := verify["unavailable_reason"].get("ram_bytes"):
+        yield f"RAM: {reason}"
+
+
+def _milliseconds(latency_ms: float | None) -> str:
+    if latency_ms is None:
+        return "unknown"
+    return f"{latency_ms:.3f} ms" if latency_ms >= _SMALL_MS else f"{latency_ms:.5f} ms"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1024:,.0f} KiB" if size < 1024**2 else f"{size / 1024**2:,.0f} MiB"
+
+
+def _share(share: float | None) -> str:
+    return "not measured" if share is None else f"{share:.3f}"
+
+
+def show(parts: Iterable[Any]) -> None:
+    """Print tables and lines on stdout, 110 columns wide where that is no terminal."""
+    console = Console(highlight=False)
+    print_parts(console if console.is_terminal else Console(highlight=False, width=WIDTH), parts)
+
+
+def print_parts(console: Console, parts: Iterable[Any]) -> None:
+    """Print tables and lines on a console, brackets in lines as they are."""
+    for part in parts:
+        console.print(part, markup=False) if isinstance(part, str) else console.print(part)

@@ -1,0 +1,10 @@
+"""Which student: the search for the most accurate network that fits a board.
+
+In: a teacher, a `Dataset`, a `Budget` and a `StudentSpace`. Out: a
+`SearchResult`: the best student and the Pareto front.
+Imports `distillation`, `cost`, `ir`, `data` and keras-tuner.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

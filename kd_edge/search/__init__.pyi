@@ -1,0 +1,5 @@
+from .oracles import BudgetOracle as BudgetOracle
+from .space.student_space import StudentSpace as StudentSpace
+from .tuner import SizingTuner as SizingTuner
+from .tuner import design as design
+from .weight_inheritance import inherit as inherit

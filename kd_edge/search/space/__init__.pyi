@@ -1,0 +1,1 @@
+from .student_space import StudentSpace as StudentSpace

@@ -1,0 +1,205 @@
+"""Whether any network of a space keeps a budget, and if not, what the nearest budget is that one would keep."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from kd_edge.cost.model import Cost, CostModel
+from kd_edge.ir.graph import Graph
+
+Values = Mapping[str, int | float]
+_Objective = Callable[[Cost], Any]
+
+# Networks that are costed for a proof: a few seconds.
+_MOST_PROOFS = 4000
+_NUM_RANDOM_STARTS = 3
+
+_TITLES = {"flash_bytes": "flash", "arena_bytes": "RAM", "latency_ms": "latency", "macs": "teacher ratio"}
+_UNITS = {"flash_bytes": "B", "arena_bytes": "B", "latency_ms": "ms", "macs": "MACs"}
+
+
+@dataclass
+class Question:
+    """A space and the limits that one of its networks should keep.
+
+    Attributes:
+        choices: The values that each hyperparameter may take, from the cheapest network to the dearest.
+        channel_choices: Those that change nothing but numbers of channels.
+        render: Returns the graph of the network that belongs to one value of each choice.
+        cost_model: Computes the costs.
+        limits: The largest value of some of a `Cost`'s figures, by their names.
+    """
+
+    choices: Mapping[str, tuple[int | float, ...]]
+    channel_choices: frozenset[str]
+    render: Callable[[Values], Graph]
+    cost_model: CostModel
+    limits: Mapping[str, float]
+    _costs: dict[tuple[int | float, ...], Cost] = field(default_factory=dict, repr=False)
+
+    def cost(self, values: Values) -> Cost:
+        """Return the cost of one network."""
+        key = tuple(values.values())
+        if key not in self._costs:
+            self._costs[key] = self.cost_model.estimate(self.render(values))
+        return self._costs[key]
+
+    def worst_ratio(self, cost: Cost) -> float:
+        """Return the largest share of a limit that a network uses; at most 1 means that it fits."""
+        return max(float(getattr(cost, name)) / limit for name, limit in self.limits.items())
+
+    @property
+    def num_costed(self) -> int:
+        """Number of networks costed so far."""
+        return len(self._costs)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether a network fits, and what the nearest budget is.
+
+    Attributes:
+        values: A network that fits, or None.
+        limits: The limits that were asked for.
+        smallest: The least that was found for each limited figure, whatever the others are.
+        alone: For some of the limits the figure that would be enough if all others stayed.
+        together: The exceeded figures of the network whose largest relative excess is least.
+        proof: How it is known that nothing fits.
+    """
+
+    values: Values | None
+    limits: Mapping[str, float]
+    smallest: Mapping[str, float]
+    alone: Mapping[str, float]
+    together: Mapping[str, float]
+    proof: str
+
+    def explanation(self) -> str:
+        """Return the rest of a sentence that says why nothing fits, how that is known, and what would."""
+        binding = [
+            f"{_TITLES[name]}: the smallest candidate needs {_figure(name, need)}, "
+            f"{_figure(name, self.limits[name])} allowed"
+            for name, need in self.smallest.items()
+            if need > self.limits[name]
+        ]
+        what = "; ".join(binding) or "each limit can be kept, but not all by one candidate"
+        ways = [self._raised({name: need}) for name, need in self.alone.items()] or [self._raised(self.together)]
+        return f"{self.proof}): {what}; one would fit with {', or with '.join(ways)}"
+
+    def _raised(self, figures: Mapping[str, float]) -> str:
+        return " and ".join(
+            f"{_TITLES[name]} {_figure(name, need)} ({_more(name, need - self.limits[name])})"
+            for name, need in figures.items()
+        )
+
+
+def find_fitting(question: Question, *, seed: int = 0) -> Answer:
+    """Search a network that fits; where there is none, the nearest budget.
+
+    Coordinates are descended, one choice at a time, from several starts. That nothing fits is proved by costing all
+    networks of a small space. Of a larger one each structure is drawn with the fewest channels: more of them cost more
+    flash, MACs and time, and more memory than is alive at once then, so that the narrowest decides for all.
+
+    Args:
+        question: The space and the limits.
+        seed: Draws some of the starts.
+    """
+    limits = {name: limit for name, limit in question.limits.items() if limit < math.inf}
+    cheapest = {name: options[0] for name, options in question.choices.items()}
+    least = {name: _descend(question, cheapest, attrgetter(name)) for name in limits}
+    rng = np.random.default_rng(seed)
+    drawn = [
+        {name: options[int(rng.integers(len(options)))] for name, options in question.choices.items()}
+        for _ in range(_NUM_RANDOM_STARTS)
+    ]
+    starts = [cheapest, *least.values(), *drawn]
+    best = _best(question, starts, question.worst_ratio)
+    alone = {}
+    for name, limit in limits.items():
+        values = _best(question, [best, *least.values()], _only(limits, name))
+        cost = question.cost(values)
+        if all(getattr(cost, other) <= limits[other] for other in limits if other != name):
+            alone[name] = float(getattr(cost, name))
+            best = values if alone[name] <= limit else best
+    cost, smallest = question.cost(best), {n: float(getattr(question.cost(v), n)) for n, v in least.items()}
+    fits = question.worst_ratio(cost) <= 1
+    together = {n: float(getattr(cost, n)) for n, limit in limits.items() if getattr(cost, n) > limit}
+    if fits:
+        return Answer(best, limits, smallest, alone, together, "")
+    return _proved(question, Answer(None, limits, smallest, alone, together, ""))
+
+
+def _best(question: Question, starts: Iterable[Values], objective: _Objective) -> Values:
+    ends = [_descend(question, start, objective) for start in starts]
+    return min(ends, key=lambda values: objective(question.cost(values)))
+
+
+def _only(limits: Mapping[str, float], name: str) -> _Objective:
+    """Return what puts keeping all other limits first and needing little of one figure second."""
+
+    def objective(cost: Cost) -> tuple[float, float]:
+        excess = max((getattr(cost, other) / limits[other] for other in limits if other != name), default=0.0)
+        return max(excess, 1.0), float(getattr(cost, name))
+
+    return objective
+
+
+def _descend(question: Question, start: Values, objective: _Objective) -> Values:
+    values, best = dict(start), objective(question.cost(start))
+    improved = True
+    while improved:
+        improved = False
+        for name, options in question.choices.items():
+            for option in options:
+                neighbour = {**values, name: option}
+                if option != values[name] and (figure := objective(question.cost(neighbour))) < best:
+                    values, best, improved = neighbour, figure, True
+    return values
+
+
+def _proved(question: Question, answer: Answer) -> Answer:
+    """Say how it is known that nothing fits; or find what fits after all."""
+    size = math.prod(map(len, question.choices.values()))
+    if size <= _MOST_PROOFS:
+        for values in _combinations(question.choices):
+            if question.worst_ratio(question.cost(values)) <= 1:
+                return replace(answer, values=values)
+        return replace(answer, proof=f"proved: each of its {size:,} networks was costed")
+    narrowest = {
+        name: options[:1] if name in question.channel_choices else options for name, options in question.choices.items()
+    }
+    num_structures = math.prod(map(len, narrowest.values()))
+    if num_structures <= _MOST_PROOFS and not any(_may_fit(question, v) for v in _combinations(narrowest)):
+        return replace(
+            answer, proof=f"proved: of each of its {num_structures:,} structures the narrowest network breaks a limit"
+        )
+    return replace(answer, proof=f"not proved: none of {question.num_costed:,} networks that a search costed")
+
+
+def _may_fit(question: Question, values: Values) -> bool:
+    """Return whether a network with more channels than this one might fit."""
+    graph = question.render(values)
+    cost = question.cost_model.estimate(graph)
+    least = {name: float(getattr(cost, name)) for name in question.limits}
+    if "arena_bytes" in least:
+        least["arena_bytes"] = question.cost_model.least_arena_bytes(graph)
+    return all(least[name] <= limit for name, limit in question.limits.items())
+
+
+def _combinations(choices: Mapping[str, tuple[int | float, ...]]) -> Iterator[Values]:
+    return (dict(zip(choices, options, strict=True)) for options in itertools.product(*choices.values()))
+
+
+def _figure(name: str, value: float) -> str:
+    return f"{value:,.5g} ms" if name == "latency_ms" else f"{math.floor(value):,} {_UNITS[name]}"
+
+
+def _more(name: str, value: float) -> str:
+    if name == "latency_ms":
+        return f"+{value:.3g} ms"
+    return f"+{value / 1024:,.1f} kB" if _UNITS[name] == "B" else f"+{value:,.0f} MACs"

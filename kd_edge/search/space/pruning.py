@@ -1,0 +1,215 @@
+"""Smaller networks in the image of a teacher: one for every choice of widths, blocks, windows and strides."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from kd_edge.ir.blueprint import Blueprint
+from kd_edge.ir.layers import Conv2D, DepthwiseConv2D, Layer, Node, Reshape
+from kd_edge.ir.shape_inference import dilation_of, output_shape, pools_globally, slid
+from kd_edge.search.space.prunable import Skeleton
+
+Values = Mapping[str, int | float]
+Size = tuple[int, ...]
+
+_WIDTHS = (0.125, 0.1875, 0.25, 0.375, 0.5, 0.75, 1.0)
+_GROUP_WIDTHS = (0.5, 0.75, 1.0, 1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A student and where in the teacher's skeleton each part of it comes from.
+
+    Attributes:
+        blueprint: The student.
+        origins: For every node of the student its node in the skeleton and, of a convolution that was split, the
+            part: `"depthwise"` or `"pointwise"`.
+        roots: For every channel group of the skeleton the group that speaks for it: leaving out a block unites the
+            groups before and behind it.
+        widths: Number of channels that each group keeps, by its root.
+        sizes: For every node of the skeleton the size of its output in the student, `()` for flat values; of a node
+            that was left out, that of the node read instead.
+    """
+
+    blueprint: Blueprint
+    origins: tuple[tuple[int, str], ...]
+    roots: tuple[int, ...]
+    widths: tuple[int, ...]
+    sizes: tuple[Size, ...]
+
+
+def shrink_choices(skeleton: Skeleton) -> dict[str, tuple[int | float, ...]]:
+    """Return what may be chosen, each from the cheapest network to the dearest.
+
+    Returns:
+        `width`: factor on all free channel groups; `width_i`: factor on one of them besides; `drop_i`: 1 leaves out a
+        block; `separable`: 1 splits standard convolutions; `downsample`: factor on the first convolution's stride;
+        `kernel`: largest window. What the teacher does not offer is missing.
+    """
+    free = skeleton.channels.free
+    choices: dict[str, tuple[int | float, ...]] = {"width": _WIDTHS} if free else {}
+    if len(free) > 1:
+        choices |= {f"width_{group}": _GROUP_WIDTHS for group in free}
+    choices |= {f"drop_{block}": (1, 0) for block in range(len(skeleton.spans))}
+    rest = {
+        "separable": (1, 0) if skeleton.separable else (),
+        "downsample": skeleton.downsamplings(),
+        "kernel": skeleton.kernel_caps(),
+    }
+    return choices | {name: options for name, options in rest.items() if len(options) > 1}
+
+
+def teacher_values(choices: Mapping[str, Sequence[int | float]]) -> dict[str, int | float]:
+    """Return the values with which `shrink` gives the teacher itself."""
+    return {name: 1.0 if name.startswith("width") else options[-1] for name, options in choices.items()}
+
+
+def group_widths(skeleton: Skeleton, values: Values) -> tuple[int, ...]:
+    """Return the number of channels of each free group that belongs to one value of each of `shrink_choices`."""
+    width = float(values.get("width", 1.0))
+    return tuple(
+        _width(skeleton.channels.widths[group], width * float(values.get(f"width_{group}", 1.0)))
+        for group in skeleton.channels.free
+    )
+
+
+def shrink(skeleton: Skeleton, values: Values, widths: Sequence[int] | None = None) -> Shrunk:
+    """Return the student that belongs to one value of each of `shrink_choices`.
+
+    Widths are rounded to multiples of 4, at least 4, at most the teacher's. A separable convolution has neither
+    batch normalization nor activation between its parts, as in Xception (arXiv 1610.02357), which found that best, and
+    as in Keras' SeparableConv2D; so a standard convolution's weights can be handed on to it. Windows of layers without
+    padding are clamped to what is left of their input, and pooling over the whole image stays so at any size.
+
+    Args:
+        skeleton: The teacher.
+        values: One value of each choice.
+        widths: Numbers of channels of the free groups, instead of those that belong to the values.
+    """
+    return _Draft(skeleton, values, group_widths(skeleton, values) if widths is None else widths).result()
+
+
+class _Draft:
+    """One student while it is drawn, node by node of the skeleton."""
+
+    def __init__(self, skeleton: Skeleton, values: Values, widths: Sequence[int]) -> None:
+        self._skeleton = skeleton
+        self._cap = int(values.get("kernel", 1 << 30))
+        self._splits = bool(values.get("separable", 0))
+        self._stride_factor = int(values.get("downsample", 1))
+        dropped = [span for i, span in enumerate(skeleton.spans) if values.get(f"drop_{i}", 0)]
+        self._bypassed = {node: a for a, b in dropped for node in range(a + 1, b + 1)}
+        self._roots = _unite(skeleton, dropped)
+        self._widths = list(skeleton.channels.widths)
+        for group, width in zip(skeleton.channels.free, widths, strict=True):
+            self._widths[group] = width
+        self._nodes: list[Node] = []
+        self._origins: list[tuple[int, str]] = []
+        self._places: list[int] = []
+        self._sizes: list[Size] = []
+
+    def result(self) -> Shrunk:
+        for i, node in enumerate(self._skeleton.nodes):
+            source = self._bypassed.get(i)
+            if source is None:
+                place, size = self._draw(i, node)
+            else:
+                place, size = self._places[source], self._sizes[source]
+            self._places.append(place)
+            self._sizes.append(size)
+        blueprint = Blueprint(tuple(self._nodes), (self._places[self._skeleton.output],))
+        return Shrunk(blueprint, tuple(self._origins), tuple(self._roots), tuple(self._widths), tuple(self._sizes))
+
+    def _draw(self, i: int, node: Node) -> tuple[int, Size]:
+        """Add what becomes of one node; return where it is and how large its output is."""
+        layer: Any = node.layer
+        inputs = tuple(self._places[j] for j in node.inputs)
+        size = self._sizes[node.inputs[0]] if inputs else self._skeleton.shapes[i][:-1]
+        if hasattr(layer, "kernel_size"):
+            return self._convolve(i, layer, inputs, size)
+        if hasattr(layer, "pool_size"):
+            return self._pool(i, layer, inputs, size)
+        if hasattr(layer, "units"):
+            return self._add(i, _changed(layer, units=self._num_channels(i)), inputs), size
+        if isinstance(layer, Reshape):
+            size = self._skeleton.shapes[i][:-1]
+            return self._add(i, Reshape((*size, self._num_channels(i))), inputs), size
+        if len(inputs) > 1 or type(layer).__name__.startswith(_RESIZING):
+            size = output_shape(layer, [(*self._sizes[j], 1) for j in node.inputs])[:-1]
+        return self._add(i, layer, inputs), size
+
+    def _convolve(self, i: int, layer: Any, inputs: tuple[int, ...], size: Size) -> tuple[int, Size]:
+        window, strides = layer.kernel_size, layer.strides
+        if not (self._skeleton.is_rigid and layer.padding == "valid"):
+            window = tuple(min(own, self._cap) for own in window)
+        if layer.padding == "valid":
+            dilation = dilation_of(layer)
+            window = tuple(min(w, (s - 1) // d + 1) for w, s, d in zip(window, size, dilation, strict=True))
+        if i == self._skeleton.stem:
+            sizes = self._skeleton.shapes[self._skeleton.nodes[i].inputs[0]]
+            strides = tuple(
+                s * self._stride_factor if full > 1 or not hasattr(layer, "filters") else s
+                for s, full in zip(strides, sizes, strict=False)
+            )
+        changes = {"kernel_size": window, "strides": strides}
+        if hasattr(layer, "filters"):
+            changes["filters"] = self._num_channels(i)
+        layer = _changed(layer, **changes)
+        place = self._split(i, layer, inputs) if self._splits and i in self._skeleton.separable else None
+        return self._add(i, layer, inputs) if place is None else place, slid(layer, window, size)
+
+    def _split(self, i: int, layer: Any, inputs: tuple[int, ...]) -> int:
+        # TensorFlow runs depthwise convolutions with equal strides only; where they differ one size is 1, and stays so.
+        strides = (max(layer.strides),) * 2
+        size, dilation = layer.kernel_size, layer.dilation_rate
+        depthwise = DepthwiseConv2D(size, strides, layer.padding, use_bias=False, dilation_rate=dilation)
+        place = self._add(i, depthwise, inputs, "depthwise")
+        pointwise = Conv2D(layer.filters, (1, 1), activation=layer.activation, use_bias=layer.use_bias)
+        return self._add(i, pointwise, (place,), "pointwise")
+
+    def _pool(self, i: int, layer: Any, inputs: tuple[int, ...], size: Size) -> tuple[int, Size]:
+        window, strides = tuple(map(min, layer.pool_size, size)), layer.strides
+        if pools_globally(self._skeleton.nodes[i], self._skeleton.shapes):
+            window = strides = size
+        if max(*window, *strides) == 1:
+            return inputs[0], size
+        layer = _changed(layer, pool_size=window, strides=strides)
+        return self._add(i, layer, inputs), slid(layer, window, size)
+
+    def _add(self, i: int, layer: Layer, inputs: tuple[int, ...], part: str = "") -> int:
+        self._nodes.append(Node(layer, inputs))
+        self._origins.append((i, part))
+        return len(self._nodes) - 1
+
+    def _num_channels(self, i: int) -> int:
+        """Return how many channels a node's output has at one position."""
+        return sum(
+            self._widths[self._roots[segment.group]]
+            for block in self._skeleton.channels.values[i]
+            for segment in block.segments
+        )
+
+
+@lru_cache(maxsize=1 << 16)
+def _changed(layer: Any, **changes: Any) -> Any:
+    """Return a layer with other arguments; a search asks for the same ones again and again."""
+    return replace(layer, **changes)
+
+
+_RESIZING = ("Flatten", "ZeroPadding", "UpSampling")
+
+
+def _unite(skeleton: Skeleton, dropped: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the group that speaks for each group, when blocks are left out."""
+    roots = list(range(len(skeleton.channels.widths)))
+    for a, b in dropped:
+        before, after = ([s.group for block in skeleton.channels.values[end] for s in block.segments] for end in (a, b))
+        for one, two in zip(before, after, strict=True):
+            kept, gone = roots[one], roots[two]
+            roots = [kept if root == gone else root for root in roots]
+    return roots
+
+
+def _width(full: int, factor: float) -> int:
+    return min(full, max(4, 4 * round(full * factor / 4))) if factor < 1 else full

@@ -1,0 +1,241 @@
+"""The networks that a search may choose from."""
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.model import CostModel
+from kd_edge.errors import BudgetError, ConfigError, ModelError, nearest
+from kd_edge.ir.blueprint import Blueprint
+from kd_edge.ir.graph import Graph
+from kd_edge.ir.lowering import read_layers
+from kd_edge.search.space.families import FAMILIES
+from kd_edge.search.space.feasibility import Question, find_fitting
+from kd_edge.search.space.graph_template import GraphTemplate
+from kd_edge.search.space.prunable import Skeleton, find_skeleton
+from kd_edge.search.space.pruning import group_widths, shrink, shrink_choices
+
+if TYPE_CHECKING:
+    import keras
+
+Values = Mapping[str, int | float]
+
+FROM_TEACHER = "from_teacher"
+"""Name of a space that is derived from a teacher."""
+
+
+@dataclass(frozen=True)
+class StudentSpace:
+    """A finite space of student networks: every combination of its choices is a valid network.
+
+    Attributes:
+        name: What the space is called in reports.
+        input_shape: Shape of one sample: `(features,)`, `(time, channels)` or `(height, width, channels)`.
+        num_classes: Number of logits.
+        choices: The values that each hyperparameter may take, from the cheapest network to the dearest.
+        channel_choices: Those that change nothing but numbers of channels, and never make fewer when they grow.
+        skeleton: The teacher that the students are derived from; None for a general family.
+        windows: Choices that change nothing but the windows of convolutions with padding.
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    num_classes: int
+    choices: Mapping[str, tuple[int | float, ...]]
+    channel_choices: frozenset[str]
+    _sizes: Callable[[Values], Sequence[int]] = field(repr=False)
+    _draw: Callable[[Values, Sequence[int]], Blueprint] = field(repr=False)
+    skeleton: Skeleton | None = field(default=None, repr=False)
+    windows: tuple[str, ...] = ()
+
+    @classmethod
+    def family(cls, name: str, input_shape: Sequence[int], num_classes: int) -> "StudentSpace":
+        """Return one of the general families, for when there is no usable teacher architecture.
+
+        Args:
+            name: `"ds_cnn"` (depthwise separable convolutions), `"resnet"` (residual blocks), `"mobilenet"` (inverted
+                residuals), `"tcn"` (temporal convolutions) or `"mlp"` (dense layers).
+            input_shape: Shape of one sample.
+            num_classes: Number of logits.
+
+        Raises:
+            ConfigError: The family is unknown, or cannot read samples of this shape.
+        """
+        if name not in FAMILIES:
+            raise ConfigError(f"unknown family {name!r}: {nearest(name, (*FAMILIES, FROM_TEACHER))}")
+        family, shape = FAMILIES[name], tuple(input_shape)
+        if len(shape) not in family.ranks:
+            raise ConfigError(
+                f"family {name!r} reads (time, channels) or (height, width, channels), received samples of shape "
+                f"{shape}; use the family 'mlp'"
+            )
+        windows = family.windows
+
+        def sizes(values: Values) -> list[int]:
+            return [*family.widths(values), *(int(values[window]) for window in windows)]
+
+        def draw(values: Values, sizes: Sequence[int]) -> Blueprint:
+            num_widths = len(sizes) - len(windows)
+            values = {**values, **dict(zip(windows, sizes[num_widths:], strict=True))}
+            return family.draw(shape, num_classes, values, sizes[:num_widths])
+
+        choices = MappingProxyType(dict(family.choices))
+        return cls(name, shape, num_classes, choices, family.channel_choices, sizes, draw, windows=windows)
+
+    @classmethod
+    def from_teacher(cls, teacher: "keras.Model | Blueprint") -> "StudentSpace":
+        """Return the smaller networks that a teacher's architecture allows.
+
+        A width factor per group of channels that belong together, left-out residual or repeated blocks, standard
+        convolutions made separable, earlier downsampling, smaller windows; see `shrink_choices`. The teacher itself is
+        one of them, less its dropout and final softmax. Sequences are convolved as images of width 1.
+
+        Args:
+            teacher: A functional or sequential classifier of convolutions, dense layers, batch normalization,
+                activations, pooling, Add and Concatenate; or its blueprint.
+
+        Raises:
+            ModelError: The teacher cannot be read or shrunk. The layer is named.
+        """
+        names: Sequence[str] = ()
+        try:
+            if isinstance(teacher, Blueprint):
+                blueprint = teacher
+            else:
+                blueprint, layers = read_layers(teacher)
+                names = [layer.name for layer in layers]
+            skeleton = find_skeleton(blueprint, names)
+            choices = shrink_choices(skeleton)
+            if not choices:
+                raise ModelError("cannot shrink the teacher: expected a layer whose channels may become fewer")
+        except ModelError as error:
+            known = ", ".join(sorted(FAMILIES))
+            raise ModelError(f"{error}; choose one of the general families instead: {known}") from error
+        return cls(
+            FROM_TEACHER,
+            skeleton.shapes[0],
+            skeleton.shapes[skeleton.output][-1],
+            MappingProxyType(choices),
+            frozenset(choice for choice in choices if choice.startswith("width")),
+            functools.partial(group_widths, skeleton),
+            lambda values, widths: shrink(skeleton, values, widths).blueprint,
+            skeleton,
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of combinations."""
+        return math.prod(map(len, self.choices.values()))
+
+    def blueprint(self, values: Values) -> Blueprint:
+        """Return the network that belongs to one value of each choice."""
+        return self._draw(values, self._sizes(values))
+
+    def graph(self, values: Values) -> Graph:
+        """Return `blueprint(values).to_graph()`, faster: networks that differ in sizes alone share a template."""
+        structure = tuple([values[name] for name in self._structural])
+        sizes = self._sizes(values)
+        template = self._templates.get(structure)
+        if template is None:
+            fixed = dict(values)
+            template = GraphTemplate(lambda sizes: self._draw(fixed, sizes).to_graph(), len(sizes))
+            self._templates[structure] = template
+        return template.fill(sizes)
+
+    @functools.cached_property
+    def _structural(self) -> tuple[str, ...]:
+        return tuple(name for name in self.choices if name not in {*self.channel_choices, *self.windows})
+
+    @functools.cached_property
+    def _templates(self) -> dict[tuple[int | float, ...], GraphTemplate]:
+        return {}
+
+    def samples(self, rng: np.random.Generator, num_samples: int) -> Iterator[dict[str, int | float]]:
+        """Draw many networks: of each one value of each choice, uniformly."""
+        columns = [
+            [options[place] for place in rng.integers(len(options), size=num_samples).tolist()]
+            for options in self.choices.values()
+        ]
+        return (dict(zip(self.choices, row, strict=True)) for row in zip(*columns, strict=True))
+
+    def sample(self, rng: np.random.Generator) -> dict[str, int | float]:
+        """Draw one value of each choice uniformly."""
+        return {name: options[int(rng.integers(len(options)))] for name, options in self.choices.items()}
+
+    def screen(
+        self,
+        cost_model: CostModel,
+        budget: Budget,
+        *,
+        max_macs: float = math.inf,
+        num_samples: int = 2000,
+        seed: int = 0,
+    ) -> "Screening":
+        """Cost many networks without building one.
+
+        Args:
+            cost_model: Computes the costs.
+            budget: What the networks have to keep.
+            max_macs: Most multiply-accumulates that a network may have.
+            num_samples: How many combinations are drawn; duplicates are costed once.
+            seed: Draws them.
+
+        Raises:
+            BudgetError: None of them fits, nor does any that `find_fitting` finds; the message says what binds, the
+                smallest cost in the space, the nearest budget that would do, and whether this is proved.
+        """
+        rng = np.random.default_rng(seed)
+        drawn: dict[tuple[int | float, ...], Values] = {
+            tuple(values.values()): values for values in self.samples(rng, num_samples)
+        }
+        costs = [cost_model.estimate(self.graph(values)) for values in drawn.values()]
+        over = [[*cost.excess(budget), *(["teacher_ratio"] if cost.macs > max_macs else [])] for cost in costs]
+        feasible = [(cost.macs, v) for v, cost, o in zip(drawn.values(), costs, over, strict=True) if not o]
+        feasible = sorted(feasible or [self._find_fitting(cost_model, budget, max_macs)], key=itemgetter(0))
+        num_over = Counter(name for exceeded in over for name in exceeded)
+        macs, values = zip(*feasible, strict=True)
+        return Screening(len(costs), len(feasible), macs, values, num_over)
+
+    def _find_fitting(self, cost_model: CostModel, budget: Budget, max_macs: float) -> tuple[int, Values]:
+        limits = {
+            "flash_bytes": budget.flash_bytes,
+            "arena_bytes": budget.ram_bytes,
+            "latency_ms": budget.latency_ms or math.inf,
+            "macs": max_macs,
+        }
+        question = Question(self.choices, self.channel_choices, self.graph, cost_model, limits)
+        answer = find_fitting(question)
+        if answer.values is None:
+            raise BudgetError(f"no candidate of the space {self.name!r} fits the budget ({answer.explanation()}")
+        return question.cost(answer.values).macs, answer.values
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What costing many networks of a space said.
+
+    Attributes:
+        num_costed: Different networks costed.
+        num_feasible: Those that fit the budget.
+        feasible_macs: Their MACs, ascending.
+        feasible_values: Their hyperparameters, in the same order.
+        num_over: How many exceed each limit, by its name in `Budget`, and `teacher_ratio` for the most MACs.
+    """
+
+    num_costed: int
+    num_feasible: int
+    feasible_macs: tuple[int, ...]
+    feasible_values: tuple[Values, ...]
+    num_over: Mapping[str, int]
+
+    def macs_quantile(self, fraction: float) -> int:
+        """Return the MACs that `fraction` of the feasible networks stay below."""
+        return self.feasible_macs[min(int(fraction * self.num_feasible), self.num_feasible - 1)]

@@ -1,0 +1,248 @@
+"""Searches a space for the best student that fits, with keras-tuner."""
+
+import contextlib
+import io
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import tensorflow as tf
+
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import DeviceProfile, load_device
+from kd_edge.cost.model import CostModel
+from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.targets import SoftTargets, soft_targets
+from kd_edge.distillation.training import Recipe, distill
+from kd_edge.errors import ConfigError, KdEdgeError
+from kd_edge.files import write_bytes, write_file, write_model
+from kd_edge.ir.lowering import lower
+from kd_edge.search.checkpoint import PROJECT, STUDENT, TARGETS, claim_folder, identify_search
+from kd_edge.search.oracles import BudgetOracle, make_oracle, num_planned
+from kd_edge.search.results import Candidate, Design, budget_shares, pareto_front, sort_candidates
+from kd_edge.search.space.student_space import Screening, StudentSpace, Values
+from kd_edge.search.weight_inheritance import Heritage
+
+# Of the candidates that fit, this share, those with fewer MACs, is not trained: the largest are usually the best
+# (`tools/benchmarks/design/run.py size`).
+SCREENED_OUT = 0.8
+
+# Random draws for one trial; where so few fit, those that the screening found are taken.
+_MAX_DRAWS = 500
+
+
+class SizingTuner(keras_tuner.Tuner):
+    """Trains candidates of a space briefly with the teacher's soft targets and scores them by validation accuracy.
+
+    Args:
+        oracle: Proposes hyperparameter values; usually a `BudgetOracle`.
+        space: Turns them into networks.
+        targets: The teacher's outputs for the training samples: the teacher runs once for the whole search.
+        recipe: How each candidate is trained; Hyperband decides on the epochs itself.
+        heritage: The teacher's weights, from which candidates start; fresh ones by default.
+        **kwargs: `directory`, `project_name` and `overwrite` of `keras_tuner.Tuner`.
+    """
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle,
+        *,
+        space: StudentSpace,
+        targets: SoftTargets,
+        recipe: Recipe,
+        heritage: Heritage | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._space = space
+        self._targets = targets
+        self._recipe = recipe
+        self._heritage = heritage
+        # keras-tuner says on stdout that it resumes.
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(oracle, **kwargs)
+
+    def run_trial(self, trial: Any, data: Dataset) -> dict[str, float]:
+        """Train one candidate and return its best validation accuracy.
+
+        Every network of a space can be trained: a failure is an error of this package or of the machine, and ends the
+        search instead of being counted as a failed trial.
+        """
+        values = trial.hyperparameters.values
+        epochs = values.get("tuner/epochs", self._recipe.epochs) - values.get("tuner/initial_epoch", 0)
+        try:
+            student = self.start(values, data)
+            history = distill(student, data, replace(self._recipe, epochs=epochs), teacher=self._targets).history
+            # Not HDF5: it crashes the process when the disk is full.
+            write_file(self._weights_path(trial.trial_id), lambda path: np.savez(path, *student.get_weights()))
+        except Exception as error:
+            raise keras_tuner.errors.FatalRuntimeError(f"candidate {values} failed") from error
+        return {"val_accuracy": max(history["val_accuracy"])}
+
+    def start(self, values: Values, data: Dataset) -> keras.Model:
+        """Return a candidate as its training starts: with inherited weights, or those of an earlier round."""
+        keras.utils.set_random_seed(self._recipe.seed)
+        if "tuner/trial_id" in values:
+            return self.trained(values, str(values["tuner/trial_id"]))
+        if self._heritage is None:
+            return self._space.blueprint(values).to_keras()
+        return self._heritage.student(values, data.x_train)
+
+    def trained(self, values: Values, trial_id: str) -> keras.Model:
+        """Return a candidate with the weights that a trial left."""
+        student = self._space.blueprint(values).to_keras()
+        with np.load(self._weights_path(trial_id)) as weights:
+            student.set_weights(list(weights.values()))
+        return student
+
+    def save(self) -> None:
+        """Write the state of the search, each file whole or not at all."""
+        if not self._is_worker():
+            self.oracle.save()
+        write_bytes(self._get_tuner_fname(), json.dumps(self.get_state()).encode())
+
+    def _weights_path(self, trial_id: str) -> Path:
+        return Path(self.get_trial_dir(trial_id)) / "student.npz"
+
+
+def design(
+    teacher: keras.Model,
+    data: Dataset,
+    *,
+    device: DeviceProfile | str,
+    budget: Budget | None = None,
+    space: StudentSpace | None = None,
+    recipe: Recipe | None = None,
+    search: str = "random",
+    num_trials: int = 8,
+    teacher_ratio: float | None = None,
+    directory: str | Path = "search",
+    overwrite: bool = False,
+    on_trial: Callable[[int, int], None] = lambda done, planned: None,
+) -> Design | None:
+    """Find the best student of a space that fits a budget.
+
+    Thousands of networks are costed without building one; of those that fit, the fifth with most MACs is searched by
+    keras-tuner, and only these are built and trained, from the teacher's weights where the space is derived from it. An
+    interrupted search resumes from `directory`, which also keeps `student.keras`, the chosen student as it was trained.
+
+    With keras-tuner's environment variables `KERASTUNER_TUNER_ID`, `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT`
+    the same call makes the chief (its id contains "chief") or a worker of a search on several machines.
+
+    Args:
+        teacher: Its outputs guide the brief training.
+        data: Training and validation samples.
+        device: The board, or its name.
+        budget: The limits; what the board leaves by default.
+        space: The networks to choose from; `StudentSpace.from_teacher(teacher)` by default.
+        recipe: How each candidate is trained; 6 epochs by default.
+        search: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
+        num_trials: How many candidates are trained; Hyperband follows from the recipe's epochs instead.
+        teacher_ratio: A candidate has at most the teacher's MACs divided by this; no limit by default.
+        directory: Where the search keeps its state.
+        overwrite: Whether an older search in it is deleted.
+        on_trial: Called with the numbers of finished and of planned trials.
+
+    Returns:
+        What was found; None in a worker, whose chief has it.
+
+    Raises:
+        BudgetError: No network of the space fits; the message says what binds.
+        ConfigError: The directory holds another search, or cannot be written to.
+        ModelError: The teacher cannot be shrunk, and no other space was given.
+    """
+    device = load_device(device) if isinstance(device, str) else device
+    budget = budget or Budget.of(device)
+    recipe = recipe or Recipe(epochs=6, learning_rate=4e-3)
+    space = space or StudentSpace.from_teacher(teacher)
+    cost_model = CostModel(device)
+    max_macs = math.inf if teacher_ratio is None else lower(teacher).total_macs / teacher_ratio
+    screening = space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
+    settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
+    settings |= {"screened out": SCREENED_OUT}
+    claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())
+    plain = make_oracle(search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed)
+    planned = num_planned(plain)
+    oracle = BudgetOracle(
+        plain,
+        _accept_large(space, cost_model, budget, screening, max_macs),
+        max_draws=_MAX_DRAWS,
+        known=screening.feasible_values[::-1],
+        on_end=lambda done: on_trial(done, planned),
+    )
+    oracle.verbose = 0
+    tuner = SizingTuner(
+        oracle,
+        space=space,
+        targets=soft_targets(teacher, data.x_train, path=Path(directory) / TARGETS),
+        recipe=recipe,
+        heritage=Heritage(teacher) if space.skeleton else None,
+        directory=str(directory),
+        project_name=PROJECT,
+    )
+    _search(tuner, data, directory)
+    if is_worker():
+        return None
+    found = _result(space, screening, oracle, cost_model, budget)
+    write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
+    return found
+
+
+def is_worker() -> bool:
+    """Return whether keras-tuner's environment variables make this process a worker of another one's search."""
+    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
+
+
+def _search(tuner: SizingTuner, data: Dataset, directory: str | Path) -> None:
+    try:
+        tuner.search(data)
+    except keras_tuner.errors.FatalError as error:
+        if isinstance(error.__cause__, KdEdgeError):
+            raise error.__cause__ from error
+        raise
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise ConfigError(
+            f"cannot write the search in {directory}: {reason}; the same call goes on once there is room"
+        ) from error
+
+
+def _accept_large(
+    space: StudentSpace, cost_model: CostModel, budget: Budget, screening: Screening, max_macs: float
+) -> Callable[[Values], bool]:
+    least = screening.macs_quantile(SCREENED_OUT)
+
+    def accepts(values: Values) -> bool:
+        cost = cost_model.estimate(space.graph(values))
+        return least <= cost.macs <= max_macs and cost.fits(budget)
+
+    return accepts
+
+
+def _result(
+    space: StudentSpace, screening: Screening, oracle: keras_tuner.Oracle, cost_model: CostModel, budget: Budget
+) -> Design:
+    trained = []
+    for trial in oracle.trials.values():
+        if trial.score is not None:
+            values = {name: trial.hyperparameters.values[name] for name in space.choices}
+            cost = cost_model.estimate(space.graph(values))
+            trained.append(Candidate(values, cost, float(trial.score), trial.trial_id))
+    candidates = sort_candidates(trained)
+    return Design(
+        space=space.name,
+        chosen=candidates[0],
+        blueprint=space.blueprint(candidates[0].values),
+        front=pareto_front(candidates),
+        candidates=candidates,
+        num_costed=screening.num_costed,
+        num_feasible=screening.num_feasible,
+        num_over=dict(screening.num_over),
+        shares=budget_shares(candidates[0].cost, budget),
+    )

@@ -1,0 +1,244 @@
+"""Gives a student that is derived from a teacher the weights of the teacher's most important channels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from types import MappingProxyType
+from typing import Any
+
+import keras
+import numpy as np
+
+from kd_edge.errors import ConfigError, nearest
+from kd_edge.ir.lowering import read_layers
+from kd_edge.search.space.channel_groups import Block, Value
+from kd_edge.search.space.prunable import Skeleton, find_skeleton
+from kd_edge.search.space.pruning import Shrunk, Size, Values, shrink
+
+# Samples and batches that batch normalization is calibrated on.
+_CALIBRATION_BATCH = 256
+_NUM_CALIBRATION_BATCHES = 16
+
+_Weights = dict[str, np.ndarray]
+
+
+def inherit(
+    teacher: keras.Model, values: Values, x: np.ndarray | None = None, *, importance: str = "l1"
+) -> keras.Model:
+    """Return the student of `StudentSpace.from_teacher(teacher)` that starts from the teacher's weights.
+
+    Each group of channels keeps its most important ones; what every layer does with them stays. Smaller windows keep
+    their centre. A convolution that became separable gets, per input channel, the best depthwise window and pointwise
+    weights in the least-squares sense (a singular value decomposition). Dense layers behind a flattened image keep the
+    rows of the positions that are left.
+
+    Args:
+        teacher: The trained network.
+        values: One value of each choice of the space.
+        x: Samples on which the statistics of batch normalization are computed anew, shape `(samples, ...)`; they are
+            the teacher's by default, which fit no student with fewer channels.
+        importance: `"l1"`, the sum of a channel's absolute weights (arXiv 1608.08710), or `"batch_norm"`, the size of
+            its scale in batch normalization (arXiv 1708.06519), with L1 where a group has none. The layers of a group
+            are scaled to the same mean first, and summed.
+
+    Raises:
+        ConfigError: The importance is unknown.
+        ModelError: The teacher cannot be read or shrunk.
+    """
+    return Heritage(teacher, importance=importance).student(values, x)
+
+
+class Heritage:
+    """A teacher's weights, ready to be handed on to many students.
+
+    Args:
+        teacher: The trained network.
+        importance: As for `inherit`.
+    """
+
+    def __init__(self, teacher: keras.Model, *, importance: str = "l1") -> None:
+        if importance not in _IMPORTANCES:
+            raise ConfigError(f"unknown importance {importance!r}: {nearest(importance, _IMPORTANCES)}")
+        blueprint, layers = read_layers(teacher)
+        self._skeleton = find_skeleton(blueprint, [layer.name for layer in layers])
+        self._weights = [_read_weights(layers[position], part) for position, part in self._skeleton.origins]
+        self._importance = _IMPORTANCES[importance](self._skeleton, self._weights)
+
+    def student(self, values: Values, x: np.ndarray | None = None) -> keras.Model:
+        """Return one student with the weights it inherits; see `inherit`."""
+        shrunk = shrink(self._skeleton, values)
+        model = shrunk.blueprint.to_keras()
+        layers = {layer.name: layer for layer in model.layers}
+        selection = _Selection(self._skeleton, shrunk, self._importance)
+        for position, (origin, part) in enumerate(shrunk.origins):
+            if not self._weights[origin] or part == "pointwise":
+                continue
+            layer = layers[shrunk.blueprint.layer_name(position)]
+            weights = selection.of(origin, self._weights[origin], getattr(layer, "kernel_size", ()))
+            if part == "depthwise":
+                kernel, weights["kernel"] = _separated(weights["kernel"])
+                _assign(layer, {"kernel": kernel})
+                layer = layers[shrunk.blueprint.layer_name(position + 1)]
+            _assign(layer, weights)
+        if x is not None:
+            recalibrate(model, x)
+        return model
+
+
+class _Selection:
+    """Which of the teacher's channels a student keeps."""
+
+    def __init__(self, skeleton: Skeleton, shrunk: Shrunk, importance: Sequence[np.ndarray]) -> None:
+        self._skeleton = skeleton
+        self._shrunk = shrunk
+        self._kept: dict[int, np.ndarray] = {}
+        for root in set(shrunk.roots):
+            total = sum(importance[group] for group, of in enumerate(shrunk.roots) if of == root)
+            self._kept[root] = np.sort(np.argsort(-np.asarray(total), kind="stable")[: shrunk.widths[root]])
+
+    def of(self, origin: int, full: _Weights, window: tuple[int, ...]) -> _Weights:
+        """Return what the student keeps of the weights of one node of the skeleton.
+
+        Args:
+            origin: The node.
+            full: The teacher's weights.
+            window: The student's window, of a convolution.
+        """
+        layer: Any = self._skeleton.nodes[origin].layer
+        rows, scale = self._index(self._skeleton.nodes[origin].inputs[0])
+        columns, _ = self._index(origin)
+        kept = {name: weight[columns] for name, weight in full.items() if name != "kernel"}
+        if "kernel" not in full:
+            return kept
+        kernel = full["kernel"]
+        if kernel.ndim == 2:
+            return kept | {"kernel": kernel[np.ix_(rows, columns)] * scale[:, None]}
+        starts = [(own - new) // 2 for own, new in zip(kernel.shape, window, strict=False)]
+        kernel = kernel[starts[0] : starts[0] + window[0], starts[1] : starts[1] + window[1]]
+        if not hasattr(layer, "filters"):
+            return kept | {"kernel": kernel[:, :, rows]}
+        if getattr(layer, "groups", 1) == 1:
+            kernel = kernel[:, :, rows]
+        return kept | {"kernel": kernel[..., columns]}
+
+    def _index(self, node: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which entries of a node's last axis are kept, and a factor that makes up for positions left out."""
+        indices: list[np.ndarray] = []
+        scales: list[np.ndarray] = []
+        start = 0
+        for block in self._skeleton.channels.values[node]:
+            channels, width = self._channels(block)
+            positions, num_positions = np.zeros(1, int), 1
+            if block.flattened_by >= 0:
+                image = self._skeleton.nodes[block.flattened_by].inputs[0]
+                size = self._skeleton.shapes[image][:-1]
+                positions, num_positions = _nearest_positions(self._shrunk.sizes[image], size), prod(size)
+            index = (start + positions[:, None] * width + channels).ravel()
+            indices.append(index)
+            scales.append(np.full(len(index), num_positions / len(positions), np.float32))
+            start += width * num_positions
+        return np.concatenate(indices), np.concatenate(scales)
+
+    def _channels(self, block: Block) -> tuple[np.ndarray, int]:
+        kept, width = [], 0
+        for group, size in block.segments:
+            kept.append(width + self._kept[self._shrunk.roots[group]])
+            width += size
+        return np.concatenate(kept), width
+
+
+def _nearest_positions(student: Size, teacher: Size) -> np.ndarray:
+    """Return for every position of the student's image the nearest one of the teacher's, both counted row by row."""
+    along = [((np.arange(new) + 0.5) * full / new).astype(int) for new, full in zip(student, teacher, strict=True)]
+    return np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), teacher).ravel()
+
+
+def _separated(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the depthwise and pointwise kernels whose product is nearest to a convolution's kernel.
+
+    Args:
+        kernel: Shape `(height, width, inputs, filters)`.
+    """
+    height, width, inputs, filters = kernel.shape
+    left, sizes, right = np.linalg.svd(
+        kernel.transpose(2, 0, 1, 3).reshape(inputs, height * width, filters), full_matrices=False
+    )
+    # Windows of length 1 keep the scale of the image between the two, which is quantized too.
+    depthwise = left[:, :, 0].T.reshape(height, width, inputs, 1)
+    return depthwise, (sizes[:, :1] * right[:, 0])[None, None]
+
+
+def recalibrate(model: keras.Model, x: np.ndarray) -> None:
+    """Set the statistics of batch normalization to the averages over the batches of some samples.
+
+    Source: "precise BN" of *Rethinking "Batch" in BatchNorm* (arXiv 2105.07576). All layers see the statistics of the
+    batch while they are measured, so that one pass is enough.
+
+    Args:
+        model: Changed in place.
+        x: Samples; of many, the first 4,096.
+    """
+    normalizations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in normalizations]
+    samples = x[: _CALIBRATION_BATCH * _NUM_CALIBRATION_BATCHES]
+    if not normalizations:
+        return
+    for batch in range(-(-len(samples) // _CALIBRATION_BATCH)):
+        for layer in normalizations:
+            layer.momentum = batch / (batch + 1)
+        model(samples[batch * _CALIBRATION_BATCH : (batch + 1) * _CALIBRATION_BATCH], training=True)
+    for layer, momentum in zip(normalizations, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _l1_importance(skeleton: Skeleton, weights: Sequence[_Weights]) -> list[np.ndarray]:
+    """Sum the absolute weights of each channel's filters."""
+    scores = [np.zeros(width) for width in skeleton.channels.widths]
+    for i, node in enumerate(skeleton.nodes):
+        if hasattr(node.layer, "filters") or hasattr(node.layer, "units"):
+            kernel = np.abs(weights[i]["kernel"])
+            _add(scores, skeleton.channels.values[i], kernel.reshape(-1, kernel.shape[-1]).sum(axis=0))
+    return scores
+
+
+def _batch_norm_importance(skeleton: Skeleton, weights: Sequence[_Weights]) -> list[np.ndarray]:
+    """Sum the absolute scales of each channel's batch normalization; L1 where there is none."""
+    scores = [np.zeros(width) for width in skeleton.channels.widths]
+    for i, own in enumerate(weights):
+        if "gamma" in own and skeleton.channels.values[i][0].flattened_by < 0:
+            _add(scores, skeleton.channels.values[i], np.abs(own["gamma"]))
+    l1 = _l1_importance(skeleton, weights)
+    return [score if score.any() else other for score, other in zip(scores, l1, strict=True)]
+
+
+def _add(scores: list[np.ndarray], value: Value, importance: np.ndarray) -> None:
+    """Add a layer's figures to its groups', scaled to a mean of 1, so that no layer outweighs the others."""
+    start = 0
+    for group, size in value[0].segments:
+        part = importance[start : start + size]
+        scores[group] += part / max(float(part.mean()), 1e-12)
+        start += size
+
+
+_IMPORTANCES: Mapping[str, Callable[[Skeleton, Sequence[_Weights]], list[np.ndarray]]] = MappingProxyType(
+    {"l1": _l1_importance, "batch_norm": _batch_norm_importance}
+)
+_HANDED_ON = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+
+
+def _read_weights(layer: keras.Operation, part: str) -> _Weights:
+    """Return a layer's weights by name; of a separable convolution those of one part, of Conv1D those over images."""
+    owned = layer.weights if isinstance(layer, keras.Layer) and part != "added" else ()
+    weights = {weight.name: np.asarray(weight) for weight in owned}
+    if part == "depthwise":
+        weights = {"kernel": weights["depthwise_kernel"]}
+    elif part == "pointwise":
+        weights["kernel"] = weights.pop("pointwise_kernel")
+    if "kernel" in weights and weights["kernel"].ndim == 3:
+        weights["kernel"] = weights["kernel"][:, None]
+    return {name: weight for name, weight in weights.items() if name in _HANDED_ON}
+
+
+def _assign(layer: keras.Layer, weights: _Weights) -> None:
+    for weight in layer.weights:
+        if weight.name in weights:
+            weight.assign(weights[weight.name])

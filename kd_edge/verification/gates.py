@@ -1,0 +1,83 @@
+"""The checks that a `.tflite` file has to pass, by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.model import Cost, UntimedCost
+from kd_edge.verification.parity import Parity
+from kd_edge.verification.tflm_run import Measured, Micro
+from tflite_bench.model.reader import ModelInfo
+
+# LiteRT's reference kernels round dense layers in float, TFLM in integers: a logit may differ by one step.
+MAX_DISAGREEMENT = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One check: `passed` is `None` where it could not be made."""
+
+    passed: bool | None
+    measured: float | None
+    limit: float | None
+
+
+def gates_of(
+    info: ModelInfo,
+    budget: Budget,
+    *,
+    predicted: Cost | UntimedCost,
+    micro: Micro,
+    accuracy_loss: float | None,
+    max_accuracy_loss: float,
+    parity: Parity | None,
+    runs_tflm: bool,
+) -> dict[str, Gate]:
+    """Return every check by its name.
+
+    Args:
+        info: The file.
+        budget: Limits of `flash_bytes`, `ram_bytes` and `latency_ms`.
+        predicted: Latency on the device; where it is not known, that gate is not checked.
+        micro: What TFLM said about the file.
+        accuracy_loss: Float less quantized accuracy, `None` where it is not known.
+        max_accuracy_loss: Its limit.
+        parity: LiteRT against TFLM. Each dense layer may round one step differently (`output_steps`).
+        runs_tflm: Whether the device runs the file in TFLM, so that an operator that TFLM lacks, or a refusal, fails
+            it. Under another runtime neither has a limit, and the arena that TFLM needs is an estimate.
+    """
+    asked = bool(micro.missing_ops) or micro.num_refusals is not None
+    disagreement = None if parity is None else 1 - parity.agreement
+    num_dense = sum(op.name == "FULLY_CONNECTED" for op in info.ops)
+    none_allowed = 0 if runs_tflm else None
+    return {
+        "flash_bytes": _at_most(micro.measured.flash_bytes, budget.flash_bytes),
+        "ram_bytes": _at_most(_needed_arena_bytes(micro.measured), budget.ram_bytes),
+        "latency_ms": _at_most(predicted.latency_ms, budget.latency_ms),
+        "accuracy_loss": _at_most(accuracy_loss, max_accuracy_loss),
+        "runtime_disagreement": _at_most(disagreement, MAX_DISAGREEMENT),
+        "output_steps": _at_most(None if parity is None else parity.max_difference, max(1, num_dense)),
+        "tflm_missing_ops": _at_most(len(micro.missing_ops) if asked else None, none_allowed),
+        "tflm_refusals": _at_most(micro.num_refusals, none_allowed),
+    }
+
+
+def all_passed(gates: Mapping[str, Gate]) -> bool:
+    """Return whether no check failed and the latency was checked if it has a limit.
+
+    That limit is there only where it was asked for. The others always are, and what hinders their checks, no TFLM or no
+    float student, says nothing about the file.
+    """
+    latency = gates["latency_ms"]
+    proven = latency.passed is not None or latency.limit is None
+    return proven and all(gate.passed is not False for gate in gates.values())
+
+
+def _needed_arena_bytes(measured: Measured) -> int | None:
+    sizes = [size for size in (measured.arena_bytes, measured.arena_minimum_bytes) if size is not None]
+    return max(sizes, default=None)
+
+
+def _at_most(measured: float | None, limit: float | None) -> Gate:
+    passed = None if measured is None or limit is None else measured <= limit
+    return Gate(passed, measured, limit)

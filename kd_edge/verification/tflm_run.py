@@ -1,0 +1,81 @@
+"""Runs a `.tflite` file in the TFLM interpreter, as far as it goes: missing operators, outputs, sizes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kd_edge.conversion.layer_names import UNNAMED, LayerNames
+from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
+from tflite_bench.errors import RunnerError, RuntimeMissingError
+from tflite_bench.model.reader import ModelInfo
+from tflite_bench.runners import tflm
+
+_ARENA_FIGURES = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the real file and the real TFLM interpreter need on a 64-bit host; a board's pointers are half as large.
+
+    Attributes:
+        flash_bytes: Size of the file.
+        arena_bytes: What TFLM's arena holds after one inference: the sum of the next two.
+        arena_persistent_bytes: TFLM's structures.
+        arena_nonpersistent_bytes: Activations.
+        arena_minimum_bytes: Smallest arena in which the model really starts and runs; it may need more to start.
+    """
+
+    flash_bytes: int
+    arena_bytes: int | None
+    arena_persistent_bytes: int | None
+    arena_nonpersistent_bytes: int | None
+    arena_minimum_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Micro:
+    """What TFLM said about a file.
+
+    Attributes:
+        measured: Sizes; `None` where TFLM did not run the file.
+        outputs: Raw outputs, shape `(samples, ...)`, or `None`.
+        missing_ops: Operators that it lacks.
+        num_refusals: 1 where it refused the file or crashed for another reason, 0 where not, `None` where not asked.
+        reason: Why there are no outputs.
+    """
+
+    measured: Measured
+    outputs: np.ndarray | None = None
+    missing_ops: tuple[MissingOp, ...] = ()
+    num_refusals: int | None = None
+    reason: str = ""
+
+    @property
+    def unavailable_reason(self) -> dict[str, str]:
+        """Why figures are `None`, by their names in a `Verification`."""
+        return dict.fromkeys(("int8_tflm", "parity", *_ARENA_FIGURES), self.reason) if self.outputs is None else {}
+
+
+def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, names: LayerNames = UNNAMED) -> Micro:
+    """Run samples through TFLM and measure its arena; what it does not do is in the result.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        info: The same, read.
+        samples: In the type of the model's input.
+        names: Names of the Keras model's layers.
+    """
+    nothing = Measured(len(model), **dict.fromkeys(_ARENA_FIGURES))
+    try:
+        if lacking := find_missing_ops(info, names):
+            listed = ", ".join(f"{op.op} (layer {op.layer!r})" for op in lacking)
+            return Micro(nothing, missing_ops=lacking, reason=f"TFLM has no kernel for {listed}")
+        outputs = tflm.run_outputs(model, samples)
+        arena = tflm.measure_arena(model, minimum=True)
+    except RuntimeMissingError as error:
+        return Micro(nothing, reason=str(error))
+    except RunnerError as error:
+        return Micro(nothing, num_refusals=1, reason=str(error))
+    sizes = (arena.arena_bytes, arena.persistent_bytes, arena.nonpersistent_bytes, arena.minimum_bytes)
+    measured = Measured(len(model), **dict(zip(_ARENA_FIGURES, sizes, strict=True)))
+    return Micro(measured, outputs, num_refusals=0)

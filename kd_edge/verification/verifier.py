@@ -1,0 +1,293 @@
+"""Checks a `.tflite` file in the real runtimes against its budget, its float student and what was predicted."""
+
+import math
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kd_edge.conversion.converter import convert
+from kd_edge.conversion.layer_names import LayerNames, layer_of, names_of
+from kd_edge.conversion.tflm_support import MissingOp
+from kd_edge.cost.arena import arena_bytes
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.model import Cost, CostModel, Sizes, UntimedCost
+from kd_edge.data.dataset import Dataset
+from kd_edge.errors import ModelError
+from kd_edge.ir.graph import Graph
+from kd_edge.ir.lowering import lower
+from kd_edge.verification.confidence import Interval, wilson_interval
+from kd_edge.verification.gates import Gate, all_passed, gates_of
+from kd_edge.verification.parity import Parity, compare
+from kd_edge.verification.quantization_noise import OpNoise, measure_noise
+from kd_edge.verification.tflm_run import Measured, Micro, run_micro
+from tflite_bench.errors import RunnerError
+from tflite_bench.model.precision import precision_of
+from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.runners import litert
+
+if TYPE_CHECKING:
+    import keras
+
+HOST_POINTER_BYTES = 8
+_NUM_NOISE_SAMPLES = 32
+_OPS_OF_A_DYNAMIC_BATCH = ("SHAPE", "STRIDED_SLICE", "PACK")
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Share of test samples classified right, 0 to 1; `None` where the model was not run.
+
+    Attributes:
+        float_keras: The float student in Keras.
+        float_tflite: The float student as a `.tflite` file in LiteRT.
+        int8_litert: The file in LiteRT.
+        int8_tflm: The file in TFLM.
+    """
+
+    float_keras: float | None
+    float_tflite: float | None
+    int8_litert: float
+    int8_tflm: float | None
+
+    @property
+    def loss(self) -> float | None:
+        """Float less quantized accuracy, `None` without the float student."""
+        return None if self.float_keras is None else self.float_keras - self.int8_litert
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What the runtimes said about a `.tflite` file.
+
+    Attributes:
+        passed: Whether no gate failed, and a limit of the latency was checked; see `all_passed`.
+        gates: The checks by name.
+        accuracy: Of the float and the quantized student.
+        accuracy_ci95: Wilson's 95 % interval of each accuracy that is known, by the names in `accuracy`.
+        parity: LiteRT against TFLM, `None` without TFLM.
+        noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
+            changes the weights; empty without the float student.
+        missing_ops: Operators of the file that TFLM lacks.
+        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch, and an operator
+            that LiteRT's reference kernels lack, so that its optimised ones were run.
+        predicted: The cost model's figures for the device; without latencies where its profile has no costs of the
+            numbers that the file computes in.
+        predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
+        precision: In which numbers the file computes; see `precision_of`.
+        predicted_host_arena_bytes: The predicted arena for a 64-bit host, comparable with `measured`.
+        prediction_error_percent: By how much the prediction exceeds what was measured, for `flash_bytes` and, on the
+            host, `arena_bytes`.
+        measured: Bytes of the file and of the arena.
+        confusion: Test samples per true class (rows) and class named by the file in LiteRT (columns).
+        unavailable_reason: Why a figure is `None`, by the figure's name.
+    """
+
+    passed: bool
+    gates: Mapping[str, Gate]
+    accuracy: Accuracy
+    accuracy_ci95: Mapping[str, Interval]
+    parity: Parity | None
+    noise: tuple[OpNoise, ...]
+    missing_ops: tuple[MissingOp, ...]
+    warnings: tuple[str, ...]
+    predicted: Cost | UntimedCost
+    predicted_from: str
+    precision: str
+    predicted_host_arena_bytes: int
+    prediction_error_percent: Mapping[str, float]
+    measured: Measured
+    confusion: tuple[tuple[int, ...], ...]
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+
+
+def verify(
+    model: bytes,
+    data: Dataset,
+    *,
+    device: DeviceProfile,
+    budget: Budget,
+    student: "keras.Model | None" = None,
+    max_accuracy_loss: float = 0.02,
+) -> Verification:
+    """Run a quantized classifier in LiteRT and TFLM, and compare with budget, float student and prediction.
+
+    Both runtimes work in child processes at the same time, sample by sample: a crash of theirs is an error here.
+
+    Args:
+        model: Bytes of the `.tflite` file: one input, logits or probabilities as its only output.
+        data: Its test samples are run.
+        device: The board that costs are predicted for. Where its runtime is not TFLM, TFLM may refuse the file, and
+            the arena that TFLM needs is an estimate.
+        budget: The limits.
+        student: The float student, for its accuracy, the noise of each op, and a prediction that has not seen the file
+            where that is int8.
+        max_accuracy_loss: Largest accepted difference of the float student's and the file's accuracy.
+
+    Raises:
+        ModelError: The file's input or output does not belong to the data.
+        ModelFileError: The bytes are no `.tflite` model.
+        RunnerError: LiteRT refuses the file, or crashes on it.
+    """
+    info = read_model(model)
+    _check_signature(info, data)
+    names = names_of(student)
+    samples = quantize(data.x_test, info.tensors[info.inputs[0]])
+    (outputs, lack), micro = _run_both(model, info, samples, names)
+    reasons = _estimates(device, micro) | micro.unavailable_reason
+    float_model = None if student is None else convert(student, quantize="none")
+    accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
+    parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names)
+    precision = precision_of(info)
+    graph, predicted_from = _graph(model, precision, student, reasons)
+    predicted, unknown = CostModel(device).estimate_known(graph)
+    reasons |= unknown
+    host_arena_bytes = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
+    gates = gates_of(
+        info,
+        budget,
+        predicted=predicted,
+        micro=micro,
+        accuracy_loss=accuracy.loss,
+        max_accuracy_loss=max_accuracy_loss,
+        parity=parity,
+        runs_tflm=device.runs_tflm,
+    )
+    return Verification(
+        passed=all_passed(gates),
+        gates=gates,
+        accuracy=accuracy,
+        accuracy_ci95=_intervals(accuracy, len(data.y_test)),
+        parity=parity,
+        noise=_noise(model, float_model, data, names),
+        missing_ops=micro.missing_ops,
+        warnings=(*_warnings(info, names), *filter(None, [lack])),
+        predicted=predicted,
+        predicted_from=predicted_from,
+        precision=precision,
+        predicted_host_arena_bytes=host_arena_bytes,
+        prediction_error_percent=_errors(predicted, host_arena_bytes, micro.measured),
+        measured=micro.measured,
+        confusion=_confusion(data, outputs),
+        unavailable_reason=reasons,
+    )
+
+
+def _check_signature(info: ModelInfo, data: Dataset) -> None:
+    if len(info.inputs) != 1 or len(info.outputs) != 1:
+        raise ModelError(
+            f"cannot verify: expected one input and one output, received {len(info.inputs)} and {len(info.outputs)}"
+        )
+    shape = info.tensors[info.inputs[0]].shape[1:]
+    if shape != data.input_shape:
+        raise ModelError(f"cannot verify: the model reads samples of shape {shape}, {data.name} has {data.input_shape}")
+    shape = info.tensors[info.outputs[0]].shape
+    if math.prod(shape) != data.num_classes:
+        raise ModelError(
+            f"cannot verify: the model has {math.prod(shape)} outputs per sample (shape {shape}), {data.name} has "
+            f"{data.num_classes} classes"
+        )
+
+
+def _run_both(
+    model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames
+) -> tuple[tuple[np.ndarray, str | None], Micro]:
+    with ThreadPoolExecutor(1) as beside:
+        other = beside.submit(run_micro, model, info, samples, names=names)
+        return _run_litert(model, info, samples, names), other.result()
+
+
+def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> tuple[np.ndarray, str | None]:
+    try:
+        return litert.run_reference(model, samples)
+    except RunnerError as error:
+        custom = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.custom}
+        if not custom:
+            raise
+        listed = ", ".join(f"{op} (layer {layer!r})" for op, layer in custom.items())
+        raise ModelError(f"cannot verify: the file has custom operators, {listed}; LiteRT says: {error}") from error
+
+
+def _estimates(device: DeviceProfile, micro: Micro) -> dict[str, str]:
+    """Return why figures of the device are estimates, by their names."""
+    reasons = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
+    if not device.runs_tflm and micro.outputs is not None:
+        reasons["ram_bytes"] = f"{device.runtime} on {device.name} plans memory itself; TFLM's arena is an estimate"
+    return reasons
+
+
+def _warnings(info: ModelInfo, names: LayerNames) -> tuple[str, ...]:
+    dynamic = sum(-1 in tensor.shape_signature for tensor in info.tensors)
+    ops = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.name in _OPS_OF_A_DYNAMIC_BATCH}
+    if not dynamic:
+        return ()
+    listed = "".join(f", {op} (layer {layer!r})" for op, layer in ops.items())
+    return (f"{dynamic} tensors have a size that may change{listed}; `kd-edge convert` fixes the batch to 1",)
+
+
+def _graph(model: bytes, precision: str, student: "keras.Model | None", reasons: dict[str, str]) -> tuple[Graph, str]:
+    """Return what costs are predicted from: a student is lowered as int8, so it says nothing of another file."""
+    if student is not None and precision != "int8":
+        reasons["predicted_from"] = f"a student predicts an int8 file, this one is {precision}"
+    elif student is not None:
+        try:
+            return lower(student), "student"
+        except ModelError as error:
+            reasons["predicted_from"] = str(error)
+    return lower(model), "file"
+
+
+def _accuracies(
+    data: Dataset,
+    outputs: np.ndarray,
+    tflm_outputs: np.ndarray | None,
+    student: "keras.Model | None",
+    float_model: bytes | None,
+    reasons: dict[str, str],
+) -> Accuracy:
+    def share(scores: np.ndarray) -> float:
+        return float(np.mean(scores.reshape(len(scores), -1).argmax(axis=1) == data.y_test))
+
+    float_keras = float_tflite = None
+    if student is None or float_model is None:
+        reasons |= dict.fromkeys(("float_keras", "float_tflite", "noise"), "no float student was given (--student)")
+    else:
+        float_keras = share(student.predict(data.x_test, batch_size=256, verbose=0))
+        float_tflite = share(
+            litert.run_outputs(float_model, quantize(data.x_test, read_model(float_model).input_tensors[0]))
+        )
+    int8_tflm = None if tflm_outputs is None else share(tflm_outputs)
+    return Accuracy(float_keras, float_tflite, share(outputs), int8_tflm)
+
+
+def _intervals(accuracy: Accuracy, num_samples: int) -> dict[str, Interval]:
+    return {
+        name: wilson_interval(round(share * num_samples), num_samples)
+        for name, share in asdict(accuracy).items()
+        if share is not None
+    }
+
+
+def _noise(model: bytes, float_model: bytes | None, data: Dataset, names: LayerNames) -> tuple[OpNoise, ...]:
+    if float_model is None:
+        return ()
+    return measure_noise(model, float_model, data.x_test[:_NUM_NOISE_SAMPLES], names=names)
+
+
+def _errors(predicted: Sizes, host_arena_bytes: int, measured: Measured) -> dict[str, float]:
+    pairs = {
+        "flash_bytes": (predicted.flash_bytes, measured.flash_bytes),
+        "arena_bytes": (host_arena_bytes, measured.arena_bytes),
+    }
+    return {name: 100 * (guess / real - 1) for name, (guess, real) in pairs.items() if real}
+
+
+def _confusion(data: Dataset, outputs: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    named = outputs.reshape(len(outputs), -1).argmax(axis=1)
+    table = np.zeros((data.num_classes, data.num_classes), np.int64)
+    np.add.at(table, (data.y_test, named), 1)
+    return tuple(map(tuple, table.tolist()))

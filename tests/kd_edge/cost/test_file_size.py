@@ -1,0 +1,41 @@
+"""The size of the file against the real converter's files."""
+
+import pytest
+
+from kd_edge.cost.file_size import flash_bytes
+from kd_edge.ir.graph import Graph, Op, Tensor
+from kd_edge.ir.lowering import lower
+from tools.networks import zoo
+
+ZOO = [pytest.param(name, marks=pytest.mark.slow) if name in zoo.SLOW else name for name in zoo.NETWORKS]
+
+
+def test_a_constant_takes_its_bytes_aligned_to_16_and_12_per_scale():
+    def dense(units: int) -> Graph:
+        weights = Tensor((units, 64), constant=True, num_scales=units)
+        return Graph(
+            (Tensor((1, 64)), weights, Tensor((1, units))), (Op("FULLY_CONNECTED", (0, 1, -1), (2,)),), (0,), (2,)
+        )
+
+    assert flash_bytes(dense(10)) - flash_bytes(dense(7)) == 3 * 64 + 3 * 12
+
+
+def test_names_are_part_of_the_file_but_not_of_the_network():
+    graph = Graph((Tensor((1, 4)),), (), (0,), (0,))
+    named = graph._replace(name_bytes=100)
+    assert graph == named
+    assert hash(graph) == hash(named)
+    assert flash_bytes(named) == flash_bytes(graph) + 100
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_size_of_a_file_of_the_zoo_is_met_within_one_percent_or_half_a_kilobyte(name, zoo_model, zoo_file):
+    real = len(zoo_file(name))
+    assert flash_bytes(lower(zoo_model(name))) == pytest.approx(real, rel=0.01, abs=512)
+    # With the names of the file known, nothing is left but the padding of tables.
+    assert flash_bytes(lower(zoo_file(name))) == pytest.approx(real, rel=0.001, abs=128)
+
+
+def test_the_size_of_students_is_met_within_one_percent_or_half_a_kilobyte(students):
+    for graph, content in students:
+        assert flash_bytes(graph) == pytest.approx(len(content), rel=0.01, abs=512)

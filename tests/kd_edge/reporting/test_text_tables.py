@@ -1,0 +1,83 @@
+"""What the commands print."""
+
+import sys
+
+import pytest
+
+from kd_edge.reporting.formatting import figure, short_ms
+from kd_edge.reporting.text_tables import _op_table, halting_lines, parity_lines
+
+STAYED = {
+    "guide": "teacher",
+    "halted": False,
+    "macs_spent": 2_500_000_000,
+    "seconds_spent": None,
+    "data_passes": 4.0,
+}
+LEFT = {
+    "guide": "trainee",
+    "halted": True,
+    "epoch": 2,
+    "reason": "fixed after 2 epochs",
+    "macs_spent": 1_000_000_000,
+    "seconds_spent": 3.0,
+    "data_passes": 2.0,
+    "macs_saved": None,
+    "seconds_saved": 3.0,
+    "megabytes_saved": 1.25,
+}
+
+
+def test_the_lines_on_halting_say_what_each_guide_cost_and_what_was_saved():
+    assert list(halting_lines([STAYED, LEFT])) == [
+        "the teacher stayed to the end and cost 2.5 G MACs (computed) in 4 passes over the data",
+        "the trainee was halted after epoch 2 (fixed after 2 epochs): it cost 1.0 G MACs (computed) and 3 s (measured) "
+        "in 2 passes over the data; halting it saved 3 s (measured) and 1.2 MB of memory",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (89_736, "89,736"),
+        (1_900_543, "1,900,543"),
+        (1.0, "1"),
+        (0.02, "0.02"),
+        (14.98765, "14.99"),
+        (12_345.6, "12,346"),
+    ],
+)
+def test_figures_of_checks_have_no_powers_of_ten(value, text):
+    assert figure(value) == text
+
+
+def test_the_line_on_parity_says_whether_an_op_differs_at_all_or_by_more_than_one_step():
+    parity = {"verdict": "diverged", "num_identical": 1, "num_samples": 2, "max_difference": 3.0, "agreement": 1.0}
+    one = {"sample": 1, "index": 2, "op": "CONV_2D", "layer": "a", "max_difference": 1.0}
+    three = {"sample": 1, "index": 5, "op": "ADD", "layer": "b", "max_difference": 3.0}
+    lines = [
+        list(parity_lines({"parity": parity | {"first_difference": one, "first_divergence": divergence}}))[1]
+        for divergence in (None, three)
+    ]
+    assert lines == [
+        "on the worst sample, number 1, they first differ in op 2 (CONV_2D, layer 'a'), by 1 step",
+        "on the worst sample, number 1, they first differ by more than one step in op 5 (ADD, layer 'b'), by 3 steps",
+    ]
+
+
+def test_the_time_beside_the_ops_has_a_row_so_that_the_rows_add_up():
+    op = {"index": 0, "op": "CONV_2D", "macs": 10, "live_bytes": 5, "peak": True, "latency_ms": 1.0}
+    table = _op_table({"ops": [op], "macs": 10, "latency_ms": 1.25})
+    assert list(table.columns[1].cells) == ["CONV_2D", "beside the ops", "all"]
+    assert list(table.columns[5].cells) == ["80.0%", "20.0%", ""]
+    without = _op_table({"ops": [op], "macs": 10, "latency_ms": 1.0})
+    assert list(without.columns[1].cells) == ["CONV_2D", "all"]
+
+
+def test_how_far_a_number_is_from_none_does_not_fill_the_table():
+    assert figure(sys.float_info.max) == "1.798e+308"
+
+
+@pytest.mark.parametrize(("latency_ms", "text"), [(12.345, "12.35"), (0.19834, "0.198"), (0.000912, "0.000912")])
+def test_the_time_of_a_phone_has_as_many_figures_as_that_of_a_board(latency_ms, text):
+    assert short_ms(latency_ms) == text

@@ -1,0 +1,173 @@
+"""Students in the image of a teacher: every point of the space is a valid network, and one point is the teacher."""
+
+import numpy as np
+import pytest
+
+from kd_edge.errors import ModelError
+from kd_edge.ir.blueprint import Sketch
+from kd_edge.ir.layers import Add, Conv2D, Flatten, InputLayer, Node, Reshape
+from kd_edge.ir.layers.core import Dense
+from kd_edge.search.space.pruning import shrink, teacher_values
+from kd_edge.search.space.student_space import StudentSpace
+from tools.networks.teachers import TEACHERS
+
+SPACES = {name: StudentSpace.from_teacher(make()) for name, make in TEACHERS.items()}
+each_teacher = pytest.mark.parametrize("name", TEACHERS)
+
+
+def filters_of(blueprint):
+    return [node.layer.filters for node in blueprint.nodes if isinstance(node.layer, Conv2D)]
+
+
+@each_teacher
+def test_every_point_of_the_space_is_a_valid_network(name):
+    space, rng = SPACES[name], np.random.default_rng(0)
+    for _ in range(200):
+        values = space.sample(rng)
+        graph = space.blueprint(values).to_graph()
+        assert graph.tensors[graph.outputs[0]].shape == (1, space.num_classes), values
+        assert all(min(graph.tensors[i].shape, default=1) > 0 for op in graph.ops for i in op.outputs), values
+        sums = [op for op in graph.ops if op.kind == "ADD"]
+        for op in (op for op in sums if not any(graph.tensors[i].constant for i in op.inputs)):
+            assert len({graph.tensors[i].num_elements for i in op.inputs}) == 1, values
+
+
+@each_teacher
+def test_a_student_in_keras_has_the_ops_of_its_graph_and_the_sizes_that_were_foreseen(name):
+    from kd_edge.ir.lowering import lower
+
+    space, rng = SPACES[name], np.random.default_rng(1)
+    for _ in range(2):
+        shrunk = shrink(space.skeleton, space.sample(rng))
+        model = shrunk.blueprint.to_keras()
+        assert lower(model).canonical() == shrunk.blueprint.to_graph().canonical()
+        shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in model.layers}
+        for position, (origin, part) in list(enumerate(shrunk.origins))[1:]:
+            shape = shapes[shrunk.blueprint.layer_name(position)]
+            blocks = space.skeleton.channels.values[origin]
+            if part != "depthwise":
+                assert shape[:-1] == shrunk.sizes[origin]
+            if part != "depthwise" and len(shape) == 3:
+                widths = [shrunk.widths[shrunk.roots[s.group]] for block in blocks for s in block.segments]
+                assert shape[-1] == sum(widths)
+
+
+@each_teacher
+def test_the_dearest_point_is_the_teacher_without_dropout(name):
+    space, teacher = SPACES[name], TEACHERS[name]()
+    student = space.blueprint(teacher_values(space.choices))
+    assert student.to_graph().total_macs == teacher.to_graph().total_macs
+    assert student.to_graph().params == teacher.to_graph().params
+
+
+def test_a_width_factor_of_one_group_changes_all_its_members_and_no_other():
+    space = SPACES["resnet8"]
+    values = teacher_values(space.choices)
+    # The stem and the second convolution of the first block are added, so they are one group.
+    stem = space.skeleton.channels.values[1][0].segments[0].group
+    before, after = filters_of(space.blueprint(values)), filters_of(space.blueprint({**values, f"width_{stem}": 0.5}))
+    assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [(16, 8), (16, 8)]
+    assert before[0] == before[2] == 16
+
+
+def test_widths_are_multiples_of_four_and_never_above_the_teachers():
+    space = SPACES["lenet5"]
+    values = teacher_values(space.choices)
+    assert filters_of(space.blueprint({**values, "width": 0.5})) == [4, 8]
+    groups = {f"width_{group}": 1.5 for group in space.skeleton.channels.free}
+    assert filters_of(space.blueprint({**values, **groups, "width": 0.75})) == [6, 16]
+
+
+def test_a_left_out_block_is_gone_and_its_ends_fit_together():
+    space = SPACES["mobilenet_v1"]
+    values = teacher_values(space.choices)
+    assert [name for name in space.choices if name.startswith("drop")] == ["drop_0", "drop_1"]
+    whole, shorter = space.blueprint(values), space.blueprint({**values, "drop_0": 1, "drop_1": 1})
+    assert len(whole.nodes) - len(shorter.nodes) == 2 * 6
+    assert filters_of(shorter) == [8, 16, 32, 64]
+
+
+def test_the_groups_around_a_left_out_block_are_one():
+    space = SPACES["mobilenet_v1"]
+    (first, *_) = space.skeleton.spans
+    before, after = (space.skeleton.channels.values[end][0].segments[0].group for end in first)
+    values = {**teacher_values(space.choices), "drop_0": 1, f"width_{before}": 0.5, f"width_{after}": 1.0}
+    shrunk = shrink(space.skeleton, values)
+    assert shrunk.roots[after] == before
+    assert shrunk.widths[before] == 16
+
+
+def test_a_separable_student_has_depthwise_convolutions_where_the_teacher_has_wide_ones():
+    space = SPACES["resnet8"]
+    values = teacher_values(space.choices)
+    kinds = [op.kind for op in space.blueprint({**values, "separable": 1}).to_graph().ops]
+    # All but the stem, which reads 3 channels, and the two shortcuts of 1x1.
+    assert kinds.count("DEPTHWISE_CONV_2D") == 6
+    assert kinds.count("CONV_2D") == 1 + 6 + 2
+
+
+def test_earlier_downsampling_divides_every_size():
+    space = SPACES["resnet8"]
+    values = teacher_values(space.choices)
+    first = space.blueprint({**values, "downsample": 4}).to_graph()
+    assert first.tensors[first.ops[0].outputs[0]].shape == (1, 8, 8, 16)
+    assert space.choices["downsample"] == (4, 2, 1)
+    # 7x7 positions of the flattened image become 2x2: 28 / 4 = 7, halved twice.
+    flat = SPACES["vgg"].blueprint({**teacher_values(SPACES["vgg"].choices), "downsample": 4}).to_graph()
+    rows = [flat.tensors[op.inputs[1]].shape[1] for op in flat.ops if op.kind == "FULLY_CONNECTED"]
+    assert rows[0] == 1 * 1 * 32
+
+
+def test_branches_without_padding_keep_the_teachers_sizes():
+    space = SPACES["valid_branches"]
+    assert space.skeleton.is_rigid
+    assert "downsample" not in space.choices
+
+
+def test_windows_are_capped():
+    space = SPACES["ds_cnn"]
+    assert space.choices["kernel"] == (3, 10)
+    stem = space.blueprint({**teacher_values(space.choices), "kernel": 3}).nodes[1].layer
+    assert stem.kernel_size == (3, 3)
+
+
+def test_what_cannot_be_shrunk_is_named_with_the_way_out():
+    sketch = Sketch((4,))
+    with pytest.raises(ModelError, match=r"expected a layer whose channels may become fewer; choose .* ds_cnn"):
+        StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(3))))
+    sketch = Sketch((4, 4, 2))
+    left = sketch.add(Conv2D(4, (1, 1)))
+    sketch.add(Flatten())
+    blueprint = sketch.blueprint(left, sketch.add(Dense(2)))
+    with pytest.raises(ModelError, match="expected one input and one output, received 1 and 2"):
+        StudentSpace.from_teacher(blueprint)
+
+
+def test_a_keras_teacher_with_a_recurrent_or_custom_layer_is_refused_by_the_layers_name():
+    import keras
+
+    class Doubled(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    for layer, kind in ((keras.layers.LSTM(4, name="memory"), "LSTM"), (Doubled(name="memory"), "Doubled")):
+        model = keras.Sequential([keras.Input((8, 3)), layer, keras.layers.Flatten(), keras.layers.Dense(2)])
+        with pytest.raises(ModelError, match=rf"cannot read layer 'memory' \({kind}\).*general families instead"):
+            StudentSpace.from_teacher(model)
+
+
+def test_a_reshape_that_mixes_channels_with_positions_is_named():
+    sketch = Sketch((8, 8, 2))
+    sketch.add(Conv2D(4, (3, 3), padding="same"))
+    position = sketch.add(Reshape((64, 1, 4)))
+    sketch.add(Flatten())
+    with pytest.raises(ModelError, match=rf"cannot shrink layer '{position}' \(Reshape\).* received \(64, 1, 4\) from"):
+        StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(2))))
+
+
+def test_two_inputs_are_refused():
+    sketch = Sketch((4,))
+    blueprint = sketch.blueprint(sketch.add(Dense(2)))
+    nodes = (*blueprint.nodes, Node(InputLayer((4,))), Node(Dense(2), (2,)), Node(Add(), (1, 3)))
+    with pytest.raises(ModelError, match="received 2 and 1"):
+        StudentSpace.from_teacher(type(blueprint)(nodes, (4,)))

@@ -1,0 +1,150 @@
+"""Spaces of students and what screening them says."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import load_device
+from kd_edge.cost.model import CostModel
+from kd_edge.errors import BudgetError, ConfigError
+from kd_edge.search.space.feasibility import Question, find_fitting
+from kd_edge.search.space.student_space import StudentSpace
+from tools.networks.teachers import TEACHERS
+
+BOARD = load_device("nucleo-l4r5zi")
+SPACE = StudentSpace.family("ds_cnn", (64, 6), 5)
+ROOMY = Budget(1_000_000, 500_000)
+
+
+def test_the_size_of_a_space_is_the_product_of_its_choices():
+    assert SPACE.size == np.prod([len(options) for options in SPACE.choices.values()])
+
+
+def test_the_same_generator_draws_the_same_networks():
+    first, second = np.random.default_rng(5), np.random.default_rng(5)
+    assert [SPACE.sample(first) for _ in range(20)] == [SPACE.sample(second) for _ in range(20)]
+
+
+def test_screening_counts_what_fits_and_orders_it_by_macs():
+    tight = Budget(20_000, 8_000)
+    screening = SPACE.screen(CostModel(BOARD), tight, num_samples=300, seed=1)
+    rng = np.random.default_rng(1)
+    drawn = {tuple(values.values()) for values in SPACE.samples(rng, 300)}
+    costs = [
+        CostModel(BOARD).estimate(SPACE.blueprint(dict(zip(SPACE.choices, v, strict=True))).to_graph()) for v in drawn
+    ]
+    assert screening.num_costed == len(drawn)
+    assert screening.feasible_macs == tuple(sorted(cost.macs for cost in costs if cost.fits(tight)))
+    assert 0 < screening.num_feasible < screening.num_costed
+    assert screening.macs_quantile(0.0) == screening.feasible_macs[0]
+    assert screening.macs_quantile(1.0) == screening.feasible_macs[-1]
+
+
+@pytest.mark.parametrize(
+    ("budget", "binding"),
+    [
+        (Budget(100, 500_000), r"flash: the smallest candidate needs [\d,]+ B, 100 B allowed"),
+        (Budget(1_000_000, 100), r"RAM: the smallest candidate needs [\d,]+ B, 100 B allowed"),
+        (Budget(1_000_000, 500_000, 0.0001), r"latency: the smallest candidate needs [\d.]+ ms, 0.0001 ms allowed"),
+    ],
+)
+def test_a_budget_that_nothing_meets_says_which_limit_binds_and_what_the_smallest_needs(budget, binding):
+    with pytest.raises(BudgetError, match=binding):
+        SPACE.screen(CostModel(BOARD), budget, num_samples=50)
+
+
+def test_a_network_that_random_draws_miss_is_still_found():
+    cheapest = min(
+        (
+            CostModel(BOARD).estimate(SPACE.blueprint(SPACE.sample(np.random.default_rng(i))).to_graph())
+            for i in range(300)
+        ),
+        key=lambda cost: cost.flash_bytes,
+    )
+    budget = Budget(cheapest.flash_bytes - 1, 500_000)
+    assert SPACE.screen(CostModel(BOARD), budget, num_samples=1).num_feasible >= 1
+
+
+def needs(space, budget):
+    """Return the message of a screening that has to find nothing."""
+    with pytest.raises(BudgetError) as caught:
+        space.screen(CostModel(BOARD), budget, num_samples=20)
+    return str(caught.value)
+
+
+def test_a_small_space_is_proved_empty_by_costing_all_of_it():
+    space = StudentSpace.family("mlp", (20,), 4)
+    assert f"(proved: each of its {space.size} networks was costed)" in needs(space, Budget(1000, 500_000))
+
+
+def test_a_large_space_is_proved_empty_by_the_narrowest_network_of_each_structure():
+    # All choices but width and growth: 4 kernels of the stem, 3 strides, 6 depths, 4 of them strided, 3 kernels.
+    structures = 4 * 3 * 6 * 4 * 3
+    assert f"(proved: of each of its {structures} structures the narrowest network" in needs(SPACE, Budget(10**6, 900))
+
+
+def test_a_space_of_too_many_structures_is_honestly_not_proved_empty():
+    space = StudentSpace.from_teacher(TEACHERS["mobilenet_v2"]())
+    # The choices are drops of 3 blocks, splitting the stem is none, 3 strides.
+    message = needs(space, Budget(10**6, 2500))
+    assert "proved" in message
+    wide = replace(space, channel_choices=frozenset())
+    assert re.search(r"\(not proved: none of [\d,]+ networks that a search costed\)", needs(wide, Budget(10**6, 2500)))
+
+
+@pytest.mark.parametrize(
+    ("name", "budget"),
+    [("resnet8", Budget(6000, 20_000, 20.0)), ("ds_cnn", Budget(2_900, 8_000, 0.4)), ("vgg", Budget(6_000, 2_000))],
+)
+def test_the_nearest_budget_would_do_and_less_than_it_is_what_was_asked_for(name, budget):
+    space = StudentSpace.from_teacher(TEACHERS[name]())
+    question = Question(
+        space.choices, space.channel_choices, space.graph, CostModel(BOARD),
+        {"flash_bytes": budget.flash_bytes, "arena_bytes": budget.ram_bytes, "latency_ms": budget.latency_ms or 1e9},
+    )  # fmt: skip
+    answer = find_fitting(question)
+    assert answer.values is None
+    for figure, need in answer.alone.items():
+        assert need > question.limits[figure]
+        relaxed = Question(
+            space.choices, space.channel_choices, space.graph, CostModel(BOARD), {**question.limits, figure: need}
+        )
+        assert find_fitting(relaxed).values is not None
+    every = {**question.limits, **answer.together}
+    relaxed = Question(space.choices, space.channel_choices, space.graph, CostModel(BOARD), every)
+    assert find_fitting(relaxed).values is not None
+    message = needs(space, budget)
+    assert re.search(r"one would fit with (flash|RAM|latency) [\d,.]+ (B|ms) \(\+[\d.]+ (kB|ms)\)", message)
+
+
+def test_more_channels_never_cost_less_than_the_bound_of_a_proof():
+    rng = np.random.default_rng(0)
+    for name in ("resnet8", "mobilenet_v2", "inception", "har"):
+        space = StudentSpace.from_teacher(TEACHERS[name]())
+        for _ in range(20):
+            values = space.sample(rng)
+            narrow = {n: space.choices[n][0] if n in space.channel_choices else v for n, v in values.items()}
+            graphs = space.blueprint(narrow).to_graph(), space.blueprint(values).to_graph()
+            costs = [CostModel(BOARD).estimate(graph) for graph in graphs]
+            assert CostModel(BOARD).least_arena_bytes(graphs[0]) <= min(costs[0].arena_bytes, costs[1].arena_bytes)
+            for figure in ("flash_bytes", "latency_ms", "macs"):
+                assert getattr(costs[0], figure) <= getattr(costs[1], figure)
+
+
+def test_an_unknown_family_names_the_nearest_and_a_flat_sample_needs_dense_layers():
+    with pytest.raises(ConfigError, match="unknown family 'resnt': did you mean 'resnet'"):
+        StudentSpace.family("resnt", (64, 6), 5)
+    with pytest.raises(ConfigError, match="use the family 'mlp'"):
+        StudentSpace.family("ds_cnn", (64,), 5)
+
+
+def test_wider_networks_cost_more():
+    values = {name: options[1] for name, options in SPACE.choices.items()}
+    costs = [CostModel(BOARD).estimate(SPACE.blueprint({**values, "width": w}).to_graph()) for w in (8, 16, 32, 64)]
+    for name in ("macs", "params", "flash_bytes", "arena_bytes", "latency_ms"):
+        figures = [getattr(cost, name) for cost in costs]
+        assert figures == sorted(figures)
+        assert figures[0] < figures[-1]

@@ -1,0 +1,116 @@
+"""Searches by real processes: killed workers, interrupts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import pytest
+
+from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.errors import KdEdgeError
+from kd_edge.search.local_workers import Crew
+
+PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
+
+
+def wait_for(holds, seconds=240.0):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.1)
+
+
+def wait_with(crew):
+    with crew:
+        wait_for(lambda: False, seconds=60)
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory, waves_npz):
+    """A search with 3 trials of a few seconds each."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.keras"
+    build_teacher((32, 3), 4, width=16).save(path)
+    options = ("--device", "nucleo-l4r5zi", "--flash", "20k", "--ram", "12k", "--epochs", "12", "--json")
+    return (*PROGRAM, "design", str(path), "--data", str(waves_npz), *options)
+
+
+def trials_of(folder):
+    return sorted((folder / "search" / "trials").glob("trial_*/trial.json"))
+
+
+def running(folder):
+    return [path for path in trials_of(folder) if json.loads(path.read_text())["status"] == "RUNNING"]
+
+
+def process_of(name, parent):
+    """Return the process that a parent runs under a worker's name."""
+    wanted = f"KERASTUNER_TUNER_ID={name}".encode()
+    for folder in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            environment = Path(f"/proc/{folder}/environ").read_bytes().split(b"\0")
+            is_child = f"PPid:\t{parent}\n" in Path(f"/proc/{folder}/status").read_text()
+        except OSError:
+            continue
+        if is_child and wanted in environment:
+            return int(folder)
+    return None
+
+
+@pytest.mark.slow
+def test_a_search_ends_although_a_worker_is_killed_in_the_middle_of_a_trial(command, tmp_path):
+    search = subprocess.Popen(
+        [*command, "--trials", "3", "--workers", "2", "-o", str(tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for(lambda: len(running(tmp_path)) == 2 or search.poll() is not None)
+    os.kill(process_of("worker_1", search.pid), signal.SIGKILL)
+    output, errors = search.communicate(timeout=400)
+    assert search.returncode == 0, errors
+    result = json.loads(output)["result"]
+    assert sorted(candidate["trial"] for candidate in result["candidates"]) == ["0", "1", "2"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_says_how_to_go_on_and_the_same_command_does(command, tmp_path):
+    options = ("--trials", "3", "-o", str(tmp_path))
+    first = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(trials_of(tmp_path)) == 2 or first.poll() is not None)
+    before = trials_of(tmp_path)[0].read_text()
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=120)
+    assert first.returncode == 2, errors
+    assert errors.splitlines()[-1] == (
+        f"Error: interrupted; the search is saved in {tmp_path / 'search'}, the same command goes on after its last "
+        "finished candidate"
+    )
+    again = subprocess.run([*command, *options], capture_output=True, text=True, timeout=400, check=False)
+    assert again.returncode == 0, again.stderr
+    assert len(json.loads(again.stdout)["result"]["candidates"]) == 3
+    assert trials_of(tmp_path)[0].read_text() == before
+
+
+def test_workers_that_cannot_be_kept_running_end_the_search_with_their_last_words(tmp_path):
+    failing = (sys.executable, "-c", "import sys; sys.exit('no teacher here')")
+    with pytest.raises(KdEdgeError, match=r"worker_0 ended 4 times, lastly with code 1: .*'no teacher here'; see"):
+        wait_with(Crew(failing, 1, tmp_path))
+    assert "KERASTUNER_ORACLE_IP" not in os.environ
+
+
+def test_a_crew_ends_its_workers_and_makes_this_process_the_chief_meanwhile(tmp_path):
+    waiting = (
+        sys.executable,
+        "-c",
+        "import os, time; print(os.environ['KERASTUNER_TUNER_ID'], flush=True); time.sleep(99)",
+    )
+    with Crew(waiting, 2, tmp_path):
+        assert os.environ["KERASTUNER_TUNER_ID"] == "chief"
+        wait_for(lambda: all((tmp_path / f"worker_{i}.log").stat().st_size for i in range(2)))
+        assert process_of("worker_1", os.getpid()) is not None
+    assert process_of("worker_1", os.getpid()) is None
+    assert (tmp_path / "worker_1.log").read_text() == "worker_1\n"

@@ -1,0 +1,292 @@
+"""The search: no infeasible network is built, any oracle can be wrapped, and a search resumes."""
+
+import json
+import resource
+import shutil
+from dataclasses import asdict, replace
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import load_device
+from kd_edge.cost.model import CostModel
+from kd_edge.data.loading import load_data
+from kd_edge.distillation.targets import soft_targets
+from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation.training import Recipe
+from kd_edge.errors import BudgetError, ConfigError
+from kd_edge.ir.lowering import lower
+from kd_edge.reporting.plots import plot_candidates
+from kd_edge.reporting.text_tables import design_tables
+from kd_edge.search.checkpoint import PROJECT
+from kd_edge.search.oracles import BudgetOracle, make_oracle, num_planned
+from kd_edge.search.results import Candidate, pareto_front, sort_candidates
+from kd_edge.search.space.student_space import StudentSpace
+from kd_edge.search.tuner import SizingTuner, design
+from kd_edge.search.weight_inheritance import Heritage
+
+BOARD = load_device("nucleo-l4r5zi")
+
+
+def oracles(space):
+    hyperparameters = keras_tuner.HyperParameters()
+    for name, options in space.choices.items():
+        hyperparameters.Choice(name, list(options))
+    common = {"objective": keras_tuner.Objective("val_accuracy", "max"), "hyperparameters": hyperparameters, "seed": 1}
+    return {
+        "random": keras_tuner.oracles.RandomSearchOracle(max_trials=6, **common),
+        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle(max_trials=6, num_initial_points=3, **common),
+        "grid": keras_tuner.oracles.GridSearchOracle(max_trials=6, **common),
+        "hyperband": keras_tuner.oracles.HyperbandOracle(max_epochs=4, factor=2, **common),
+    }
+
+
+@pytest.mark.parametrize("kind", ["random", "bayesian", "grid", "hyperband"])
+def test_a_wrapped_oracle_proposes_only_what_fits(kind, tmp_path):
+    space = StudentSpace.family("mlp", (20,), 4)
+    model, budget = CostModel(BOARD), Budget(6_000, 100_000)
+    rejected = []
+
+    def accepts(values):
+        cost = model.estimate(space.blueprint(values).to_graph())
+        fits = cost.fits(budget) and cost.macs > 1000
+        if not fits:
+            rejected.append(values)
+        return fits
+
+    oracle = BudgetOracle(oracles(space)[kind], accepts)
+    oracle.verbose = 0
+    oracle._set_project_dir(tmp_path, kind)
+    for number in range(6):
+        trial = oracle.create_trial("tuner0")
+        assert trial.status == "RUNNING"
+        values = {name: trial.hyperparameters.values[name] for name in space.choices}
+        assert model.estimate(space.blueprint(values).to_graph()).fits(budget)
+        oracle.update_trial(trial.trial_id, {"val_accuracy": number / 10})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    assert rejected
+    assert oracle.get_best_trials(1)[0].score == 0.5
+
+
+def test_an_oracle_whose_proposals_never_fit_ends_the_search(tmp_path):
+    oracle = BudgetOracle(oracles(StudentSpace.family("mlp", (20,), 4))["random"], lambda values: False, max_draws=50)
+    oracle._set_project_dir(tmp_path, "none")
+    assert oracle.create_trial("tuner0").status == "STOPPED"
+
+
+@pytest.fixture(scope="module")
+def data(waves_npz):
+    return load_data(waves_npz)
+
+
+def test_a_search_keeps_the_budget_and_goes_on_where_it_was_interrupted(data, tmp_path):
+    teacher = build_teacher(data.input_shape, data.num_classes, width=16)
+    budget = Budget(20_000, 12_000, 5.0)
+    trained = []
+
+    class InterruptedSearchError(Exception):
+        pass
+
+    def search(stop_after):
+        def on_trial(done, planned):
+            assert planned == 3
+            trained.append(done)
+            if done == stop_after:
+                raise InterruptedSearchError
+
+        return design(
+            teacher, data, device=BOARD, budget=budget, recipe=Recipe(1, 32), num_trials=3, teacher_ratio=5.0,
+            directory=tmp_path, on_trial=on_trial,
+        )  # fmt: skip
+
+    with pytest.raises(InterruptedSearchError):
+        search(stop_after=2)
+    found = search(stop_after=None)
+    assert trained == [1, 2, 3]
+    assert len(found.candidates) == 3
+    limit = lower(teacher).total_macs / 5
+    assert all(c.cost.fits(budget) and c.cost.macs <= limit for c in found.candidates)
+    assert found.chosen.accuracy == max(c.accuracy for c in found.candidates)
+    assert found.chosen in found.front
+    assert CostModel(BOARD).estimate(found.blueprint.to_graph()) == found.chosen.cost
+    assert isinstance(found.chosen, Candidate)
+
+
+@pytest.fixture(scope="module")
+def teacher(data):
+    keras.utils.set_random_seed(3)
+    return build_teacher(data.input_shape, data.num_classes, width=16)
+
+
+def search(teacher, data, directory, **settings):
+    common = {"device": "nucleo-l4r5zi", "budget": Budget(20_000, 12_000), "recipe": Recipe(1, 32), "num_trials": 1}
+    return design(teacher, data, directory=directory, **common | settings)
+
+
+@pytest.fixture(scope="module")
+def finished(data, teacher, tmp_path_factory):
+    """The folder of a search with one candidate, and what it found."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, search(teacher, data, folder)
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    """A copy of the finished search's folder."""
+    return shutil.copytree(finished[0], tmp_path / "search")
+
+
+def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_trained(data, teacher, finished):
+    folder, found = finished
+    assert found.space == "from_teacher"
+    assert set(found.chosen.values) == set(StudentSpace.from_teacher(teacher).choices)
+    student = keras.models.load_model(folder / "student.keras", compile=False)
+    assert lower(student) == found.blueprint.to_graph()
+    right = np.mean(student.predict(data.x_val, verbose=0).argmax(axis=1) == data.y_val)
+    assert right == pytest.approx(found.chosen.accuracy, abs=1e-6)
+    assert found.shares["ram_bytes"] == found.chosen.cost.arena_bytes / 12_000
+    assert found.num_over["flash_bytes"] + found.num_feasible >= 1
+
+
+def test_a_candidate_of_a_later_round_goes_on_from_the_weights_of_its_trial(data, teacher, folder):
+    space = StudentSpace.from_teacher(teacher)
+    tuner = SizingTuner(
+        make_oracle("random", space, num_trials=1, epochs=1, seed=0), space=space,
+        targets=soft_targets(teacher, data.x_train), recipe=Recipe(3), heritage=Heritage(teacher),
+        directory=str(folder), project_name=PROJECT,
+    )  # fmt: skip
+    values = json.loads((folder / PROJECT / "trial_0" / "trial.json").read_text())["hyperparameters"]["values"]
+    student = keras.models.load_model(folder / "student.keras", compile=False)
+    going_on = tuner.start({**values, "tuner/trial_id": "0"}, data)
+    starting = tuner.start(values, data)
+    for kept, weight, fresh in zip(student.weights, going_on.weights, starting.weights, strict=True):
+        np.testing.assert_array_equal(kept, weight)
+        assert kept.shape == fresh.shape
+    inherited = Heritage(teacher).student(values, data.x_train)
+    for one, other in zip(starting.weights, inherited.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_found_is_told_with_what_binds_and_drawn(finished, tmp_path):
+    found = finished[1]
+    budget = Budget(20_000, 12_000)
+    result = asdict(found) | {"device": "nucleo-l4r5zi", "budget": asdict(budget)}
+    text = " ".join(part for part in design_tables(result) if isinstance(part, str))
+    share = found.chosen.cost.arena_bytes / budget.ram_bytes
+    assert f"{share:.0%} of the RAM" in text
+    binding = "the RAM" if share > found.chosen.cost.flash_bytes / budget.flash_bytes else "the flash"
+    assert f"{binding} binds first" in text
+    assert plot_candidates(result, tmp_path / "pareto.png").stat().st_size > 5000
+
+
+def test_a_folder_of_another_search_is_refused_with_what_differs(data, teacher, folder):
+    other = build_teacher(data.input_shape, data.num_classes, width=16)
+    with pytest.raises(ConfigError, match="holds the search of another teacher: expected the same"):
+        search(other, data, folder)
+    with pytest.raises(ConfigError, match="another data, another recipe: expected"):
+        search(teacher, replace(data, x_train=data.x_train + 1), folder, recipe=Recipe(2, 32))
+    with pytest.raises(ConfigError, match=r"another space: expected the same; choose another folder \(--output\)"):
+        search(teacher, data, folder, space=StudentSpace.family("resnet", data.input_shape, data.num_classes))
+    (folder / "search_of.json").unlink()
+    with pytest.raises(ConfigError, match="a search of unknown origin"):
+        search(teacher, data, folder)
+    assert len(search(other, data, folder, overwrite=True).candidates) == 1
+
+
+def test_a_finished_search_trains_no_more_unless_more_trials_are_asked_for(data, teacher, folder):
+    ended = []
+    search(teacher, data, folder, on_trial=lambda done, planned: ended.append((done, planned)))
+    assert ended == []
+    found = search(teacher, data, folder, num_trials=2, on_trial=lambda done, planned: ended.append((done, planned)))
+    assert ended == [(2, 2)]
+    assert len(found.candidates) == 2
+
+
+def test_a_full_disk_is_one_line_and_the_search_goes_on_afterwards(data, teacher, tmp_path):
+    """A limit on the size of files stands in for the disk: the weights do not fit, all that is smaller does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, hard))
+    try:
+        with pytest.raises(ConfigError, match=r"cannot write .*student.npz: ") as caught:
+            search(teacher, data, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert len(search(teacher, data, tmp_path).candidates) == 1
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 6, 10])
+def test_hyperband_ends_after_the_planned_number_of_trials(epochs, tmp_path):
+    space = StudentSpace.family("ds_cnn", (32, 3), 4)
+    oracle = BudgetOracle(make_oracle("hyperband", space, num_trials=1, epochs=epochs, seed=0), lambda values: True)
+    oracle.verbose = 0
+    oracle._set_project_dir(tmp_path, "plan")
+    count = 0
+    while (trial := oracle.create_trial("tuner0")).status == "RUNNING":
+        count += 1
+        oracle.update_trial(trial.trial_id, {"val_accuracy": count / 100})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    assert count == num_planned(oracle)
+
+
+@pytest.mark.slow
+def test_hyperband_trains_the_better_candidates_longer(data, teacher, tmp_path):
+    found = search(teacher, data, tmp_path, search="hyperband", recipe=Recipe(3, 32))
+    trials = [json.loads(path.read_text()) for path in (tmp_path / PROJECT).glob("trial_*/trial.json")]
+    epochs = sorted(trial["hyperparameters"]["values"]["tuner/epochs"] for trial in trials)
+    # Two brackets: three candidates for one epoch, the best of them for three; and two for three at once.
+    assert epochs == [1, 1, 1, 3, 3, 3]
+    scores = {trial["trial_id"]: trial["score"] for trial in trials}
+    (goes_on,) = [t for t in trials if "tuner/trial_id" in t["hyperparameters"]["values"]]
+    values = goes_on["hyperparameters"]["values"]
+    first = [t["trial_id"] for t in trials if t["hyperparameters"]["values"]["tuner/epochs"] == 1]
+    assert scores[values["tuner/trial_id"]] == max(scores[trial_id] for trial_id in first)
+    assert len(found.candidates) == 5
+
+
+def test_an_unknown_search_is_named():
+    with pytest.raises(ConfigError, match="unknown search 'hyperbend': did you mean 'hyperband'"):
+        make_oracle("hyperbend", StudentSpace.family("mlp", (20,), 4), num_trials=1, epochs=1, seed=0)
+
+
+def test_candidates_that_the_screening_knew_follow_when_no_draw_passes(tmp_path):
+    space = StudentSpace.family("mlp", (20,), 4)
+    known = [{"width": 8, "num_layers": 1, "growth": 0.5}, {"width": 16, "num_layers": 1, "growth": 0.5}]
+    plain = make_oracle("random", space, num_trials=5, epochs=1, seed=0)
+    oracle = BudgetOracle(plain, lambda values: False, max_draws=10, known=known)
+    oracle.verbose = 0
+    oracle._set_project_dir(tmp_path, "known")
+    trials = []
+    for _ in range(3):
+        trials.append(oracle.create_trial("tuner0"))
+        oracle.ongoing_trials.clear()
+    assert [trial.hyperparameters.values for trial in trials[:2]] == known
+    assert trials[2].status == "STOPPED"
+
+
+def test_of_a_network_that_was_trained_twice_the_better_training_counts():
+    cost = CostModel(BOARD).estimate(StudentSpace.family("mlp", (20,), 4).blueprint(
+        {"width": 8, "num_layers": 1, "growth": 0.5}
+    ).to_graph())  # fmt: skip
+    slower = replace(cost, latency_ms=2 * cost.latency_ms)
+    first, again = Candidate({"width": 8}, cost, 0.5, "0"), Candidate({"width": 8}, cost, 0.7, "1")
+    other = Candidate({"width": 16}, slower, 0.7, "2")
+    worse = Candidate({"width": 24}, slower, 0.6, "3")
+    better = Candidate({"width": 32}, slower, 0.8, "4")
+    ranked = sort_candidates([first, again, other, worse, better])
+    assert [candidate.trial for candidate in ranked] == ["4", "1", "2", "3"]
+    assert [candidate.trial for candidate in pareto_front(ranked)] == ["4", "1"]
+
+
+def test_a_budget_without_a_network_ends_before_the_teacher_runs(data, tmp_path):
+    teacher = build_teacher(data.input_shape, data.num_classes, width=16)
+    with pytest.raises(BudgetError, match="RAM: the smallest candidate needs"):
+        design(teacher, data, device=BOARD, budget=Budget(64_000, 500), directory=tmp_path)
+    with pytest.raises(BudgetError, match="teacher ratio: the smallest candidate needs"):
+        design(teacher, data, device=BOARD, budget=Budget(64_000, 50_000), teacher_ratio=1e6, directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []

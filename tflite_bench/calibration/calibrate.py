@@ -1,0 +1,197 @@
+"""Measures generated networks on a target and fits the device profile that `kd-edge --device` takes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflite_bench.calibration.least_squares import Matrix, fit_costs, held_out_ratios, work_matrix
+from tflite_bench.calibration.networks import networks
+from tflite_bench.calibration.op_networks import op_networks
+from tflite_bench.calibration.op_work import CLASSES, OWN, Blocks, count_work
+from tflite_bench.errors import ConfigError, RunnerError
+from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.runners.base import Runner, RunnerResult
+
+DTYPES = ("int8", "float32")
+
+_SIZES = {"inputs": (1, 4, 8, 16), "filters": (1, 4, 8, 16), "depthwise": (1, 8, 16, 32), "window": (0, 4, 8)}
+# What else runs on the device only ever slows a network down, so the faster of two medians counts.
+_ROUNDS = 2
+_WIDEST = 0.9  # share of the networks that the profile's error covers
+_START = Blocks(8, 8, 16)
+_TOO_COARSE = ("tflm", "litert-benchmark", "qemu", "ethos-u")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one class or kind of operators costs.
+
+    Attributes:
+        ns_per_mac: Nanoseconds per multiply-accumulate.
+        ns_per_byte: Nanoseconds per byte moved.
+        ns_per_step: Nanoseconds per step of the outer loop; see `Work`.
+        fixed_ns: Nanoseconds per call.
+    """
+
+    ns_per_mac: float
+    ns_per_byte: float
+    ns_per_step: float
+    fixed_ns: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One network of the calibration.
+
+    Attributes:
+        name: Its name.
+        dtype: Its type.
+        measured_ms: Its median latency, or the mean where a program tells no median; the lower of two.
+        predicted_ms: Its latency as predicted from nine tenths of the networks, without it.
+    """
+
+    name: str
+    dtype: str
+    measured_ms: float
+    predicted_ms: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The costs of a runtime on a device.
+
+    Attributes:
+        runner: Name of the runner that measured.
+        device: What is known of the device if it is not this machine.
+        costs: For each dtype the costs of each class of operators, and of each kind that has costs of its own.
+        inference_ns: For each dtype the nanoseconds of an inference beside those of its operators.
+        blocks: For each dtype how many channels the kernels take at once.
+        networks: What was measured, and how well each is predicted from the others.
+        mean_error: Mean of |predicted / measured - 1| over the networks.
+        error_percent: 90 % of the networks are predicted within this factor, as the profile states it.
+    """
+
+    runner: str
+    device: Mapping[str, str]
+    costs: Mapping[str, Mapping[str, Cost]]
+    inference_ns: Mapping[str, float]
+    blocks: Mapping[str, Blocks]
+    networks: tuple[Measured, ...]
+    mean_error: float
+    error_percent: float
+
+
+def calibrate(
+    runner: Runner,
+    *,
+    dtypes: Sequence[str] = DTYPES,
+    plan: Plan | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Calibration:
+    """Measure generated networks and fit the costs of the operators.
+
+    Args:
+        runner: What measures; it must measure wall times of single inferences or their median.
+        dtypes: Types of networks to measure.
+        plan: How long to measure each network; None for up to 4 s.
+        progress: Called with the name of every network before it is measured, and before the fit.
+
+    Raises:
+        ConfigError: The runner measures no times that mean something for its device.
+        RunnerError: It failed.
+    """
+    if runner.name.partition(":")[0] in _TOO_COARSE or runner.name.endswith("litert-benchmark"):
+        raise ConfigError(f"cannot calibrate on {runner.name}: expected wall times of a real device, not rounded")
+    plan = plan or Plan(time_limit_s=4.0)
+    measured: dict[str, dict[str, tuple[bytes, float]]] = {dtype: {} for dtype in dtypes}
+    device: Mapping[str, str] = {}
+    for number in range(_ROUNDS):
+        for dtype, entries in measured.items():
+            for name, content in (*networks(dtype), *op_networks(dtype)):
+                progress(f"round {number + 1} of {_ROUNDS}: {dtype} {name}")
+                result = runner.benchmark(content, plan)
+                device = result.device
+                fastest_ms = min(entries[name][1], _time_ms(result, name)) if number else _time_ms(result, name)
+                entries[name] = content, fastest_ms
+    progress("fitting the costs")
+    return fit_calibration(runner.name, device, measured)
+
+
+def _time_ms(result: RunnerResult, name: str) -> float:
+    latency = result.latency
+    time_ms = None if latency is None else latency.median_ms or latency.avg_ms
+    if not time_ms:
+        raise RunnerError(f"cannot calibrate: {result.runner} measured 0 ms for {name}, its clock is too coarse")
+    return time_ms
+
+
+def fit_calibration(
+    runner: str, device: Mapping[str, str], measured: Mapping[str, Mapping[str, tuple[bytes, float]]]
+) -> Calibration:
+    """Fit the costs of operators to measured networks.
+
+    Args:
+        runner: Name of the runner that measured.
+        device: See `Calibration`.
+        measured: For each dtype, name, file and latency in ms of every network.
+    """
+    costs, inference_ns, blocks, rows = {}, {}, {}, []
+    for dtype, entries in measured.items():
+        times_ns = np.array([time_ms * 1e6 for _, time_ms in entries.values()])
+        contents = [content for content, _ in entries.values()]
+        blocks[dtype], work, fitted = _best_fit(contents, times_ns)
+        ratios = held_out_ratios(work, times_ns, fitted)
+        *of_ops, inference_ns[dtype] = fitted.tolist()
+        costs[dtype] = _costs(np.array(of_ops), work[:, :-1].sum(axis=0))
+        rows += [
+            Measured(name, dtype, time_ms, time_ms * ratio)
+            for (name, (_, time_ms)), ratio in zip(entries.items(), ratios.tolist(), strict=True)
+        ]
+    all_ratios = np.array([row.predicted_ms / row.measured_ms for row in rows])
+    factors = np.maximum(all_ratios, 1 / np.maximum(all_ratios, 1e-3))
+    return Calibration(
+        runner=runner,
+        device=device,
+        costs=costs,
+        inference_ns=inference_ns,
+        blocks=blocks,
+        networks=tuple(rows),
+        mean_error=float(np.abs(all_ratios - 1).mean()),
+        error_percent=round(float(np.quantile(factors, _WIDEST) - 1) * 100, 1),
+    )
+
+
+def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Blocks, Matrix, Matrix]:
+    """Return the blocks of channels that explain networks best, one size after the other, their work and the costs."""
+    models = [read_model(content) for content in contents]
+    fits: dict[Blocks, tuple[float, Matrix, Matrix]] = {}
+
+    def miss(blocks: Blocks) -> float:
+        if blocks not in fits:
+            work = _work(models, blocks)
+            near = min(fits.values(), key=lambda fit: fit[0])[2] if fits else None
+            costs = fit_costs(work, times_ns, start=near)
+            ratios = work @ costs / times_ns
+            fits[blocks] = float((np.log(np.maximum(ratios, 1e-9)) ** 2).sum()), work, costs
+        return fits[blocks][0]
+
+    best, before = _START, None
+    while best != before:
+        before = best
+        for name, sizes in _SIZES.items():
+            best = min((best._replace(**{name: size}) for size in sizes), key=miss)
+    _, work, costs = fits[best]
+    return best, work, costs
+
+
+def _work(models: Sequence[ModelInfo], blocks: Blocks) -> Matrix:
+    return work_matrix([count_work(model, blocks) for model in models])
+
+
+def _costs(values: Matrix, work: Matrix) -> dict[str, Cost]:
+    """Return the costs of each class, and of the kinds that the networks have."""
+    names = (*CLASSES, *OWN)
+    rows = zip(names, values.reshape(len(names), -1).tolist(), work.reshape(len(names), -1), strict=True)
+    return {name: Cost(*row) for name, row, done in rows if name in CLASSES or done.any()}

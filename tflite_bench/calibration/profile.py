@@ -1,0 +1,72 @@
+"""Writes a calibration as the device profile that `kd-edge --device` takes: a TOML file."""
+
+import datetime
+import json
+import platform
+import re
+
+from tflite_bench.calibration.calibrate import Calibration, Cost
+from tflite_bench.calibration.op_work import CLASSES
+from tflite_bench.measurement.environment import read_clock_mhz, read_machine
+
+_MEMORY_BYTES = 4 << 30
+_DEFAULT_CLOCK_MHZ = 1000.0
+
+
+def profile_toml(calibration: Calibration) -> str:
+    """Return a calibration as the text of a device profile; the file's name is the device's.
+
+    The costs are stated in clock cycles. The clock is this machine's nominal one, or 1000 MHz for a device, where a
+    cycle then is a nanosecond; the predicted times do not depend on it. The sizes of the memories are placeholders.
+
+    Args:
+        calibration: See `calibrate`.
+    """
+    clock_mhz = _DEFAULT_CLOCK_MHZ if calibration.device else read_clock_mhz() or _DEFAULT_CLOCK_MHZ
+    machine = read_machine()
+    where = ", ".join(calibration.device.values()) or machine.cpu
+    core = calibration.device.get("abi") or calibration.device.get("system", "").split(" ")[-1] or platform.machine()
+    head = {
+        "title": f"{where}, one thread",
+        "core": re.sub(r"[^a-z0-9.]+", "-", core.lower()),
+        "runtime": "litert+xnnpack" if calibration.runner == "litert" else calibration.runner,
+        "clock_mhz": clock_mhz,
+        "flash_bytes": _MEMORY_BYTES,
+        "ram_bytes": _MEMORY_BYTES,
+        "reserved_flash_bytes": _MEMORY_BYTES // 2,
+        "reserved_ram_bytes": _MEMORY_BYTES // 2,
+        "quality": "measured",
+        "error_percent": max(calibration.error_percent, 0.1),
+        "source": f"{len(calibration.networks)} generated networks, tflite-bench calibrate --on {calibration.runner}",
+        "date": datetime.date.today().isoformat(),
+        "pointer_bytes": 8,
+    }
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
+    for dtype, blocks in calibration.blocks.items():
+        sizes = ", ".join(f"{name} = {size}" for name, size in blocks._asdict().items())
+        lines.append(f"{dtype}_blocks = {{ {sizes} }}")
+    for dtype, inference_ns in calibration.inference_ns.items():
+        lines.append(f"{dtype}_inference_cycles = {_cycles(inference_ns, clock_mhz)!r}")
+    for dtype, costs in calibration.costs.items():
+        of_classes = {name: cost for name, cost in costs.items() if name in CLASSES}
+        of_kinds = {name: cost for name, cost in costs.items() if name not in CLASSES}
+        for table, part in ((dtype, of_classes), (f"{dtype}_ops", of_kinds)):
+            lines += ["", f"[{table}]", *(f"{name} = {_cost(cost, clock_mhz)}" for name, cost in part.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _cost(cost: Cost, clock_mhz: float) -> str:
+    values = {
+        "cycles_per_mac": cost.ns_per_mac,
+        "cycles_per_byte": cost.ns_per_byte,
+        "cycles_per_step": cost.ns_per_step,
+        "fixed_cycles": cost.fixed_ns,
+    }
+    cycles = {name: _cycles(value, clock_mhz) for name, value in values.items()}
+    # A profile has nothing that costs nothing.
+    kept = {name: value for name, value in cycles.items() if value > 0} or {"fixed_cycles": 1.0}
+    return f"{{ {', '.join(f'{name} = {value!r}' for name, value in kept.items())} }}"
+
+
+def _cycles(time_ns: float, clock_mhz: float) -> float:
+    return float(f"{time_ns * clock_mhz / 1e3:.5g}")

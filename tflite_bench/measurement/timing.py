@@ -1,0 +1,118 @@
+"""The measuring loop: calls one inference again and again until its latency is known well enough."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from tflite_bench.measurement.stats import Samples, quick_median_halfwidth
+
+_WINDOW = 10
+_STABLE = 0.05
+_MAX_WARMUP_SHARE = 0.25
+_MIN_RUNS = 50
+_MIN_SECONDS = 0.5
+_MAX_RUNS = 200_000
+
+
+class Plan(NamedTuple):
+    """How long to measure.
+
+    Attributes:
+        precision: Stop once half the width of the median's 95 % interval is at most this share of the median.
+        num_runs: Measure exactly this many inferences instead; None to go by `precision`.
+        time_limit_s: Stop after this many seconds in any case, warm-up included, with at least one measured run.
+        seed: Seed of the input values.
+    """
+
+    precision: float = 0.02
+    num_runs: int | None = None
+    time_limit_s: float = 30.0
+    seed: int = 0
+
+
+class Timing(NamedTuple):
+    """Measured latencies.
+
+    Attributes:
+        samples_ms: Latency of each measured inference, in order.
+        warmup_ms: Latency of each inference before these.
+        reached: True if the precision or the number of runs was reached before the time limit.
+    """
+
+    samples_ms: Samples
+    warmup_ms: Samples
+    reached: bool
+
+
+def measure(invoke: Callable[[], object], plan: Plan) -> Timing:
+    """Measure how long `invoke` takes.
+
+    Warm-up goes on until the medians of two consecutive windows of 10 runs differ by at most 5 %, for a quarter of the
+    time limit at most. Then runs are measured until the plan's precision is reached - at least 50 runs and half a
+    second, so that a change of the clock speed has a chance to show.
+
+    Args:
+        invoke: One inference.
+        plan: When to stop.
+
+    Returns:
+        The latencies.
+    """
+    begin = time.perf_counter()
+    deadline = begin + plan.time_limit_s
+    warmup = _warm_up(invoke, begin + plan.time_limit_s * _MAX_WARMUP_SHARE)
+    samples: list[int] = []
+    start = time.perf_counter()
+    next_check = _MIN_RUNS
+    reached = full = False
+    while not (reached or full):
+        samples.append(_timed(invoke))
+        now = time.perf_counter()
+        full = now >= deadline or (plan.num_runs is None and len(samples) >= _MAX_RUNS)
+        if plan.num_runs is not None:
+            reached = len(samples) >= plan.num_runs
+        elif full or (len(samples) >= next_check and now - start >= _MIN_SECONDS):
+            # The interval of a few runs may be narrow by chance; that of one has no width at all.
+            enough = len(samples) >= _MIN_RUNS
+            reached = enough and quick_median_halfwidth(np.array(samples, np.float64)) <= plan.precision
+            next_check = len(samples) * 5 // 4
+    return Timing(np.array(samples, np.float64) / 1e6, np.array(warmup, np.float64) / 1e6, reached)
+
+
+def describe_end(reached: bool, num_runs: int, plan: Plan) -> str:
+    """Return why measuring stopped before its aim was reached; empty if it was.
+
+    Args:
+        reached: See `Timing`.
+        num_runs: Measured inferences.
+        plan: What was to be reached.
+    """
+    if reached:
+        return ""
+    least = plan.num_runs or (_MIN_RUNS if num_runs < _MIN_RUNS else None)
+    aim = "precision" if least is None else f"number of {least:,} runs"
+    full = plan.num_runs is None and num_runs >= _MAX_RUNS
+    limit = f"after {num_runs:,} inferences" if full else f"by the time limit of {plan.time_limit_s:g} s"
+    return f"stopped {limit}, the {aim} was not reached"
+
+
+def _warm_up(invoke: Callable[[], object], deadline: float) -> list[int]:
+    samples: list[int] = []
+    previous = 0.0
+    while True:
+        for _ in range(_WINDOW):
+            samples.append(_timed(invoke))
+            if time.perf_counter() >= deadline:
+                return samples
+        median = float(np.median(samples[-_WINDOW:]))
+        if abs(median - previous) <= _STABLE * previous:
+            return samples
+        previous = median
+
+
+def _timed(invoke: Callable[[], object]) -> int:
+    start = time.perf_counter_ns()
+    invoke()
+    return time.perf_counter_ns() - start

@@ -1,0 +1,4 @@
+from .reader import ModelInfo as ModelInfo
+from .reader import OpInfo as OpInfo
+from .reader import TensorInfo as TensorInfo
+from .reader import read_model as read_model

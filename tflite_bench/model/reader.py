@@ -1,0 +1,377 @@
+"""Reads a `.tflite` file without TensorFlow and without running it."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from tflite_bench.errors import ModelFileError
+from tflite_bench.model.flatbuffer import READ_ERRORS, FlatbufferReader, OptionValue, enum_name
+
+ByteView = np.ndarray[Any, np.dtype[np.uint8]]
+
+# Kernels of TFLite and TFLM count the elements of a tensor in a C int (RuntimeShape::FlatSize).
+_MAX_ELEMENTS = 2**31 - 1
+_MAX_RANK = 32
+# Far above any model for a phone; keeps a hostile file's listing of one table a million times short.
+_MAX_PARTS = 100_000
+_MAX_FILE_BYTES = 2**32 - 1
+# Types whose elements numpy cannot hold, with the bits that one element takes in the file.
+_PACKED_BITS = {"int4": 4, "uint4": 4, "int2": 2, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8}
+_UNSIZED = ("string", "resource", "variant")
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One tensor of a model.
+
+    Attributes:
+        index: Position in `ModelInfo.tensors`.
+        name: As in the file; may be empty.
+        shape: Dimensions as stored, the batch included; `()` for a scalar.
+        shape_signature: The same with -1 where a dimension may change at run time; equal to `shape` if none may.
+        dtype: Element type as numpy spells it (`"int8"`, `"float32"`), or `"int4"`, `"string"` and the like.
+        buffer: Index of the buffer in the file that holds a constant's bytes; 0 for none.
+        is_variable: True for a state that survives from one inference to the next.
+        is_sparse: True if `data` holds a compressed form.
+        scales: Quantization scales: none, one per tensor, or one per index of `quantized_dimension`.
+        zero_points: The matching zero points.
+        quantized_dimension: The dimension that the scales run along.
+        data: Bytes of a constant, a read-only view into the file; None for everything else.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    shape_signature: tuple[int, ...]
+    dtype: str
+    buffer: int = 0
+    is_variable: bool = False
+    is_sparse: bool = False
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    quantized_dimension: int = 0
+    data: ByteView | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def constant(self) -> bool:
+        """True for weights, biases and other values that the file holds."""
+        return self.data is not None
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes that the constant takes in the file; 0 if there is none."""
+        return 0 if self.data is None else len(self.data)
+
+    @property
+    def num_elements(self) -> int:
+        """Product of the dimensions; 1 for a scalar."""
+        return math.prod(self.shape)
+
+    @property
+    def num_bytes(self) -> int | None:
+        """Bytes of the tensor's contents; None where the type does not say (strings)."""
+        if self.dtype in _UNSIZED:
+            return None
+        bits = _PACKED_BITS.get(self.dtype)
+        return self.num_elements * np.dtype(self.dtype).itemsize if bits is None else -(-self.num_elements * bits // 8)
+
+    def array(self) -> "np.ndarray[Any, Any]":
+        """Return a constant in its shape and type, without copying.
+
+        Raises:
+            ModelFileError: The tensor is no constant, or numpy cannot hold its elements; `data` has the raw bytes.
+        """
+        if self.data is None or self.num_bytes is None or self.dtype in _PACKED_BITS or self.is_sparse:
+            kind = "no constant" if self.data is None else f"a constant of {self.dtype} in a form that numpy lacks"
+            raise ModelFileError(f"tensor {self.index} ({self.name!r}) is {kind}; use `data` for raw bytes")
+        return self.data[: self.num_bytes].view(self.dtype).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class OpInfo:
+    """One operator of a model.
+
+    Attributes:
+        index: Position in the order of execution.
+        name: TFLite's name, e.g. `"CONV_2D"`, or the code of a custom operator.
+        custom: True for a custom operator.
+        version: Version of the operator that the file asks for.
+        inputs: Indices into `ModelInfo.tensors`; -1 for an absent optional one.
+        outputs: Indices into `ModelInfo.tensors`.
+        options: The operator's settings under the schema's names in snake case, e.g. `stride_h`, `dilation_w_factor`,
+            `filter_height`, `depth_multiplier`, `axis`; `padding` (`"SAME"`, `"VALID"`) and `fused_activation`
+            (`"NONE"`, `"RELU"`, ...) are names.
+    """
+
+    index: int
+    name: str
+    custom: bool
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, OptionValue] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a `.tflite` file holds: its first subgraph, and facts about the file.
+
+    Attributes:
+        size_bytes: Size of the file.
+        sha256: Hash of the file, in hexadecimal.
+        description: Free text that the converter left, e.g. `"MLIR Converted."`.
+        schema_version: Version of the file format; 3 today.
+        tensors: All tensors, by index.
+        ops: All operators in the order of execution.
+        inputs: Indices of the tensors that the caller fills.
+        outputs: Indices of the tensors that the caller reads.
+        num_subgraphs: Number of subgraphs; more than 1 for models with control flow.
+        metadata: Names of the metadata entries.
+        signatures: Keys of the signatures.
+    """
+
+    size_bytes: int
+    sha256: str
+    description: str
+    schema_version: int
+    tensors: tuple[TensorInfo, ...]
+    ops: tuple[OpInfo, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    num_subgraphs: int = 1
+    metadata: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+
+    @property
+    def input_tensors(self) -> tuple[TensorInfo, ...]:
+        """The tensors that the caller fills."""
+        return tuple(self.tensors[i] for i in self.inputs)
+
+    @property
+    def output_tensors(self) -> tuple[TensorInfo, ...]:
+        """The tensors that the caller reads."""
+        return tuple(self.tensors[i] for i in self.outputs)
+
+
+def read_model(source: str | Path | bytes, *, name: str | None = None) -> ModelInfo:
+    """Read a `.tflite` file: its operators, tensors and constants.
+
+    The file may come from anywhere: every offset, index, shape and length is checked, and time and memory stay
+    proportional to its size. A model that reads well can still be refused or crashed on by a runtime.
+
+    Args:
+        source: Path of the file, or its bytes.
+        name: What errors call it; the path by default.
+
+    Returns:
+        The model. Constants are views into the bytes.
+
+    Raises:
+        ModelFileError: The file is missing, cut off, no `.tflite` file, or contradicts itself.
+
+    Example:
+
+    ```python
+    model = read_model("model.tflite")
+    print([op.name for op in model.ops], model.input_tensors[0].shape)
+    ```
+    """
+    content = source if isinstance(source, bytes) else read_file(source)
+    name = name or ("the model" if isinstance(source, bytes) else str(source))
+    try:
+        _check_header(content)
+        return _Assembler(content).model()
+    except ModelFileError as error:
+        raise ModelFileError(f"cannot read {name}: {error}") from None
+    except READ_ERRORS as error:
+        raise ModelFileError(
+            f"cannot read {name}: expected a .tflite file, received {len(content)} bytes whose offsets lead nowhere; "
+            "the file may be cut off"
+        ) from error
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return the bytes of a model file.
+
+    Raises:
+        ModelFileError: There is no such file, it is too large for the format, or it cannot be read.
+    """
+    try:
+        if not Path(path).is_file():
+            found = "a folder" if Path(path).is_dir() else "a device or pipe" if Path(path).exists() else "no file"
+            raise ModelFileError(f"cannot read {path}: expected a .tflite file, found {found} there")
+        if Path(path).stat().st_size > _MAX_FILE_BYTES:
+            raise ModelFileError(f"cannot read {path}: expected at most {_MAX_FILE_BYTES} bytes, the format's limit")
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _check_header(content: bytes) -> None:
+    if content[4:8] != b"TFL3":
+        raise ModelFileError(
+            f"expected a .tflite file ('TFL3' at byte 4), received {len(content)} bytes with {content[4:8]!r} there"
+        )
+
+
+class _Assembler:
+    """Turns the flatbuffer's tables into a ModelInfo."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._reader = FlatbufferReader(content)
+        self._root = schema.Model.GetRootAs(content)
+
+    def model(self) -> ModelInfo:
+        reader, root = self._reader, self._root
+        if not root.SubgraphsLength():
+            raise ModelFileError("the file holds no subgraph")
+        graph = root.Subgraphs(0)
+        buffers = self._buffers()
+        model = ModelInfo(
+            size_bytes=len(self._content),
+            sha256=hashlib.sha256(self._content).hexdigest(),
+            description=reader.text(root.Description()),
+            schema_version=root.Version(),
+            tensors=tuple(
+                self._tensor(index, table, buffers) for index, table in enumerate(_limited(graph, "Tensors", reader))
+            ),
+            ops=tuple(self._ops(graph)),
+            inputs=reader.numbers(graph, "Inputs"),
+            outputs=reader.numbers(graph, "Outputs"),
+            num_subgraphs=root.SubgraphsLength(),
+            metadata=tuple(reader.text(entry.Name()) for entry in reader.tables(root, "Metadata")),
+            signatures=tuple(reader.text(entry.SignatureKey()) for entry in reader.tables(root, "SignatureDefs")),
+        )
+        _check_indices(model)
+        _check_order(model)
+        return model
+
+    def _buffers(self) -> list[ByteView | None]:
+        """Return the bytes of every buffer; large models keep them behind the flatbuffer, by offset and size."""
+        buffers: list[ByteView | None] = []
+        for index, table in enumerate(_limited(self._root, "Buffers", self._reader)):
+            view = self._reader.view(table, "Data")
+            offset, size = table.Offset(), table.Size()
+            if view is None and offset > 1:
+                if offset + size > len(self._content):
+                    raise ModelFileError(f"buffer {index} ends at byte {offset + size} of {len(self._content)}")
+                view = np.frombuffer(self._content, np.uint8, count=size, offset=offset)
+            buffers.append(view)
+        return buffers
+
+    def _tensor(self, index: int, table: Any, buffers: list[ByteView | None]) -> TensorInfo:
+        shape = self._reader.numbers(table, "Shape")
+        if len(shape) > _MAX_RANK or min(shape, default=0) < 0 or math.prod(shape) > _MAX_ELEMENTS:
+            raise ModelFileError(
+                f"tensor {index} has the shape {_short(shape)}: expected sizes of 0 or more, "
+                f"at most {_MAX_ELEMENTS} elements and {_MAX_RANK} dimensions"
+            )
+        if table.Buffer() >= max(1, len(buffers)):
+            raise ModelFileError(f"tensor {index} uses buffer {table.Buffer()}, but the file has {len(buffers)}")
+        # Buffer 0 is the empty one by convention, whatever it holds.
+        data = buffers[table.Buffer()] if table.Buffer() else None
+        tensor = TensorInfo(
+            index=index,
+            name=self._reader.text(table.Name()),
+            shape=shape,
+            shape_signature=self._reader.numbers(table, "ShapeSignature") or shape,
+            dtype=enum_name("TensorType", table.Type()).lower(),
+            buffer=table.Buffer(),
+            is_variable=table.IsVariable(),
+            is_sparse=table.Sparsity() is not None,
+            data=data,
+            **self._quantization(index, table.Quantization(), shape),
+        )
+        expected = tensor.num_bytes
+        if data is not None and expected is not None and not tensor.is_sparse and len(data) < expected:
+            raise ModelFileError(f"tensor {index} needs {expected} bytes, but its buffer holds {len(data)}")
+        return tensor
+
+    def _quantization(self, index: int, table: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+        if table is None:
+            return {}
+        scales = self._reader.numbers(table, "Scale")
+        zero_points = self._reader.numbers(table, "ZeroPoint")
+        dimension = table.QuantizedDimension()
+        if not all(math.isfinite(scale) and scale >= 0 for scale in scales):
+            raise ModelFileError(f"tensor {index} has a quantization scale that is negative or not finite")
+        # Some files give a bias its filter's dimension, so only the count can be held against the shape.
+        if len(scales) > 1 and len(scales) not in shape:
+            raise ModelFileError(f"tensor {index} has {len(scales)} scales for the shape {_short(shape)}")
+        if len(zero_points) not in (0, 1, len(scales)):
+            raise ModelFileError(f"tensor {index} has {len(scales)} scales but {len(zero_points)} zero points")
+        return {"scales": scales, "zero_points": zero_points, "quantized_dimension": dimension}
+
+    def _ops(self, graph: Any) -> "list[OpInfo]":
+        codes = [self._op_code(table) for table in _limited(self._root, "OperatorCodes", self._reader)]
+        ops = []
+        for index, table in enumerate(_limited(graph, "Operators", self._reader)):
+            if table.OpcodeIndex() >= len(codes):
+                raise ModelFileError(f"op {index} uses code {table.OpcodeIndex()}, but the file has {len(codes)}")
+            name, custom, version = codes[table.OpcodeIndex()]
+            inputs, outputs = (self._reader.numbers(table, side) for side in ("Inputs", "Outputs"))
+            ops.append(OpInfo(index, name, custom, version, inputs, outputs, self._options(table)))
+        return ops
+
+    def _op_code(self, table: Any) -> tuple[str, bool, int]:
+        # Old files have only the 8-bit field, new ones hold its largest value there.
+        name = enum_name("BuiltinOperator", max(table.BuiltinCode(), table.DeprecatedBuiltinCode()))
+        custom = name == "CUSTOM"
+        return self._reader.text(table.CustomCode()) if custom else name, custom, table.Version()
+
+    def _options(self, table: Any) -> dict[str, OptionValue]:
+        options: dict[str, OptionValue] = {}
+        for union in ("BuiltinOptions", "BuiltinOptions2"):
+            kind = enum_name(union, getattr(table, f"{union}Type")())
+            value = getattr(table, union)()
+            if kind != "NONE" and value is not None:
+                options |= self._reader.options(kind, value)
+        return options
+
+
+def _limited(owner: Any, name: str, reader: FlatbufferReader) -> Any:
+    length = getattr(owner, f"{name}Length")()
+    if length > _MAX_PARTS:
+        raise ModelFileError(f"the file states {length} {name.lower()}: expected at most {_MAX_PARTS}")
+    return reader.tables(owner, name)
+
+
+def _check_indices(model: ModelInfo) -> None:
+    count = len(model.tensors)
+    for op in model.ops:
+        if any(not -1 <= i < count for i in (*op.inputs, *op.outputs)):
+            raise ModelFileError(f"op {op.index} ({op.name}) uses a tensor outside 0 to {count - 1}")
+    if any(not 0 <= i < count for i in (*model.inputs, *model.outputs)):
+        raise ModelFileError(f"the model's inputs or outputs name a tensor outside 0 to {count - 1}")
+
+
+def _check_order(model: ModelInfo) -> None:
+    """Check that every op reads only what is there by then: the op order of the file is the order of execution."""
+    ready = {t.index for t in model.tensors if t.constant or t.is_variable or t.num_elements == 0}
+    ready.update(model.inputs, [-1])
+    written: set[int] = set()
+    for op in model.ops:
+        for index in op.inputs:
+            if index not in ready:
+                raise ModelFileError(f"op {op.index} ({op.name}) reads tensor {index} before any op writes it")
+        for index in op.outputs:
+            if index in written or (index >= 0 and model.tensors[index].constant):
+                raise ModelFileError(f"op {op.index} ({op.name}) writes tensor {index}, which already has its value")
+        written.update(i for i in op.outputs if i >= 0 and not model.tensors[i].is_variable)
+        ready.update(op.outputs)
+    for index in model.outputs:
+        if index not in ready:
+            raise ModelFileError(f"the model's output, tensor {index}, is written by no op")
+
+
+def _short(shape: tuple[int, ...]) -> str:
+    return str(shape) if len(shape) <= 8 else f"{str(shape[:8])[:-1]}, ...)"

@@ -1,0 +1,18 @@
+"""A `.tflite` model as bytes, and as objects that can be changed."""
+
+from typing import Any
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+
+def pack(model: Any) -> bytes:
+    """Return the file of a model of the schema's object classes, such as `schema.ModelT`."""
+    builder = flatbuffers.Builder(4096)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def unpack(content: bytes) -> Any:
+    """Return a `.tflite` file that `read_model` has accepted as the schema's object classes."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))

@@ -1,0 +1,5 @@
+"""Programs with a time limit, and models of unknown origin in a child process.
+
+In: a command, or a task and a model. Out: what it answered; a crash is an error here.
+Imports `errors`.
+"""

@@ -1,0 +1,165 @@
+"""What every runtime that can be benchmarked looks like, and what it returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from tflite_bench.measurement.stats import LatencyStats
+from tflite_bench.measurement.timing import Plan
+
+Kind = Literal["wall time", "instructions", "compiler estimate", "bytes"]
+
+
+@dataclass(frozen=True)
+class OpResult:
+    """One operator as the runtime was given it.
+
+    Attributes:
+        index: Position in the order of execution.
+        op: TFLite's name, e.g. `"CONV_2D"`.
+        latency_ms: Its share of one inference; None where the runtime does not tell.
+    """
+
+    index: int
+    op: str
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class FunctionCount:
+    """One function of a firmware.
+
+    Attributes:
+        name: Its symbol.
+        instructions: Instructions that it executes in one inference, without those of the functions it calls.
+    """
+
+    name: str
+    instructions: int
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One inference, executed instruction by instruction on an emulated processor.
+
+    Attributes:
+        instructions: Instructions of one inference. A count is no time: it has no cycles, caches or wait states.
+        functions: The functions that execute them, the largest first.
+        matches_reference: True if the outputs are those of LiteRT's reference kernels, bit for bit.
+        largest_difference: Of an output from theirs, in steps of its quantization. LiteRT rounds FULLY_CONNECTED in
+            float, integer kernels cannot: each such layer may be 1 off (LiteRT issue 8567).
+        code_bytes: Machine code of the network and its kernels.
+        constant_bytes: Its weights and tables.
+        workspace_bytes: Its working memory: activations and scratch buffers, without input and output.
+        processor: E.g. `"cortex-m4"`.
+        kernels: Code generator and kernels, with versions.
+        compiler: Compiler, version and optimisation.
+    """
+
+    instructions: int
+    functions: tuple[FunctionCount, ...]
+    matches_reference: bool
+    largest_difference: int
+    code_bytes: int
+    constant_bytes: int
+    workspace_bytes: int
+    processor: str
+    kernels: str
+    compiler: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a compiler for an accelerator expects of its own program.
+
+    Attributes:
+        latency_ms: Its estimate of one inference; None if nothing runs on the accelerator.
+        num_npu_ops: Operators that the accelerator runs.
+        cpu_ops: Operators that are left to the CPU, whose time the estimate does not know.
+        sram_bytes: Working memory of the accelerator's program.
+        flash_bytes: Its constants and commands.
+        accelerator: Which one, and in which system.
+        compiler: Compiler and version.
+    """
+
+    latency_ms: float | None
+    num_npu_ops: int
+    cpu_ops: tuple[str, ...]
+    sram_bytes: int | None
+    flash_bytes: int | None
+    accelerator: str
+    compiler: str
+
+
+@dataclass(frozen=True)
+class RunnerResult:
+    """What one runtime measured on one model. Figures of different kinds must not be compared.
+
+    Attributes:
+        runner: Name of the runner.
+        kind: What the figures are.
+        note: What a reader must know to use them; empty if nothing.
+        num_runs: Measured inferences.
+        num_warmup_runs: Inferences before these, not counted.
+        num_threads: Threads the runtime was given.
+        cpus: The cores that it was bound to; empty for any.
+        latency: Statistics of the measured inferences.
+        arena_bytes: Working memory that TFLM used, on this machine.
+        arena_persistent_bytes: Its part for structures that live as long as the interpreter.
+        arena_nonpersistent_bytes: Its part for activations and scratch buffers.
+        arena_minimum_bytes: Smallest arena in which the model ran, on this machine.
+        memory_bytes: Growth of the process' memory since its start, as the benchmark program reports it.
+        execution: Instructions and sizes on an emulated processor.
+        estimate: A compiler's estimate for an accelerator.
+        device: What is known of the device if it is not this machine, e.g. its model and serial number.
+        ops: The operators in order.
+        unavailable_reason: For each figure that is None, why; `"ops.latency_ms"` stands for all operators.
+    """
+
+    runner: str
+    kind: Kind
+    num_runs: int
+    latency: LatencyStats | None
+    note: str = ""
+    num_warmup_runs: int = 0
+    num_threads: int = 1
+    cpus: tuple[int, ...] = ()
+    arena_bytes: int | None = None
+    arena_persistent_bytes: int | None = None
+    arena_nonpersistent_bytes: int | None = None
+    arena_minimum_bytes: int | None = None
+    memory_bytes: int | None = None
+    execution: Execution | None = None
+    estimate: Estimate | None = None
+    device: Mapping[str, str] = field(default_factory=dict, hash=False)
+    ops: tuple[OpResult, ...] = ()
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+class Runner(Protocol):
+    """A runtime, simulator or device that can run a model.
+
+    Example:
+
+    ```python
+    class Constant:
+        name = "constant"
+        def benchmark(self, model, plan):
+            return RunnerResult("constant", "wall time", 1, LatencyStats.from_samples([1.0]))
+    ```
+    """
+
+    @property
+    def name(self) -> str:
+        """Name on the command line and in results."""
+
+    def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
+        """Measure one inference of a model.
+
+        Args:
+            model: Bytes of a `.tflite` file that `read_model` has accepted.
+            plan: How long to measure.
+
+        Raises:
+            RunnerError: The runtime is missing, refused the model, crashed or hung.
+        """

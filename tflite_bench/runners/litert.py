@@ -1,0 +1,230 @@
+"""The LiteRT runtime (ai-edge-litert), as on phones and Linux boards."""
+
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tflite_bench.errors import ConfigError
+from tflite_bench.measurement.inputs import check_inputs, random_inputs
+from tflite_bench.measurement.stats import LatencyStats
+from tflite_bench.measurement.timing import Plan, describe_end, measure
+from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.processes.isolation import Array, run_child, serve
+from tflite_bench.runners.base import OpResult, RunnerResult
+
+_START_SECONDS = 60.0
+_NO_KERNEL = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
+
+
+def run_outputs(
+    model: bytes,
+    inputs: Array | Sequence[Array],
+    *,
+    reference_kernels: bool = False,
+    num_threads: int = 1,
+    output: int = 0,
+    time_limit_s: float = 600.0,
+) -> Array:
+    """Run samples one by one through a model, in a child process.
+
+    Args:
+        model: Bytes of a `.tflite` file of batch 1.
+        inputs: Samples of the shape `(n, ...)` in the type of the model's input (quantized where the model is), or one
+            such array per input.
+        reference_kernels: Use the plain kernels, whose results are the same bits on every machine, instead of the
+            optimised ones. TFLM computes the same bits, but for FULLY_CONNECTED, which LiteRT rounds in float: there
+            the two may differ by 1 per layer (LiteRT issue 8567).
+        num_threads: Threads of the optimised kernels.
+        output: Position of the output to return.
+        time_limit_s: Give up after this many seconds.
+
+    Returns:
+        The raw outputs, of the shape `(n, ...)` and the type of the model's output. The state of a recurrent model
+        is reset before each sample.
+
+    Raises:
+        ModelFileError: The bytes are no usable model.
+        ConfigError: The inputs do not belong to the model.
+        RunnerError: The runtime refused it, crashed or hung.
+
+    Example:
+
+    ```python
+    scores = run_outputs(Path("model.tflite").read_bytes(), samples, reference_kernels=True)
+    ```
+    """
+    info = read_model(model)
+    if not 0 <= output < len(info.outputs):
+        raise ConfigError(f"cannot run: the model has {len(info.outputs)} outputs, received output={output}")
+    request = {
+        "task": "outputs",
+        "resolver": "BUILTIN_REF" if reference_kernels else "AUTO",
+        "num_threads": num_threads,
+        "output": output,
+    }
+    arrays = check_inputs(info, inputs)
+    return run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s).arrays[0]
+
+
+def run_reference(
+    model: bytes, inputs: Array | Sequence[Array], *, time_limit_s: float = 600.0
+) -> tuple[Array, str | None]:
+    """Run samples as `run_outputs` does, with reference kernels wherever LiteRT has them.
+
+    Where they lack an op, as TILE of version 3 (UpSampling2D), the optimised kernels run the whole file, without
+    XNNPACK.
+
+    Args:
+        model: Bytes of a `.tflite` file of batch 1.
+        inputs: See `run_outputs`.
+        time_limit_s: Give up after this many seconds.
+
+    Returns:
+        The raw first outputs, and `None` or a sentence that names the op that the reference kernels lack.
+
+    Raises:
+        ModelFileError, ConfigError, RunnerError: See `run_outputs`.
+    """
+    arrays = check_inputs(read_model(model), inputs)
+    child = run_child(__name__, {"task": "reference"}, model=model, arrays=arrays, time_limit_s=time_limit_s)
+    return child.arrays[0], child.values["lack"]
+
+
+def reference_interpreter(model: bytes) -> tuple[Any, str | None]:
+    """Return LiteRT's interpreter as `run_reference` runs it, for use in a child process, and its sentence."""
+    try:
+        return _interpreter(model, "BUILTIN_REF"), None
+    except ValueError as error:
+        lacking = _NO_KERNEL.search(str(error))
+        if not lacking:
+            raise
+    return _interpreter(model, "BUILTIN_WITHOUT_DEFAULT_DELEGATES"), (
+        f"LiteRT's reference kernels lack {lacking[1]} of version {lacking[2]}: its optimised kernels were run, whose "
+        "results may differ in the last bit from TFLM's and from machine to machine"
+    )
+
+
+def _interpreter(model: bytes, resolver: str, num_threads: int = 1) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kernels = OpResolverType[resolver]
+    interpreter = Interpreter(model_content=model, num_threads=num_threads, experimental_op_resolver_type=kernels)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+@dataclass(frozen=True)
+class LiteRTRunner:
+    """Measures the latency in LiteRT on this machine.
+
+    Attributes:
+        num_threads: Threads of the kernels.
+        xnnpack: False to switch the XNNPACK delegate off.
+        cpus: Cores to bind the process to, by Linux' numbers; empty for any.
+    """
+
+    num_threads: int = 1
+    xnnpack: bool = True
+    cpus: tuple[int, ...] = ()
+    name: str = "litert"
+
+    def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
+        """Measure one inference on random input values; see `Runner`."""
+        info = read_model(model)
+        check_cpus(self.cpus)
+        resolver = "AUTO" if self.xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
+        request = {
+            "task": "benchmark",
+            "resolver": resolver,
+            "num_threads": self.num_threads,
+            "cpus": self.cpus,
+            "plan": plan._asdict(),
+        }
+        arrays = random_inputs(info, seed=plan.seed)
+        child = run_child(
+            __name__, request, model=model, arrays=arrays, time_limit_s=_START_SECONDS + 2 * plan.time_limit_s
+        )
+        samples_ms, warmup_ms = child.arrays
+        kernels = "XNNPACK where it applies" if self.xnnpack else "LiteRT's own kernels, without XNNPACK"
+        arena = "LiteRT takes its memory from the heap, there is no arena"
+        return RunnerResult(
+            runner=self.name,
+            kind="wall time",
+            note="; ".join(filter(None, (kernels, describe_end(child.values["reached"], len(samples_ms), plan)))),
+            num_runs=len(samples_ms),
+            num_warmup_runs=len(warmup_ms),
+            num_threads=self.num_threads,
+            cpus=self.cpus,
+            latency=LatencyStats.from_samples(
+                samples_ms, warmup_ms=warmup_ms, seed=plan.seed, init_ms=child.values["init_ms"]
+            ),
+            ops=tuple(OpResult(op.index, op.name) for op in info.ops),
+            unavailable_reason={
+                "arena_bytes": arena,
+                "arena_persistent_bytes": arena,
+                "arena_nonpersistent_bytes": arena,
+                "arena_minimum_bytes": arena,
+                "ops.latency_ms": "LiteRT's Python interface times no single operators, benchmark_model does",
+            },
+        )
+
+
+def check_cpus(cpus: Sequence[int]) -> None:
+    """Raise unless this process may be bound to these cores.
+
+    Raises:
+        ConfigError: There is no such core, or the system cannot bind a process.
+    """
+    if not cpus:
+        return
+    if not hasattr(os, "sched_getaffinity"):
+        raise ConfigError("cannot bind to cores: only Linux can do that; leave the cores out")
+    usable = os.sched_getaffinity(0)
+    if not set(cpus) <= usable:
+        raise ConfigError(f"cannot bind to the cores {sorted(cpus)}: this process may use {sorted(usable)}")
+
+
+def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tuple[Mapping[str, Any], list[Array]]:
+    if request.get("cpus"):
+        os.sched_setaffinity(0, request["cpus"])  # before any thread starts: they inherit it
+    if request["task"] == "reference":
+        interpreter, lack = reference_interpreter(model)
+        return {"lack": lack}, [_outputs(interpreter, read_model(model), arrays, 0)]
+    import ai_edge_litert.interpreter  # noqa: F401  # its import is no part of the initialization
+
+    start = time.perf_counter()
+    interpreter = _interpreter(model, request["resolver"], request["num_threads"])
+    init_ms = (time.perf_counter() - start) * 1e3
+    if request["task"] == "outputs":
+        return {}, [_outputs(interpreter, read_model(model), arrays, request["output"])]
+    _feed(interpreter, arrays)
+    timing = measure(interpreter.invoke, Plan(**request["plan"]))
+    return {"init_ms": init_ms, "reached": timing.reached}, [timing.samples_ms, timing.warmup_ms]
+
+
+def _outputs(interpreter: Any, info: ModelInfo, arrays: list[Array], output: int) -> Array:
+    index = interpreter.get_output_details()[output]["index"]
+    has_state = any(tensor.is_variable for tensor in info.tensors)
+    results = []
+    for sample in range(len(arrays[0])):
+        if has_state:
+            interpreter.reset_all_variables()
+        _feed(interpreter, [array[sample : sample + 1] for array in arrays])
+        interpreter.invoke()
+        results.append(interpreter.get_tensor(index))
+    batched = results[0].shape[:1] == (1,)
+    return np.concatenate(results) if batched else np.stack(results)
+
+
+def _feed(interpreter: Any, values: list[Array]) -> None:
+    for details, value in zip(interpreter.get_input_details(), values, strict=True):
+        interpreter.set_tensor(details["index"], value)
+
+
+if __name__ == "__main__":
+    serve(_handle)

@@ -1,0 +1,1 @@
+"""Scripts that measure, study and calibrate; run from the root of the checkout."""

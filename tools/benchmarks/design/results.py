@@ -1,0 +1,163 @@
+"""What `bench_design` found, as Markdown for docs/design.md."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tools.studies.halting.results import paired
+
+Runs = Sequence[Mapping[str, Any]]
+_TITLES = {
+    "watch": "watch",
+    "har": "UCI HAR recordings",
+    "arabic": "Arabic speech commands",
+    "fashion": "Fashion-MNIST",
+}
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """Return the parts that a report has.
+
+    Args:
+        report: The JSON of `bench_design`.
+    """
+    machine, versions = report["machine"], report["versions"]
+    lines = [
+        f"`tools/benchmarks/design/run.py`, {report['date']}; Keras {versions['keras']}, "
+        f"TensorFlow {versions['tensorflow']}, {machine['processor']}, {machine['num_cpus']} CPUs, "
+        "one thread each for two parts at a time. Of each data set at most 6,000 training samples.",
+    ]
+    for part, write in _WRITERS.items():
+        if part in report["parts"]:
+            lines += ["", *write(report["parts"][part])]
+    return "\n".join(lines)
+
+
+def _speed(part: Mapping[str, Any]) -> Iterator[str]:
+    yield "### Candidates per second"
+    yield ""
+    yield (
+        f"Drawn, rendered to a graph and costed per second of processor time, {part['num_drawn']:,} candidates from "
+        "the first one on, without TensorFlow:"
+    )
+    yield ""
+    yield "| space | candidates per second |"
+    yield "|---|---|"
+    for name, rate in part["per_second_of_processor_time"].items():
+        yield f"| `{name}` | {rate:,} |"
+
+
+def _size(part: Mapping[str, Any]) -> Iterator[str]:
+    yield "### Are the largest that fit the best?"
+    yield ""
+    for run in part["runs"]:
+        pairs = run["macs_and_accuracy"]
+        best = max(pairs, key=lambda pair: pair[1])
+        place = sorted(pair[0] for pair in pairs).index(best[0]) + 1
+        yield (
+            f"* {_TITLES[run['data']]}: {len(pairs)} networks that fit, evenly spread over their order by MACs and "
+            f"trained alike: rank correlation of MACs and validation accuracy {run['spearman']:.2f}; the best is "
+            f"number {place} of {len(pairs)}."
+        )
+    yield ""
+    yield "So the search trains only the fifth with most MACs."
+
+
+def _inherit(part: Mapping[str, Any]) -> Iterator[str]:
+    yield "### What inherited weights save"
+    yield ""
+    yield "Epochs until the best validation accuracy of the same student from fresh weights, and the last accuracy:"
+    yield ""
+    yield "| data | seed | goal | fresh | L1 | batch normalization | last: fresh | L1 | batch normalization |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for run in part["runs"]:
+        epochs = [run["epochs_to_goal"][kind] or "never" for kind in ("fresh", "l1", "batch_norm")]
+        last = [f"{run['val_accuracy'][kind][-1]:.3f}" for kind in ("fresh", "l1", "batch_norm")]
+        cells = (_TITLES[run["data"]], run["seed"], f"{run['goal']:.3f}", *epochs, *last)
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def _stock(part: Mapping[str, Any]) -> Iterator[str]:
+    yield "### Against stock keras-tuner"
+    yield ""
+    yield (
+        "The same space, from the teacher, and the same seconds; theirs is RandomSearch whose `build` fails on "
+        "networks over the budget, trained on labels from fresh weights. Inherited weights and soft targets are part "
+        "of the difference. Test accuracy of the network with the best validation accuracy:"
+    )
+    yield ""
+    yield "| data | seed | seconds | ours | trained | theirs | trained | failed |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for run in part["runs"]:
+        ours, theirs = run["ours"], run["stock"]
+        yield (
+            f"| {_TITLES[run['data']]} | {run['seed']} | {run['seconds']:.0f} | {ours['test']:.3f} "
+            f"| {ours['num_trained']} | {theirs['test']:.3f} | {theirs['num_trained']} | {theirs['num_failed']} |"
+        )
+    yield ""
+    yield from _differences(part["runs"], "data", lambda run: (run["ours"]["test"], run["stock"]["test"]))
+
+
+def _references(part: Mapping[str, Any]) -> Iterator[str]:
+    yield "### Against networks made by hand"
+    yield ""
+    yield (
+        "Ours has to fit into the flash, the arena and the milliseconds that the other needs on the NUCLEO-L4R5ZI "
+        "(computed); both are trained with the same teacher for as many epochs, ours from the teacher's weights where "
+        "it is derived from it. Means over the seeds:"
+    )
+    yield ""
+    yield "| network | data | seeds | test accuracy | MACs | flash B | arena B | ms |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name in dict.fromkeys(run["reference"] for run in part["runs"]):
+        runs = [run for run in part["runs"] if run["reference"] == name]
+        for kind, title in (("hand-made", name), ("ours", f"ours in its place ({runs[0]['space']})")):
+            means = {key: sum(run[kind][key] for run in runs) / len(runs) for key in runs[0][kind]}
+            yield (
+                f"| {title} | {_TITLES[runs[0]['data']]} | {len(runs)} | {means['test_accuracy']:.3f} "
+                f"| {means['macs']:,.0f} | {means['flash_bytes']:,.0f} | {means['arena_bytes']:,.0f} "
+                f"| {means['latency_ms']:.1f} |"
+            )
+    yield ""
+    yield from _differences(
+        part["runs"], "reference", lambda run: (run["ours"]["test_accuracy"], run["hand-made"]["test_accuracy"])
+    )
+
+
+def _boards(part: Mapping[str, Any]) -> Iterator[str]:
+    yield "### One teacher, five boards"
+    yield ""
+    different = len({str(run["blueprint"]) for run in part["runs"]})
+    passed = sum(run["passed"] for run in part["runs"])
+    yield (
+        f"The teacher of the watch set, one seed: {different} different students for {len(part['runs'])} boards, "
+        f"{passed} of them verified in LiteRT and TFLM inside the budget."
+    )
+    yield ""
+    yield "| board | latency allowed | computed | MACs | flash, measured | arena, measured on a PC | test accuracy |"
+    yield "|---|---|---|---|---|---|---|"
+    for run in part["runs"]:
+        cost, measured = run["cost"], run["measured"]
+        yield (
+            f"| `{run['board']}` | {run['budget']['latency_ms']:g} ms | {cost['latency_ms']:.2f} ms | {cost['macs']:,} "
+            f"| {measured['flash_bytes']:,} B | {measured['arena_bytes']:,} B | {run['test_accuracy']:.3f} |"
+        )
+
+
+def _differences(runs: Runs, key: str, pair: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Iterator[str]:
+    """Yield the mean difference of each group, in points with half the 95 % interval of a paired t-test."""
+    for name in dict.fromkeys(run[key] for run in runs):
+        ours, theirs = zip(*(pair(run) for run in runs if run[key] == name), strict=True)
+        mean, half_width = paired(ours, theirs)
+        spread = "" if half_width is None else f" ± {half_width:.1f}"
+        seeds = "one seed" if len(ours) == 1 else f"{len(ours)} seeds"
+        yield f"* {_TITLES.get(name, name)}: ours {mean:+.1f}{spread} points over {seeds}."
+
+
+_WRITERS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
+    "speed": _speed,
+    "size": _size,
+    "inherit": _inherit,
+    "stock": _stock,
+    "references": _references,
+    "boards": _boards,
+}

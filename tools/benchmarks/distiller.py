@@ -1,0 +1,273 @@
+"""Times the ways of training a student against its plain `fit`; the table is in docs/halting.md.
+
+All of them train the same student on the same batches of the set `watch`. They take turns, one epoch each, so that a
+busy moment of the machine hits all alike; each figure is the median over the rounds of the ratio to the plain student
+in the same round. Memory is measured in a child process of its own. Needs the extra `train`.
+"""
+
+import argparse
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.loading import load_data
+from kd_edge.distillation.distiller import Distiller
+from kd_edge.distillation.macs import count_macs
+from kd_edge.distillation.targets import SoftTargets, soft_targets
+from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.files import write_json
+from kd_edge.reporting.documents import make_document
+from kd_edge.search.space.student_space import StudentSpace
+from tools.fill_docs import fill
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results" / "distiller.json"
+PAGE = ROOT / "docs" / "halting.md"
+PLAIN, KERAS = "plain student", "keras.distillation.Distiller"
+STORED, LIVE = "soft targets", "live teacher"
+STORED_LEFT, LIVE_LEFT = "soft targets, a trainee has left", "live teacher, a trainee has left"
+TEACHER_WIDTH = 64
+STUDENT = {
+    "width": 16,
+    "stem_kernel": 5,
+    "stem_stride": 2,
+    "num_blocks": 3,
+    "num_strided": 2,
+    "kernel": 5,
+    "growth": 1.25,
+}
+NUM_SAMPLES = 2048
+NUM_WARM_UP = 2  # rounds that trace
+
+
+def _teacher(data: Dataset) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return build_teacher(data.input_shape, data.num_classes, width=TEACHER_WIDTH)
+
+
+def _student(data: Dataset) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return StudentSpace.family("ds_cnn", data.input_shape, data.num_classes).blueprint(STUDENT).to_keras()
+
+
+def _distiller(data: Dataset, teacher: Any, *, kind: type = Distiller, **kwargs: Any) -> keras.Model:
+    return kind(teacher, _student(data), keras.distillation.LogitsDistillation(4.0), **kwargs)
+
+
+ARMS: dict[str, Callable[[Dataset, SoftTargets], keras.Model]] = {
+    PLAIN: lambda data, targets: _student(data),
+    KERAS: lambda data, targets: _distiller(data, _teacher(data), kind=keras.distillation.Distiller),
+    LIVE: lambda data, targets: _distiller(data, _teacher(data)),
+    STORED: lambda data, targets: _distiller(data, targets),
+    LIVE_LEFT: lambda data, targets: _distiller(data, _teacher(data), trainee="like_teacher"),
+    STORED_LEFT: lambda data, targets: _distiller(data, targets, trainee=_teacher(data)),
+}
+NEVER_HAD_ONE = {LIVE_LEFT: LIVE, STORED_LEFT: STORED}
+
+
+def main() -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--memory-of", metavar="WIDTH", type=int, help="measure the memory alone and print it")
+    parser.add_argument("--write", action="store_true", help="replace docs/results/distiller.json and the page's table")
+    args = parser.parse_args()
+    if args.memory_of:
+        print(json.dumps(memory(args.memory_of)))
+        return
+    data = load_data("watch")
+    data = replace(data, x_train=data.x_train[:NUM_SAMPLES], y_train=data.y_train[:NUM_SAMPLES])
+    result = {
+        **networks(data),
+        "epochs": args.epochs,
+        "batch_size": args.batch_size,
+        "num_samples": NUM_SAMPLES,
+        "one_step_per_execution": speed(data, args.epochs, args.batch_size),
+        "eight_steps_per_execution": speed(data, args.epochs, args.batch_size, steps_per_execution=8),
+        "jit_compile": speed(data, 5, args.batch_size, arms=(PLAIN, STORED), jit_compile=True),
+        "memory": [_in_child(width) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH)],
+    }
+    document = make_document("bench_distiller", result) | {"tool": "tools/benchmarks/distiller.py"}
+    document["load_average"] = os.getloadavg()
+    print(render(document))
+    if args.write:
+        write_json(RESULTS, document)
+        fill(PAGE, "bench", render(document))
+
+
+def networks(data: Dataset) -> dict[str, int | float]:
+    """Return the sizes of teacher and student."""
+    teacher, student = _teacher(data), _student(data)
+    macs = count_macs(teacher), count_macs(student)
+    return {
+        "teacher_macs": macs[0],
+        "student_macs": macs[1],
+        "macs_ratio": macs[0] / macs[1],
+        "teacher_params": teacher.count_params(),
+        "student_params": student.count_params(),
+    }
+
+
+def speed(
+    data: Dataset, epochs: int, batch_size: int, *, arms: Sequence[str] = tuple(ARMS), **compiled: Any
+) -> dict[str, Any]:
+    """Return for each way of training its seconds per epoch and its ratio to the plain student.
+
+    Args:
+        data: The samples.
+        epochs: Rounds, those that trace included.
+        batch_size: Samples per step.
+        arms: Which ways, the plain student first.
+        **compiled: Options of `compile` for all of them.
+    """
+    start = time.perf_counter()
+    targets = soft_targets(_teacher(data), data.x_train)
+    targets_seconds = time.perf_counter() - start
+    models = {name: ARMS[name](data, targets) for name in arms}
+    for model in models.values():
+        model.compile(
+            keras.optimizers.AdamW(2e-3),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            **compiled,
+        )
+    samples = tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train))
+    batches = samples.batch(batch_size, drop_remainder=True).prefetch(2)
+    seconds: dict[str, list[np.ndarray]] = {name: [] for name in arms}
+    for epoch in range(epochs):
+        for name, model in models.items():
+            seconds[name].append(_epoch_seconds(model, batches, epoch))
+            if epoch == 0 and "trainee" in getattr(model, "guides", ()):
+                model.halt("trainee")
+    return {"targets_seconds": targets_seconds, "arms": {name: _figures(seconds, name) for name in arms}}
+
+
+def _epoch_seconds(model: keras.Model, batches: tf.data.Dataset, epoch: int) -> np.ndarray:
+    """Return wall-clock and processor time of an epoch's steps."""
+    marks: list[tuple[float, float]] = []
+
+    def mark(epoch: int, logs: Any) -> None:
+        marks.append((time.perf_counter(), time.process_time()))
+
+    clock = keras.callbacks.LambdaCallback(on_epoch_begin=mark, on_epoch_end=mark)
+    model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, verbose=0, callbacks=[clock])
+    return np.subtract(marks[1], marks[0])
+
+
+def _figures(seconds: Mapping[str, list[np.ndarray]], name: str) -> dict[str, float]:
+    own, plain = (np.array(seconds[arm][NUM_WARM_UP:]) for arm in (name, PLAIN))
+    figures = {
+        "seconds_per_epoch": float(np.median(own[:, 0])),
+        "ratio": float(np.median(own[:, 0] / plain[:, 0])),
+        "cpu_ratio": float(np.median(own[:, 1] / plain[:, 1])),
+    }
+    if name in NEVER_HAD_ONE:
+        before = np.array(seconds[NEVER_HAD_ONE[name]][NUM_WARM_UP:])
+        figures["ratio_without_trainee"] = float(np.median(own[:, 0] / before[:, 0]))
+        figures["cpu_ratio_without_trainee"] = float(np.median(own[:, 1] / before[:, 1]))
+    return figures
+
+
+def memory(width: int) -> dict[str, Any]:
+    """Return by how much this process shrinks when a trainee of some width leaves.
+
+    Args:
+        width: Of the trainee's first convolution; its architecture is the teacher's.
+    """
+    data = load_data("watch")
+    trainee = build_teacher(data.input_shape, data.num_classes, width=width)
+    distiller = Distiller(None, _student(data), keras.distillation.LogitsDistillation(4.0), trainee=trainee)
+    del trainee
+    distiller.compile(
+        keras.optimizers.AdamW(2e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    samples = data.x_train[:256], data.y_train[:256]
+    distiller.fit(*samples, verbose=0)
+    gc.collect()
+    before = _resident_bytes()
+    distiller.halt("trainee")
+    after = _resident_bytes()
+    distiller.fit(*samples, verbose=0)
+    (report,) = distiller.halting_reports
+    return {
+        "trainee_width": width,
+        "megabytes_of_trainee": report.megabytes_saved,
+        "resident_megabytes_before": before / 1e6,
+        "resident_megabytes_after": after / 1e6,
+        "resident_megabytes_next_epoch": _resident_bytes() / 1e6,
+    }
+
+
+def _in_child(width: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tools.benchmarks.distiller", "--memory-of", str(width)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _resident_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """Return the figures as Markdown."""
+    return "\n".join(_lines(document))
+
+
+def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+    result, versions, machine = document["result"], document["versions"], document["machine"]
+    yield f"`tools/benchmarks/distiller.py`, {document['created'][:10]}; Keras {versions['keras']}, TensorFlow"
+    yield f"{versions['tensorflow']}, Python {machine['python']}, {machine['processor']}, {machine['num_cpus']} CPUs,"
+    yield f"load {document['load_average'][1]:.1f}."
+    yield f"Teacher {result['teacher_macs'] / 1e6:.1f} M MACs, {result['macs_ratio']:.0f} times the student's; "
+    yield f"{result['epochs']} epochs of {result['num_samples']} samples in batches of {result['batch_size']}."
+    yield ""
+    yield "| an epoch of | seconds | ratio | processor time | 8 steps per execution: seconds | ratio | processor time |"
+    yield "|---|---|---|---|---|---|---|"
+    runs = [result[f"{number}_per_execution"]["arms"] for number in ("one_step", "eight_steps")]
+    for name in runs[0]:
+        cells = [
+            f"{run[name]['seconds_per_epoch']:.2f} | {run[name]['ratio']:.2f} | {run[name]['cpu_ratio']:.2f}"
+            for run in runs
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+    for name in NEVER_HAD_ONE:
+        wall, cpu = ([run[name][f"{kind}ratio_without_trainee"] for run in runs] for kind in ("", "cpu_"))
+        yield (
+            f"* {name}: {wall[0]:.2f} and {wall[1]:.2f} times an epoch of the same run that never had one "
+            f"(processor time {cpu[0]:.2f} and {cpu[1]:.2f})."
+        )
+    plain, stored = (result["jit_compile"]["arms"][name] for name in (PLAIN, STORED))
+    slower = plain["seconds_per_epoch"] / runs[0][PLAIN]["seconds_per_epoch"]
+    yield (
+        f"* `jit_compile=True`: the plain student took {slower:.1f} times as long as without; soft targets "
+        f"{stored['ratio']:.2f} times the plain student."
+    )
+    yield f"* The soft targets took {result['one_step_per_execution']['targets_seconds']:.1f} s, once."
+    for row in result["memory"]:
+        fell = row["resident_megabytes_before"] - row["resident_megabytes_after"]
+        yield (
+            f"* A trainee of {row['megabytes_of_trainee']:.1f} MB (weights and slots) left: the process fell by "
+            f"{fell:.1f} MB, from {row['resident_megabytes_before']:.0f} MB; after one more epoch "
+            f"{row['resident_megabytes_next_epoch']:.0f} MB."
+        )
+
+
+if __name__ == "__main__":
+    main()
