@@ -27,7 +27,7 @@ from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.lowering import lower
 from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
 from kd_edge.search.tuner import design
-from kd_edge.search.weight_inheritance import Heritage
+from kd_edge.search.weight_inheritance import WeightInheritance
 from kd_edge.verification.confidence import paired_difference
 from kd_edge.verification.verifier import verify
 from tflite_bench.benchmark import run_benchmark
@@ -264,8 +264,10 @@ class _Job:
     def _fresh_student(self) -> keras.Model:
         keras.utils.set_random_seed(self._config.seed)
         designed = json.loads((self.folder / "stages" / "design.json").read_text())["result"]
-        if self._space.skeleton:
-            return Heritage(self._load("teacher.keras")).student(designed["chosen"]["values"], self._data.x_train)
+        if self._space.prunable:
+            return WeightInheritance(self._load("teacher.keras")).student(
+                designed["chosen"]["values"], self._data.x_train
+            )
         return Blueprint.from_dict(designed["blueprint"]).to_keras()
 
     def _load(self, name: str) -> keras.Model:

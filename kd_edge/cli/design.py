@@ -14,7 +14,7 @@ from kd_edge.cli.options import data_option, json_option, print_document, seed_o
 from kd_edge.config import DesignConfig, DistillConfig
 from kd_edge.errors import KdEdgeError
 from kd_edge.reporting.documents import make_document
-from kd_edge.search.local_workers import Crew
+from kd_edge.search.local_workers import WorkerPool
 from kd_edge.silence import load_tensorflow
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _crew(workers: int, folder: Path) -> AbstractContextManager[Any]:
     """Return the processes that train candidates beside this one; none where this is one of them."""
     from kd_edge.search.tuner import is_worker
 
-    return Crew([*_PROGRAM, *sys.argv[1:]], workers, folder) if workers and not is_worker() else nullcontext()
+    return WorkerPool([*_PROGRAM, *sys.argv[1:]], workers, folder) if workers and not is_worker() else nullcontext()
 
 
 def _save(document: Mapping[str, Any], output: Path) -> None:

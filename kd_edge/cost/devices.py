@@ -118,7 +118,7 @@ class DeviceProfile:
         int8_inference_cycles: Clock cycles of one inference of an int8 or int16 network beside those of its ops.
         float32_inference_cycles: The same for a float network.
         int8_ops: Costs of kinds of int8 ops that the runtime works at otherwise than at the rest of their class, by
-            the names of `own_work.own_kind`; the others cost what their class does.
+            the names of `own_work.kernel_variant`; the others cost what their class does.
         float32_ops: The same for float ops.
     """
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from kd_edge.cost.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCost, KernelCosts
-from kd_edge.cost.op_work import GROUPED, grouped_work, own_kind, rounded_up, steps_of
+from kd_edge.cost.op_work import GROUPED, grouped_work, kernel_variant, rounded_up, steps_of
 from kd_edge.errors import ConfigError
 from kd_edge.ir.graph import DTYPE_BYTES, MAC_KINDS, Graph, Op, Tensor
 
@@ -66,8 +66,8 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
 
     Every op costs `MACs x cycles per MAC + bytes moved x cycles per byte + steps x cycles per step + fixed cycles`,
     with the four figures of its class (see `KernelCosts`) from the device's profile, or of its kind where the profile
-    has them (`own_kind`), and the work that `work_of` and `steps_of` count, its channels rounded up to the profile's
-    blocks; an inference costs `inference_ms` besides. The interval is the estimate divided and multiplied by
+    has them (`kernel_variant`), and the work that `work_of` and `steps_of` count, its channels rounded up to the
+    profile's blocks; an inference costs `inference_ms` besides. The interval is the estimate divided and multiplied by
     `1 + error_percent / 100`.
 
     Args:
@@ -139,7 +139,7 @@ def _dtype_of(tensors: Sequence[Tensor], op: Op) -> str:
 def _own_cost(tensors: Sequence[Tensor], op: Op, device: DeviceProfile, dtype: str) -> tuple[str, KernelCost | None]:
     """Return the kind of an op and its costs where the profile has some for it."""
     own = device.int8_ops if dtype == "int8" else device.float32_ops if dtype == "float32" else {}
-    kind = own_kind(tensors, op) if own else ""
+    kind = kernel_variant(tensors, op) if own else ""
     return (kind, own[kind]) if kind in own else ("", None)
 
 

@@ -8,7 +8,7 @@ from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import file_bytes
 from kd_edge.cost.latency import inference_ms, latency_ms, why_unknown
 from kd_edge.cost.memory_planner import MemoryStep, lifetimes, memory_timeline, planned_bytes
-from kd_edge.cost.op_cache import FactBook
+from kd_edge.cost.op_cache import OpCache
 from kd_edge.cost.persistent_memory import persistent_bytes
 from kd_edge.ir.graph import Graph
 
@@ -116,7 +116,7 @@ class CostModel:
         self.device = device
         self._kernels = "cmsis-nn" if "cmsis-nn" in device.runtime else "reference"
         self._layout = layout_of(device.pointer_bytes, self._kernels)
-        self._book = FactBook(device, self._layout, self._kernels)
+        self._book = OpCache(device, self._layout, self._kernels)
         self._spread = 1 + device.error_percent / 100
 
     def estimate(self, graph: Graph) -> Cost:

@@ -66,7 +66,7 @@ class Facts(NamedTuple):
 _ABSENT = -1
 
 
-class FactBook:
+class OpCache:
     """Looks up what tensors and ops add to a cost, and works it out once.
 
     An op's part depends on its kind and its tensors alone, not on its options.

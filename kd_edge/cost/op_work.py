@@ -14,7 +14,7 @@ _BY_ROWS = ("DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D")
 _BY_PIXELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 
 
-def own_kind(tensors: Sequence[Tensor], op: Op) -> str:
+def kernel_variant(tensors: Sequence[Tensor], op: Op) -> str:
     """Return the name under which a profile may have costs of its own for an op.
 
     That is its kind, but `"CONV_2D_GROUPED"` for grouped convolutions, and for depthwise ones with a multiplier or of
@@ -47,7 +47,7 @@ def grouped_work(tensors: Sequence[Tensor], op: Op, blocks: Blocks) -> tuple[int
 
     Args:
         tensors: The graph's tensors.
-        op: An op of the `own_kind` `"CONV_2D_GROUPED"`.
+        op: An op of the `kernel_variant` `"CONV_2D_GROUPED"`.
         blocks: How many channels the kernels take at once.
     """
     filters, output = tensors[op.inputs[1]].shape, tensors[op.outputs[0]]
@@ -70,7 +70,7 @@ def steps_of(tensors: Sequence[Tensor], op: Op) -> int:
         op: One of its ops.
     """
     shapes = [tensors[i].shape for i in op.outputs]
-    if op.kind in _BY_ROWS and own_kind(tensors, op) != GROUPED:
+    if op.kind in _BY_ROWS and kernel_variant(tensors, op) != GROUPED:
         return prod(shapes[0][1:2])
     if op.kind not in _BY_PIXELS:
         shapes += [tensors[i].shape for i in op.inputs if i >= 0 and not tensors[i].constant]

@@ -12,10 +12,10 @@ import tensorflow as tf
 from keras.distillation import DistillationLoss
 
 from kd_edge.distillation.guides import FINAL, OWN_LOSS, StoredTeacher, fresh_metrics, fresh_optimizer, update_mean
-from kd_edge.distillation.halting_report import HaltingReport, Ledger
+from kd_edge.distillation.halting_report import HaltingReport, TrainingLog
 from kd_edge.distillation.heap import give_back
-from kd_edge.distillation.loss_terms import Classroom, as_losses, as_weights, make_guides, make_lessons
-from kd_edge.distillation.monitor import Watch
+from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, make_guides, make_loss_terms
+from kd_edge.distillation.monitor import TrainingMonitor
 from kd_edge.distillation.targets import SoftTargets, Taught
 from kd_edge.distillation.tracing import build_metrics, labels_like
 from kd_edge.distillation.workers import local_batch, with_worker_axis
@@ -89,10 +89,10 @@ class Distiller(keras.distillation.Distiller):
         self.save_teacher = save_teacher
         self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
         self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
-        lessons = make_lessons(self.distillation_losses, self.distillation_loss_weights, teacher, student)
-        self.projectors = [lesson.projector for lesson in lessons if lesson.projector is not None]
-        guides = make_guides(teacher, trainee, student, lessons=lessons, trainee_loss_weight=trainee_loss_weight)
-        self._classroom = Classroom(student, guides, lessons)
+        loss_terms = make_loss_terms(self.distillation_losses, self.distillation_loss_weights, teacher, student)
+        self.projectors = [term.projector for term in loss_terms if term.projector is not None]
+        guides = make_guides(teacher, trainee, student, loss_terms=loss_terms, trainee_loss_weight=trainee_loss_weight)
+        self._guide_set = GuideSet(student, guides, loss_terms)
         self._saves_trainee = False
         self._batch = threading.local()  # one per replica of a distribution strategy
         self.built = student.built
@@ -100,28 +100,28 @@ class Distiller(keras.distillation.Distiller):
     @property
     def guides(self) -> tuple[str, ...]:
         """Names of the guides that are still there."""
-        return tuple(self._classroom.guides)
+        return tuple(self._guide_set.guides)
 
     @property
     def halted(self) -> tuple[str, ...]:
         """Names of the guides that left."""
-        return tuple(self.ledger.halts)
+        return tuple(self.training_log.halts)
 
     @property
     def halting_reports(self) -> tuple[HaltingReport, ...]:
         """What each guide cost so far and what halting it saved so far."""
-        return self.ledger.reports(list(self._classroom.guides.values()))
+        return self.training_log.reports(list(self._guide_set.guides.values()))
 
     @property
     def teacher(self) -> "keras.Model | SoftTargets | None":
         """The teacher, `None` once it is halted."""
-        guide = self._classroom.guides.get("teacher")
+        guide = self._guide_set.guides.get("teacher")
         return guide.targets if isinstance(guide, StoredTeacher) else guide and guide.model
 
     @property
     def trainee(self) -> keras.Model | None:
         """The trainee, `None` once it is halted."""
-        guide = self._classroom.guides.get("trainee")
+        guide = self._guide_set.guides.get("trainee")
         return guide and guide.model
 
     @property
@@ -130,9 +130,9 @@ class Distiller(keras.distillation.Distiller):
         return self.trainee and getattr(self.trainee, "optimizer", None)
 
     @property
-    def ledger(self) -> Ledger:
+    def training_log(self) -> TrainingLog:
         """What the guides cost so far."""
-        return self._classroom.ledger
+        return self._guide_set.training_log
 
     @property
     def total_loss_tracker(self) -> keras.metrics.Metric | None:
@@ -172,10 +172,10 @@ class Distiller(keras.distillation.Distiller):
         keras.Model.compile(self, optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
         if self.built and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)  # or the first step would be traced twice
-        trainee = self._classroom.guides.get("trainee")
+        trainee = self._guide_set.guides.get("trainee")
         if trainee:
             trainee.compile(
-                student_softmax=self._classroom.student_softmax,
+                student_softmax=self._guide_set.student_softmax,
                 optimizer=trainee_optimizer or fresh_optimizer(optimizer),
                 loss=loss,
                 metrics=fresh_metrics(metrics),
@@ -211,7 +211,7 @@ class Distiller(keras.distillation.Distiller):
             x = x if in_step or self._distribute_strategy is not None else targets.attach(x)
             if not isinstance(x, Taught | tf.data.Dataset):
                 self.jit_compile = False  # XLA cannot look up samples in the step
-        callbacks = [Watch(), *(keras.tree.flatten(callbacks) if callbacks else [])]
+        callbacks = [TrainingMonitor(), *(keras.tree.flatten(callbacks) if callbacks else [])]
         try:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
         except tf.errors.OpError as error:
@@ -235,7 +235,7 @@ class Distiller(keras.distillation.Distiller):
         """
         if guide not in self.guides:
             raise ConfigError(f"no guide {guide!r} to halt: expected one of {self.guides}, received {guide!r}")
-        self._classroom.halt(guide, epoch=epoch, step=self.num_steps, reason=reason)
+        self._guide_set.halt(guide, epoch=epoch, step=self.num_steps, reason=reason)
         if self.train_function is not None:
             self.make_train_function(force=True)
         give_back()
@@ -246,14 +246,14 @@ class Distiller(keras.distillation.Distiller):
         inputs = x.inputs if isinstance(x, Taught) else x
         shown = self._observe(x, y, sample_weight)
         with tf.GradientTape() as tape:
-            features = self._classroom.look(inputs)
+            features = self._guide_set.look(inputs)
             self._batch.seen = features, shown
             loss = self.compute_loss(inputs, y, features[FINAL], sample_weight, training=True)
             self._batch.seen = None
             scaled = self.optimizer.scale_loss(loss)
         update_mean(self._loss_tracker, loss, features[FINAL])
-        self.ledger.count(features[FINAL], self._batch.terms)
-        weights = [w for layer in (self.student, *self._classroom.taught_projectors()) for w in layer.trainable_weights]
+        self.training_log.count(features[FINAL], self._batch.terms)
+        weights = [w for layer in (self.student, *self._guide_set.taught_projectors()) for w in layer.trainable_weights]
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         logs = self.compute_metrics(inputs, y, features[FINAL], sample_weight)
         return with_worker_axis(self.distribute_strategy, logs)
@@ -279,7 +279,7 @@ class Distiller(keras.distillation.Distiller):
         if not training:
             return keras.Model.compute_loss(self, x, y, y_pred, sample_weight, training=False)
         features, shown = getattr(self._batch, "seen", None) or (
-            self._classroom.look(x),
+            self._guide_set.look(x),
             self._observe(x, y, sample_weight),
         )
         penalty = tf.nn.scale_regularization_loss(sum(self.losses)) if self.losses else 0.0
@@ -287,24 +287,24 @@ class Distiller(keras.distillation.Distiller):
         if y is not None and (self.student_loss_weight > 0 or not shown):
             labels = keras.Model.compute_loss(self, x, y, features[FINAL], sample_weight, training=True) - penalty
         update_mean(self.student_loss_tracker, labels, features[FINAL])
-        taught = self._classroom.divergences(features, shown, sample_weight=sample_weight, labels=y)
+        taught = self._guide_set.divergences(features, shown, sample_weight=sample_weight, labels=y)
         own = shown.get("trainee", {}).get(OWN_LOSS, 0.0)
         self._batch.terms = {"labels": labels, "penalty": penalty, "trainee's own": own, **taught}
         if not shown:
             return labels + penalty
-        guidance = sum(self._classroom.guides[name].weight * value for name, value in taught.items())
+        guidance = sum(self._guide_set.guides[name].weight * value for name, value in taught.items())
         update_mean(self.distillation_loss_tracker, guidance, features[FINAL])
         return self.student_loss_weight * labels + (1 - self.student_loss_weight) * guidance + penalty
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the metrics of a training step by the names they have in the history."""
         results = keras.Model.get_metrics_result(self)
-        return results | {"total_loss": results["loss"]} | self._classroom.results()
+        return results | {"total_loss": results["loss"]} | self._guide_set.results()
 
     def reset_metrics(self) -> None:
         """Start all metrics anew."""
         keras.Model.reset_metrics(self)
-        self._classroom.reset_metrics()
+        self._guide_set.reset_metrics()
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         if self._distribute_strategy is not None and iterator is not None:
@@ -316,7 +316,7 @@ class Distiller(keras.distillation.Distiller):
                 build_metrics(model, labels, self.student)
 
     def _observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
-        return self._classroom.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}
+        return self._guide_set.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}
 
     def get_config(self) -> dict[str, Any]:
         """Return what a saved file holds: the student and the settings; the teacher only with `save_teacher`."""
@@ -360,7 +360,7 @@ class Distiller(keras.distillation.Distiller):
 
     def save_own_variables(self, store: Any) -> None:
         """Write which guides left."""
-        store["ledger"] = np.frombuffer(json.dumps(self.ledger.to_plain()).encode(), np.uint8)
+        store["ledger"] = np.frombuffer(json.dumps(self.training_log.to_plain()).encode(), np.uint8)
 
     def load_own_variables(self, store: Any) -> None:
         """Let those guides leave that had left when the file was written."""
@@ -370,7 +370,7 @@ class Distiller(keras.distillation.Distiller):
         for name in plain["halts"]:
             if name in self.guides:
                 self.halt(name)
-        self.ledger.restore(plain)
+        self.training_log.restore(plain)
 
     def __dir__(self) -> list[str]:
         """List the attributes; Keras saves those it finds here, so the guides that are not saved are left out."""

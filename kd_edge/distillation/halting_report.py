@@ -99,7 +99,7 @@ class _Epoch:
     num_steps: int
 
 
-class Ledger:
+class TrainingLog:
     """Counts samples, epochs and seconds of a training with guides.
 
     Plain on purpose: Keras neither tracks it nor resets its counter with the metrics.

@@ -17,7 +17,7 @@ from kd_edge.distillation.guides import (
     fresh_copy,
     update_mean,
 )
-from kd_edge.distillation.halting_report import Ledger
+from kd_edge.distillation.halting_report import TrainingLog
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.distillation.losses import distillation_value
 from kd_edge.distillation.targets import SoftTargets
@@ -25,7 +25,7 @@ from kd_edge.errors import ConfigError, ModelError
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LossTerm:
     """One distillation loss at work.
 
     Attributes:
@@ -98,9 +98,9 @@ def as_weights(weights: Any, num_losses: int) -> list[float]:
     return [1.0] * num_losses if weights is None else list(weights)
 
 
-def make_lessons(
+def make_loss_terms(
     losses: Sequence[DistillationLoss], weights: Sequence[float], teacher: Any, student: keras.Model
-) -> list[Lesson]:
+) -> list[LossTerm]:
     """Return the losses with the projectors that the widths of their layers call for.
 
     Args:
@@ -115,13 +115,13 @@ def make_lessons(
     for loss in losses:
         _check(loss, teacher, student)
     return [
-        Lesson(loss, float(weight), _projector(loss, teacher, student, f"projector_{i}"))
+        LossTerm(loss, float(weight), _projector(loss, teacher, student, f"projector_{i}"))
         for i, (loss, weight) in enumerate(zip(losses, weights, strict=True))
     ]
 
 
 def make_guides(
-    teacher: Any, trainee: Any, student: keras.Model, *, lessons: Sequence[Lesson], trainee_loss_weight: float
+    teacher: Any, trainee: Any, student: keras.Model, *, loss_terms: Sequence[LossTerm], trainee_loss_weight: float
 ) -> list[Guide]:
     """Return the guides, the teacher first.
 
@@ -129,19 +129,19 @@ def make_guides(
         student: Whom they guide.
         teacher: A network, its soft targets, or `None`.
         trainee: A network, `"like_teacher"`, or `None`.
-        lessons: What they teach.
+        loss_terms: What they teach.
         trainee_loss_weight: Weight of the trainee beside the teacher.
     """
     guides: list[Guide] = []
     if isinstance(teacher, SoftTargets):
         guides.append(StoredTeacher(teacher))
     elif teacher is not None:
-        names = dict.fromkeys(lesson.teacher_layer for lesson in lessons if lesson.teacher_layer != FINAL)
+        names = dict.fromkeys(term.teacher_layer for term in loss_terms if term.teacher_layer != FINAL)
         guides.append(Guide("teacher", teacher, layer_names=tuple(names)))
     if isinstance(trainee, str):
         trainee = _like(trainee, teacher)
     if trainee is not None:
-        if all(lesson.teacher_layer != FINAL for lesson in lessons):
+        if all(term.teacher_layer != FINAL for term in loss_terms):
             raise ConfigError(
                 "a trainee teaches by its outputs: expected a loss on outputs, received only losses between layers; "
                 "add keras.distillation.LogitsDistillation()"
@@ -164,7 +164,7 @@ def _like(word: str, teacher: Any) -> keras.Model:
     return fresh_copy(teacher)
 
 
-class Classroom:
+class GuideSet:
     """The guides, what they teach, and the student that looks at them.
 
     Plain on purpose: Keras does not track what it holds; see `Guide`.
@@ -172,20 +172,20 @@ class Classroom:
     Args:
         student: The student.
         guides: Its guides.
-        lessons: What they teach. A trainee teaches only what compares outputs.
+        loss_terms: What they teach. A trainee teaches only what compares outputs.
 
     Attributes:
         guides: Those that are still there, by name.
-        ledger: What they cost.
+        training_log: What they cost.
         student_softmax: Which of the student's outputs are probabilities.
     """
 
-    def __init__(self, student: keras.Model, guides: Sequence[Guide], lessons: Sequence[Lesson]) -> None:
+    def __init__(self, student: keras.Model, guides: Sequence[Guide], loss_terms: Sequence[LossTerm]) -> None:
         self.guides = {guide.name: guide for guide in guides}
-        self.ledger = Ledger()
+        self.training_log = TrainingLog()
         self.student_softmax = ends_in_softmax(student)
-        self._lessons = lessons
-        names = (lesson.student_layer for lesson in lessons)
+        self._loss_terms = loss_terms
+        names = (term.student_layer for term in loss_terms)
         self._look = feature_extractor(student, tuple(dict.fromkeys(name for name in names if name != FINAL)))
 
     def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
@@ -204,8 +204,8 @@ class Classroom:
         for name, outputs in shown.items():
             guide = self.guides[name]
             context = {"student_softmax": self.student_softmax, "sample_weight": sample_weight, "labels": labels}
-            lessons = [lesson for lesson in self._lessons if lesson.teacher_layer in outputs]
-            divergences[name] = sum(lesson.value(guide, outputs, features, **context) for lesson in lessons)
+            loss_terms = [term for term in self._loss_terms if term.teacher_layer in outputs]
+            divergences[name] = sum(term.value(guide, outputs, features, **context) for term in loss_terms)
             update_mean(guide.divergence, divergences[name], features[FINAL])
             guide.agreement.update_state(_agreement(outputs[FINAL], features[FINAL]))
         return divergences
@@ -214,11 +214,11 @@ class Classroom:
         """Return the projectors that a guide who is still there makes use of."""
         if "teacher" not in self.guides:
             return []
-        return [lesson.projector for lesson in self._lessons if lesson.projector is not None]
+        return [term.projector for term in self._loss_terms if term.projector is not None]
 
     def halt(self, name: str, *, epoch: int, step: int, reason: str) -> None:
         """Let a guide go."""
-        self.ledger.add_halt(self.guides.pop(name), epoch=epoch, step=step, reason=reason)
+        self.training_log.add_halt(self.guides.pop(name), epoch=epoch, step=step, reason=reason)
 
     def results(self) -> dict[str, Any]:
         """Return the guides' metrics by the names they have in the history."""
@@ -248,7 +248,7 @@ def _check(loss: Any, teacher: Any, student: keras.Model) -> None:
             f"not a distillation loss: expected a keras.distillation.DistillationLoss, received a "
             f"{type(loss).__name__}; see keras.distillation and kd_edge.distillation.losses"
         )
-    if Lesson(loss, 1.0).teacher_layer == FINAL:
+    if LossTerm(loss, 1.0).teacher_layer == FINAL:
         return
     if not isinstance(teacher, keras.Model):
         raise ModelError(
@@ -263,18 +263,18 @@ def _check(loss: Any, teacher: Any, student: keras.Model) -> None:
 
 def _projector(loss: DistillationLoss, teacher: Any, student: keras.Model, name: str) -> keras.layers.Layer | None:
     always = getattr(loss, "always_projects", False)
-    lesson = Lesson(loss, 1.0)
-    if lesson.teacher_layer == FINAL or not (always or isinstance(loss, FeatureDistillation)):
+    term = LossTerm(loss, 1.0)
+    if term.teacher_layer == FINAL or not (always or isinstance(loss, FeatureDistillation)):
         return None
-    theirs = teacher.get_layer(lesson.teacher_layer).output
-    ours = student.output if lesson.student_layer == FINAL else student.get_layer(lesson.student_layer).output
+    theirs = teacher.get_layer(term.teacher_layer).output
+    ours = student.output if term.student_layer == FINAL else student.get_layer(term.student_layer).output
     if keras.tree.is_nested(theirs) or keras.tree.is_nested(ours):
         return None
     if len(theirs.shape) != len(ours.shape) or theirs.shape[1:-1] != ours.shape[1:-1]:
         raise ModelError(
             f"features cannot be compared: expected the same extent, received {tuple(theirs.shape[1:])} from the "
-            f"teacher's {lesson.teacher_layer!r} and {tuple(ours.shape[1:])} from the student's "
-            f"{lesson.student_layer!r}; choose layers of the same resolution"
+            f"teacher's {term.teacher_layer!r} and {tuple(ours.shape[1:])} from the student's "
+            f"{term.student_layer!r}; choose layers of the same resolution"
         )
     if theirs.shape[-1] == ours.shape[-1] and not always:
         return None

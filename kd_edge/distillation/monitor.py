@@ -37,8 +37,8 @@ class NotFinite(keras.metrics.Metric):
         return TERMS[int(keras.ops.argmax(self.result()))]
 
 
-class Watch(keras.callbacks.Callback):
-    """Gives the Distiller's ledger the time of each epoch's steps, and ends a training that has gone wrong."""
+class TrainingMonitor(keras.callbacks.Callback):
+    """Gives the Distiller's training log the time of each epoch's steps, and ends a training that has gone wrong."""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Start the clock and keep the student's weights."""
@@ -69,7 +69,7 @@ class Watch(keras.callbacks.Callback):
 
     @property
     def _culprit(self) -> str:
-        return self.model.ledger.not_finite.culprit
+        return self.model.training_log.not_finite.culprit
 
     def _stop(self) -> None:
         if self._start is None:
@@ -77,4 +77,4 @@ class Watch(keras.callbacks.Callback):
         seconds, self._start = time.perf_counter() - self._start, None
         num_steps = self.model.num_steps - self._step
         mixed = self._guides != self.model.guides
-        self.model.ledger.add_epoch(None if mixed else self._guides, seconds, num_steps)
+        self.model.training_log.add_epoch(None if mixed else self._guides, seconds, num_steps)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from kd_edge.ir.graph import Graph
-from kd_edge.ir.graph_builder import Emitter
+from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers import LAYERS, InputLayer, Layer, Node
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Blueprint:
         """
         uses = Counter(i for node in self.nodes for i in node.inputs)
         uses.update(self.outputs)
-        to = Emitter()
+        to = GraphBuilder()
         values: dict[int, int] = {}
         emitted: dict[tuple[Layer, tuple[int, ...]], int] = {}
         for position in execution_order([node.inputs for node in self.nodes], range(len(self.nodes))):

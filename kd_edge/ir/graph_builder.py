@@ -50,7 +50,7 @@ class Scaling(NamedTuple):
     adds: bool
 
 
-class Emitter:
+class GraphBuilder:
     """Collects the ops and tensors of a graph while its layers emit them.
 
     Attributes:

@@ -19,7 +19,7 @@ _PATIENCE_SECONDS = 10.0
 _ADDRESS = "127.0.0.1"
 
 
-class Crew:
+class WorkerPool:
     """Makes this process the chief of a search and keeps workers running beside it.
 
     A worker that dies is started again under the same name: keras-tuner then gives it the trial that it had. Use it as
@@ -45,7 +45,7 @@ class Crew:
         self._leaving = threading.Event()
         self._watch = threading.Thread(target=self._keep_running, daemon=True)
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "WorkerPool":
         self._folder.mkdir(parents=True, exist_ok=True)
         os.environ.update(self._environment | {"KERASTUNER_TUNER_ID": "chief"})
         for name in self._names:

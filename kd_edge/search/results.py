@@ -26,7 +26,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class SearchResult:
     """What a search found.
 
     Attributes:

@@ -26,9 +26,9 @@ from kd_edge.files import write_bytes, write_file, write_model
 from kd_edge.ir.lowering import lower
 from kd_edge.search.checkpoint import PROJECT, STUDENT, TARGETS, claim_folder, identify_search
 from kd_edge.search.oracles import BudgetOracle, make_oracle, num_planned
-from kd_edge.search.results import Candidate, Design, budget_shares, pareto_front, sort_candidates
+from kd_edge.search.results import Candidate, SearchResult, budget_shares, pareto_front, sort_candidates
 from kd_edge.search.space.student_space import Screening, StudentSpace, Values
-from kd_edge.search.weight_inheritance import Heritage
+from kd_edge.search.weight_inheritance import WeightInheritance
 
 # Of the candidates that fit, this share, those with fewer MACs, is not trained: the largest are usually the best
 # (`tools/benchmarks/design/run.py size`).
@@ -46,7 +46,7 @@ class SizingTuner(keras_tuner.Tuner):
         space: Turns them into networks.
         targets: The teacher's outputs for the training samples: the teacher runs once for the whole search.
         recipe: How each candidate is trained; Hyperband decides on the epochs itself.
-        heritage: The teacher's weights, from which candidates start; fresh ones by default.
+        inheritance: The teacher's weights, from which candidates start; fresh ones by default.
         **kwargs: `directory`, `project_name` and `overwrite` of `keras_tuner.Tuner`.
     """
 
@@ -57,13 +57,13 @@ class SizingTuner(keras_tuner.Tuner):
         space: StudentSpace,
         targets: SoftTargets,
         recipe: Recipe,
-        heritage: Heritage | None = None,
+        inheritance: WeightInheritance | None = None,
         **kwargs: Any,
     ) -> None:
         self._space = space
         self._targets = targets
         self._recipe = recipe
-        self._heritage = heritage
+        self._inheritance = inheritance
         # keras-tuner says on stdout that it resumes.
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(oracle, **kwargs)
@@ -90,9 +90,9 @@ class SizingTuner(keras_tuner.Tuner):
         keras.utils.set_random_seed(self._recipe.seed)
         if "tuner/trial_id" in values:
             return self.trained(values, str(values["tuner/trial_id"]))
-        if self._heritage is None:
+        if self._inheritance is None:
             return self._space.blueprint(values).to_keras()
-        return self._heritage.student(values, data.x_train)
+        return self._inheritance.student(values, data.x_train)
 
     def trained(self, values: Values, trial_id: str) -> keras.Model:
         """Return a candidate with the weights that a trial left."""
@@ -125,7 +125,7 @@ def design(
     directory: str | Path = "search",
     overwrite: bool = False,
     on_trial: Callable[[int, int], None] = lambda done, planned: None,
-) -> Design | None:
+) -> SearchResult | None:
     """Find the best student of a space that fits a budget.
 
     Thousands of networks are costed without building one; of those that fit, the fifth with most MACs is searched by
@@ -155,7 +155,7 @@ def design(
     Raises:
         BudgetError: No network of the space fits; the message says what binds.
         ConfigError: The directory holds another search, or cannot be written to.
-        ModelError: The teacher cannot be shrunk, and no other space was given.
+        ModelError: The teacher cannot be pruned, and no other space was given.
     """
     device = load_device(device) if isinstance(device, str) else device
     budget = budget or Budget.of(device)
@@ -182,7 +182,7 @@ def design(
         space=space,
         targets=soft_targets(teacher, data.x_train, path=Path(directory) / TARGETS),
         recipe=recipe,
-        heritage=Heritage(teacher) if space.skeleton else None,
+        inheritance=WeightInheritance(teacher) if space.prunable else None,
         directory=str(directory),
         project_name=PROJECT,
     )
@@ -227,7 +227,7 @@ def _accept_large(
 
 def _result(
     space: StudentSpace, screening: Screening, oracle: keras_tuner.Oracle, cost_model: CostModel, budget: Budget
-) -> Design:
+) -> SearchResult:
     trained = []
     for trial in oracle.trials.values():
         if trial.score is not None:
@@ -235,7 +235,7 @@ def _result(
             cost = cost_model.estimate(space.graph(values))
             trained.append(Candidate(values, cost, float(trial.score), trial.trial_id))
     candidates = sort_candidates(trained)
-    return Design(
+    return SearchResult(
         space=space.name,
         chosen=candidates[0],
         blueprint=space.blueprint(candidates[0].values),

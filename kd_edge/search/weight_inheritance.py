@@ -11,8 +11,8 @@ import numpy as np
 from kd_edge.errors import ConfigError, nearest
 from kd_edge.ir.lowering import read_layers
 from kd_edge.search.space.channel_groups import Block, Value
-from kd_edge.search.space.prunable import Skeleton, find_skeleton
-from kd_edge.search.space.pruning import Shrunk, Size, Values, shrink
+from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
+from kd_edge.search.space.pruning import PrunedNetwork, Size, Values, prune
 
 # Samples and batches that batch normalization is calibrated on.
 _CALIBRATION_BATCH = 256
@@ -42,12 +42,12 @@ def inherit(
 
     Raises:
         ConfigError: The importance is unknown.
-        ModelError: The teacher cannot be read or shrunk.
+        ModelError: The teacher cannot be read or pruned.
     """
-    return Heritage(teacher, importance=importance).student(values, x)
+    return WeightInheritance(teacher, importance=importance).student(values, x)
 
 
-class Heritage:
+class WeightInheritance:
     """A teacher's weights, ready to be handed on to many students.
 
     Args:
@@ -59,25 +59,25 @@ class Heritage:
         if importance not in _IMPORTANCES:
             raise ConfigError(f"unknown importance {importance!r}: {nearest(importance, _IMPORTANCES)}")
         blueprint, layers = read_layers(teacher)
-        self._skeleton = find_skeleton(blueprint, [layer.name for layer in layers])
-        self._weights = [_read_weights(layers[position], part) for position, part in self._skeleton.origins]
-        self._importance = _IMPORTANCES[importance](self._skeleton, self._weights)
+        self._prunable = find_prunable(blueprint, [layer.name for layer in layers])
+        self._weights = [_read_weights(layers[position], part) for position, part in self._prunable.origins]
+        self._importance = _IMPORTANCES[importance](self._prunable, self._weights)
 
     def student(self, values: Values, x: np.ndarray | None = None) -> keras.Model:
         """Return one student with the weights it inherits; see `inherit`."""
-        shrunk = shrink(self._skeleton, values)
-        model = shrunk.blueprint.to_keras()
+        pruned = prune(self._prunable, values)
+        model = pruned.blueprint.to_keras()
         layers = {layer.name: layer for layer in model.layers}
-        selection = _Selection(self._skeleton, shrunk, self._importance)
-        for position, (origin, part) in enumerate(shrunk.origins):
+        selection = _Selection(self._prunable, pruned, self._importance)
+        for position, (origin, part) in enumerate(pruned.origins):
             if not self._weights[origin] or part == "pointwise":
                 continue
-            layer = layers[shrunk.blueprint.layer_name(position)]
+            layer = layers[pruned.blueprint.layer_name(position)]
             weights = selection.of(origin, self._weights[origin], getattr(layer, "kernel_size", ()))
             if part == "depthwise":
                 kernel, weights["kernel"] = _separated(weights["kernel"])
                 _assign(layer, {"kernel": kernel})
-                layer = layers[shrunk.blueprint.layer_name(position + 1)]
+                layer = layers[pruned.blueprint.layer_name(position + 1)]
             _assign(layer, weights)
         if x is not None:
             recalibrate(model, x)
@@ -87,24 +87,24 @@ class Heritage:
 class _Selection:
     """Which of the teacher's channels a student keeps."""
 
-    def __init__(self, skeleton: Skeleton, shrunk: Shrunk, importance: Sequence[np.ndarray]) -> None:
-        self._skeleton = skeleton
-        self._shrunk = shrunk
+    def __init__(self, prunable: PrunableNetwork, pruned: PrunedNetwork, importance: Sequence[np.ndarray]) -> None:
+        self._prunable = prunable
+        self._pruned = pruned
         self._kept: dict[int, np.ndarray] = {}
-        for root in set(shrunk.roots):
-            total = sum(importance[group] for group, of in enumerate(shrunk.roots) if of == root)
-            self._kept[root] = np.sort(np.argsort(-np.asarray(total), kind="stable")[: shrunk.widths[root]])
+        for root in set(pruned.roots):
+            total = sum(importance[group] for group, of in enumerate(pruned.roots) if of == root)
+            self._kept[root] = np.sort(np.argsort(-np.asarray(total), kind="stable")[: pruned.widths[root]])
 
     def of(self, origin: int, full: _Weights, window: tuple[int, ...]) -> _Weights:
-        """Return what the student keeps of the weights of one node of the skeleton.
+        """Return what the student keeps of the weights of one node of the prunable network.
 
         Args:
             origin: The node.
             full: The teacher's weights.
             window: The student's window, of a convolution.
         """
-        layer: Any = self._skeleton.nodes[origin].layer
-        rows, scale = self._index(self._skeleton.nodes[origin].inputs[0])
+        layer: Any = self._prunable.nodes[origin].layer
+        rows, scale = self._index(self._prunable.nodes[origin].inputs[0])
         columns, _ = self._index(origin)
         kept = {name: weight[columns] for name, weight in full.items() if name != "kernel"}
         if "kernel" not in full:
@@ -125,13 +125,13 @@ class _Selection:
         indices: list[np.ndarray] = []
         scales: list[np.ndarray] = []
         start = 0
-        for block in self._skeleton.channels.values[node]:
+        for block in self._prunable.channels.values[node]:
             channels, width = self._channels(block)
             positions, num_positions = np.zeros(1, int), 1
             if block.flattened_by >= 0:
-                image = self._skeleton.nodes[block.flattened_by].inputs[0]
-                size = self._skeleton.shapes[image][:-1]
-                positions, num_positions = _nearest_positions(self._shrunk.sizes[image], size), prod(size)
+                image = self._prunable.nodes[block.flattened_by].inputs[0]
+                size = self._prunable.shapes[image][:-1]
+                positions, num_positions = _nearest_positions(self._pruned.sizes[image], size), prod(size)
             index = (start + positions[:, None] * width + channels).ravel()
             indices.append(index)
             scales.append(np.full(len(index), num_positions / len(positions), np.float32))
@@ -141,7 +141,7 @@ class _Selection:
     def _channels(self, block: Block) -> tuple[np.ndarray, int]:
         kept, width = [], 0
         for group, size in block.segments:
-            kept.append(width + self._kept[self._shrunk.roots[group]])
+            kept.append(width + self._kept[self._pruned.roots[group]])
             width += size
         return np.concatenate(kept), width
 
@@ -190,23 +190,23 @@ def recalibrate(model: keras.Model, x: np.ndarray) -> None:
         layer.momentum = momentum
 
 
-def _l1_importance(skeleton: Skeleton, weights: Sequence[_Weights]) -> list[np.ndarray]:
+def _l1_importance(prunable: PrunableNetwork, weights: Sequence[_Weights]) -> list[np.ndarray]:
     """Sum the absolute weights of each channel's filters."""
-    scores = [np.zeros(width) for width in skeleton.channels.widths]
-    for i, node in enumerate(skeleton.nodes):
+    scores = [np.zeros(width) for width in prunable.channels.widths]
+    for i, node in enumerate(prunable.nodes):
         if hasattr(node.layer, "filters") or hasattr(node.layer, "units"):
             kernel = np.abs(weights[i]["kernel"])
-            _add(scores, skeleton.channels.values[i], kernel.reshape(-1, kernel.shape[-1]).sum(axis=0))
+            _add(scores, prunable.channels.values[i], kernel.reshape(-1, kernel.shape[-1]).sum(axis=0))
     return scores
 
 
-def _batch_norm_importance(skeleton: Skeleton, weights: Sequence[_Weights]) -> list[np.ndarray]:
+def _batch_norm_importance(prunable: PrunableNetwork, weights: Sequence[_Weights]) -> list[np.ndarray]:
     """Sum the absolute scales of each channel's batch normalization; L1 where there is none."""
-    scores = [np.zeros(width) for width in skeleton.channels.widths]
+    scores = [np.zeros(width) for width in prunable.channels.widths]
     for i, own in enumerate(weights):
-        if "gamma" in own and skeleton.channels.values[i][0].flattened_by < 0:
-            _add(scores, skeleton.channels.values[i], np.abs(own["gamma"]))
-    l1 = _l1_importance(skeleton, weights)
+        if "gamma" in own and prunable.channels.values[i][0].flattened_by < 0:
+            _add(scores, prunable.channels.values[i], np.abs(own["gamma"]))
+    l1 = _l1_importance(prunable, weights)
     return [score if score.any() else other for score, other in zip(scores, l1, strict=True)]
 
 
@@ -219,7 +219,7 @@ def _add(scores: list[np.ndarray], value: Value, importance: np.ndarray) -> None
         start += size
 
 
-_IMPORTANCES: Mapping[str, Callable[[Skeleton, Sequence[_Weights]], list[np.ndarray]]] = MappingProxyType(
+_IMPORTANCES: Mapping[str, Callable[[PrunableNetwork, Sequence[_Weights]], list[np.ndarray]]] = MappingProxyType(
     {"l1": _l1_importance, "batch_norm": _batch_norm_importance}
 )
 _HANDED_ON = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")

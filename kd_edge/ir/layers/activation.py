@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kd_edge.errors import ModelError
-from kd_edge.ir.graph_builder import Emitter
+from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Layer
 
 
@@ -15,7 +15,7 @@ class Activation(Layer):
 
     activation: str
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return to.activate(inputs[0], self.activation)
 
 
@@ -26,7 +26,7 @@ class ReLU(Layer):
     max_value: float | None = None
     negative_slope: float = 0.0
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         if self.max_value not in (None, 6.0):
             raise ModelError(f"unsupported ReLU: expected max_value None or 6, received {self.max_value}")
         if self.negative_slope and self.max_value:
@@ -42,7 +42,7 @@ class LeakyReLU(Layer):
 
     negative_slope: float = 0.3
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return to.activate(inputs[0], "leaky_relu")
 
 
@@ -53,7 +53,7 @@ class PReLU(Layer):
     shared_axes: tuple[int, ...] | None = None
     weighted: ClassVar[bool] = True
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         shape = to.shape(inputs[0])
         slopes = tuple(1 if i in (self.shared_axes or ()) else shape[i] for i in range(1, len(shape)))
         return to.op("PRELU", (inputs[0], to.constant(slopes)), shape)
@@ -65,7 +65,7 @@ class ELU(Layer):
 
     alpha: float = 1.0
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         if self.alpha != 1.0:
             raise ModelError(f"unsupported ELU: expected alpha 1, received {self.alpha}")
         return to.activate(inputs[0], "elu")
@@ -75,5 +75,5 @@ class ELU(Layer):
 class Softmax(Layer):
     """`keras.layers.Softmax` over the last axis."""
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return to.activate(inputs[0], "softmax")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kd_edge.ir.graph_builder import Emitter
+from kd_edge.ir.graph_builder import GraphBuilder
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Layer:
     arity: ClassVar[int] = 1
     weighted: ClassVar[bool] = False
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         """Emit the layer's ops.
 
         Args:
@@ -35,7 +35,7 @@ class InputLayer(Layer):
     arity: ClassVar[int] = 0
     weighted: ClassVar[bool] = True
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return to.tensor((1, *self.shape))
 
 

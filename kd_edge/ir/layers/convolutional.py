@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from kd_edge.errors import ModelError
-from kd_edge.ir.graph_builder import Emitter, Scaling
+from kd_edge.ir.graph_builder import GraphBuilder, Scaling
 from kd_edge.ir.layers.base import Layer
 
 Pair = tuple[int, int]
@@ -44,7 +44,13 @@ class Conv(Layer):
     weighted: ClassVar[bool] = True
 
     def _convolve(
-        self, to: Emitter, source: int, weights: tuple[int, int, int, int], strides: Pair, padding: str, dilations: Pair
+        self,
+        to: GraphBuilder,
+        source: int,
+        weights: tuple[int, int, int, int],
+        strides: Pair,
+        padding: str,
+        dilations: Pair,
     ) -> int:
         """Emit a convolution with weights of the shape TFLite stores; one filter deep means depthwise."""
         kind = "DEPTHWISE_CONV_2D" if self._is_depthwise() else "CONV_2D"
@@ -79,13 +85,13 @@ def _folds_forward(scaling: Scaling, padding: str) -> bool:
     return scaling.scalar and (padding == "valid" or not scaling.adds)
 
 
-def as_image(to: Emitter, tensor: int) -> int:
+def as_image(to: GraphBuilder, tensor: int) -> int:
     """Return a sequence as an image of height 1."""
     _, steps, channels = to.shape(tensor)
     return to.reshape(tensor, (1, 1, steps, channels))
 
 
-def as_sequence(to: Emitter, tensor: int) -> int:
+def as_sequence(to: GraphBuilder, tensor: int) -> int:
     """Return an image of height 1 as a sequence."""
     _, _, steps, channels = to.shape(tensor)
     return to.reshape(tensor, (1, steps, channels))
@@ -104,7 +110,7 @@ class Conv2D(Conv):
     dilation_rate: Pair = (1, 1)
     groups: int = 1
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         weights = (self.filters, *self.kernel_size, to.shape(inputs[0])[3] // self.groups)
         output = self._convolve(to, inputs[0], weights, self.strides, self.padding, self.dilation_rate)
         return to.activate(output, self.activation)
@@ -123,7 +129,7 @@ class Conv1D(Conv):
     dilation_rate: tuple[int] = (1,)
     groups: int = 1
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         source, padding = inputs[0], self.padding
         if padding == "causal":
             before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
@@ -148,7 +154,7 @@ class DepthwiseConv2D(Conv):
     use_bias: bool = True
     dilation_rate: Pair = (1, 1)
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         weights = (1, *self.kernel_size, to.shape(inputs[0])[3] * self.depth_multiplier)
         output = self._convolve(to, inputs[0], weights, self.strides, self.padding, self.dilation_rate)
         return to.activate(output, self.activation)
@@ -169,7 +175,7 @@ class DepthwiseConv1D(Conv):
     use_bias: bool = True
     dilation_rate: tuple[int] = (1,)
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         weights = (1, 1, *self.kernel_size, to.shape(inputs[0])[2] * self.depth_multiplier)
         image = as_image(to, inputs[0])
         strides = (self.strides[0], self.strides[0])
@@ -194,7 +200,7 @@ class SeparableConv2D(Layer):
     dilation_rate: Pair = (1, 1)
     weighted: ClassVar[bool] = True
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         depthwise = DepthwiseConv2D(
             *(self.kernel_size, self.strides, self.padding, self.depth_multiplier, "linear", False),
             dilation_rate=self.dilation_rate,
@@ -217,7 +223,7 @@ class SeparableConv1D(Layer):
     dilation_rate: tuple[int] = (1,)
     weighted: ClassVar[bool] = True
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         depthwise = DepthwiseConv1D(
             *(self.kernel_size, self.strides, self.padding, self.depth_multiplier, "linear", False),
             dilation_rate=self.dilation_rate,
@@ -238,7 +244,7 @@ class Conv2DTranspose(Layer):
     use_bias: bool = True
     weighted: ClassVar[bool] = True
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         _, *sizes, channels = to.shape(inputs[0])
         height, width = (
             size * stride + (max(window - stride, 0) if self.padding == "valid" else 0)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_edge.ir.graph_builder import Emitter
+from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Layer
 
 
@@ -17,7 +17,7 @@ class Dense(Layer):
     use_bias: bool = True
     weighted: ClassVar[bool] = True
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         shape = to.shape(inputs[0])
         source = to.before_scaling(inputs[0], takes=lambda scaling: self.use_bias or not scaling.adds)
         source = to.flat_source(source)
@@ -41,7 +41,7 @@ class BatchNormalization(Layer):
     epsilon: float = 1e-3
     weighted: ClassVar[bool] = True
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return to.scale(inputs[0], values=None)
 
 
@@ -52,7 +52,7 @@ class Rescaling(Layer):
     scale: float
     offset: float = 0.0
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         factor, summand = self.scale != 1.0, self.offset != 0.0
         if not factor and not summand:
             return inputs[0]
@@ -65,7 +65,7 @@ class Dropout(Layer):
 
     rate: float
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return inputs[0]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_edge.ir.graph_builder import Emitter
+from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Layer
 
 
@@ -15,7 +15,7 @@ class Multiply(Layer):
     arity: ClassVar[int] = 2
     kind: ClassVar[str] = "MUL"
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         left, right = inputs
         return to.combine(self.kind, left, right)
 
@@ -51,7 +51,7 @@ class Add(Layer):
 
     arity: ClassVar[int] = 2
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         left, right = inputs
         shape = to.shape(left)
         if [size for size in to.shape(right) if size > 1] == [shape[-1]] and len(shape) > 1:
@@ -66,7 +66,7 @@ class Concatenate(Layer):
     axis: int = -1
     arity: ClassVar[int] = -1
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         shape = list(to.shape(inputs[0]))
         shape[self.axis] = sum(to.shape(i)[self.axis] for i in inputs)
         return to.op("CONCATENATION", inputs, tuple(shape))

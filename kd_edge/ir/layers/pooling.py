@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_edge.ir.graph_builder import Emitter
+from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Layer
 from kd_edge.ir.layers.convolutional import as_image, as_sequence, slide
 
 
-def _pool(to: Emitter, kind: str, source: int, window: tuple[int, int], strides: tuple[int, int], padding: str) -> int:
+def _pool(
+    to: GraphBuilder, kind: str, source: int, window: tuple[int, int], strides: tuple[int, int], padding: str
+) -> int:
     _, height, width, channels = to.shape(source)
     shape = (1, *slide((height, width), window, strides, padding), channels)
     return to.op(kind, (source,), shape, strides=strides, padding=padding.upper(), window=window)
 
 
-def _reduce(to: Emitter, kind: str, source: int, axes: int, *, keepdims: bool) -> int:
+def _reduce(to: GraphBuilder, kind: str, source: int, axes: int, *, keepdims: bool) -> int:
     shape = to.shape(source)
     reduced = (1, *[1] * (len(shape) - 2 if keepdims else 0), shape[-1])
     return source if reduced == shape else to.op(kind, (source, axes), reduced)
@@ -30,7 +32,7 @@ class MaxPooling2D(Layer):
     padding: str = "valid"
     kind: ClassVar[str] = "MAX_POOL_2D"
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return _pool(to, self.kind, inputs[0], self.pool_size, self.strides, self.padding)
 
 
@@ -50,7 +52,7 @@ class MaxPooling1D(Layer):
     padding: str = "valid"
     kind: ClassVar[str] = "MAX_POOL_2D"
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         image = as_image(to, inputs[0])
         return as_sequence(to, _pool(to, self.kind, image, (1, *self.pool_size), (1, *self.strides), self.padding))
 
@@ -69,7 +71,7 @@ class GlobalAveragePooling2D(Layer):
     keepdims: bool = False
     kind: ClassVar[str] = "MEAN"
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return _reduce(to, self.kind, inputs[0], to.numbers(1, 2), keepdims=self.keepdims)
 
 
@@ -87,7 +89,7 @@ class GlobalAveragePooling1D(Layer):
     keepdims: bool = False
     kind: ClassVar[str] = "MEAN"
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return _reduce(to, self.kind, inputs[0], to.shared_constant((), "int32", 1), keepdims=self.keepdims)
 
 

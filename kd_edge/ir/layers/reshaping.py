@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kd_edge.errors import ModelError
-from kd_edge.ir.graph_builder import Emitter
+from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Layer
 
 Pair = tuple[int, int]
@@ -17,7 +17,7 @@ class Reshape(Layer):
 
     target_shape: tuple[int, ...]
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         known = math.prod(size for size in self.target_shape if size != -1)
         rest = to.tensors[inputs[0]].num_elements // known
         return to.reshape(inputs[0], (1, *(rest if size == -1 else size for size in self.target_shape)))
@@ -27,7 +27,7 @@ class Reshape(Layer):
 class Flatten(Layer):
     """`keras.layers.Flatten`."""
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return to.reshape(inputs[0], (1, to.tensors[inputs[0]].num_elements))
 
 
@@ -37,7 +37,7 @@ class Permute(Layer):
 
     dims: tuple[int, ...]
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         shape = to.shape(inputs[0])
         return to.op("TRANSPOSE", (inputs[0], to.numbers(0, *self.dims)), (1, *(shape[i] for i in self.dims)))
 
@@ -48,7 +48,7 @@ class ZeroPadding2D(Layer):
 
     padding: tuple[Pair, Pair]
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return to.pad(inputs[0], ((0, 0), *self.padding, (0, 0)))
 
 
@@ -58,7 +58,7 @@ class ZeroPadding1D(Layer):
 
     padding: Pair
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return to.pad(inputs[0], ((0, 0), self.padding, (0, 0)))
 
 
@@ -68,7 +68,7 @@ class Cropping2D(Layer):
 
     cropping: tuple[Pair, Pair]
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return _crop(to, inputs[0], ((0, 0), *self.cropping, (0, 0)))
 
 
@@ -78,11 +78,11 @@ class Cropping1D(Layer):
 
     cropping: Pair
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return _crop(to, inputs[0], ((0, 0), self.cropping, (0, 0)))
 
 
-def _crop(to: Emitter, tensor: int, cropping: tuple[Pair, ...]) -> int:
+def _crop(to: GraphBuilder, tensor: int, cropping: tuple[Pair, ...]) -> int:
     shape = tuple(size - before - after for size, (before, after) in zip(to.shape(tensor), cropping, strict=True))
     if min(shape) < 1:
         raise ModelError(f"bad cropping: expected less than {to.shape(tensor)[1:-1]}, received {cropping[1:-1]}")
@@ -97,7 +97,7 @@ class UpSampling2D(Layer):
     size: Pair = (2, 2)
     interpolation: str = "nearest"
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         _, height, width, channels = to.shape(inputs[0])
         if self.interpolation == "bilinear":
             sizes = (height * self.size[0], width * self.size[1])
@@ -113,11 +113,11 @@ class UpSampling1D(Layer):
 
     size: int = 2
 
-    def emit(self, to: Emitter, inputs: Sequence[int]) -> int:
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return _repeat(to, inputs[0], 1, self.size)
 
 
-def _repeat(to: Emitter, tensor: int, axis: int, times: int) -> int:
+def _repeat(to: GraphBuilder, tensor: int, axis: int, times: int) -> int:
     """Repeat every slice along an axis."""
     if times == 1:
         return tensor

@@ -24,7 +24,7 @@ _UNITS = {"flash_bytes": "B", "arena_bytes": "B", "latency_ms": "ms", "macs": "M
 
 
 @dataclass
-class Question:
+class FeasibilityProblem:
     """A space and the limits that one of its networks should keep.
 
     Attributes:
@@ -60,7 +60,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FeasibilityResult:
     """Whether a network fits, and what the nearest budget is.
 
     Attributes:
@@ -98,7 +98,7 @@ class Answer:
         )
 
 
-def find_fitting(question: Question, *, seed: int = 0) -> Answer:
+def find_fitting(problem: FeasibilityProblem, *, seed: int = 0) -> FeasibilityResult:
     """Search a network that fits; where there is none, the nearest budget.
 
     Coordinates are descended, one choice at a time, from several starts. That nothing fits is proved by costing all
@@ -106,37 +106,37 @@ def find_fitting(question: Question, *, seed: int = 0) -> Answer:
     flash, MACs and time, and more memory than is alive at once then, so that the narrowest decides for all.
 
     Args:
-        question: The space and the limits.
+        problem: The space and the limits.
         seed: Draws some of the starts.
     """
-    limits = {name: limit for name, limit in question.limits.items() if limit < math.inf}
-    cheapest = {name: options[0] for name, options in question.choices.items()}
-    least = {name: _descend(question, cheapest, attrgetter(name)) for name in limits}
+    limits = {name: limit for name, limit in problem.limits.items() if limit < math.inf}
+    cheapest = {name: options[0] for name, options in problem.choices.items()}
+    least = {name: _descend(problem, cheapest, attrgetter(name)) for name in limits}
     rng = np.random.default_rng(seed)
     drawn = [
-        {name: options[int(rng.integers(len(options)))] for name, options in question.choices.items()}
+        {name: options[int(rng.integers(len(options)))] for name, options in problem.choices.items()}
         for _ in range(_NUM_RANDOM_STARTS)
     ]
     starts = [cheapest, *least.values(), *drawn]
-    best = _best(question, starts, question.worst_ratio)
+    best = _best(problem, starts, problem.worst_ratio)
     alone = {}
     for name, limit in limits.items():
-        values = _best(question, [best, *least.values()], _only(limits, name))
-        cost = question.cost(values)
+        values = _best(problem, [best, *least.values()], _only(limits, name))
+        cost = problem.cost(values)
         if all(getattr(cost, other) <= limits[other] for other in limits if other != name):
             alone[name] = float(getattr(cost, name))
             best = values if alone[name] <= limit else best
-    cost, smallest = question.cost(best), {n: float(getattr(question.cost(v), n)) for n, v in least.items()}
-    fits = question.worst_ratio(cost) <= 1
+    cost, smallest = problem.cost(best), {n: float(getattr(problem.cost(v), n)) for n, v in least.items()}
+    fits = problem.worst_ratio(cost) <= 1
     together = {n: float(getattr(cost, n)) for n, limit in limits.items() if getattr(cost, n) > limit}
     if fits:
-        return Answer(best, limits, smallest, alone, together, "")
-    return _proved(question, Answer(None, limits, smallest, alone, together, ""))
+        return FeasibilityResult(best, limits, smallest, alone, together, "")
+    return _proved(problem, FeasibilityResult(None, limits, smallest, alone, together, ""))
 
 
-def _best(question: Question, starts: Iterable[Values], objective: _Objective) -> Values:
-    ends = [_descend(question, start, objective) for start in starts]
-    return min(ends, key=lambda values: objective(question.cost(values)))
+def _best(problem: FeasibilityProblem, starts: Iterable[Values], objective: _Objective) -> Values:
+    ends = [_descend(problem, start, objective) for start in starts]
+    return min(ends, key=lambda values: objective(problem.cost(values)))
 
 
 def _only(limits: Mapping[str, float], name: str) -> _Objective:
@@ -149,46 +149,46 @@ def _only(limits: Mapping[str, float], name: str) -> _Objective:
     return objective
 
 
-def _descend(question: Question, start: Values, objective: _Objective) -> Values:
-    values, best = dict(start), objective(question.cost(start))
+def _descend(problem: FeasibilityProblem, start: Values, objective: _Objective) -> Values:
+    values, best = dict(start), objective(problem.cost(start))
     improved = True
     while improved:
         improved = False
-        for name, options in question.choices.items():
+        for name, options in problem.choices.items():
             for option in options:
                 neighbour = {**values, name: option}
-                if option != values[name] and (figure := objective(question.cost(neighbour))) < best:
+                if option != values[name] and (figure := objective(problem.cost(neighbour))) < best:
                     values, best, improved = neighbour, figure, True
     return values
 
 
-def _proved(question: Question, answer: Answer) -> Answer:
+def _proved(problem: FeasibilityProblem, result: FeasibilityResult) -> FeasibilityResult:
     """Say how it is known that nothing fits; or find what fits after all."""
-    size = math.prod(map(len, question.choices.values()))
+    size = math.prod(map(len, problem.choices.values()))
     if size <= _MOST_PROOFS:
-        for values in _combinations(question.choices):
-            if question.worst_ratio(question.cost(values)) <= 1:
-                return replace(answer, values=values)
-        return replace(answer, proof=f"proved: each of its {size:,} networks was costed")
+        for values in _combinations(problem.choices):
+            if problem.worst_ratio(problem.cost(values)) <= 1:
+                return replace(result, values=values)
+        return replace(result, proof=f"proved: each of its {size:,} networks was costed")
     narrowest = {
-        name: options[:1] if name in question.channel_choices else options for name, options in question.choices.items()
+        name: options[:1] if name in problem.channel_choices else options for name, options in problem.choices.items()
     }
     num_structures = math.prod(map(len, narrowest.values()))
-    if num_structures <= _MOST_PROOFS and not any(_may_fit(question, v) for v in _combinations(narrowest)):
+    if num_structures <= _MOST_PROOFS and not any(_may_fit(problem, v) for v in _combinations(narrowest)):
         return replace(
-            answer, proof=f"proved: of each of its {num_structures:,} structures the narrowest network breaks a limit"
+            result, proof=f"proved: of each of its {num_structures:,} structures the narrowest network breaks a limit"
         )
-    return replace(answer, proof=f"not proved: none of {question.num_costed:,} networks that a search costed")
+    return replace(result, proof=f"not proved: none of {problem.num_costed:,} networks that a search costed")
 
 
-def _may_fit(question: Question, values: Values) -> bool:
+def _may_fit(problem: FeasibilityProblem, values: Values) -> bool:
     """Return whether a network with more channels than this one might fit."""
-    graph = question.render(values)
-    cost = question.cost_model.estimate(graph)
-    least = {name: float(getattr(cost, name)) for name in question.limits}
+    graph = problem.render(values)
+    cost = problem.cost_model.estimate(graph)
+    least = {name: float(getattr(cost, name)) for name in problem.limits}
     if "arena_bytes" in least:
-        least["arena_bytes"] = question.cost_model.least_arena_bytes(graph)
-    return all(least[name] <= limit for name, limit in question.limits.items())
+        least["arena_bytes"] = problem.cost_model.least_arena_bytes(graph)
+    return all(least[name] <= limit for name, limit in problem.limits.items())
 
 
 def _combinations(choices: Mapping[str, tuple[int | float, ...]]) -> Iterator[Values]:

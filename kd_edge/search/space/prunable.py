@@ -44,8 +44,8 @@ _SHRINKABLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Skeleton:
-    """A network in the form that `shrink` works on: images, no dropout, logits out.
+class PrunableNetwork:
+    """A network in the form that `prune` works on: images, no dropout, logits out.
 
     Attributes:
         nodes: The network.
@@ -84,7 +84,7 @@ class Skeleton:
         return tuple(sorted({3} | {size for size in sizes if size > 3})) if max(sizes) > 3 else ()
 
 
-def find_skeleton(teacher: Blueprint, names: Sequence[str] = ()) -> Skeleton:
+def find_prunable(teacher: Blueprint, names: Sequence[str] = ()) -> PrunableNetwork:
     """Return a teacher prepared for shrinking.
 
     Args:
@@ -92,7 +92,7 @@ def find_skeleton(teacher: Blueprint, names: Sequence[str] = ()) -> Skeleton:
         names: Names of its nodes for error messages; their positions by default.
 
     Raises:
-        ModelError: The teacher has a layer that cannot be shrunk (it is named), or more than one input or output.
+        ModelError: The teacher has a layer that cannot be pruned (it is named), or more than one input or output.
     """
     names = names or [str(position) for position in range(len(teacher.nodes))]
     _check(teacher, names)
@@ -106,7 +106,7 @@ def find_skeleton(teacher: Blueprint, names: Sequence[str] = ()) -> Skeleton:
         nodes[i] = _pooled_globally(node, shapes)
     channels = find_channel_groups(nodes, shapes, output, [names[position] for position, _ in origins])
     cuts = list(_cuts(nodes, output))
-    return Skeleton(
+    return PrunableNetwork(
         tuple(nodes),
         output,
         tuple(origins),

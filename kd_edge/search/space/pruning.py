@@ -8,7 +8,7 @@ from typing import Any
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.layers import Conv2D, DepthwiseConv2D, Layer, Node, Reshape
 from kd_edge.ir.shape_inference import dilation_of, output_shape, pools_globally, slid
-from kd_edge.search.space.prunable import Skeleton
+from kd_edge.search.space.prunable import PrunableNetwork
 
 Values = Mapping[str, int | float]
 Size = tuple[int, ...]
@@ -18,17 +18,17 @@ _GROUP_WIDTHS = (0.5, 0.75, 1.0, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Shrunk:
-    """A student and where in the teacher's skeleton each part of it comes from.
+class PrunedNetwork:
+    """A student and where in the prunable network each part of it comes from.
 
     Attributes:
         blueprint: The student.
-        origins: For every node of the student its node in the skeleton and, of a convolution that was split, the
+        origins: For every node of the student its node in the teacher and, of a convolution that was split, the
             part: `"depthwise"` or `"pointwise"`.
-        roots: For every channel group of the skeleton the group that speaks for it: leaving out a block unites the
+        roots: For every channel group of the teacher the group that speaks for it: leaving out a block unites the
             groups before and behind it.
         widths: Number of channels that each group keeps, by its root.
-        sizes: For every node of the skeleton the size of its output in the student, `()` for flat values; of a node
+        sizes: For every node of the teacher the size of its output in the student, `()` for flat values; of a node
             that was left out, that of the node read instead.
     """
 
@@ -39,7 +39,7 @@ class Shrunk:
     sizes: tuple[Size, ...]
 
 
-def shrink_choices(skeleton: Skeleton) -> dict[str, tuple[int | float, ...]]:
+def pruning_choices(prunable: PrunableNetwork) -> dict[str, tuple[int | float, ...]]:
     """Return what may be chosen, each from the cheapest network to the dearest.
 
     Returns:
@@ -47,35 +47,35 @@ def shrink_choices(skeleton: Skeleton) -> dict[str, tuple[int | float, ...]]:
         block; `separable`: 1 splits standard convolutions; `downsample`: factor on the first convolution's stride;
         `kernel`: largest window. What the teacher does not offer is missing.
     """
-    free = skeleton.channels.free
+    free = prunable.channels.free
     choices: dict[str, tuple[int | float, ...]] = {"width": _WIDTHS} if free else {}
     if len(free) > 1:
         choices |= {f"width_{group}": _GROUP_WIDTHS for group in free}
-    choices |= {f"drop_{block}": (1, 0) for block in range(len(skeleton.spans))}
+    choices |= {f"drop_{block}": (1, 0) for block in range(len(prunable.spans))}
     rest = {
-        "separable": (1, 0) if skeleton.separable else (),
-        "downsample": skeleton.downsamplings(),
-        "kernel": skeleton.kernel_caps(),
+        "separable": (1, 0) if prunable.separable else (),
+        "downsample": prunable.downsamplings(),
+        "kernel": prunable.kernel_caps(),
     }
     return choices | {name: options for name, options in rest.items() if len(options) > 1}
 
 
 def teacher_values(choices: Mapping[str, Sequence[int | float]]) -> dict[str, int | float]:
-    """Return the values with which `shrink` gives the teacher itself."""
+    """Return the values with which `prune` gives the teacher itself."""
     return {name: 1.0 if name.startswith("width") else options[-1] for name, options in choices.items()}
 
 
-def group_widths(skeleton: Skeleton, values: Values) -> tuple[int, ...]:
-    """Return the number of channels of each free group that belongs to one value of each of `shrink_choices`."""
+def group_widths(prunable: PrunableNetwork, values: Values) -> tuple[int, ...]:
+    """Return the number of channels of each free group that belongs to one value of each of `pruning_choices`."""
     width = float(values.get("width", 1.0))
     return tuple(
-        _width(skeleton.channels.widths[group], width * float(values.get(f"width_{group}", 1.0)))
-        for group in skeleton.channels.free
+        _width(prunable.channels.widths[group], width * float(values.get(f"width_{group}", 1.0)))
+        for group in prunable.channels.free
     )
 
 
-def shrink(skeleton: Skeleton, values: Values, widths: Sequence[int] | None = None) -> Shrunk:
-    """Return the student that belongs to one value of each of `shrink_choices`.
+def prune(prunable: PrunableNetwork, values: Values, widths: Sequence[int] | None = None) -> PrunedNetwork:
+    """Return the student that belongs to one value of each of `pruning_choices`.
 
     Widths are rounded to multiples of 4, at least 4, at most the teacher's. A separable convolution has neither
     batch normalization nor activation between its parts, as in Xception (arXiv 1610.02357), which found that best, and
@@ -83,34 +83,34 @@ def shrink(skeleton: Skeleton, values: Values, widths: Sequence[int] | None = No
     padding are clamped to what is left of their input, and pooling over the whole image stays so at any size.
 
     Args:
-        skeleton: The teacher.
+        prunable: The teacher.
         values: One value of each choice.
         widths: Numbers of channels of the free groups, instead of those that belong to the values.
     """
-    return _Draft(skeleton, values, group_widths(skeleton, values) if widths is None else widths).result()
+    return _Draft(prunable, values, group_widths(prunable, values) if widths is None else widths).result()
 
 
 class _Draft:
-    """One student while it is drawn, node by node of the skeleton."""
+    """One student while it is drawn, node by node of the prunable network."""
 
-    def __init__(self, skeleton: Skeleton, values: Values, widths: Sequence[int]) -> None:
-        self._skeleton = skeleton
+    def __init__(self, prunable: PrunableNetwork, values: Values, widths: Sequence[int]) -> None:
+        self._prunable = prunable
         self._cap = int(values.get("kernel", 1 << 30))
         self._splits = bool(values.get("separable", 0))
         self._stride_factor = int(values.get("downsample", 1))
-        dropped = [span for i, span in enumerate(skeleton.spans) if values.get(f"drop_{i}", 0)]
+        dropped = [span for i, span in enumerate(prunable.spans) if values.get(f"drop_{i}", 0)]
         self._bypassed = {node: a for a, b in dropped for node in range(a + 1, b + 1)}
-        self._roots = _unite(skeleton, dropped)
-        self._widths = list(skeleton.channels.widths)
-        for group, width in zip(skeleton.channels.free, widths, strict=True):
+        self._roots = _unite(prunable, dropped)
+        self._widths = list(prunable.channels.widths)
+        for group, width in zip(prunable.channels.free, widths, strict=True):
             self._widths[group] = width
         self._nodes: list[Node] = []
         self._origins: list[tuple[int, str]] = []
         self._places: list[int] = []
         self._sizes: list[Size] = []
 
-    def result(self) -> Shrunk:
-        for i, node in enumerate(self._skeleton.nodes):
+    def result(self) -> PrunedNetwork:
+        for i, node in enumerate(self._prunable.nodes):
             source = self._bypassed.get(i)
             if source is None:
                 place, size = self._draw(i, node)
@@ -118,14 +118,16 @@ class _Draft:
                 place, size = self._places[source], self._sizes[source]
             self._places.append(place)
             self._sizes.append(size)
-        blueprint = Blueprint(tuple(self._nodes), (self._places[self._skeleton.output],))
-        return Shrunk(blueprint, tuple(self._origins), tuple(self._roots), tuple(self._widths), tuple(self._sizes))
+        blueprint = Blueprint(tuple(self._nodes), (self._places[self._prunable.output],))
+        return PrunedNetwork(
+            blueprint, tuple(self._origins), tuple(self._roots), tuple(self._widths), tuple(self._sizes)
+        )
 
     def _draw(self, i: int, node: Node) -> tuple[int, Size]:
         """Add what becomes of one node; return where it is and how large its output is."""
         layer: Any = node.layer
         inputs = tuple(self._places[j] for j in node.inputs)
-        size = self._sizes[node.inputs[0]] if inputs else self._skeleton.shapes[i][:-1]
+        size = self._sizes[node.inputs[0]] if inputs else self._prunable.shapes[i][:-1]
         if hasattr(layer, "kernel_size"):
             return self._convolve(i, layer, inputs, size)
         if hasattr(layer, "pool_size"):
@@ -133,7 +135,7 @@ class _Draft:
         if hasattr(layer, "units"):
             return self._add(i, _changed(layer, units=self._num_channels(i)), inputs), size
         if isinstance(layer, Reshape):
-            size = self._skeleton.shapes[i][:-1]
+            size = self._prunable.shapes[i][:-1]
             return self._add(i, Reshape((*size, self._num_channels(i))), inputs), size
         if len(inputs) > 1 or type(layer).__name__.startswith(_RESIZING):
             size = output_shape(layer, [(*self._sizes[j], 1) for j in node.inputs])[:-1]
@@ -141,13 +143,13 @@ class _Draft:
 
     def _convolve(self, i: int, layer: Any, inputs: tuple[int, ...], size: Size) -> tuple[int, Size]:
         window, strides = layer.kernel_size, layer.strides
-        if not (self._skeleton.is_rigid and layer.padding == "valid"):
+        if not (self._prunable.is_rigid and layer.padding == "valid"):
             window = tuple(min(own, self._cap) for own in window)
         if layer.padding == "valid":
             dilation = dilation_of(layer)
             window = tuple(min(w, (s - 1) // d + 1) for w, s, d in zip(window, size, dilation, strict=True))
-        if i == self._skeleton.stem:
-            sizes = self._skeleton.shapes[self._skeleton.nodes[i].inputs[0]]
+        if i == self._prunable.stem:
+            sizes = self._prunable.shapes[self._prunable.nodes[i].inputs[0]]
             strides = tuple(
                 s * self._stride_factor if full > 1 or not hasattr(layer, "filters") else s
                 for s, full in zip(strides, sizes, strict=False)
@@ -156,7 +158,7 @@ class _Draft:
         if hasattr(layer, "filters"):
             changes["filters"] = self._num_channels(i)
         layer = _changed(layer, **changes)
-        place = self._split(i, layer, inputs) if self._splits and i in self._skeleton.separable else None
+        place = self._split(i, layer, inputs) if self._splits and i in self._prunable.separable else None
         return self._add(i, layer, inputs) if place is None else place, slid(layer, window, size)
 
     def _split(self, i: int, layer: Any, inputs: tuple[int, ...]) -> int:
@@ -170,7 +172,7 @@ class _Draft:
 
     def _pool(self, i: int, layer: Any, inputs: tuple[int, ...], size: Size) -> tuple[int, Size]:
         window, strides = tuple(map(min, layer.pool_size, size)), layer.strides
-        if pools_globally(self._skeleton.nodes[i], self._skeleton.shapes):
+        if pools_globally(self._prunable.nodes[i], self._prunable.shapes):
             window = strides = size
         if max(*window, *strides) == 1:
             return inputs[0], size
@@ -186,7 +188,7 @@ class _Draft:
         """Return how many channels a node's output has at one position."""
         return sum(
             self._widths[self._roots[segment.group]]
-            for block in self._skeleton.channels.values[i]
+            for block in self._prunable.channels.values[i]
             for segment in block.segments
         )
 
@@ -200,11 +202,11 @@ def _changed(layer: Any, **changes: Any) -> Any:
 _RESIZING = ("Flatten", "ZeroPadding", "UpSampling")
 
 
-def _unite(skeleton: Skeleton, dropped: Sequence[tuple[int, int]]) -> list[int]:
+def _unite(prunable: PrunableNetwork, dropped: Sequence[tuple[int, int]]) -> list[int]:
     """Return the group that speaks for each group, when blocks are left out."""
-    roots = list(range(len(skeleton.channels.widths)))
+    roots = list(range(len(prunable.channels.widths)))
     for a, b in dropped:
-        before, after = ([s.group for block in skeleton.channels.values[end] for s in block.segments] for end in (a, b))
+        before, after = ([s.group for block in prunable.channels.values[end] for s in block.segments] for end in (a, b))
         for one, two in zip(before, after, strict=True):
             kept, gone = roots[one], roots[two]
             roots = [kept if root == gone else root for root in roots]

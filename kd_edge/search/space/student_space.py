@@ -18,10 +18,10 @@ from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import read_layers
 from kd_edge.search.space.families import FAMILIES
-from kd_edge.search.space.feasibility import Question, find_fitting
+from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
 from kd_edge.search.space.graph_template import GraphTemplate
-from kd_edge.search.space.prunable import Skeleton, find_skeleton
-from kd_edge.search.space.pruning import group_widths, shrink, shrink_choices
+from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
+from kd_edge.search.space.pruning import group_widths, prune, pruning_choices
 
 if TYPE_CHECKING:
     import keras
@@ -42,7 +42,7 @@ class StudentSpace:
         num_classes: Number of logits.
         choices: The values that each hyperparameter may take, from the cheapest network to the dearest.
         channel_choices: Those that change nothing but numbers of channels, and never make fewer when they grow.
-        skeleton: The teacher that the students are derived from; None for a general family.
+        prunable: The teacher that the students are derived from; None for a general family.
         windows: Choices that change nothing but the windows of convolutions with padding.
     """
 
@@ -53,7 +53,7 @@ class StudentSpace:
     channel_choices: frozenset[str]
     _sizes: Callable[[Values], Sequence[int]] = field(repr=False)
     _draw: Callable[[Values, Sequence[int]], Blueprint] = field(repr=False)
-    skeleton: Skeleton | None = field(default=None, repr=False)
+    prunable: PrunableNetwork | None = field(default=None, repr=False)
     windows: tuple[str, ...] = ()
 
     @classmethod
@@ -95,7 +95,7 @@ class StudentSpace:
         """Return the smaller networks that a teacher's architecture allows.
 
         A width factor per group of channels that belong together, left-out residual or repeated blocks, standard
-        convolutions made separable, earlier downsampling, smaller windows; see `shrink_choices`. The teacher itself is
+        convolutions made separable, earlier downsampling, smaller windows; see `pruning_choices`. The teacher itself is
         one of them, less its dropout and final softmax. Sequences are convolved as images of width 1.
 
         Args:
@@ -103,7 +103,7 @@ class StudentSpace:
                 activations, pooling, Add and Concatenate; or its blueprint.
 
         Raises:
-            ModelError: The teacher cannot be read or shrunk. The layer is named.
+            ModelError: The teacher cannot be read or pruned. The layer is named.
         """
         names: Sequence[str] = ()
         try:
@@ -112,8 +112,8 @@ class StudentSpace:
             else:
                 blueprint, layers = read_layers(teacher)
                 names = [layer.name for layer in layers]
-            skeleton = find_skeleton(blueprint, names)
-            choices = shrink_choices(skeleton)
+            prunable = find_prunable(blueprint, names)
+            choices = pruning_choices(prunable)
             if not choices:
                 raise ModelError("cannot shrink the teacher: expected a layer whose channels may become fewer")
         except ModelError as error:
@@ -121,13 +121,13 @@ class StudentSpace:
             raise ModelError(f"{error}; choose one of the general families instead: {known}") from error
         return cls(
             FROM_TEACHER,
-            skeleton.shapes[0],
-            skeleton.shapes[skeleton.output][-1],
+            prunable.shapes[0],
+            prunable.shapes[prunable.output][-1],
             MappingProxyType(choices),
             frozenset(choice for choice in choices if choice.startswith("width")),
-            functools.partial(group_widths, skeleton),
-            lambda values, widths: shrink(skeleton, values, widths).blueprint,
-            skeleton,
+            functools.partial(group_widths, prunable),
+            lambda values, widths: prune(prunable, values, widths).blueprint,
+            prunable,
         )
 
     @property
@@ -211,11 +211,11 @@ class StudentSpace:
             "latency_ms": budget.latency_ms or math.inf,
             "macs": max_macs,
         }
-        question = Question(self.choices, self.channel_choices, self.graph, cost_model, limits)
-        answer = find_fitting(question)
+        problem = FeasibilityProblem(self.choices, self.channel_choices, self.graph, cost_model, limits)
+        answer = find_fitting(problem)
         if answer.values is None:
             raise BudgetError(f"no candidate of the space {self.name!r} fits the budget ({answer.explanation()}")
-        return question.cost(answer.values).macs, answer.values
+        return problem.cost(answer.values).macs, answer.values
 
 
 @dataclass(frozen=True, slots=True)

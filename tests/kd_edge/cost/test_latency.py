@@ -7,7 +7,7 @@ import pytest
 
 from kd_edge.cost.devices import Blocks, DeviceProfile, KernelCost, KernelCosts, list_devices, load_device
 from kd_edge.cost.latency import latency_ms, work_of
-from kd_edge.cost.op_work import own_kind, steps_of
+from kd_edge.cost.op_work import kernel_variant, steps_of
 from kd_edge.errors import ConfigError
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
@@ -177,7 +177,7 @@ def test_an_op_that_looks_up_in_a_table_moves_what_it_finds() -> None:
     ],
 )
 def test_kinds_with_costs_of_their_own_and_their_steps(graph: Graph, kind: str, steps: int) -> None:
-    assert (own_kind(graph.tensors, graph.ops[0]), steps_of(graph.tensors, graph.ops[0])) == (kind, steps)
+    assert (kernel_variant(graph.tensors, graph.ops[0]), steps_of(graph.tensors, graph.ops[0])) == (kind, steps)
 
 
 def test_a_kind_with_costs_of_its_own_leaves_the_class_to_the_others() -> None:

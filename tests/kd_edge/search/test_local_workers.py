@@ -13,7 +13,7 @@ import pytest
 
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.errors import KdEdgeError
-from kd_edge.search.local_workers import Crew
+from kd_edge.search.local_workers import WorkerPool
 
 PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 
@@ -25,8 +25,8 @@ def wait_for(holds, seconds=240.0):
         time.sleep(0.1)
 
 
-def wait_with(crew):
-    with crew:
+def wait_with(pool):
+    with pool:
         wait_for(lambda: False, seconds=60)
 
 
@@ -98,7 +98,7 @@ def test_an_interrupt_says_how_to_go_on_and_the_same_command_does(command, tmp_p
 def test_workers_that_cannot_be_kept_running_end_the_search_with_their_last_words(tmp_path):
     failing = (sys.executable, "-c", "import sys; sys.exit('no teacher here')")
     with pytest.raises(KdEdgeError, match=r"worker_0 ended 4 times, lastly with code 1: .*'no teacher here'; see"):
-        wait_with(Crew(failing, 1, tmp_path))
+        wait_with(WorkerPool(failing, 1, tmp_path))
     assert "KERASTUNER_ORACLE_IP" not in os.environ
 
 
@@ -108,7 +108,7 @@ def test_a_crew_ends_its_workers_and_makes_this_process_the_chief_meanwhile(tmp_
         "-c",
         "import os, time; print(os.environ['KERASTUNER_TUNER_ID'], flush=True); time.sleep(99)",
     )
-    with Crew(waiting, 2, tmp_path):
+    with WorkerPool(waiting, 2, tmp_path):
         assert os.environ["KERASTUNER_TUNER_ID"] == "chief"
         wait_for(lambda: all((tmp_path / f"worker_{i}.log").stat().st_size for i in range(2)))
         assert process_of("worker_1", os.getpid()) is not None

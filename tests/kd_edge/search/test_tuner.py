@@ -26,7 +26,7 @@ from kd_edge.search.oracles import BudgetOracle, make_oracle, num_planned
 from kd_edge.search.results import Candidate, pareto_front, sort_candidates
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.search.tuner import SizingTuner, design
-from kd_edge.search.weight_inheritance import Heritage
+from kd_edge.search.weight_inheritance import WeightInheritance
 
 BOARD = load_device("nucleo-l4r5zi")
 
@@ -156,7 +156,7 @@ def test_a_candidate_of_a_later_round_goes_on_from_the_weights_of_its_trial(data
     space = StudentSpace.from_teacher(teacher)
     tuner = SizingTuner(
         make_oracle("random", space, num_trials=1, epochs=1, seed=0), space=space,
-        targets=soft_targets(teacher, data.x_train), recipe=Recipe(3), heritage=Heritage(teacher),
+        targets=soft_targets(teacher, data.x_train), recipe=Recipe(3), inheritance=WeightInheritance(teacher),
         directory=str(folder), project_name=PROJECT,
     )  # fmt: skip
     values = json.loads((folder / PROJECT / "trial_0" / "trial.json").read_text())["hyperparameters"]["values"]
@@ -166,7 +166,7 @@ def test_a_candidate_of_a_later_round_goes_on_from_the_weights_of_its_trial(data
     for kept, weight, fresh in zip(student.weights, going_on.weights, starting.weights, strict=True):
         np.testing.assert_array_equal(kept, weight)
         assert kept.shape == fresh.shape
-    inherited = Heritage(teacher).student(values, data.x_train)
+    inherited = WeightInheritance(teacher).student(values, data.x_train)
     for one, other in zip(starting.weights, inherited.weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 

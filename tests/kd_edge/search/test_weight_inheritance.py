@@ -7,7 +7,7 @@ import pytest
 from kd_edge.errors import ConfigError
 from kd_edge.search.space.pruning import teacher_values
 from kd_edge.search.space.student_space import StudentSpace
-from kd_edge.search.weight_inheritance import Heritage, inherit, recalibrate
+from kd_edge.search.weight_inheritance import WeightInheritance, inherit, recalibrate
 from tools.networks.teachers import TEACHERS
 
 
@@ -51,10 +51,10 @@ SOFTMAX = ("resnet8", "mobilenet_v1", "ds_cnn")
 @pytest.mark.parametrize("name", TEACHERS)
 def test_any_student_of_the_space_inherits_and_runs(name):
     teacher = trained(name)
-    space, heritage = StudentSpace.from_teacher(teacher), Heritage(teacher)
+    space, inheritance = StudentSpace.from_teacher(teacher), WeightInheritance(teacher)
     rng = np.random.default_rng(2)
     for _ in range(2):
-        student = heritage.student(space.sample(rng))
+        student = inheritance.student(space.sample(rng))
         assert np.isfinite(keras.ops.convert_to_numpy(student(samples(teacher)))).all()
 
 
@@ -68,7 +68,7 @@ def test_channels_that_do_nothing_are_the_ones_left_out():
         kernel[..., dead], bias[dead] = 0, 0
         layer.set_weights([kernel, bias])
     space = StudentSpace.from_teacher(teacher)
-    groups = [space.skeleton.channels.values[i][0].segments[0].group for i in (1, 2)]
+    groups = [space.prunable.channels.values[i][0].segments[0].group for i in (1, 2)]
     values = teacher_values(space.choices) | {f"width_{group}": 0.5 for group in groups}
     student, x = inherit(teacher, values), samples(teacher)
     assert student.layers[1].filters == 8

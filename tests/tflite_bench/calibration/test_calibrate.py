@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.cost.latency import latency_ms, work_of
-from kd_edge.cost.op_work import GROUPED, grouped_work, own_kind, steps_of
+from kd_edge.cost.op_work import GROUPED, grouped_work, kernel_variant, steps_of
 from kd_edge.errors import KdEdgeError
 from kd_edge.ir.lowering import lower
 from tflite_bench.calibration import calibrate as calibrating
@@ -90,7 +90,7 @@ def test_the_work_is_counted_as_kd_edge_counts_it() -> None:
             graph = lower(content)
             for op, work in zip(graph.ops, count_work(read_model(content)), strict=True):
                 kernel, macs, moved_bytes = work_of(graph.tensors, op)
-                kind = own_kind(graph.tensors, op)
+                kind = kernel_variant(graph.tensors, op)
                 if kind == GROUPED:
                     macs, moved_bytes = grouped_work(graph.tensors, op, Blocks())
                 steps = steps_of(graph.tensors, op)

@@ -138,7 +138,7 @@ def _inherit(name: str, seed: int) -> dict[str, Any]:
 
     from kd_edge.distillation.targets import soft_targets
     from kd_edge.distillation.training import Recipe, distill
-    from kd_edge.search.weight_inheritance import Heritage
+    from kd_edge.search.weight_inheritance import WeightInheritance
 
     data = data_of(name)
     teacher = teacher_of(name, data)
@@ -153,7 +153,7 @@ def _inherit(name: str, seed: int) -> dict[str, Any]:
         if kind == "fresh":
             student = space.blueprint(values).to_keras()
         else:
-            student = Heritage(teacher, importance=kind).student(values, data.x_train)
+            student = WeightInheritance(teacher, importance=kind).student(values, data.x_train)
         history = distill(student, data, Recipe(epochs, learning_rate=4e-3, seed=seed), teacher=targets).history
         curves[kind] = history["val_accuracy"]
     goal = max(curves["fresh"])
@@ -174,17 +174,17 @@ def _size(name: str, num: int = 10) -> dict[str, Any]:
 
     from kd_edge.distillation.targets import soft_targets
     from kd_edge.distillation.training import Recipe, distill
-    from kd_edge.search.weight_inheritance import Heritage
+    from kd_edge.search.weight_inheritance import WeightInheritance
 
     data = data_of(name)
     teacher = teacher_of(name, data)
     space = StudentSpace.from_teacher(teacher)
     screening = space.screen(CostModel(load_device(BOARD)), SETS[name][2])
-    heritage, targets = Heritage(teacher), soft_targets(teacher, data.x_train)
+    inheritance, targets = WeightInheritance(teacher), soft_targets(teacher, data.x_train)
     pairs = []
     for place in np.linspace(0, screening.num_feasible - 1, num).astype(int):
         keras.utils.set_random_seed(0)
-        student = heritage.student(screening.feasible_values[place], data.x_train)
+        student = inheritance.student(screening.feasible_values[place], data.x_train)
         recipe = Recipe(SETS[name][1][1], learning_rate=4e-3)
         history = distill(student, data, recipe, teacher=targets).history
         pairs.append((screening.feasible_macs[place], max(history["val_accuracy"])))

@@ -8,7 +8,7 @@ from kd_edge.errors import ModelError
 from kd_edge.ir.lowering import lower
 from kd_edge.search.space.pruning import teacher_values
 from kd_edge.search.space.student_space import StudentSpace
-from kd_edge.search.weight_inheritance import Heritage, inherit
+from kd_edge.search.weight_inheritance import WeightInheritance, inherit
 
 L = keras.layers
 
@@ -101,9 +101,9 @@ def test_teachers_over_sequences_shrink_and_hand_on_their_weights(make):
     for _ in range(100):
         graph = space.blueprint(space.sample(rng)).to_graph()
         assert graph.tensors[graph.outputs[0]].shape == (1, space.num_classes)
-    heritage = Heritage(teacher)
+    inheritance = WeightInheritance(teacher)
     for _ in range(3):
         values = space.sample(rng)
-        student = heritage.student(values)
+        student = inheritance.student(values)
         assert lower(student).canonical() == space.blueprint(values).to_graph().canonical()
         assert np.isfinite(np.asarray(student(x))).all()

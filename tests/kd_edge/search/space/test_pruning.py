@@ -7,7 +7,7 @@ from kd_edge.errors import ModelError
 from kd_edge.ir.blueprint import Sketch
 from kd_edge.ir.layers import Add, Conv2D, Flatten, InputLayer, Node, Reshape
 from kd_edge.ir.layers.core import Dense
-from kd_edge.search.space.pruning import shrink, teacher_values
+from kd_edge.search.space.pruning import prune, teacher_values
 from kd_edge.search.space.student_space import StudentSpace
 from tools.networks.teachers import TEACHERS
 
@@ -38,17 +38,17 @@ def test_a_student_in_keras_has_the_ops_of_its_graph_and_the_sizes_that_were_for
 
     space, rng = SPACES[name], np.random.default_rng(1)
     for _ in range(2):
-        shrunk = shrink(space.skeleton, space.sample(rng))
-        model = shrunk.blueprint.to_keras()
-        assert lower(model).canonical() == shrunk.blueprint.to_graph().canonical()
+        pruned = prune(space.prunable, space.sample(rng))
+        model = pruned.blueprint.to_keras()
+        assert lower(model).canonical() == pruned.blueprint.to_graph().canonical()
         shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in model.layers}
-        for position, (origin, part) in list(enumerate(shrunk.origins))[1:]:
-            shape = shapes[shrunk.blueprint.layer_name(position)]
-            blocks = space.skeleton.channels.values[origin]
+        for position, (origin, part) in list(enumerate(pruned.origins))[1:]:
+            shape = shapes[pruned.blueprint.layer_name(position)]
+            blocks = space.prunable.channels.values[origin]
             if part != "depthwise":
-                assert shape[:-1] == shrunk.sizes[origin]
+                assert shape[:-1] == pruned.sizes[origin]
             if part != "depthwise" and len(shape) == 3:
-                widths = [shrunk.widths[shrunk.roots[s.group]] for block in blocks for s in block.segments]
+                widths = [pruned.widths[pruned.roots[s.group]] for block in blocks for s in block.segments]
                 assert shape[-1] == sum(widths)
 
 
@@ -64,7 +64,7 @@ def test_a_width_factor_of_one_group_changes_all_its_members_and_no_other():
     space = SPACES["resnet8"]
     values = teacher_values(space.choices)
     # The stem and the second convolution of the first block are added, so they are one group.
-    stem = space.skeleton.channels.values[1][0].segments[0].group
+    stem = space.prunable.channels.values[1][0].segments[0].group
     before, after = filters_of(space.blueprint(values)), filters_of(space.blueprint({**values, f"width_{stem}": 0.5}))
     assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [(16, 8), (16, 8)]
     assert before[0] == before[2] == 16
@@ -74,7 +74,7 @@ def test_widths_are_multiples_of_four_and_never_above_the_teachers():
     space = SPACES["lenet5"]
     values = teacher_values(space.choices)
     assert filters_of(space.blueprint({**values, "width": 0.5})) == [4, 8]
-    groups = {f"width_{group}": 1.5 for group in space.skeleton.channels.free}
+    groups = {f"width_{group}": 1.5 for group in space.prunable.channels.free}
     assert filters_of(space.blueprint({**values, **groups, "width": 0.75})) == [6, 16]
 
 
@@ -89,12 +89,12 @@ def test_a_left_out_block_is_gone_and_its_ends_fit_together():
 
 def test_the_groups_around_a_left_out_block_are_one():
     space = SPACES["mobilenet_v1"]
-    (first, *_) = space.skeleton.spans
-    before, after = (space.skeleton.channels.values[end][0].segments[0].group for end in first)
+    (first, *_) = space.prunable.spans
+    before, after = (space.prunable.channels.values[end][0].segments[0].group for end in first)
     values = {**teacher_values(space.choices), "drop_0": 1, f"width_{before}": 0.5, f"width_{after}": 1.0}
-    shrunk = shrink(space.skeleton, values)
-    assert shrunk.roots[after] == before
-    assert shrunk.widths[before] == 16
+    pruned = prune(space.prunable, values)
+    assert pruned.roots[after] == before
+    assert pruned.widths[before] == 16
 
 
 def test_a_separable_student_has_depthwise_convolutions_where_the_teacher_has_wide_ones():
@@ -120,7 +120,7 @@ def test_earlier_downsampling_divides_every_size():
 
 def test_branches_without_padding_keep_the_teachers_sizes():
     space = SPACES["valid_branches"]
-    assert space.skeleton.is_rigid
+    assert space.prunable.is_rigid
     assert "downsample" not in space.choices
 
 

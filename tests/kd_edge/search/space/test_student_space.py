@@ -10,7 +10,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError
-from kd_edge.search.space.feasibility import Question, find_fitting
+from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
 from kd_edge.search.space.student_space import StudentSpace
 from tools.networks.teachers import TEACHERS
 
@@ -101,20 +101,20 @@ def test_a_space_of_too_many_structures_is_honestly_not_proved_empty():
 )
 def test_the_nearest_budget_would_do_and_less_than_it_is_what_was_asked_for(name, budget):
     space = StudentSpace.from_teacher(TEACHERS[name]())
-    question = Question(
+    problem = FeasibilityProblem(
         space.choices, space.channel_choices, space.graph, CostModel(BOARD),
         {"flash_bytes": budget.flash_bytes, "arena_bytes": budget.ram_bytes, "latency_ms": budget.latency_ms or 1e9},
     )  # fmt: skip
-    answer = find_fitting(question)
+    answer = find_fitting(problem)
     assert answer.values is None
     for figure, need in answer.alone.items():
-        assert need > question.limits[figure]
-        relaxed = Question(
-            space.choices, space.channel_choices, space.graph, CostModel(BOARD), {**question.limits, figure: need}
+        assert need > problem.limits[figure]
+        relaxed = FeasibilityProblem(
+            space.choices, space.channel_choices, space.graph, CostModel(BOARD), {**problem.limits, figure: need}
         )
         assert find_fitting(relaxed).values is not None
-    every = {**question.limits, **answer.together}
-    relaxed = Question(space.choices, space.channel_choices, space.graph, CostModel(BOARD), every)
+    every = {**problem.limits, **answer.together}
+    relaxed = FeasibilityProblem(space.choices, space.channel_choices, space.graph, CostModel(BOARD), every)
     assert find_fitting(relaxed).values is not None
     message = needs(space, budget)
     assert re.search(r"one would fit with (flash|RAM|latency) [\d,.]+ (B|ms) \(\+[\d.]+ (kB|ms)\)", message)
