@@ -2,8 +2,8 @@ from .config import RunConfig as RunConfig
 from .config import load_config as load_config
 from .conversion.converter import convert as convert
 from .conversion.metadata import read_metadata as read_metadata
-from .conversion.qat import FineTuning as FineTuning
 from .conversion.qat import fine_tune as fine_tune
+from .conversion.tf_keras_copy import FineTuning as FineTuning
 from .cost.budget import Budget as Budget
 from .cost.devices import DeviceProfile as DeviceProfile
 from .cost.devices import load_device as load_device

@@ -1,19 +1,21 @@
-"""The errors that kd_edge raises on purpose."""
+"""The errors that kd_edge raises on purpose; their base is shared with tflite_bench, which it works with."""
 
 import difflib
 from collections.abc import Iterable
 
+from tflite_bench.errors import ConfigError, KdEdgeError
 
-class KdEdgeError(Exception):
-    """Base class of every error that kd_edge raises on purpose.
-
-    Its message is one line: what happened, what was expected, what was received, and the way out.
-    The command line prints it and exits with code 2.
-    """
-
-
-class ConfigError(KdEdgeError, ValueError):
-    """A setting, a device profile or an argument is wrong."""
+__all__ = [
+    "BudgetError",
+    "CalibrationWarning",
+    "ConfigError",
+    "DataError",
+    "KdEdgeError",
+    "MissingDependencyError",
+    "ModelError",
+    "found_instead",
+    "nearest",
+]
 
 
 class DataError(KdEdgeError, ValueError):

@@ -20,7 +20,7 @@ from kd_edge.distillation.augmentation import check_augmentation
 from kd_edge.distillation.early_halting import EarlyHalting
 from kd_edge.distillation.model_files import load_teacher
 from kd_edge.distillation.teacher_models import build_teacher
-from kd_edge.distillation.training import Recipe, accuracy, classified_right, distill, epochs_shown, summary, train
+from kd_edge.distillation.training import Recipe, accuracy, distill, epochs_shown, summary, test_samples_right, train
 from kd_edge.errors import ConfigError
 from kd_edge.files import write_bytes, write_json, write_model
 from kd_edge.ir.blueprint import Blueprint
@@ -224,8 +224,8 @@ class _Job:
         training = train(self._fresh_student(), self._data, recipe, callbacks=[self._epochs("baseline", recipe.epochs)])
         student = self._load("student.keras")
         gain = paired_difference(
-            classified_right(student, self._data),
-            classified_right(training.model, self._data),
+            test_samples_right(student, self._data),
+            test_samples_right(training.model, self._data),
             seed=self._config.seed,
         )
         return summary(training) | self._judge(training.model) | {"distillation_gain": gain}

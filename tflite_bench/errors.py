@@ -1,16 +1,20 @@
 """The errors that tflite_bench raises on purpose."""
 
 
-class TfliteBenchError(Exception):
-    """Base class of every error that tflite_bench raises on purpose.
+class KdEdgeError(Exception):
+    """Base class of every error that kd_edge and tflite_bench raise on purpose.
 
     Its message is one line: what happened, what was expected, what was received, and the way out.
     The command line prints it and exits with code 2.
     """
 
 
+class TfliteBenchError(KdEdgeError):
+    """Base class of every error that tflite_bench raises on purpose."""
+
+
 class ConfigError(TfliteBenchError, ValueError):
-    """A setting or an argument is wrong."""
+    """A setting, a device profile or an argument is wrong."""
 
 
 class ModelFileError(TfliteBenchError, ValueError):

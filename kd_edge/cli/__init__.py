@@ -14,7 +14,6 @@ from kd_edge.cli.report import report
 from kd_edge.cli.run import run
 from kd_edge.cli.verify import verify
 from kd_edge.errors import KdEdgeError
-from tflite_bench.errors import TfliteBenchError
 
 _TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "tf_keras", "tensorflow_model_optimization")
 _REPORT_PACKAGES = ("matplotlib", "jinja2")
@@ -26,7 +25,7 @@ class _Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (KdEdgeError, TfliteBenchError) as error:
+        except KdEdgeError as error:
             raise _Failure(" ".join(str(error).split())) from error
         except ImportError as error:
             extra = _extra_of((error.name or "").split(".")[0])

@@ -23,6 +23,7 @@ from kd_edge.conversion.qat import fine_tune
 from kd_edge.conversion.tf_keras_copy import FineTuning, output_shapes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics import share_right
 from kd_edge.errors import CalibrationWarning, DataError, ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.quantized_values import quantize
@@ -228,7 +229,7 @@ def _tuned(
     said: list[str],
 ) -> tuple[bytes, Tuning]:
     scores = student.predict(data.x_val, batch_size=256, verbose=0)
-    float_accuracy, int8_accuracy = float(np.mean(scores.argmax(axis=1) == data.y_val)), _accuracy(content, data)
+    float_accuracy, int8_accuracy = share_right(scores, data.y_val), _accuracy(content, data)
     before = Tuning(wanted.qat, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
     if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
         return content, before
@@ -248,7 +249,7 @@ def _tuned(
 def _accuracy(content: bytes, data: Dataset) -> float:
     tensor = read_model(content).input_tensors[0]
     outputs, _ = litert.run_reference(content, quantize(data.x_val, tensor))
-    return float(np.mean(outputs.argmax(axis=1) == data.y_val))
+    return share_right(outputs, data.y_val)
 
 
 def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:

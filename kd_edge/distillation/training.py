@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics import classified_right
 from kd_edge.distillation.augmentation import augment
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.early_halting import EarlyHalting
@@ -109,13 +110,12 @@ def distill(
 
 def accuracy(model: keras.Model, data: Dataset) -> float:
     """Return the share of the test samples that a model classifies right."""
-    return float(np.mean(classified_right(model, data)))
+    return float(test_samples_right(model, data).mean())
 
 
-def classified_right(model: keras.Model, data: Dataset) -> np.ndarray:
+def test_samples_right(model: keras.Model, data: Dataset) -> np.ndarray:
     """Return for each test sample whether a model classifies it right."""
-    scores = model.predict(data.x_test, batch_size=256, verbose=0)
-    return np.asarray(scores.argmax(axis=1) == data.y_test)
+    return classified_right(model.predict(data.x_test, batch_size=256, verbose=0), data.y_test)
 
 
 def summary(training: Training) -> dict[str, Any]:

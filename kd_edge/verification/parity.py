@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kd_edge.conversion.layer_names import UNNAMED, LayerNames, layer_of
+from kd_edge.data.metrics import named_classes
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners.op_outputs import trace
 
@@ -95,7 +96,7 @@ def compare(
         num_within_one=len(one) - num_identical - num_diverged,
         num_diverged=num_diverged,
         max_difference=float(steps[worst]),
-        agreement=float(np.mean(one.argmax(axis=1) == other.argmax(axis=1))),
+        agreement=float(np.mean(named_classes(one) == named_classes(other))),
         first_difference=first,
         first_divergence=diverging,
     )

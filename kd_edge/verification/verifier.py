@@ -16,6 +16,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.model import Cost, CostModel, Sizes, UntimedCost
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics import named_classes, share_right
 from kd_edge.errors import ModelError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
@@ -250,7 +251,7 @@ def _accuracies(
     reasons: dict[str, str],
 ) -> Accuracy:
     def share(scores: np.ndarray) -> float:
-        return float(np.mean(scores.reshape(len(scores), -1).argmax(axis=1) == data.y_test))
+        return share_right(scores, data.y_test)
 
     float_keras = float_tflite = None
     if student is None or float_model is None:
@@ -287,7 +288,6 @@ def _errors(predicted: Sizes, host_arena_bytes: int, measured: Measured) -> dict
 
 
 def _confusion(data: Dataset, outputs: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    named = outputs.reshape(len(outputs), -1).argmax(axis=1)
     table = np.zeros((data.num_classes, data.num_classes), np.int64)
-    np.add.at(table, (data.y_test, named), 1)
+    np.add.at(table, (data.y_test, named_classes(outputs)), 1)
     return tuple(map(tuple, table.tolist()))

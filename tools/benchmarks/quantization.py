@@ -24,7 +24,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.training import Recipe, classified_right, train
+from kd_edge.distillation.training import Recipe, test_samples_right, train
 from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
@@ -99,7 +99,7 @@ def measure(task: Task, seed: int) -> dict[str, Any]:
     train(student, data, Recipe(task.epochs, learning_rate=4e-3, seed=seed))
     plain = convert_for(student, data, ConvertConfig(qat="never"), seed=seed, metadata=False)
     made = convert_for(student, data, ConvertConfig(), seed=seed, metadata=False)
-    right = classified_right(student, data)
+    right = test_samples_right(student, data)
     row = {
         "data": task.title,
         "seed": seed,
