@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from kd_edge.ir.keras_nodes import calls_of
+from kd_edge.compat.keras import calls_of
 
 _MAX_SAMPLES = 128
 # An activation is degenerate if no unit's deviation over the samples exceeds this share of the largest value.

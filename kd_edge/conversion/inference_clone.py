@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from kd_edge.compat.keras import calls_of
 from kd_edge.errors import ModelError
-from kd_edge.ir.keras_nodes import calls_of
 
 _HALF = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 # Measured with 16 units: 128 steps of a LSTM take 10 s to convert, of a GRU 22 s, and make 1.0 MB; 256 steps take 27 s

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kd_edge.compat.keras import calls_of
 from kd_edge.conversion.tf_keras_copy import copy_layer, to_tf_keras
-from kd_edge.ir.keras_nodes import calls_of
 
 # tfmot knows batch normalization only as a part of one of these, and simulates their activations if they are these.
 _ABSORBING = ("Conv2D", "DepthwiseConv2D", "Dense")

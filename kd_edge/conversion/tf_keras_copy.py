@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 from keras.distillation import LogitsDistillation
 
+from kd_edge.compat.keras import calls_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.distillation.losses import distillation_value
 from kd_edge.errors import ModelError
-from kd_edge.ir.keras_nodes import calls_of
 from kd_edge.silence import quiet
 
 # What shapes the training only, or is said otherwise in tf_keras.

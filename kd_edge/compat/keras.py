@@ -1,4 +1,4 @@
-"""The calls of layers that a Keras model consists of."""
+"""Private names of Keras 3.15: the graph of calls that a model consists of."""
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any

@@ -1,0 +1,58 @@
+"""How the figures of a result were had."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+
+from tflite_bench.provenance import Calibrated, Computed, Given, Measured, provenance_of
+
+
+@dataclass(frozen=True)
+class Op:
+    name: str
+    macs: Computed[int]
+    latency_ms: Calibrated[float | None]
+
+
+class Interval(NamedTuple):
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Report:
+    title: str
+    passed: bool
+    limit: Given[int]
+    size: Measured[int] | None
+    interval: Measured[Interval]
+    ops: tuple[Op, ...]
+    shares: Computed[dict[str, float]]
+
+
+REPORT = Report("one", True, 3, None, Interval(0.1, 0.2), (Op("a", 1, None), Op("b", 2, 0.5)), {"ram": 0.5})
+
+
+def test_every_figure_has_the_provenance_of_its_field() -> None:
+    assert provenance_of(REPORT) == {
+        "limit": "given",
+        "interval.low": "measured",
+        "interval.high": "measured",
+        "ops[].macs": "computed",
+        "ops[].latency_ms": "calibrated",
+        "shares.ram": "computed",
+    }
+
+
+def test_a_kind_may_mean_another_for_a_device_that_nobody_measured() -> None:
+    assert provenance_of(REPORT, replaced={"calibrated": "computed"})["ops[].latency_ms"] == "computed"
+
+
+def test_a_figure_whose_field_does_not_say_is_an_error() -> None:
+    @dataclass(frozen=True)
+    class Silent:
+        size: int
+
+    with pytest.raises(TypeError, match=r"no provenance: expected Silent.size marked as Measured\[...\] or the like"):
+        provenance_of(Silent(3))

@@ -1,0 +1,89 @@
+"""Provenance of figures: each field that holds one says in its type how the figure was had.
+
+    class Cost:
+        macs: Computed[int]
+        latency_ms: Calibrated[float]
+
+A marked field speaks for all that it holds, for fields inside it as well unless they say otherwise themselves.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args
+
+
+class Provenance(NamedTuple):
+    """How a figure was had.
+
+    Attributes:
+        kind: `"measured"`, `"calibrated"` (computed with costs that were fitted to measurements), `"computed"`,
+            `"estimated"` or `"given"`.
+    """
+
+    kind: str
+
+
+T = TypeVar("T")
+Measured = Annotated[T, Provenance("measured")]
+Calibrated = Annotated[T, Provenance("calibrated")]
+Computed = Annotated[T, Provenance("computed")]
+Estimated = Annotated[T, Provenance("estimated")]
+Given = Annotated[T, Provenance("given")]
+
+
+def provenance_of(result: Any, *, replaced: Mapping[str, str] = {}) -> dict[str, str]:
+    """Return for every figure of a result how it was had.
+
+    Args:
+        result: A frozen dataclass or named tuple, of numbers, text, containers and others of its kind.
+        replaced: Kinds that mean another here: of a device that nobody measured, `{"calibrated": "computed"}`.
+
+    Returns:
+        The kinds by the figures' places, such as `"cost.macs"` and `"ops[].latency_ms"`; `[]` stands for every item.
+
+    Raises:
+        TypeError: A figure's field does not say.
+    """
+    found: dict[str, str] = {}
+    for path, kind in _figures(result, "", None):
+        if kind is None:
+            raise TypeError(
+                f"no provenance: expected {type(result).__name__}.{path} marked as Measured[...] or the like"
+            )
+        found[path] = replaced.get(kind, kind)
+    return dict(sorted(found.items()))
+
+
+def _figures(value: Any, path: str, kind: str | None) -> Iterator[tuple[str, str | None]]:
+    if isinstance(value, bool) or value is None:
+        return
+    if isinstance(value, int | float):
+        yield path, kind
+    elif is_dataclass(value) or hasattr(value, "_fields"):
+        for name, own in _kinds(type(value)).items():
+            yield from _figures(getattr(value, name), f"{path}.{name}".lstrip("."), own or kind)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _figures(item, f"{path}.{key}".lstrip("."), kind)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            has_names = is_dataclass(item) or hasattr(item, "_fields") or isinstance(item, Mapping)
+            yield from _figures(item, f"{path}[]" if has_names else path, kind)
+
+
+def _kinds(cls: type) -> dict[str, str | None]:
+    """Return for each field of a class how its figures are had, None where it does not say."""
+    names = [f.name for f in fields(cls)] if is_dataclass(cls) else list(getattr(cls, "_fields", ()))
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        hints |= inspect.get_annotations(base)
+    return {name: _kind(hints.get(name)) for name in names}
+
+
+def _kind(hint: Any) -> str | None:
+    """Return the kind that an annotation names, also as one of several possible types: `Measured[int] | None`."""
+    for mark in getattr(hint, "__metadata__", ()):
+        if isinstance(mark, Provenance):
+            return mark.kind
+    return next(filter(None, map(_kind, get_args(hint))), None)
