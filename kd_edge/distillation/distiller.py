@@ -220,10 +220,12 @@ class Distiller(keras.distillation.Distiller):
             raise DataError(targets.refusal) from error
 
     def halt(self, guide: str, *, epoch: int = 0, reason: str = "halted by hand") -> None:
-        """Take a guide out of the training for good and release its memory.
+        """Take a guide out of the training for good and free its memory.
 
-        The step is traced once more, without the guide; the student and its optimizer are as before. A network that
-        the caller keeps in a variable of their own stays in memory as long as they do.
+        The step is traced once more, without the guide; the student and its optimizer are as before. TensorFlow can
+        use the memory of the guide's weights and optimizer slots again; it goes back to the system, too, unless the
+        oneDNN kernels are on, with which TensorFlow's allocator keeps large blocks. A network that the caller keeps in
+        a variable of their own stays in memory as long as they do.
 
         Args:
             guide: `"teacher"` or `"trainee"`.

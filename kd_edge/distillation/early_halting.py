@@ -17,8 +17,9 @@ __all__ = ["EarlyHalting", "HaltingReport"]
 class EarlyHalting(keras.callbacks.Callback):
     """Takes a guide out of the training when it no longer helps.
 
-    The guide's forward and backward pass leave the compiled step for good and its memory is released; the student and
-    its optimizer go on. The arguments are named as those of `keras.callbacks.EarlyStopping`.
+    The guide's forward and backward pass leave the compiled step for good and its memory is free for what TensorFlow
+    allocates next (see `Distiller.halt`); the student and its optimizer go on. The arguments are named as those of
+    `keras.callbacks.EarlyStopping`.
 
     Args:
         guide: `"trainee"` or `"teacher"`.

@@ -43,7 +43,8 @@ class HaltingReport:
         seconds_spent: Wall-clock time that it added to the steps; `None` without steps of both kinds to compare.
         seconds_saved: Wall-clock time that it would have added from then on.
         megabytes_spent: Weights and optimizer slots while it was there.
-        megabytes_saved: Those released when it left.
+        megabytes_saved: Those freed when it left, from the shapes; whether the process shrinks by them is up to
+            TensorFlow's allocator, see `Distiller.halt`.
     """
 
     guide: str
