@@ -11,19 +11,19 @@ import numpy as np
 import tensorflow as tf
 from keras.distillation import DistillationLoss
 
+from kd_edge.compat.keras import TrainerExtension, compiled_metrics, init_past
+from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
 from kd_edge.distillation.guides import FINAL, OWN_LOSS, StoredTeacher, fresh_metrics, fresh_optimizer, update_mean
 from kd_edge.distillation.halting_report import HaltingReport, TrainingLog
-from kd_edge.distillation.heap import give_back
 from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, make_guides, make_loss_terms
 from kd_edge.distillation.monitor import TrainingMonitor
 from kd_edge.distillation.targets import SoftTargets, Taught
-from kd_edge.distillation.tracing import build_metrics, labels_like
-from kd_edge.distillation.workers import local_batch, with_worker_axis
+from kd_edge.distillation.trainer_support import build_metrics, local_batch, with_worker_axis
 from kd_edge.errors import ConfigError, DataError, ModelError
 
 
 @keras.saving.register_keras_serializable("kd_edge")
-class Distiller(keras.distillation.Distiller):
+class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore[misc]
     """Trains a student with guides that leave the training when they no longer help.
 
     A drop-in for `keras.distillation.Distiller`: same arguments, losses, `compile`, `fit`, `evaluate`, `predict`.
@@ -80,7 +80,7 @@ class Distiller(keras.distillation.Distiller):
         save_teacher: bool = False,
         **kwargs: Any,
     ) -> None:
-        keras.Model.__init__(self, name=name, **kwargs)
+        init_past(keras.distillation.Distiller, self, name=name, **kwargs)
         self.student = student
         self.student_loss_weight = _as_share(student_loss_weight)
         self.distillation_losses = as_losses(distillation_losses)
@@ -137,7 +137,7 @@ class Distiller(keras.distillation.Distiller):
     @property
     def total_loss_tracker(self) -> keras.metrics.Metric | None:
         """Mean of the whole loss, `None` before `compile`."""
-        return self._loss_tracker
+        return self.loss_mean
 
     @property
     def num_steps(self) -> int:
@@ -208,7 +208,7 @@ class Distiller(keras.distillation.Distiller):
         if targets and self.student_loss_weight < 1:
             # To look up batches of a data set in the step is cheaper than in a stage of their own, but XLA cannot.
             in_step = isinstance(x, tf.data.Dataset) and not self.jit_compile
-            x = x if in_step or self._distribute_strategy is not None else targets.attach(x)
+            x = x if in_step or self.strategy is not None else targets.attach(x)
             if not isinstance(x, Taught | tf.data.Dataset):
                 self.jit_compile = False  # XLA cannot look up samples in the step
         callbacks = [TrainingMonitor(), *(keras.tree.flatten(callbacks) if callbacks else [])]
@@ -218,6 +218,8 @@ class Distiller(keras.distillation.Distiller):
             if targets is None or targets.refusal is None:
                 raise
             raise DataError(targets.refusal) from error
+        finally:
+            release_traced_graphs()
 
     def halt(self, guide: str, *, epoch: int = 0, reason: str = "halted by hand") -> None:
         """Take a guide out of the training for good and free its memory.
@@ -240,7 +242,7 @@ class Distiller(keras.distillation.Distiller):
         self._guide_set.halt(guide, epoch=epoch, step=self.num_steps, reason=reason)
         if self.train_function is not None:
             self.make_train_function(force=True)
-        give_back()
+        free_memory()
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Let the guides observe a batch, then update the student."""
@@ -253,8 +255,9 @@ class Distiller(keras.distillation.Distiller):
             loss = self.compute_loss(inputs, y, features[FINAL], sample_weight, training=True)
             self._batch.seen = None
             scaled = self.optimizer.scale_loss(loss)
-        update_mean(self._loss_tracker, loss, features[FINAL])
+        update_mean(self.loss_mean, loss, features[FINAL])
         self.training_log.count(features[FINAL], self._batch.terms)
+        self._batch.terms = None  # its tensors would keep the traced step and its variables
         weights = [w for layer in (self.student, *self._guide_set.taught_projectors()) for w in layer.trainable_weights]
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         logs = self.compute_metrics(inputs, y, features[FINAL], sample_weight)
@@ -266,9 +269,9 @@ class Distiller(keras.distillation.Distiller):
         x = x.inputs if isinstance(x, Taught) else x
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-        update_mean(self._loss_tracker, loss, y_pred)
-        if self._compile_metrics is not None:
-            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        update_mean(self.loss_mean, loss, y_pred)
+        if (metrics := compiled_metrics(self)) is not None:
+            metrics.update_state(y, y_pred, sample_weight)
         logs = keras.Model.get_metrics_result(self)
         del logs["distillation_loss"]
         logs |= {"student_loss": logs["loss"], "total_loss": logs["loss"]}
@@ -308,14 +311,14 @@ class Distiller(keras.distillation.Distiller):
         keras.Model.reset_metrics(self)
         self._guide_set.reset_metrics()
 
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        if self._distribute_strategy is not None and iterator is not None:
-            iterator, data_batch = None, local_batch(self._distribute_strategy, iterator)
-        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
-        if iterator is not None:
-            labels = labels_like(iterator)
-            for model in (self, self.trainee) if self.trainee else (self,):
-                build_metrics(model, labels, self.student)
+    def batch_of_worker(self, epoch: Any) -> Any:
+        """Return the batch of one replica of this worker."""
+        return local_batch(self.strategy, epoch)
+
+    def before_first_step(self, batch_spec: Any) -> None:
+        """Make the metrics' variables."""
+        for model in (self, self.trainee) if self.trainee else (self,):
+            build_metrics(model, batch_spec, self.student)
 
     def _observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
         return self._guide_set.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}
@@ -374,11 +377,10 @@ class Distiller(keras.distillation.Distiller):
                 self.halt(name)
         self.training_log.restore(plain)
 
-    def __dir__(self) -> list[str]:
-        """List the attributes; Keras saves those it finds here, so the guides that are not saved are left out."""
-        hidden = {"teacher", "trainee", "trainee_optimizer"}
-        shown = {"teacher": self.save_teacher, "trainee": self._saves_trainee}
-        return [name for name in super().__dir__() if name not in hidden or shown.get(name)]
+    def unsaved_attributes(self) -> set[str]:
+        """Return the guides that are not saved."""
+        saved = {"teacher": self.save_teacher, "trainee": self._saves_trainee, "trainee_optimizer": False}
+        return {name for name, is_saved in saved.items() if not is_saved}
 
     @contextlib.contextmanager
     def _trainee_saved(self) -> Iterator[None]:

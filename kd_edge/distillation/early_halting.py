@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from kd_edge.compat.keras import state_without_model
 from kd_edge.distillation.halting_report import HaltingReport
 from kd_edge.distillation.halting_rules import Agreement, HaltingRule, make_rule
 from kd_edge.errors import ConfigError, nearest
@@ -74,7 +75,7 @@ class EarlyHalting(keras.callbacks.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model out, so that a callback that was used can be copied, as keras-tuner does."""
-        return {**self.__dict__, "_model": None}
+        return state_without_model(self)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Check that there is a model with guides."""

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.distillation.macs import count_macs
 from kd_edge.distillation.targets import SoftTargets, Taught
@@ -267,9 +268,9 @@ def fresh_copy(model: keras.Model) -> keras.Model:
 def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Return an optimizer with the same settings and no state."""
     copy = type(optimizer).from_config(optimizer.get_config())
-    excluded = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)  # not in the config
+    excluded = excluded_from_weight_decay(optimizer)
     if excluded:
-        copy.exclude_from_weight_decay(var_names=[excluded.pattern])
+        copy.exclude_from_weight_decay(var_names=[excluded])
     return copy
 
 

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
+from kd_edge.compat.keras import with_sample_weight
 from kd_edge.errors import ConfigError
 
 
@@ -227,15 +228,7 @@ def _weighted(inner: Any, sample_weight: Any) -> Any:
     if inner is keras.losses.kl_divergence:
         # What the default "kl_divergence" of Keras 3.15 resolves to; with it LogitsDistillation takes no softmax.
         inner = keras.losses.KLDivergence()
-    inner = copy.copy(inner) if isinstance(inner, keras.losses.Loss) else MeanOf(inner)
-    kind = type(inner)
-
-    class Weighted(kind):
-        def __call__(self, y_true: Any, y_pred: Any) -> Any:
-            return kind.__call__(self, y_true, y_pred, sample_weight)
-
-    inner.__class__ = Weighted
-    return inner
+    return with_sample_weight(inner if isinstance(inner, keras.losses.Loss) else MeanOf(inner), sample_weight)
 
 
 def _mean_rows(values: Any) -> Any:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.compat.keras import all_layers
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.errors import ConfigError, DataError
 from kd_edge.files import write_file
@@ -284,7 +285,7 @@ def _unflatten(flat: list[Any], structure: Any) -> Any:
 def hash_of(teacher: keras.Model) -> str:
     """Return a fingerprint of a network: its layers and weights."""
     digest = hashlib.sha256()
-    for layer in teacher._flatten_layers():
+    for layer in all_layers(teacher):
         activation = getattr(getattr(layer, "activation", None), "__name__", "")
         digest.update(f"{type(layer).__name__} {activation}\n".encode())
     for weight in teacher.get_weights():

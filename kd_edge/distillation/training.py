@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import classified_right
 from kd_edge.distillation.augmentation import augment
@@ -186,5 +187,6 @@ def _fit(
         verbose=0,
     )
     seconds = time.perf_counter() - start
+    release_traced_graphs()  # or every network that was ever trained would stay in memory
     reports = tuple(asdict(report) for report in getattr(fitted, "halting_reports", ()))
     return Training(model, history.history, seconds, reports)

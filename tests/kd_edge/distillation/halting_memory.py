@@ -41,7 +41,7 @@ def memory() -> dict[str, int]:
 def trained_distiller(width: int) -> Distiller:
     distiller = Distiller(network(16), network(4), keras.distillation.LogitsDistillation(2.0), trainee=network(width))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    distiller.compile("adam", loss=loss, run_eagerly=True)
+    distiller.compile("adam", loss=loss)
     samples = np.random.default_rng(0).normal(size=(16, NUM_INPUTS)).astype("float32")
     distiller.fit(samples, np.arange(16) % NUM_CLASSES, batch_size=16, verbose=0)
     return distiller
