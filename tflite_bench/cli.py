@@ -10,9 +10,6 @@ import click
 
 from tflite_bench.errors import ConfigError, TfliteBenchError
 
-_CHOICES = (
-    "litert, tflm, litert-benchmark, benchmark_model, adb[:SERIAL], ssh:user@host, qemu:m4|m7|m55, ethos-u[:NAME]"
-)
 _LAST_CPU = 1023
 # kd-edge takes no other name of a device, and a profile is called like its file.
 _DEVICE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -73,6 +70,17 @@ def _check_file(ctx: click.Context, param: click.Parameter, value: Path | None) 
     return value
 
 
+class _RunnerOption(click.Option):
+    """An option whose help names runners, which are imported only to show it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from tflite_bench.runners.registry import runner_specs, runners_knowing
+
+        usages = ", ".join(spec.usage for spec in runner_specs())
+        self.help = (self.help or "").format(usages=usages, knowing=", ".join(runners_knowing(self.name or "")))
+        return super().get_help_record(ctx)
+
+
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 _output = click.option(
     "-o",
@@ -95,7 +103,7 @@ def main(context: click.Context) -> None:
 
 @main.command()
 @click.argument("model")
-@click.option("--on", "choice", default="litert", show_default=True, help=f"Where: {_CHOICES}.")
+@click.option("--on", "choice", cls=_RunnerOption, default="litert", show_default=True, help="Where: {usages}.")
 @click.option("--threads", "num_threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads.")
 @click.option(
     "--precision",
@@ -108,7 +116,7 @@ def main(context: click.Context) -> None:
 @click.option("--time-limit", type=click.FloatRange(0.01, 86400), default=30.0, show_default=True, help="Seconds.")
 @click.option("--no-xnnpack", is_flag=True, help="Switch the XNNPACK delegate off.")
 @click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
-@click.option("--profile", is_flag=True, help="Also measure every operator (benchmark_model, adb, ssh).")
+@click.option("--profile", cls=_RunnerOption, is_flag=True, help="Also measure every operator ({knowing}).")
 @click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
 @click.option("--device-binary", help="Path of the program that a device has already.")
 @click.option("--device-folder", help="Folder on a device to write to.")
@@ -137,7 +145,8 @@ def run(
     """
     from tflite_bench.benchmark import run_benchmark
     from tflite_bench.reporting import documents, tables
-    from tflite_bench.runners.registry import Wishes, make_runner
+    from tflite_bench.runners.registry import make_runner
+    from tflite_bench.runners.spec import Wishes
 
     chosen = make_runner(choice, Wishes(xnnpack=not no_xnnpack, **wishes))
     benchmark = run_benchmark(
@@ -201,7 +210,8 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
     from tflite_bench.calibration import calibrate
     from tflite_bench.calibration.profile import profile_toml
     from tflite_bench.reporting import documents, tables
-    from tflite_bench.runners.registry import Wishes, make_runner
+    from tflite_bench.runners.registry import make_runner
+    from tflite_bench.runners.spec import Wishes
 
     result = calibrate.calibrate(
         make_runner(choice, Wishes(**wishes)),

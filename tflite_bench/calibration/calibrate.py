@@ -12,7 +12,7 @@ from tflite_bench.calibration.op_work import CLASSES, OWN, Blocks, count_work
 from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import ModelInfo, read_model
-from tflite_bench.runners.base import Runner, RunnerResult
+from tflite_bench.runners.base import Runner, RunnerResult, calibrates
 
 DTYPES = ("int8", "float32")
 
@@ -21,7 +21,6 @@ _SIZES = {"inputs": (1, 4, 8, 16), "filters": (1, 4, 8, 16), "depthwise": (1, 8,
 _ROUNDS = 2
 _WIDEST = 0.9  # share of the networks that the profile's error covers
 _START = Blocks(8, 8, 16)
-_TOO_COARSE = ("tflm", "litert-benchmark", "qemu", "ethos-u")
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def calibrate(
         ConfigError: The runner measures no times that mean something for its device.
         RunnerError: It failed.
     """
-    if runner.name.partition(":")[0] in _TOO_COARSE or runner.name.endswith("litert-benchmark"):
+    if not calibrates(runner):
         raise ConfigError(f"cannot calibrate on {runner.name}: expected wall times of a real device, not rounded")
     plan = plan or Plan(time_limit_s=4.0)
     measured: dict[str, dict[str, tuple[bytes, float]]] = {dtype: {} for dtype in dtypes}

@@ -12,7 +12,7 @@ from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison, Rule
 from tflite_bench.measurement.environment import read_machine, read_versions
 from tflite_bench.model.reader import ModelInfo, TensorInfo
-from tflite_bench.runners.discovery import Device
+from tflite_bench.runners.spec import Device
 
 SCHEMA_VERSION = 1
 

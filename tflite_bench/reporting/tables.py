@@ -14,7 +14,7 @@ from tflite_bench.model.reader import ModelInfo, TensorInfo
 from tflite_bench.processes.program import one_line
 from tflite_bench.reporting.documents import ARENA_FIGURES, constant_bytes
 from tflite_bench.runners.base import Execution, RunnerResult
-from tflite_bench.runners.discovery import Device
+from tflite_bench.runners.spec import Device
 
 _WIDTH = 120
 

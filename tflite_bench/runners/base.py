@@ -139,6 +139,8 @@ class RunnerResult:
 class Runner(Protocol):
     """A runtime, simulator or device that can run a model.
 
+    One whose figures are no exact times of a device, such as an emulator, also has `calibrates = False`.
+
     Example:
 
     ```python
@@ -163,3 +165,8 @@ class Runner(Protocol):
         Raises:
             RunnerError: The runtime is missing, refused the model, crashed or hung.
         """
+
+
+def calibrates(runner: Runner) -> bool:
+    """Return whether a runner's latencies are exact times of a real device, which costs can be fitted to."""
+    return bool(getattr(runner, "calibrates", True))

@@ -3,19 +3,21 @@
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tflite_bench.errors import ConfigError
+from tflite_bench.measurement.environment import read_versions
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan, describe_end, measure
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.processes.isolation import Array, run_child, serve
 from tflite_bench.runners.base import OpResult, RunnerResult
+from tflite_bench.runners.spec import Device, RunnerSpec
 
 _START_SECONDS = 60.0
 _NO_KERNEL = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
@@ -224,6 +226,18 @@ def _outputs(interpreter: Any, info: ModelInfo, arrays: list[Array], output: int
 def _feed(interpreter: Any, values: list[Array]) -> None:
     for details, value in zip(interpreter.get_input_details(), values, strict=True):
         interpreter.set_tensor(details["index"], value)
+
+
+def _discover() -> Iterator[Device]:
+    yield Device("litert", True, f"ai-edge-litert {read_versions()['ai-edge-litert']}")
+
+
+SPEC = RunnerSpec(
+    "litert",
+    make=lambda rest, wishes: LiteRTRunner(wishes.num_threads, wishes.xnnpack, wishes.cpus),
+    discover=_discover,
+    options=frozenset({"num_threads", "xnnpack", "cpus"}),
+)
 
 
 if __name__ == "__main__":

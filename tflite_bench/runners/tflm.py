@@ -6,19 +6,21 @@ import importlib.util
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
+from tflite_bench.measurement.environment import read_versions
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan, describe_end, measure
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.processes.isolation import Array, ChildError, ChildResult, run_child, serve
 from tflite_bench.runners.base import OpResult, RunnerResult
+from tflite_bench.runners.spec import Device, RunnerSpec
 from tflite_bench.runners.tflm_probe import probe_model
 
 NOTE = "TFLM's reference kernels on this PC: these milliseconds say nothing about any microcontroller"
@@ -162,6 +164,7 @@ class TFLMRunner:
 
     minimum_arena: bool = True
     name: str = "tflm"
+    calibrates: ClassVar[bool] = False
 
     def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
         """Measure one inference on random input values, and the arena; see `Runner`."""
@@ -299,6 +302,16 @@ def _probe(ops: list[tuple[str, bool]]) -> None:
         # Every probe model fails; what TFLM says on stderr tells how far it came.
         with contextlib.suppress(RuntimeError):
             _load(probe_model(name, custom=custom), _ARENA_BYTES)
+
+
+def _discover() -> Iterator[Device]:
+    found = is_installed()
+    yield Device(
+        "tflm", found, f"tflite-micro {read_versions()['tflite-micro']}" if found else "pip install tflite-micro"
+    )
+
+
+SPEC = RunnerSpec("tflm", make=lambda rest, wishes: TFLMRunner(), discover=_discover)
 
 
 if __name__ == "__main__":

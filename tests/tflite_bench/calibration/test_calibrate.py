@@ -33,7 +33,8 @@ from tflite_bench.reporting.documents import calibration_document, to_json
 from tflite_bench.reporting.tables import calibration_text
 from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.litert import run_outputs
-from tflite_bench.runners.registry import Wishes, make_runner
+from tflite_bench.runners.registry import make_runner
+from tflite_bench.runners.spec import Wishes
 
 # Nanoseconds per MAC, byte, step and call of each class, for a runtime that follows the model exactly.
 TRUE_COSTS = np.array(
