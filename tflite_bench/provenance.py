@@ -74,16 +74,28 @@ def _figures(value: Any, path: str, kind: str | None) -> Iterator[tuple[str, str
 
 def _kinds(cls: type) -> dict[str, str | None]:
     """Return for each field of a class how its figures are had, None where it does not say."""
+    return {name: mark.kind if mark else None for name, mark in marks(cls, Provenance).items()}
+
+
+def marks(cls: type, kind: type[T]) -> dict[str, T | None]:
+    """Return for each field of a class the mark of a kind in its type, as the last one in `Annotated[int, mark]`.
+
+    Args:
+        cls: A dataclass or named tuple.
+        kind: Class of the marks. One also counts where it marks one of several possible types: `Measured[int] | None`.
+
+    Returns:
+        The marks by the names of the fields; None for a field without.
+    """
     names = [f.name for f in fields(cls)] if is_dataclass(cls) else list(getattr(cls, "_fields", ()))
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         hints |= inspect.get_annotations(base)
-    return {name: _kind(hints.get(name)) for name in names}
+    return {name: _mark(hints.get(name), kind) for name in names}
 
 
-def _kind(hint: Any) -> str | None:
-    """Return the kind that an annotation names, also as one of several possible types: `Measured[int] | None`."""
+def _mark(hint: Any, kind: type[T]) -> T | None:
     for mark in getattr(hint, "__metadata__", ()):
-        if isinstance(mark, Provenance):
-            return mark.kind
-    return next(filter(None, map(_kind, get_args(hint))), None)
+        if isinstance(mark, kind):
+            return mark
+    return next((mark for inner in get_args(hint) if (mark := _mark(inner, kind)) is not None), None)

@@ -15,5 +15,5 @@ def list_devices() -> tuple[Device, ...]:
 def _found(spec: RunnerSpec) -> Iterator[Device]:
     try:
         yield from spec.discover()
-    except RunnerError as error:
+    except (RunnerError, ImportError) as error:
         yield Device(spec.shortest, False, str(error))

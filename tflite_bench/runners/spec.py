@@ -61,8 +61,8 @@ class RunnerSpec:
         usage: How it is written after `--on`: `"tflm"`, `"ssh:user@host"`, or `"adb[:SERIAL]"` where what follows the
             colon may be left out.
         make: Returns the runner of what follows the colon (`""` for nothing) and of the wishes.
-        discover: Returns what of its kind there is from here, and what is missing; where it raises a `RunnerError`,
-            that is why none of it can be used.
+        discover: Returns what of its kind there is from here, and what is missing; where it raises a `RunnerError`
+            or an `ImportError`, that is why there is no more.
         options: The fields of `Wishes` that it knows.
         choices: All that may follow the colon; empty for anything.
 

@@ -19,6 +19,7 @@ from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan, describe_end, measure
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.processes.isolation import Array, ChildError, ChildResult, run_child, serve
+from tflite_bench.provenance import Measured
 from tflite_bench.runners.base import OpResult, RunnerResult
 from tflite_bench.runners.spec import Device, RunnerSpec
 from tflite_bench.runners.tflm_probe import probe_model
@@ -54,10 +55,10 @@ class Arena:
             models it is larger than `arena_bytes`, since setting up needs more than running.
     """
 
-    arena_bytes: int
-    persistent_bytes: int
-    nonpersistent_bytes: int
-    minimum_bytes: int | None = None
+    arena_bytes: Measured[int]
+    persistent_bytes: Measured[int]
+    nonpersistent_bytes: Measured[int]
+    minimum_bytes: Measured[int | None] = None
 
 
 def is_installed() -> bool:
