@@ -79,8 +79,11 @@ def make_document(
 def to_plain(value: Any) -> Any:
     """Return a value as plain data: dataclasses, named tuples and mappings as objects, other sequences as lists.
 
-    nan and infinity, which JSON does not know and a model file may hold, become None.
+    What has a method `to_dict` says itself what it is. nan and infinity, which JSON does not know and a model file may
+    hold, become None.
     """
+    if hasattr(value, "to_dict"):
+        return to_plain(value.to_dict())
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if is_dataclass(value) or hasattr(value, "_fields"):

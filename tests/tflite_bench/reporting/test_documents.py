@@ -11,8 +11,7 @@ from typing import NamedTuple
 import jsonschema
 import pytest
 
-from tflite_bench.calibration.calibrate import Calibration, Cost, Network
-from tflite_bench.calibration.op_work import Blocks
+from tflite_bench.calibration.calibrate import Blocks, Calibration, Cost, Network
 from tflite_bench.comparison import Change, Comparison, Rule
 from tflite_bench.measurement.environment import read_machine
 from tflite_bench.model.reader import read_model
@@ -46,6 +45,11 @@ class Judgement:
     passed: bool = True
 
 
+class Rendered:
+    def to_dict(self) -> dict[str, object]:
+        return {"limit": Limit(64)}
+
+
 JUDGEMENT = Judgement("one", 0.5, Interval(0.25, float("inf")), 2.5)
 
 
@@ -59,11 +63,12 @@ def schema(name: str) -> dict[str, object]:
 
 
 def test_frozen_values_become_plain_data_without_infinities() -> None:
-    values = {"a": JUDGEMENT, 1: (Interval(1.0, float("nan")), [None, "text"])}
+    values = {"a": JUDGEMENT, 1: (Interval(1.0, float("nan")), [None, "text"]), "own": Rendered()}
     assert to_plain(values) == {
         "a": {"title": "one", "accuracy": 0.5, "interval": {"low": 0.25, "high": None}, "latency_ms": 2.5}
         | {"passed": True},
         "1": [{"low": 1.0, "high": None}, [None, "text"]],
+        "own": {"limit": {"ram_bytes": 64}},
     }
 
 
@@ -132,7 +137,7 @@ def test_fitted_costs_are_calibrated_and_predictions_computed() -> None:
     document = calibration_document(calibration)
     jsonschema.validate(json.loads(to_json(document)), schema("calibrate"))
     fitted = [f"costs.int8.conv.{name}" for name in ("ns_per_mac", "ns_per_byte", "ns_per_step", "fixed_ns")]
-    fitted += ["inference_ns.int8", *(f"blocks.int8.{name}" for name in Blocks._fields)]
+    fitted += ["inference_ns.int8", *(f"blocks.int8.{name}" for name in ("inputs", "filters", "depthwise", "window"))]
     computed = ("networks[].predicted_ms", "mean_error", "error_percent")
     assert document["provenance"] == {
         **dict.fromkeys(fitted, "calibrated"),
