@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,22 @@ class _RunnerOption(click.Option):
         return super().get_help_record(ctx)
 
 
+_ON_DEVICES = (
+    click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7."),
+    click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device."),
+    click.option("--device-binary", help="Path of the program that a device has already."),
+    click.option("--device-folder", help="Folder on a device to write to."),
+    click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh."),
+)
+
+
+def _on_devices(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of whatever measures on a device."""
+    for option in reversed(_ON_DEVICES):
+        command = option(command)
+    return command
+
+
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 _output = click.option(
     "-o",
@@ -115,13 +132,9 @@ def main(context: click.Context) -> None:
 @click.option("--num-runs", type=click.IntRange(1), help="Measure exactly this many inferences instead.")
 @click.option("--time-limit", type=click.FloatRange(0.01, 86400), default=30.0, show_default=True, help="Seconds.")
 @click.option("--no-xnnpack", is_flag=True, help="Switch the XNNPACK delegate off.")
-@click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
 @click.option("--profile", cls=_RunnerOption, is_flag=True, help="Also measure every operator ({knowing}).")
-@click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
-@click.option("--device-binary", help="Path of the program that a device has already.")
-@click.option("--device-folder", help="Folder on a device to write to.")
+@_on_devices
 @click.option("--flag", "flags", multiple=True, help="One more flag for the benchmark program, e.g. --use_gpu=true.")
-@click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the input values.")
 @_as_json
 @_output
@@ -188,11 +201,7 @@ def devices(as_json: bool, output: Path | None) -> None:
 @click.argument("profile", type=click.Path(path_type=Path), callback=_check_file)
 @click.option("--on", "choice", default="litert", show_default=True, help="Where; see run.")
 @click.option("--int8-only", is_flag=True, help="Leave the float networks out, and their costs.")
-@click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
-@click.option("--device-binary", help="Path of the program that a device has already.")
-@click.option("--device-folder", help="Folder on a device to write to.")
-@click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
-@click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh.")
+@_on_devices
 @_as_json
 @_output
 def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output: Path | None, **wishes: Any) -> None:

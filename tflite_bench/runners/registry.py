@@ -1,6 +1,6 @@
 """Registry of runners: turns what a user asked for, such as `"ssh:pi@board"`, into a runner."""
 
-from tflite_bench.errors import ConfigError
+from tflite_bench.errors import ConfigError, RuntimeMissingError
 from tflite_bench.runners import ethos_u, litert, tflm
 from tflite_bench.runners.base import Runner
 from tflite_bench.runners.qemu import runner as qemu
@@ -45,7 +45,7 @@ def make_runner(choice: str, wishes: Wishes | None = None) -> Runner:
 
     Raises:
         ConfigError: There is no such runner, or it cannot work in this way.
-        RuntimeMissingError: Its program is not installed.
+        RuntimeMissingError: Its program or library is not installed.
     """
     wishes = wishes or Wishes()
     name, colon, rest = choice.partition(":")
@@ -58,4 +58,7 @@ def make_runner(choice: str, wishes: Wishes | None = None) -> Runner:
         raise ConfigError(f"{option_name(option)} has no meaning on {name}; it belongs to --on {knowing}")
     if rest and spec.choices and rest not in spec.choices:
         raise ConfigError(f"unknown runner {choice!r}: expected after the colon one of {', '.join(spec.choices)}")
-    return spec.make(rest, wishes)
+    try:
+        return spec.make(rest, wishes)
+    except ModuleNotFoundError as error:
+        raise RuntimeMissingError(f"cannot run on {name}: {error}; install the package that has it") from error

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.cli import main
-from tflite_bench.errors import ConfigError, RunnerError
+from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.runners import registry
 from tflite_bench.runners.discovery import list_devices
@@ -140,6 +140,20 @@ def test_what_a_runner_finds_and_why_it_finds_no_more_are_both_listed() -> None:
         Device("constant:1", True, "always 1 ms"),
         Device("constant", False, "no other constants here"),
     )
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_runner_whose_library_is_missing_leaves_the_others_as_they_are() -> None:
+    def fails(*unused: object) -> Any:
+        import no_such_library  # noqa: F401
+
+    register_runner(RunnerSpec("lacking", make=fails, discover=fails))
+    devices = {device.on: device for device in list_devices()}
+    assert devices["litert"].ready
+    assert devices["lacking"] == Device("lacking", False, "No module named 'no_such_library'")
+    assert make_runner("constant").name == "constant"
+    with pytest.raises(RuntimeMissingError, match="cannot run on lacking: No module named 'no_such_library'; install"):
+        make_runner("lacking")
 
 
 @pytest.mark.usefixtures("registered")
