@@ -35,7 +35,7 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
     """
     layout = layout_of(pointer_bytes, kernels)
     scratch = scratch_buffers(graph, kernels=kernels)
-    structures = [op_structures(graph.tensors, op, layout) for op in graph.ops]
+    structures = [op_structures(graph.operands(op), layout) for op in graph.ops]
     lives = lifetimes(graph)
     persistent = persistent_bytes(graph, structures, layout, num_scratch=len(scratch), states=lives.states)
     sizes = [aligned(tensor.num_bytes) for tensor in graph.tensors]

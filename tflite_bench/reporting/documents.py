@@ -105,9 +105,7 @@ def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
 
 def calibration_document(calibration: Calibration) -> dict[str, Any]:
     """Return a calibration as plain data; `schemas/calibrate.schema.json` describes it."""
-    blocks = {dtype: sizes._asdict() for dtype, sizes in calibration.blocks.items()}
-    result = _finite(asdict(calibration)) | {"blocks": blocks}
-    return _document("calibrate", result) | {"provenance": _CALIBRATION}
+    return _document("calibrate", _finite(asdict(calibration))) | {"provenance": _CALIBRATION}
 
 
 def constant_bytes(model: ModelInfo) -> int:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.cost.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCost, list_devices, load_device, to_toml
+from kd_edge.cost.devices import DeviceProfile, KernelCost, list_devices, load_device, to_toml
 from kd_edge.errors import ConfigError
+from tflite_bench.model.op_spec import NO_BLOCKS, Blocks
 
 COST = "{ cycles_per_mac = 2, cycles_per_byte = 3, fixed_cycles = 100 }"
 KERNELS = ("conv", "pointwise", "depthwise", "dense", "pool", "elementwise", "softmax", "copy")
