@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kd_edge.cost.memory_planner import aligned, lifetimes, memory_timeline, planned_bytes, scratch_buffers
 from kd_edge.cost.persistent_memory import CMSIS_NN, HOST, MICROCONTROLLER, Layout, op_structures, persistent_bytes
 from kd_edge.ir.graph import Graph
+from tflite_bench.provenance import Computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,8 @@ class Arena:
         nonpersistent_bytes: Activations and scratch buffers, planned by their lifetimes.
     """
 
-    persistent_bytes: int
-    nonpersistent_bytes: int
+    persistent_bytes: Computed[int]
+    nonpersistent_bytes: Computed[int]
 
     @property
     def arena_bytes(self) -> int:

@@ -14,6 +14,7 @@ from kd_edge.errors import ConfigError, nearest
 from kd_edge.toml import from_table, read_toml
 from tflite_bench.model.op_registry import REGISTERED
 from tflite_bench.model.op_spec import BROADCAST, GROUPED, NO_BLOCKS, Blocks
+from tflite_bench.provenance import Given
 
 DTYPES = ("int8", "int16", "float32")
 _BLOCKS = ("int8_blocks", "float32_blocks")
@@ -106,25 +107,25 @@ class DeviceProfile:
     title: str
     core: str
     runtime: str
-    clock_mhz: float
-    flash_bytes: int
-    ram_bytes: int
-    reserved_flash_bytes: int
-    reserved_ram_bytes: int
+    clock_mhz: Given[float]
+    flash_bytes: Given[int]
+    ram_bytes: Given[int]
+    reserved_flash_bytes: Given[int]
+    reserved_ram_bytes: Given[int]
     quality: str
-    error_percent: float
+    error_percent: Given[float]
     source: str
     date: str
-    int8: KernelCosts
-    int16: KernelCosts | None = None
-    float32: KernelCosts | None = None
-    pointer_bytes: int = 4
-    int8_blocks: Blocks = NO_BLOCKS
-    float32_blocks: Blocks = NO_BLOCKS
-    int8_inference_cycles: float = 0.0
-    float32_inference_cycles: float = 0.0
-    int8_ops: Mapping[str, KernelCost] = field(default_factory=dict, hash=False)
-    float32_ops: Mapping[str, KernelCost] = field(default_factory=dict, hash=False)
+    int8: Given[KernelCosts]
+    int16: Given[KernelCosts | None] = None
+    float32: Given[KernelCosts | None] = None
+    pointer_bytes: Given[int] = 4
+    int8_blocks: Given[Blocks] = NO_BLOCKS
+    float32_blocks: Given[Blocks] = NO_BLOCKS
+    int8_inference_cycles: Given[float] = 0.0
+    float32_inference_cycles: Given[float] = 0.0
+    int8_ops: Given[Mapping[str, KernelCost]] = field(default_factory=dict, hash=False)
+    float32_ops: Given[Mapping[str, KernelCost]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

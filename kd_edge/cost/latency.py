@@ -9,6 +9,7 @@ from kd_edge.ir.graph import Graph
 from tflite_bench.model.op_registry import spec_of
 from tflite_bench.model.op_spec import NO_BLOCKS, Blocks, Operands
 from tflite_bench.model.op_work import op_work
+from tflite_bench.provenance import Calibrated
 
 _COSTED_AS = {"int16": "int16", "float32": "float32", "float16": "float32"}
 _MAC_KERNELS = ("conv", "pointwise", "depthwise", "dense")
@@ -25,10 +26,10 @@ class Latency:
         per_op: The parts of the estimate that belong to ops, in milliseconds, in the order of the graph's ops.
     """
 
-    ms: float
-    low_ms: float
-    high_ms: float
-    per_op: tuple[float, ...]
+    ms: Calibrated[float]
+    low_ms: Calibrated[float]
+    high_ms: Calibrated[float]
+    per_op: Calibrated[tuple[float, ...]]
 
 
 def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from kd_edge.ir.graph import Graph
 from tflite_bench.model.op_registry import spec_of
 from tflite_bench.model.op_spec import Operands
+from tflite_bench.provenance import Computed
 
 # TFLM aligns every buffer in its arena (MicroArenaBufferAlignment).
 ALIGNMENT = 16
@@ -25,11 +26,11 @@ class MemoryStep:
         peak: Whether no op needs more; the largest `live_bytes` of all is a lower bound of the plan.
     """
 
-    index: int
+    index: Computed[int]
     op: str
-    live_bytes: int
-    scratch_bytes: int
-    tensors: tuple[int, ...]
+    live_bytes: Computed[int]
+    scratch_bytes: Computed[int]
+    tensors: Computed[tuple[int, ...]]
     peak: bool
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tflite_bench.model.op_registry import spec_of
+from tflite_bench.provenance import Given
 
 _PUBLISHED_CORE_BYTES = 16_000
 _PUBLISHED_KEYWORD_BYTES = 22_000
@@ -31,8 +32,8 @@ class RuntimeFlash:
         source: Where the figures come from.
     """
 
-    low_bytes: int
-    high_bytes: int
+    low_bytes: Given[int]
+    high_bytes: Given[int]
     source: str
 
 

@@ -13,6 +13,7 @@ from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.op_spec import KERNEL_CLASSES, Blocks
 from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.provenance import Calibrated, Computed, Measured
 from tflite_bench.runners.base import Runner, RunnerResult
 
 DTYPES = ("int8", "float32")
@@ -36,14 +37,14 @@ class Cost:
         fixed_ns: Nanoseconds per call.
     """
 
-    ns_per_mac: float
-    ns_per_byte: float
-    ns_per_step: float
-    fixed_ns: float
+    ns_per_mac: Calibrated[float]
+    ns_per_byte: Calibrated[float]
+    ns_per_step: Calibrated[float]
+    fixed_ns: Calibrated[float]
 
 
 @dataclass(frozen=True)
-class Measured:
+class CalibrationNetwork:
     """One network of the calibration.
 
     Attributes:
@@ -55,8 +56,8 @@ class Measured:
 
     name: str
     dtype: str
-    measured_ms: float
-    predicted_ms: float
+    measured_ms: Measured[float]
+    predicted_ms: Computed[float]
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ class Calibration:
 
     runner: str
     device: Mapping[str, str]
-    costs: Mapping[str, Mapping[str, Cost]]
-    inference_ns: Mapping[str, float]
-    blocks: Mapping[str, Blocks]
-    networks: tuple[Measured, ...]
-    mean_error: float
-    error_percent: float
+    costs: Calibrated[Mapping[str, Mapping[str, Cost]]]
+    inference_ns: Calibrated[Mapping[str, float]]
+    blocks: Calibrated[Mapping[str, Blocks]]
+    networks: tuple[CalibrationNetwork, ...]
+    mean_error: Computed[float]
+    error_percent: Computed[float]
 
 
 def calibrate(
@@ -147,7 +148,7 @@ def fit_calibration(
         *of_ops, inference_ns[dtype] = fitted.tolist()
         costs[dtype] = _costs(np.array(of_ops), work[:, :-1].sum(axis=0))
         rows += [
-            Measured(name, dtype, time_ms, time_ms * ratio)
+            CalibrationNetwork(name, dtype, time_ms, time_ms * ratio)
             for (name, (_, time_ms)), ratio in zip(entries.items(), ratios.tolist(), strict=True)
         ]
     all_ratios = np.array([row.predicted_ms / row.measured_ms for row in rows])

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from tflite_bench.errors import ConfigError
-from tflite_bench.provenance import Calibrated
 
 # Classes of operators that share costs in a device profile.
 KERNEL_CLASSES = ("conv", "pointwise", "depthwise", "dense", "pool", "elementwise", "softmax", "copy")
@@ -115,10 +114,10 @@ class Blocks:
         window: Input channels that each position of a convolution's window costs beside its own.
     """
 
-    inputs: Calibrated[int] = 1
-    filters: Calibrated[int] = 1
-    depthwise: Calibrated[int] = 1
-    window: Calibrated[int] = 0
+    inputs: int = 1
+    filters: int = 1
+    depthwise: int = 1
+    window: int = 0
 
 
 NO_BLOCKS = Blocks()
