@@ -99,7 +99,10 @@ def op_latency_ms(op: Operands, device: DeviceProfile) -> float:
 
 def _dtype_of(op: Operands) -> str:
     """Return the dtype of what an op works on: of its first input that is no constant."""
-    return next((tensor.dtype for tensor in op.inputs if not tensor.constant), "int8")
+    for tensor in op.inputs:
+        if not tensor.constant:
+            return tensor.dtype
+    return "int8"
 
 
 def _tables(device: DeviceProfile, dtype: str) -> tuple[Mapping[str, KernelCost], Blocks]:

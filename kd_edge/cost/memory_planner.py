@@ -70,15 +70,6 @@ def scratch_bytes(op: Operands, *, kernels: str = "reference") -> tuple[int, ...
     return rule(op) if rule and op.outputs else ()
 
 
-def scratch_buffers(graph: Graph, *, kernels: str = "reference") -> list[tuple[int, int]]:
-    """Return the op, counted from 1, and the bytes of every scratch buffer of a network."""
-    return [
-        (step, size)
-        for step, op in enumerate(graph.ops, start=1)
-        for size in scratch_bytes(graph.operands(op), kernels=kernels)
-    ]
-
-
 def lifetimes(graph: Graph) -> Lifetimes:
     """Return when every activation of a network lives."""
     first = dict.fromkeys(graph.inputs, 0)
@@ -113,7 +104,7 @@ def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tupl
     Args:
         lives: When the activations live.
         sizes: Aligned bytes of all tensors; those of constants do not matter.
-        scratch: From `scratch_buffers`.
+        scratch: The op, counted from 1, and the bytes of every scratch buffer.
     """
     # For every step the begin and the end of each buffer that lives there, and of each whose life begins there.
     alive: list[list[tuple[int, int]]] = [[] for _ in range(lives.num_steps + 2)]

@@ -1,6 +1,6 @@
 """Workload of an op: its kernel class, MACs, bytes moved and steps, which the costs of a device profile multiply."""
 
-from collections.abc import Container
+from collections.abc import Collection
 from math import prod
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ def kernel_variant(op: Operands) -> str:
     return variant(op) if variant else op.kind
 
 
-def op_work(op: Operands, blocks: Blocks = NO_BLOCKS, own: Container[str] = ()) -> Work:
+def op_work(op: Operands, blocks: Blocks = NO_BLOCKS, own: Collection[str] = ()) -> Work:
     """Return the work of one op.
 
     A convolution or dense layer gathers a patch of inputs for every output position, once for all its filters, and
@@ -57,13 +57,14 @@ def op_work(op: Operands, blocks: Blocks = NO_BLOCKS, own: Container[str] = ()) 
         own: The variants that have costs of their own.
     """
     spec = spec_of(op.kind)
-    variant = spec.variant(op) if spec.variant else op.kind
+    # Without costs of its own an op's variant tells apart no more than what else goes by rows.
+    variant = spec.variant(op) if spec.variant and (own or spec.steps == "rows") else op.kind
     steps = _steps(op, "pixels" if variant == GROUPED else spec.steps)
     if variant == GROUPED and GROUPED in own:
         return Work(GROUPED, *_grouped(op, spec, blocks), steps)
     kernel = "copy" if not op.outputs else spec.kernel if isinstance(spec.kernel, str) else spec.kernel(op)
     name = variant if variant in own else kernel
-    if op.inputs and all(tensor.constant for tensor in op.inputs):
+    if op.inputs and op.inputs[0].constant and all(tensor.constant for tensor in op.inputs):
         return Work(name, 0, 0, steps)
     macs = spec.macs(op) if spec.macs and op.outputs else 0
     moved_bytes = _gathered_bytes(op, macs) if spec.gathers else _read_bytes(op, spec)
@@ -107,12 +108,11 @@ def _grouped(op: Operands, spec: OpSpec, blocks: Blocks) -> tuple[int, int]:
 
 
 def _steps(op: Operands, by: str) -> int:
-    shapes = [tensor.shape for tensor in op.outputs]
-    if by == "rows" and shapes:
-        return prod(shapes[0][1:2])
-    if by == "largest":
-        shapes += [tensor.shape for tensor in op.inputs if not tensor.constant]
-    return max([prod(shape[:-1]) for shape in shapes], default=0)
+    if by == "largest" or not op.outputs:
+        tensors = [*op.outputs, *[tensor for tensor in op.inputs if not tensor.constant]]
+        return max([prod(tensor.shape[:-1]) for tensor in tensors], default=0)
+    shape = op.outputs[0].shape
+    return prod(shape[1:2] if by == "rows" else shape[:-1])
 
 
 def _rounded_up(channels: int, block: int) -> int:
