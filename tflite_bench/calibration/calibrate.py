@@ -1,16 +1,17 @@
 """Measures generated networks on a target and fits the device profile that `kd-edge --device` takes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tflite_bench.calibration.least_squares import Matrix, fit_costs, held_out_ratios, work_matrix
 from tflite_bench.calibration.networks import networks
 from tflite_bench.calibration.op_networks import op_networks
-from tflite_bench.calibration.op_work import CLASSES, OWN, Blocks, count_work
+from tflite_bench.calibration.op_work import OWN, count_work
 from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.op_spec import KERNEL_CLASSES, Blocks
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.provenance import Calibrated, Computed, Measured
 from tflite_bench.runners.base import Runner, RunnerResult, calibrates
@@ -181,7 +182,7 @@ def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Blocks, Matr
     while best != before:
         before = best
         for name, sizes in _SIZES.items():
-            best = min((best._replace(**{name: size}) for size in sizes), key=miss)
+            best = min((replace(best, **{name: size}) for size in sizes), key=miss)
     _, work, costs = fits[best]
     return best, work, costs
 
@@ -192,6 +193,6 @@ def _work(models: Sequence[ModelInfo], blocks: Blocks) -> Matrix:
 
 def _costs(values: Matrix, work: Matrix) -> dict[str, Cost]:
     """Return the costs of each class, and of the kinds that the networks have."""
-    names = (*CLASSES, *OWN)
+    names = (*KERNEL_CLASSES, *OWN)
     rows = zip(names, values.reshape(len(names), -1).tolist(), work.reshape(len(names), -1), strict=True)
-    return {name: Cost(*row) for name, row, done in rows if name in CLASSES or done.any()}
+    return {name: Cost(*row) for name, row, done in rows if name in KERNEL_CLASSES or done.any()}
