@@ -31,7 +31,6 @@ _SCALAR_OPERATIONS: dict[str, Callable[[float], Rescaling]] = {
     "Add": lambda number: Rescaling(1.0, number),
     "Multiply": lambda number: Rescaling(number, 0.0),
 }
-_TENSOR_OPERATIONS = ("Add", "Maximum", "Minimum", "Multiply", "Subtract")
 
 
 def lower(model: "keras.Model | str | Path | bytes") -> Graph:
@@ -174,12 +173,13 @@ def _read_call(operation: Any, call: int) -> Layer:
         return _read_layer(operation)
     kind = type(operation).__name__
     node = operation._inbound_nodes[call]
-    if len(node.input_tensors) == 2 and kind in _TENSOR_OPERATIONS:
+    of_two = sorted(name for name, one in LAYERS.items() if one.arity == 2)
+    if len(node.input_tensors) == 2 and kind in of_two:
         return LAYERS[kind]()
     numbers = [value for value in node.arguments.args if isinstance(value, int | float)]
     if len(node.input_tensors) == 1 and len(numbers) == 1 and kind in _SCALAR_OPERATIONS:
         return _SCALAR_OPERATIONS[kind](float(numbers[0]))
-    known = f"{', '.join(_TENSOR_OPERATIONS)} of two tensors, {' and '.join(_SCALAR_OPERATIONS)} with a number"
+    known = f"{', '.join(of_two)} of two tensors, {' and '.join(_SCALAR_OPERATIONS)} with a number"
     raise ModelError(f"cannot read operation {operation.name!r} ({kind}): supported are {known}")
 
 
