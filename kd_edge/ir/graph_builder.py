@@ -49,7 +49,7 @@ class GraphBuilder:
         self.has_linear_chain = False
         self._scope = 0
         self._uses: Counter[int] = Counter()
-        self._names: dict[int, int] = {}
+        self._names: list[int] = []
         self._producers: dict[int, int] = {}
         self._shared_constants: dict[tuple[str, tuple[int, ...], object], int] = {}
         self._values: dict[int, object] = {}
@@ -64,7 +64,7 @@ class GraphBuilder:
 
     def tensor(self, shape: tuple[int, ...], dtype: str = "int8") -> int:
         """Add an activation and return its index; one that is not int8 is not quantized."""
-        return self._add(Tensor(shape, dtype, num_scales=1 if dtype == "int8" else 0))
+        return self._add(Tensor(shape, dtype, False, 1 if dtype == "int8" else 0))
 
     def constant(self, shape: tuple[int, ...], dtype: str = "int8", num_scales: int = 1) -> int:
         """Add a constant of its own, such as weights, and return its index."""
@@ -85,7 +85,7 @@ class GraphBuilder:
 
     def op(self, kind: str, inputs: Sequence[int], shape: tuple[int, ...], dtype: str = "int8", **options: Any) -> int:
         """Add an op with one output of the given shape and return that output's index."""
-        output = self.tensor(shape, dtype)
+        output = self._add(Tensor(shape, dtype, False, 1 if dtype == "int8" else 0))
         self._producers[output] = len(self.ops)
         self.ops.append(Op(kind, tuple(inputs), (output,), **options))
         return output
@@ -155,7 +155,7 @@ class GraphBuilder:
         return bool(self._shared_constants)
 
     def _add(self, tensor: Tensor) -> int:
+        index = len(self.tensors)
         self.tensors.append(tensor)
-        index = len(self.tensors) - 1
-        self._names[index] = self._scope + _SUFFIX
+        self._names.append(self._scope + _SUFFIX)
         return index

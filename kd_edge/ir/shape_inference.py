@@ -44,10 +44,12 @@ def slide(sizes: Sequence[int], window: Shape, strides: Shape, padding: str, dil
     """
     if padding != "valid":
         return tuple([-(-size // stride) for size, stride in zip(sizes, strides, strict=True)])
-    reach = tuple([(width - 1) * dilation + 1 for width, dilation in zip(window, dilations, strict=True)])
-    if any([covered > size for covered, size in zip(reach, sizes, strict=True)]):  # noqa: C419 - faster
+    along = zip(sizes, window, strides, dilations, strict=True)
+    positions = tuple([(size - (width - 1) * gap - 1) // stride + 1 for size, width, stride, gap in along])
+    if min(positions) < 1:
+        reach = tuple((width - 1) * gap + 1 for width, gap in zip(window, dilations, strict=True))
         raise ModelError(f"bad window: expected one within {tuple(sizes)}, received {reach} with valid padding")
-    return tuple([(size - covered) // stride + 1 for size, covered, stride in zip(sizes, reach, strides, strict=True)])
+    return positions
 
 
 def same_paddings(sizes: Shape, window: Shape, strides: Shape, dilations: Shape) -> tuple[tuple[int, int], ...]:
@@ -65,6 +67,8 @@ def broadcast(left: Shape, right: Shape) -> Shape:
     Raises:
         ModelError: Sizes of one dimension differ, and neither is 1.
     """
+    if left == right:
+        return left
     rank = max(len(left), len(right))
     pairs = list(zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True))
     if any(a != b and a != 1 and b != 1 for a, b in pairs):

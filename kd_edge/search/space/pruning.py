@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.layers import Channels, Layer, Node, Reshape
-from kd_edge.ir.shape_inference import Window
+from kd_edge.ir.shape_inference import Window, slide
 from kd_edge.search.space.channel_groups import pools_globally
 from kd_edge.search.space.prunable import PrunableNetwork
 
@@ -135,7 +135,7 @@ class _Draft:
             size = self._prunable.shapes[i][:-1]
             return self._add(i, Reshape((*size, self._num_channels(i))), inputs), size
         if layer.channels is Channels.MIXES:
-            layer = _widened(layer, self._num_channels(i))
+            layer = layer.with_channels(self._num_channels(i))
         if inputs and not layer.channelwise:
             size = layer.output_shape([(*self._sizes[j], 1) for j in node.inputs])[:-1]
         return self._add(i, layer, inputs), size
@@ -149,12 +149,11 @@ class _Draft:
             covered = tuple(min(own, (whole - 1) // dilation + 1) for own, whole, dilation in along)
         if i == self._prunable.stem:
             strides = self._larger_strides(i, strides)
-        layer = _resized(layer, covered, strides)
-        if layer.channels is Channels.MIXES:
-            layer = _widened(layer, self._num_channels(i))
+        count = self._num_channels(i) if layer.channels is Channels.MIXES else 0
+        layer = _changed(layer, covered, strides, count)
         parts = layer.separated() if self._splits and i in self._prunable.separable else None
         place = self._split(i, parts, inputs) if parts else self._add(i, layer, inputs)
-        return place, window._replace(size=covered, strides=strides).slide(size)
+        return place, slide(size, covered, strides, window.padding, window.dilations)
 
     def _larger_strides(self, i: int, strides: Size) -> Size:
         """Return the first convolution's strides, larger along what is longer than 1; a depthwise one's are equal."""
@@ -175,8 +174,8 @@ class _Draft:
             covered = strides = size
         if max(*covered, *strides) == 1:
             return inputs[0], size
-        place = self._add(i, _resized(self._prunable.nodes[i].layer, covered, strides), inputs)
-        return place, window._replace(size=covered, strides=strides).slide(size)
+        place = self._add(i, _changed(self._prunable.nodes[i].layer, covered, strides), inputs)
+        return place, slide(size, covered, strides, window.padding, window.dilations)
 
     def _add(self, i: int, layer: Layer, inputs: tuple[int, ...], part: str = "") -> int:
         self._nodes.append(Node(layer, inputs))
@@ -194,13 +193,9 @@ class _Draft:
 
 # A search asks for the same layers again and again.
 @lru_cache(maxsize=1 << 16)
-def _resized(layer: Layer, size: Size, strides: Size) -> Layer:
-    return layer.resized(size, strides)
-
-
-@lru_cache(maxsize=1 << 16)
-def _widened(layer: Layer, channels: int) -> Layer:
-    return layer.with_channels(channels)
+def _changed(layer: Layer, size: Size, strides: Size, channels: int = 0) -> Layer:
+    changed = layer.resized(size, strides)
+    return changed.with_channels(channels) if channels else changed
 
 
 def _unite(prunable: PrunableNetwork, dropped: Sequence[tuple[int, int]]) -> list[int]:
