@@ -41,7 +41,7 @@ class Layer:
         arity: Number of inputs: 2 also for Keras layers that take more, pair by pair; -1 for any number.
         weighted: Whether two layers with the same fields are different layers.
         channels: What it does with channels.
-        shrinkable: Whether a teacher with such a layer can be pruned.
+        shrinkable: Whether a teacher with such a layer can be pruned; of one over sequences its image layers say so.
         channelwise: Whether it belongs to the layer before it, as batch normalization and activations do.
         training_only: Whether it is gone after the training.
         over_sequences: Whether it reads `(time, channels)`; `as_image_layers` then says what does the same over images.

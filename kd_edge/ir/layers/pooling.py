@@ -6,9 +6,8 @@ from typing import Any, ClassVar
 
 from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Layer, Simulation, register_layer
-from kd_edge.ir.layers.convolutional import as_image, as_sequence
 from kd_edge.ir.layers.reshaping import Flatten
-from kd_edge.ir.layers.sequences import SequenceLayer
+from kd_edge.ir.layers.sequences import SequenceLayer, as_image, as_sequence
 from kd_edge.ir.shape_inference import Shape, Window, slide
 
 

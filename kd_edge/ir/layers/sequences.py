@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from kd_edge.ir import fusion
+from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Layer
 
 
@@ -25,6 +27,28 @@ class SequenceLayer(Layer):
     def image_arguments(self) -> dict[str, Any]:
         """Return the arguments of the class over images."""
         return {f.name: _CONVERTED.get(f.name, _same)(getattr(self, f.name)) for f in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseSequenceLayer(SequenceLayer):
+    """What depthwise and separable convolutions over sequences share; no layer of Keras."""
+
+    def image_arguments(self) -> dict[str, Any]:
+        # TensorFlow runs depthwise convolutions with equal strides only; a width of 1 stays 1.
+        own: Any = self
+        return SequenceLayer.image_arguments(self) | {"strides": own.strides * 2}
+
+
+def as_image(to: GraphBuilder, tensor: int) -> int:
+    """Return a sequence as an image of height 1."""
+    _, steps, channels = to.shape(tensor)
+    return fusion.reshape(to, tensor, (1, 1, steps, channels))
+
+
+def as_sequence(to: GraphBuilder, tensor: int) -> int:
+    """Return an image of height 1 as a sequence."""
+    _, _, steps, channels = to.shape(tensor)
+    return fusion.reshape(to, tensor, (1, steps, channels))
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -78,7 +78,9 @@ def find_prunable(teacher: Blueprint, names: Sequence[str] = ()) -> PrunableNetw
     sequential = _is_sequential(teacher)
     for i, node in enumerate(nodes):
         if isinstance(node.layer, Concatenate):
-            node = _side_by_side(node, names[origins[i][0]], len(shapes[node.inputs[0]]), sequential=sequential)
+            rank = len(shapes[node.inputs[0]])
+            _check_axis(node.layer, names[origins[i][0]], 2 if sequential and rank == 3 else rank)
+            node = Node(Concatenate(), node.inputs)
         inputs = [shapes[i] for i in node.inputs]
         shapes.append(node.layer.output_shape(inputs))
         nodes[i] = Node(node.layer.over_whole(inputs[0][:-1]), node.inputs) if inputs else node
@@ -145,15 +147,13 @@ def _parts(layer: Layer, *, is_output: bool, sequential: bool) -> Iterator[tuple
         yield Reshape((layer.shape[0], 1, layer.shape[1])), ""
 
 
-def _side_by_side(node: Node, name: str, rank: int, *, sequential: bool) -> Node:
-    """Count the axis that channels are put side by side along from the end; a sequence has one less than its image."""
-    axis = getattr(node.layer, "axis", -1)
-    if axis not in (-1, 2 if sequential and rank == 3 else rank):
+def _check_axis(layer: Concatenate, name: str, last: int) -> None:
+    """Refuse to put anything but channels side by side; a sequence has one axis less than its image."""
+    if layer.axis not in (-1, last):
         raise ModelError(
-            f"cannot shrink layer {name!r} (Concatenate): expected the channels' axis, -1, received {axis}; take a "
-            "teacher that puts channels side by side"
+            f"cannot shrink layer {name!r} (Concatenate): expected the channels' axis, -1, received {layer.axis}; take "
+            "a teacher that puts channels side by side"
         )
-    return Node(Concatenate(), node.inputs)
 
 
 def _cuts(nodes: Sequence[Node], output: int) -> Iterator[int]:

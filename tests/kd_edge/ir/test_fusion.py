@@ -5,7 +5,7 @@ import pytest
 from kd_edge.errors import ModelError
 from kd_edge.ir import fusion
 from kd_edge.ir.graph_builder import GraphBuilder
-from kd_edge.ir.passes import PASSES, align_scales, drop_dead_ops, finished, move_biases_on
+from kd_edge.ir.passes import finished
 
 
 def started(*shape: int) -> tuple[GraphBuilder, int]:
@@ -68,6 +68,13 @@ def test_what_meets_a_softmax_in_a_concatenation_is_quantized_again() -> None:
     assert kinds(to, source, joined) == ["SOFTMAX", "QUANTIZE", "CONCATENATION"]
 
 
+def test_what_only_a_taken_off_op_read_is_dropped() -> None:
+    to, source = started(4, 6)
+    scaled = fusion.scale(to, source, values=(2.0, 1.0))
+    assert fusion.before_scaling(to, scaled, takes=lambda scaling: scaling.adds) == source
+    assert kinds(to, source, to.op("TANH", (source,), (1, 4, 6))) == ["TANH"]
+
+
 def test_equal_constants_are_kept_once() -> None:
     to, _ = started(5)
     assert to.numbers(1, 2) == to.numbers(1, 2) != to.numbers(1, 3)
@@ -79,7 +86,3 @@ def test_unequal_sizes_are_refused() -> None:
     other = to.tensor((1, 4, 2))
     with pytest.raises(ModelError, match=r"of the shapes \(1, 4, 3\) and \(1, 4, 2\): expected equal sizes or 1"):
         fusion.combine(to, "MUL", source, other)
-
-
-def test_biases_move_before_scales_are_aligned_and_dead_ops_go_last() -> None:
-    assert PASSES == (move_biases_on, align_scales, drop_dead_ops)
