@@ -81,9 +81,9 @@ class SearchResult:
 
 
 def sort_candidates(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Return candidates by accuracy, of equal ones the fastest first, each network once with its best training."""
+    """Return candidates by accuracy, of equal ones the fastest, then the first that was trained; each network once."""
     best: dict[tuple[tuple[str, int | float], ...], Candidate] = {}
-    for candidate in sorted(candidates, key=lambda c: (-c.accuracy, c.cost.latency_ms)):
+    for candidate in sorted(candidates, key=lambda c: (-c.accuracy, c.cost.latency_ms, c.trial)):
         best.setdefault(tuple(sorted(candidate.values.items())), candidate)
     return tuple(best.values())
 

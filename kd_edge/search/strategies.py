@@ -56,7 +56,7 @@ class SearchStrategy:
 
 
 def register_strategy(strategy: SearchStrategy) -> None:
-    """Make a strategy known to `design`, the command line and the configuration.
+    """Make a strategy known in this process: to `design`, and to `run` by the key `search` of its configuration.
 
     Raises:
         ConfigError: Another one has its name.
