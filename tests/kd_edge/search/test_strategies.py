@@ -8,6 +8,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from kd_edge.config import IMPORTANCES, BudgetConfig, DataConfig, DesignConfig, RunConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
@@ -16,6 +17,7 @@ from kd_edge.distillation.targets import soft_targets
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import Recipe, distill
 from kd_edge.errors import ConfigError
+from kd_edge.pipeline import run
 from kd_edge.search import SearchStrategy, register_strategy
 from kd_edge.search.checkpoint import finite_history
 from kd_edge.search.oracles import BudgetOracle
@@ -149,3 +151,22 @@ def test_a_wrapped_oracle_is_still_keras_tuners_and_shows_what_the_other_has(tmp
 
 def test_a_metric_that_is_not_finite_is_told_as_none():
     assert finite_history({"loss": [0.5, float("nan"), float("inf")]}) == {"loss": [0.5, None, None]}
+
+
+def test_a_run_with_an_unknown_search_ends_before_anything_is_trained(waves_npz, tmp_path):
+    config = RunConfig(DataConfig(str(waves_npz)), BudgetConfig("nucleo-l4r5zi"), design=DesignConfig(search="gird"))
+    with pytest.raises(ConfigError, match="unknown search 'gird': did you mean 'grid'"):
+        run(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_importance_is_refused_by_the_configuration():
+    with pytest.raises(ConfigError, match="bad value for key 'importance': expected one of l1, batch_norm, received"):
+        DesignConfig(importance="l2")
+
+
+def test_the_configuration_knows_the_importances_that_weights_can_be_inherited_by(teacher):
+    for importance in IMPORTANCES:
+        WeightInheritance(teacher, importance=importance)
+    with pytest.raises(ConfigError, match=f"unknown importance 'x': known: {', '.join(sorted(IMPORTANCES))}$"):
+        WeightInheritance(teacher, importance="x")
