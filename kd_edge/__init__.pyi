@@ -27,7 +27,7 @@ from .search.space.student_space import StudentSpace as StudentSpace
 from .search.tuner import SizingTuner as SizingTuner
 from .search.tuner import design as design
 from .search.weight_inheritance import inherit as inherit
-from .verification.verifier import Verification as Verification
+from .verification.results import Verification as Verification
 from .verification.verifier import verify as verify
 
 __version__: str

@@ -13,6 +13,7 @@ from kd_edge.toml import from_table, read_toml
 
 QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
 AUGMENTATIONS = ("none", "imu")
+IMPORTANCES = ("l1", "batch_norm")
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
 TRAINEES = ("like_teacher", "none")
@@ -68,15 +69,19 @@ class TeacherConfig:
 class DesignConfig:
     """The search: `trials` networks of the family, or of those derived from the teacher, are trained for `epochs` each.
 
-    None has more than the teacher's MACs divided by `teacher_ratio`.
+    None has more than the teacher's MACs divided by `teacher_ratio`. `search` names the strategy, see
+    `register_strategy`; `importance` the teacher's channels that derived networks start from, see `inherit`.
     """
 
     family: str = "ds_cnn"
     trials: int = 8
     epochs: int = 6
     teacher_ratio: float = 20.0
+    search: str = "random"
+    importance: str = "l1"
 
     def __post_init__(self) -> None:
+        _check_choice("importance", self.importance, IMPORTANCES)
         _check_numbers(self)
 
 

@@ -26,6 +26,7 @@ from kd_edge.files import write_bytes, write_json, write_model
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.lowering import lower
 from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
+from kd_edge.search.strategies import find_strategy
 from kd_edge.search.tuner import design
 from kd_edge.search.weight_inheritance import WeightInheritance
 from kd_edge.verification.confidence import paired_difference
@@ -104,6 +105,7 @@ class _Job:
         self._device = load_device(config.budget.device)
         self._budget = config.budget.budget(self._device)
         _check_costs(config.convert.quantize, self._device, self._budget)
+        find_strategy(config.design.search)
         self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
         for wanted in (config.teacher, config.distill):
             check_augmentation(wanted.augment, self._data.input_shape)
@@ -187,8 +189,10 @@ class _Job:
             budget=self._budget,
             space=self._space,
             recipe=replace(self._recipe(wanted.epochs, self._config.distill), augment="none"),
+            search=wanted.search,
             num_trials=wanted.trials,
             teacher_ratio=wanted.teacher_ratio,
+            importance=wanted.importance,
             # A stage that is done anew for another reason is another search.
             directory=self.folder / "search" / self._fingerprint[:16],
             on_trial=on_trial,
@@ -265,9 +269,8 @@ class _Job:
         keras.utils.set_random_seed(self._config.seed)
         designed = json.loads((self.folder / "stages" / "design.json").read_text())["result"]
         if self._space.prunable:
-            return WeightInheritance(self._load("teacher.keras")).student(
-                designed["chosen"]["values"], self._data.x_train
-            )
+            inheritance = WeightInheritance(self._load("teacher.keras"), importance=self._config.design.importance)
+            return inheritance.student(designed["chosen"]["values"], self._data.x_train)
         return Blueprint.from_dict(designed["blueprint"]).to_keras()
 
     def _load(self, name: str) -> keras.Model:

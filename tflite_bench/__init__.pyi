@@ -16,8 +16,11 @@ from .model.reader import read_model as read_model
 from .runners.base import Runner as Runner
 from .runners.base import RunnerResult as RunnerResult
 from .runners.litert import LiteRTRunner as LiteRTRunner
-from .runners.registry import Wishes as Wishes
 from .runners.registry import make_runner as make_runner
+from .runners.registry import register_runner as register_runner
+from .runners.spec import Device as Device
+from .runners.spec import RunnerSpec as RunnerSpec
+from .runners.spec import Wishes as Wishes
 from .runners.tflm import Arena as Arena
 from .runners.tflm import TFLMRunner as TFLMRunner
 from .runners.tflm import measure_arena as measure_arena

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,6 @@ import click
 
 from tflite_bench.errors import ConfigError, TfliteBenchError
 
-_CHOICES = (
-    "litert, tflm, litert-benchmark, benchmark_model, adb[:SERIAL], ssh:user@host, qemu:m4|m7|m55, ethos-u[:NAME]"
-)
 _LAST_CPU = 1023
 # kd-edge takes no other name of a device, and a profile is called like its file.
 _DEVICE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -73,6 +71,33 @@ def _check_file(ctx: click.Context, param: click.Parameter, value: Path | None) 
     return value
 
 
+class _RunnerOption(click.Option):
+    """An option whose help names runners, which are imported only to show it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from tflite_bench.runners.registry import runner_specs, runners_knowing
+
+        usages = ", ".join(spec.usage for spec in runner_specs())
+        self.help = (self.help or "").format(usages=usages, knowing=", ".join(runners_knowing(self.name or "")))
+        return super().get_help_record(ctx)
+
+
+_ON_DEVICES = (
+    click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7."),
+    click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device."),
+    click.option("--device-binary", help="Path of the program that a device has already."),
+    click.option("--device-folder", help="Folder on a device to write to."),
+    click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh."),
+)
+
+
+def _on_devices(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of whatever measures on a device."""
+    for option in reversed(_ON_DEVICES):
+        command = option(command)
+    return command
+
+
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 _output = click.option(
     "-o",
@@ -95,7 +120,7 @@ def main(context: click.Context) -> None:
 
 @main.command()
 @click.argument("model")
-@click.option("--on", "choice", default="litert", show_default=True, help=f"Where: {_CHOICES}.")
+@click.option("--on", "choice", cls=_RunnerOption, default="litert", show_default=True, help="Where: {usages}.")
 @click.option("--threads", "num_threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads.")
 @click.option(
     "--precision",
@@ -107,13 +132,9 @@ def main(context: click.Context) -> None:
 @click.option("--num-runs", type=click.IntRange(1), help="Measure exactly this many inferences instead.")
 @click.option("--time-limit", type=click.FloatRange(0.01, 86400), default=30.0, show_default=True, help="Seconds.")
 @click.option("--no-xnnpack", is_flag=True, help="Switch the XNNPACK delegate off.")
-@click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
-@click.option("--profile", is_flag=True, help="Also measure every operator (benchmark_model, adb, ssh).")
-@click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
-@click.option("--device-binary", help="Path of the program that a device has already.")
-@click.option("--device-folder", help="Folder on a device to write to.")
+@click.option("--profile", cls=_RunnerOption, is_flag=True, help="Also measure every operator ({knowing}).")
+@_on_devices
 @click.option("--flag", "flags", multiple=True, help="One more flag for the benchmark program, e.g. --use_gpu=true.")
-@click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the input values.")
 @_as_json
 @_output
@@ -137,7 +158,8 @@ def run(
     """
     from tflite_bench.benchmark import run_benchmark
     from tflite_bench.reporting import documents, tables
-    from tflite_bench.runners.registry import Wishes, make_runner
+    from tflite_bench.runners.registry import make_runner
+    from tflite_bench.runners.spec import Wishes
 
     chosen = make_runner(choice, Wishes(xnnpack=not no_xnnpack, **wishes))
     benchmark = run_benchmark(
@@ -179,11 +201,7 @@ def devices(as_json: bool, output: Path | None) -> None:
 @click.argument("profile", type=click.Path(path_type=Path), callback=_check_file)
 @click.option("--on", "choice", default="litert", show_default=True, help="Where; see run.")
 @click.option("--int8-only", is_flag=True, help="Leave the float networks out, and their costs.")
-@click.option("--binary", type=click.Path(), help="Path of benchmark_model; it is copied to a device.")
-@click.option("--device-binary", help="Path of the program that a device has already.")
-@click.option("--device-folder", help="Folder on a device to write to.")
-@click.option("--cpus", callback=_read_cpus, help="Bind to these cores, e.g. 0 or 4-7.")
-@click.option("--ssh-config", type=click.Path(), help="Another configuration file for ssh.")
+@_on_devices
 @_as_json
 @_output
 def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output: Path | None, **wishes: Any) -> None:
@@ -201,7 +219,8 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
     from tflite_bench.calibration import calibrate
     from tflite_bench.calibration.profile import profile_toml
     from tflite_bench.reporting import documents, tables
-    from tflite_bench.runners.registry import Wishes, make_runner
+    from tflite_bench.runners.registry import make_runner
+    from tflite_bench.runners.spec import Wishes
 
     result = calibrate.calibrate(
         make_runner(choice, Wishes(**wishes)),

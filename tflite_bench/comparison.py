@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tflite_bench.errors import ConfigError
+from tflite_bench.provenance import Computed, Given
 
 FIGURES = ("latency", "instructions", "code", "arena", "estimate")
 _RULE = re.compile(rf"({'|'.join(FIGURES)})\s*>\s*(\d+(?:\.\d+)?)\s*%")
@@ -25,7 +26,7 @@ class Rule:
     """
 
     figure: str
-    limit: float
+    limit: Given[float]
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class Change:
     figure: str
     kind: str
     unit: str
-    before: float
-    after: float
-    share: float
+    before: Given[float]
+    after: Given[float]
+    share: Computed[float]
     beyond_noise: bool
     failed: bool
 

@@ -19,9 +19,11 @@ class Provenance(NamedTuple):
     Attributes:
         kind: `"measured"`, `"calibrated"` (computed with costs that were fitted to measurements), `"computed"`,
             `"estimated"` or `"given"`.
+        but: Keys of a mapping, or fields, that are had otherwise, with their kinds.
     """
 
     kind: str
+    but: tuple[tuple[str, str], ...] = ()
 
 
 T = TypeVar("T")
@@ -46,44 +48,58 @@ def provenance_of(result: Any, *, replaced: Mapping[str, str] = {}) -> dict[str,
         TypeError: A figure's field does not say.
     """
     found: dict[str, str] = {}
-    for path, kind in _figures(result, "", None):
-        if kind is None:
-            raise TypeError(
-                f"no provenance: expected {type(result).__name__}.{path} marked as Measured[...] or the like"
-            )
-        found[path] = replaced.get(kind, kind)
+    for path, mark in _figures(result, "", None):
+        if mark is None:
+            name = f"{type(result).__name__}.{path}"
+            raise TypeError(f"no provenance: expected {name} marked as Measured[...] or the like")
+        found[path] = replaced.get(mark.kind, mark.kind)
     return dict(sorted(found.items()))
 
 
-def _figures(value: Any, path: str, kind: str | None) -> Iterator[tuple[str, str | None]]:
+def _figures(value: Any, path: str, mark: Provenance | None) -> Iterator[tuple[str, Provenance | None]]:
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, int | float):
-        yield path, kind
+        yield path, mark
+    elif hasattr(value, "to_dict"):
+        yield from _figures(value.to_dict(), path, mark)
     elif is_dataclass(value) or hasattr(value, "_fields"):
-        for name, own in _kinds(type(value)).items():
-            yield from _figures(getattr(value, name), f"{path}.{name}".lstrip("."), own or kind)
+        for name, own in marks(type(value), Provenance).items():
+            yield from _figures(getattr(value, name), f"{path}.{name}".lstrip("."), own or _part(mark, name))
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _figures(item, f"{path}.{key}".lstrip("."), kind)
+            yield from _figures(item, f"{path}.{key}".lstrip("."), _part(mark, key))
     elif isinstance(value, list | tuple):
         for item in value:
             has_names = is_dataclass(item) or hasattr(item, "_fields") or isinstance(item, Mapping)
-            yield from _figures(item, f"{path}[]" if has_names else path, kind)
+            yield from _figures(item, f"{path}[]" if has_names else path, mark)
 
 
-def _kinds(cls: type) -> dict[str, str | None]:
-    """Return for each field of a class how its figures are had, None where it does not say."""
+def _part(mark: Provenance | None, name: str) -> Provenance | None:
+    """Return how a named part of a value is had."""
+    kind = None if mark is None else dict(mark.but).get(name)
+    return mark if kind is None else Provenance(kind)
+
+
+def marks(cls: type, kind: type[T]) -> dict[str, T | None]:
+    """Return for each field of a class the mark of a kind in its type, as the last one in `Annotated[int, mark]`.
+
+    Args:
+        cls: A dataclass or named tuple.
+        kind: Class of the marks. One also counts where it marks one of several possible types: `Measured[int] | None`.
+
+    Returns:
+        The marks by the names of the fields; None for a field without.
+    """
     names = [f.name for f in fields(cls)] if is_dataclass(cls) else list(getattr(cls, "_fields", ()))
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         hints |= inspect.get_annotations(base)
-    return {name: _kind(hints.get(name)) for name in names}
+    return {name: _mark(hints.get(name), kind) for name in names}
 
 
-def _kind(hint: Any) -> str | None:
-    """Return the kind that an annotation names, also as one of several possible types: `Measured[int] | None`."""
+def _mark(hint: Any, kind: type[T]) -> T | None:
     for mark in getattr(hint, "__metadata__", ()):
-        if isinstance(mark, Provenance):
-            return mark.kind
-    return next(filter(None, map(_kind, get_args(hint))), None)
+        if isinstance(mark, kind):
+            return mark
+    return next((mark for inner in get_args(hint) if (mark := _mark(inner, kind)) is not None), None)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +15,7 @@ from kd_edge.config import DesignConfig, DistillConfig
 from kd_edge.errors import KdEdgeError
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.local_workers import WorkerPool
+from kd_edge.search.strategies import strategy_names
 from kd_edge.silence import load_tensorflow
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 _DEFAULTS = DesignConfig()
 
 
+def _one_of(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 @click.command()
 @click.argument("teacher", type=click.Path(path_type=Path))
 @data_option
@@ -37,7 +42,7 @@ _DEFAULTS = DesignConfig()
     show_default=True,
     help="TEACHER shrunk, or ds_cnn, resnet, mobilenet, tcn or mlp.",
 )
-@click.option("--search", default="random", show_default=True, help="random, bayesian, hyperband or grid.")
+@click.option("--search", default=_DEFAULTS.search, show_default=True, help=f"{_one_of(strategy_names())}.")
 @click.option(
     "--trials",
     default=_DEFAULTS.trials,
@@ -78,7 +83,7 @@ def design(
     from kd_edge.reporting import plots, text_tables
     from kd_edge.reporting.progress import StageDisplay
 
-    wanted, training = DesignConfig(family, trials, epochs, teacher_ratio), DistillConfig()
+    wanted, training = DesignConfig(family, trials, epochs, teacher_ratio, search), DistillConfig()
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     from kd_edge.distillation.model_files import load_teacher
@@ -95,7 +100,7 @@ def design(
             budget=budget,
             space=None if family == FROM_TEACHER else StudentSpace.family(family, data.input_shape, data.num_classes),
             recipe=Recipe(wanted.epochs, training.batch_size, training.learning_rate, seed=seed),
-            search=search,
+            search=wanted.search,
             num_trials=wanted.trials,
             teacher_ratio=wanted.teacher_ratio,
             directory=folder,

@@ -171,7 +171,7 @@ def _one_per_input(model: keras.Model, data: Samples) -> list[np.ndarray]:
         if set(data) != set(names):
             raise DataError(f"bad calibration data: expected arrays for {names}, received {sorted(data)}")
         return [data[name] for name in names]
-    arrays = list(data) if isinstance(data, list | tuple) else [data]
+    arrays: list[np.ndarray] = list(data) if isinstance(data, list | tuple) else [np.asarray(data)]
     if len(arrays) != len(model.inputs):
         raise DataError(
             f"bad calibration data: expected one array for each of {len(names)} inputs, received {len(arrays)}; "

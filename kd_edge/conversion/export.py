@@ -82,7 +82,8 @@ class Export:
         compression: What a compression gave, `None` without one.
         metadata_bytes: By how much the description of classes, input and provenance has made the file larger.
         warnings: What looked wrong on the way.
-        missing_ops: Operators of the file that TFLM lacks; empty where TFLM cannot be asked.
+        missing_ops: Operators of the file that TFLM lacks; `None` where TFLM could not be asked.
+        unavailable_reason: Why a figure is `None`, by the figure's name.
     """
 
     content: bytes = field(repr=False)
@@ -91,7 +92,8 @@ class Export:
     compression: Compression | None = None
     metadata_bytes: int = 0
     warnings: tuple[str, ...] = ()
-    missing_ops: tuple[MissingOp, ...] = ()
+    missing_ops: tuple[MissingOp, ...] | None = ()
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Return everything but the bytes, as plain data."""
@@ -102,7 +104,8 @@ class Export:
             "sha256": hashlib.sha256(self.content).hexdigest(),
             "metadata_bytes": self.metadata_bytes,
             "warnings": list(self.warnings),
-            "missing_ops": [asdict(op) for op in self.missing_ops],
+            "missing_ops": None if self.missing_ops is None else [asdict(op) for op in self.missing_ops],
+            "unavailable_reason": dict(self.unavailable_reason),
             "qat": asdict(self.qat),
             "compression": self.compression and asdict(self.compression),
         }
@@ -148,7 +151,9 @@ def convert_for(
     content, said = _converted(student, samples, wanted, seed)
     tuning, compression = Tuning(wanted.qat), None
     if wanted.compress != "none":
-        student = _compressed(student, data, wanted, recipe, teacher)
+        if data is None:
+            raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
+        student = compress(student, data, recipe, how=wanted.compress, teacher=teacher)
         plain, (content, said) = content, _converted(student, samples, wanted, seed)
         compression = _compare(plain, content, data, wanted.compress)
     elif data is not None and _may_be_tuned(student, data, wanted):
@@ -157,8 +162,9 @@ def convert_for(
     if metadata:
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
         content = add_metadata(content, describe(content, data, provenance=provenance))
-    missing = _missing_ops(content, student)
-    return Export(content, wanted.quantize, tuning, compression, len(content) - num_bytes, tuple(said), missing)
+    missing, unavailable = _missing_ops(content, student)
+    grown = len(content) - num_bytes
+    return Export(content, wanted.quantize, tuning, compression, grown, tuple(said), missing, unavailable)
 
 
 def _converted(
@@ -166,13 +172,16 @@ def _converted(
 ) -> tuple[bytes, list[str]]:
     """Return the file of a student, and what its calibration warned of."""
     count, choice = wanted.num_calibration_samples, wanted.calibration
+    arrays: Mapping[str, np.ndarray] | np.ndarray | None
     if isinstance(samples, Dataset):
         chosen = choose_samples(samples.y_train, num_samples=count, choice=choice, seed=seed)
-        samples, choice = samples.x_train[chosen], "first"
+        arrays, choice = samples.x_train[chosen], "first"
+    else:
+        arrays = samples
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CalibrationWarning)
         content = convert(
-            student, samples, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
+            student, arrays, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
         )
     return content, [str(said.message) for said in caught if issubclass(said.category, CalibrationWarning)]
 
@@ -196,18 +205,6 @@ def _check_demand(student: keras.Model, data: Dataset | None) -> None:
             f"no quantization-aware training of {student.name!r}: expected samples that do not depend on each other, "
             "received a stateful layer; convert without it (--qat never)"
         )
-
-
-def _compressed(
-    student: keras.Model,
-    data: Dataset | None,
-    wanted: ConvertConfig,
-    recipe: FineTuning,
-    teacher: keras.Model | None,
-) -> keras.Model:
-    if data is None:
-        raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
-    return compress(student, data, recipe, how=wanted.compress, teacher=teacher)
 
 
 def _compare(plain: bytes, content: bytes, data: Dataset, how: str) -> Compression:
@@ -258,8 +255,9 @@ def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[
     return {"tool": "kd-edge", **asdict(wanted), "seed": seed, "weights_sha256": weights, "versions": versions}
 
 
-def _missing_ops(content: bytes, student: keras.Model) -> tuple[MissingOp, ...]:
+def _missing_ops(content: bytes, student: keras.Model) -> tuple[tuple[MissingOp, ...] | None, dict[str, str]]:
+    """Return the operators that TFLM lacks, `None` where it could not be asked, and then the reason."""
     try:
-        return find_missing_ops(read_model(content), names_of(student))
-    except RunnerError:
-        return ()
+        return find_missing_ops(read_model(content), names_of(student)), {}
+    except RunnerError as error:
+        return None, {"missing_ops": str(error)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kd_edge.compat.keras import calls_of
+from kd_edge.compat.keras import all_layers, nodes_in_order
 from kd_edge.errors import ModelError
 
 _HALF = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
@@ -59,7 +59,7 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
 
 
 def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
-    nodes = [node for calls in calls_of(model).values() for node in calls]
+    nodes = nodes_in_order(model)
     readers = [node.operation for node in nodes if any(tensor is source for tensor in node.input_tensors)]
     if readers and all(isinstance(reader, keras.layers.Embedding) for reader in readers):
         return str(source.dtype) if "int" in source.dtype else "int32"  # int8 in steps would merge the indices
@@ -95,11 +95,11 @@ def without_state(model: keras.Model) -> keras.Model:
 
 def has_state(model: keras.Model) -> bool:
     """Return whether a layer of a model keeps its state from one batch to the next."""
-    return any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
+    return any(getattr(layer, "stateful", False) for layer in all_layers(model))
 
 
 def _check_steps(model: keras.Model) -> None:
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         if getattr(layer, "unroll", True):
             continue
         shapes = layer.get_build_config()

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from kd_edge.compat.keras import all_layers, maker_of
 from tflite_bench.model.reader import ModelInfo, OpInfo
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def names_of(model: "keras.Model | None") -> LayerNames:
     """Return the names of a model's layers; none for `None`."""
     if model is None:
         return UNNAMED
-    outputs = tuple(output._keras_history.operation.name for output in model.outputs)
-    known = frozenset(layer.name for layer in model._flatten_layers() if layer is not model)
+    outputs = tuple(maker_of(output)[0].name for output in model.outputs)
+    known = frozenset(layer.name for layer in all_layers(model) if layer is not model)
     return LayerNames(known, outputs, model.name)
 
 

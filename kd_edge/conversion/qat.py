@@ -1,6 +1,5 @@
 """Quantization-aware training with distillation: a student learns to bear int8 before it is converted."""
 
-import importlib
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -8,23 +7,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kd_edge.compat.tfmot import quantize_configs, quantize_registry, reset_running_numbers
 from kd_edge.conversion.converter import reason_of
 from kd_edge.conversion.layer_names import layer_of, names_of
 from kd_edge.conversion.qat_layers import hard_silu, to_tunable
 from kd_edge.conversion.tf_keras_copy import FineTuning, check_copy, load_optimization, train_copy
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ModelError
+from kd_edge.ir.layers import Activation, BatchNormalization, InputLayer, Simulation, kind_of
 from kd_edge.silence import quiet
 from tflite_bench.model.reader import ModelInfo, read_model
 
 _NUM_COMPARED = 32
-# Not known to tfmot, but int8 in the file once int8 is simulated behind them.
-_SIMULATED_BEHIND = ("ELU", "HardSilu", "Maximum", "Minimum", "Multiply", "Subtract")
 # The converter has no int8 ELU, with or without fine-tuning.
 _MAY_BE_FLOAT = ("ELU", "DEQUANTIZE", "QUANTIZE")
 # All other activations stay float in the file.
 _ACTIVATIONS = ("linear", "relu", "softmax", "sigmoid", "tanh", "gelu")
-_CONFIGS = "tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_configs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def fine_tune(
         ModelError: A layer is not supported; it is named, and nothing is trained.
     """
     optimization = load_optimization()
-    importlib.import_module("tf_keras").backend.reset_uids()  # running numbers in names would change the file
+    reset_running_numbers()
     copy = to_tunable(student)
     _check_layers(optimization, copy)
     check_copy(copy, student, data.x_train[:_NUM_COMPARED])
@@ -85,17 +83,21 @@ def unsupported_layers(student: keras.Model) -> list[str]:
 
 
 def _unsupported(optimization: Any, copy: Any) -> list[str]:
-    registry = optimization.quantization.keras.default_8bit.Default8BitQuantizeScheme().get_quantize_registry()
+    registry = quantize_registry(optimization)
     return [f"{layer.name!r} ({type(layer).__name__})" for layer in copy.layers if not _is_supported(registry, layer)]
 
 
 def _is_supported(registry: Any, layer: Any) -> bool:
-    kind = type(layer).__name__
-    if kind == "BatchNormalization":
+    kind = kind_of(layer)
+    if kind is BatchNormalization:
         return list(layer.axis) == [len(layer.output.shape) - 1]
-    if kind == "Activation":
+    if kind is Activation:
         return layer.activation.__name__ in _ACTIVATIONS
-    return kind == "InputLayer" or kind in _SIMULATED_BEHIND or registry.supports(layer)
+    return kind is InputLayer or _simulation(layer) is Simulation.BEHIND or bool(registry.supports(layer))
+
+
+def _simulation(layer: Any) -> Simulation:
+    return Simulation.BEHIND if isinstance(layer, hard_silu()) else kind_of(layer).simulation
 
 
 def _check_layers(optimization: Any, copy: Any) -> None:
@@ -108,19 +110,17 @@ def _check_layers(optimization: Any, copy: Any) -> None:
 
 def _config(layer: Any) -> Any:
     """Return where int8 is simulated at a layer, or `None` for where tfmot does so by itself."""
-    configs, kind = importlib.import_module(_CONFIGS), type(layer).__name__
-    if kind == "AveragePooling2D":  # TFLite's keeps the scale
+    configs, simulation = quantize_configs(), _simulation(layer)
+    if simulation is Simulation.NOWHERE:
         return configs.NoOpQuantizeConfig()
-    if kind in _SIMULATED_BEHIND:
-        return configs.Default8BitOutputQuantizeConfig()
-    return None
+    return configs.Default8BitOutputQuantizeConfig() if simulation is Simulation.BEHIND else None
 
 
 def _aware(optimization: Any, copy: Any) -> Any:
     """Return the copy with simulated int8 arithmetic."""
     import tf_keras
 
-    tools, configs = optimization.quantization.keras, importlib.import_module(_CONFIGS)
+    tools, configs = optimization.quantization.keras, quantize_configs()
     classes = (configs.NoOpQuantizeConfig, configs.Default8BitOutputQuantizeConfig, hard_silu())
     own = {one.__name__: one for one in classes}
 

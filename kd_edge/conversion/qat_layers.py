@@ -7,14 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from kd_edge.compat.keras import calls_of
+from kd_edge.compat.keras import maker_of, nodes_in_order
+from kd_edge.compat.tfmot import input_of_maker
 from kd_edge.conversion.tf_keras_copy import copy_layer, to_tf_keras
+from kd_edge.ir.layers import Activation, Dense, Rescaling, kind_of
 
-# tfmot knows batch normalization only as a part of one of these, and simulates their activations if they are these.
-_ABSORBING = ("Conv2D", "DepthwiseConv2D", "Dense")
+# Activations that tensorflow-model-optimization simulates.
 _BUILT_IN = ("linear", "relu", "softmax", "sigmoid", "tanh")
 _LEAKY_SLOPE = 0.2  # of Keras' activation of that name
-_AFFINE = ("BatchNormalization", "Rescaling")
 
 
 def to_tunable(student: keras.Model) -> Any:
@@ -35,41 +35,41 @@ def to_tunable(student: keras.Model) -> Any:
 
 def _directly_before(student: keras.Model) -> dict[str, Any]:
     """Return the layer before another one and before no other, by the other one's name."""
-    nodes = [node for calls in calls_of(student).values() for node in calls]
-    pairs = [(source._keras_history.operation, node.operation) for node in nodes for source in node.input_tensors]
+    nodes = nodes_in_order(student)
+    pairs = [(maker_of(source)[0], node.operation) for node in nodes for source in node.input_tensors]
     followers = Counter(before.name for before, _ in pairs)
     return {layer.name: before for before, layer in pairs if followers[before.name] == 1}
 
 
 def _copy(directly_before: dict[str, Any], layer: Any, sources: list[Any]) -> Any:
-    kind, before = type(layer).__name__, directly_before.get(layer.name)
-    if kind in _AFFINE and _is_along_channels(layer):
-        if _absorbs(before) and type(before).__name__ == "Dense":
+    kind, before = kind_of(layer), directly_before.get(layer.name)
+    if kind.is_affine and _is_along_channels(layer):
+        if _absorbs(before) and kind_of(before) is Dense:
             return _folded(layer, before, sources[0])
-        if kind == "Rescaling" or not _absorbs(before):
+        if kind is Rescaling or not _absorbs(before):
             return _convolved(layer, sources[0])
-    if kind in _ABSORBING and keras.activations.serialize(layer.activation) not in _BUILT_IN:
+    if kind.absorbs_affine and keras.activations.serialize(layer.activation) not in _BUILT_IN:
         return _activated(layer, copy_layer(layer, sources, activation="linear"))
-    if kind == "Activation" and keras.activations.serialize(layer.activation) not in _BUILT_IN:
+    if kind is Activation and keras.activations.serialize(layer.activation) not in _BUILT_IN:
         return _activated(layer, sources[0])
     return copy_layer(layer, sources)
 
 
 def _is_along_channels(layer: Any) -> bool:
-    if type(layer).__name__ == "Rescaling":
+    if kind_of(layer) is Rescaling:
         return all(np.size(value) in (1, *np.shape(value)[-1:]) for value in (layer.scale, layer.offset))
     return layer.axis in (-1, len(layer.output.shape) - 1)
 
 
 def _absorbs(layer: Any) -> bool:
     """Return whether a layer and the only one behind it become one op."""
-    return type(layer).__name__ in _ABSORBING and layer.activation is keras.activations.linear
+    return kind_of(layer).absorbs_affine and layer.activation is keras.activations.linear
 
 
 def _affine(layer: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the factors and summands per channel that a layer multiplies by and adds when it does not learn."""
     shape = layer.output.shape[-1:]
-    if type(layer).__name__ == "Rescaling":
+    if kind_of(layer) is Rescaling:
         factors, summands = (np.broadcast_to(np.ravel(value), shape) for value in (layer.scale, layer.offset))
         return factors, summands
     gamma = 1.0 if layer.gamma is None else np.asarray(layer.gamma)
@@ -106,7 +106,7 @@ def _folded(layer: Any, dense: Any, source: Any) -> Any:
     factors, summands = _affine(layer)
     kernel, *bias = dense.get_weights()
     folded = layers.Dense(dense.units, name=dense.name)
-    result = folded(source._keras_history.layer.input)
+    result = folded(input_of_maker(source))
     folded.set_weights([kernel * factors, sum(bias) * factors + summands])
     return result
 
@@ -116,7 +116,7 @@ def _activated(layer: Any, source: Any) -> Any:
     from tf_keras import layers
 
     kind = keras.activations.serialize(layer.activation)
-    name = layer.name if type(layer).__name__ == "Activation" else f"{layer.name}_activation"
+    name = layer.name if kind_of(layer) is Activation else f"{layer.name}_activation"
     if kind == "relu6":
         return layers.ReLU(6.0, name=name)(source)
     if kind == "leaky_relu":
@@ -141,7 +141,7 @@ def hard_silu() -> Any:
     import tensorflow as tf
     from tf_keras import layers
 
-    class HardSilu(layers.Layer):
+    class HardSilu(layers.Layer):  # type: ignore[misc]
         def call(self, inputs: Any) -> Any:
             return inputs * tf.nn.relu6(inputs + 3.0) * (1 / 6)
 

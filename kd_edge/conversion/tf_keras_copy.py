@@ -1,7 +1,6 @@
 """Keras 3 models as models of tf_keras, the Keras that tensorflow-model-optimization works with."""
 
 import inspect
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,13 @@ import numpy as np
 import tensorflow as tf
 from keras.distillation import LogitsDistillation
 
-from kd_edge.compat.keras import calls_of
+from kd_edge.compat.keras import calls_of, maker_of, node_of
+from kd_edge.compat.tfmot import import_optimization
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.distillation.losses import distillation_value
 from kd_edge.errors import ModelError
+from kd_edge.ir.layers import InputLayer, kind_of
 from kd_edge.silence import quiet
 
 # What shapes the training only, or is said otherwise in tf_keras.
@@ -50,22 +51,9 @@ class FineTuning:
 
 
 def load_optimization() -> Any:
-    """Import tensorflow-model-optimization beside Keras 3 and return it.
-
-    It sets an environment variable that makes `tf.keras` the old Keras from then on, in this process and its children;
-    here that is undone.
-    """
-    _ = tf.keras.layers  # what `tf.keras` is, is decided at its first use
-    name = "TF_USE_LEGACY_KERAS"
-    before = os.environ.get(name)
-    try:
-        with quiet():
-            import tensorflow_model_optimization
-    finally:
-        os.environ.pop(name, None)
-        if before is not None:
-            os.environ[name] = before
-    return tensorflow_model_optimization
+    """Return tensorflow-model-optimization, imported beside Keras 3 and without what it prints."""
+    with quiet():
+        return import_optimization()
 
 
 def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | None = None) -> Any:
@@ -89,11 +77,11 @@ def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | N
     calls, copies = calls_of(model), {}
 
     def visit(value: Any) -> Any:
-        layer, call, _ = value._keras_history
+        layer, call = maker_of(value)
         if layer.name not in copies:
             if len(calls[layer.name]) > 1:
                 raise ModelError(f"cannot copy layer {layer.name!r} to tf_keras: expected a layer that is called once")
-            sources = [visit(source) for source in layer._inbound_nodes[call].input_tensors]
+            sources = [visit(source) for source in node_of(layer, call).input_tensors]
             copies[layer.name] = _copied(copy or copy_layer, layer, sources)
         return copies[layer.name]
 
@@ -146,7 +134,7 @@ def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
     import tf_keras
 
     kind = type(layer).__name__
-    if kind == "InputLayer":
+    if kind_of(layer) is InputLayer:
         return tf_keras.Input(layer.batch_shape[1:], dtype=layer.dtype, name=layer.name)
     counterpart = getattr(tf_keras.layers, kind, None)
     if counterpart is None or type(layer).__module__.split(".")[0] != "keras":

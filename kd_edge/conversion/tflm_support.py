@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kd_edge.conversion.layer_names import UNNAMED, LayerNames, layer_of
 from tflite_bench.model.reader import ModelInfo
+from tflite_bench.provenance import Measured
 from tflite_bench.runners import tflm
 
 
@@ -18,7 +19,7 @@ class MissingOp:
     """
 
     op: str
-    index: int
+    index: Measured[int]
     layer: str
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from kd_edge.cost.memory_planner import aligned, lifetimes, memory_timeline, planned_bytes, scratch_buffers
+from kd_edge.cost.memory_planner import aligned, lifetimes, memory_timeline, planned_bytes, scratch_bytes
 from kd_edge.cost.persistent_memory import CMSIS_NN, HOST, MICROCONTROLLER, Layout, op_structures, persistent_bytes
 from kd_edge.ir.graph import Graph
+from tflite_bench.provenance import Computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,8 @@ class Arena:
         nonpersistent_bytes: Activations and scratch buffers, planned by their lifetimes.
     """
 
-    persistent_bytes: int
-    nonpersistent_bytes: int
+    persistent_bytes: Computed[int]
+    nonpersistent_bytes: Computed[int]
 
     @property
     def arena_bytes(self) -> int:
@@ -34,8 +35,9 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
         kernels: `"reference"`, or `"cmsis-nn"` for its scratch buffers on a microcontroller.
     """
     layout = layout_of(pointer_bytes, kernels)
-    scratch = scratch_buffers(graph, kernels=kernels)
-    structures = [op_structures(graph.tensors, op, layout) for op in graph.ops]
+    ops = [graph.operands(op) for op in graph.ops]
+    scratch = [(step, size) for step, op in enumerate(ops, start=1) for size in scratch_bytes(op, kernels=kernels)]
+    structures = [op_structures(op, layout) for op in ops]
     lives = lifetimes(graph)
     persistent = persistent_bytes(graph, structures, layout, num_scratch=len(scratch), states=lives.states)
     sizes = [aligned(tensor.num_bytes) for tensor in graph.tensors]

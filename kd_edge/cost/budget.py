@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.errors import ConfigError
+from tflite_bench.provenance import Given
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?")
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|s)")
@@ -66,9 +67,9 @@ class Budget:
         latency_ms: Longest time of one inference, in milliseconds; `None` for no limit.
     """
 
-    flash_bytes: int
-    ram_bytes: int
-    latency_ms: float | None = None
+    flash_bytes: Given[int]
+    ram_bytes: Given[int]
+    latency_ms: Given[float] | None = None
 
     def __post_init__(self) -> None:
         for name in ("flash_bytes", "ram_bytes", "latency_ms"):

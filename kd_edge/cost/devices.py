@@ -12,6 +12,9 @@ from pathlib import Path
 
 from kd_edge.errors import ConfigError, nearest
 from kd_edge.toml import from_table, read_toml
+from tflite_bench.model.op_registry import REGISTERED
+from tflite_bench.model.op_spec import BROADCAST, GROUPED, NO_BLOCKS, Blocks
+from tflite_bench.provenance import Given
 
 DTYPES = ("int8", "int16", "float32")
 _BLOCKS = ("int8_blocks", "float32_blocks")
@@ -30,7 +33,7 @@ class KernelCost:
         cycles_per_byte: Clock cycles per byte moved: inputs gathered and outputs written; see `latency_ms`.
         fixed_cycles: Clock cycles of every call, whatever its size.
         cycles_per_step: Clock cycles per step of the outer loop: a row in depthwise convolutions and pooling, a pixel
-            elsewhere; see `own_work.steps_of`.
+            elsewhere; see `op_work.Work`.
     """
 
     cycles_per_mac: float = 0.0
@@ -65,28 +68,6 @@ class KernelCosts:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
-    """How many channels kernels take at once: a layer of fewer takes as long as one of that many.
-
-    Vector instructions work so. Kernels for microcontrollers have no blocks that matter; XNNPACK's have.
-
-    Attributes:
-        inputs: Input channels of convolutions and dense layers.
-        filters: Filters of them.
-        depthwise: Channels of depthwise convolutions.
-        window: Input channels that each position of a convolution's window costs beside its own.
-    """
-
-    inputs: int = 1
-    filters: int = 1
-    depthwise: int = 1
-    window: int = 0
-
-
-NO_BLOCKS = Blocks()
-
-
-@dataclass(frozen=True, slots=True)
 class DeviceProfile:
     """A board: what it holds, and what its runtime's kernels cost in clock cycles.
 
@@ -118,7 +99,7 @@ class DeviceProfile:
         int8_inference_cycles: Clock cycles of one inference of an int8 or int16 network beside those of its ops.
         float32_inference_cycles: The same for a float network.
         int8_ops: Costs of kinds of int8 ops that the runtime works at otherwise than at the rest of their class, by
-            the names of `own_work.kernel_variant`; the others cost what their class does.
+            the names of `op_work.kernel_variant`; the others cost what their class does.
         float32_ops: The same for float ops.
     """
 
@@ -126,25 +107,25 @@ class DeviceProfile:
     title: str
     core: str
     runtime: str
-    clock_mhz: float
-    flash_bytes: int
-    ram_bytes: int
-    reserved_flash_bytes: int
-    reserved_ram_bytes: int
+    clock_mhz: Given[float]
+    flash_bytes: Given[int]
+    ram_bytes: Given[int]
+    reserved_flash_bytes: Given[int]
+    reserved_ram_bytes: Given[int]
     quality: str
-    error_percent: float
+    error_percent: Given[float]
     source: str
     date: str
-    int8: KernelCosts
-    int16: KernelCosts | None = None
-    float32: KernelCosts | None = None
-    pointer_bytes: int = 4
-    int8_blocks: Blocks = NO_BLOCKS
-    float32_blocks: Blocks = NO_BLOCKS
-    int8_inference_cycles: float = 0.0
-    float32_inference_cycles: float = 0.0
-    int8_ops: Mapping[str, KernelCost] = field(default_factory=dict, hash=False)
-    float32_ops: Mapping[str, KernelCost] = field(default_factory=dict, hash=False)
+    int8: Given[KernelCosts]
+    int16: Given[KernelCosts | None] = None
+    float32: Given[KernelCosts | None] = None
+    pointer_bytes: Given[int] = 4
+    int8_blocks: Given[Blocks] = NO_BLOCKS
+    float32_blocks: Given[Blocks] = NO_BLOCKS
+    int8_inference_cycles: Given[float] = 0.0
+    float32_inference_cycles: Given[float] = 0.0
+    int8_ops: Given[Mapping[str, KernelCost]] = field(default_factory=dict, hash=False)
+    float32_ops: Given[Mapping[str, KernelCost]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -188,7 +169,7 @@ def _check_kinds(table: str, kinds: Mapping[str, KernelCost]) -> None:
         return
     from ai_edge_litert.schema_py_generated import BuiltinOperator
 
-    known = {"CONV_2D_GROUPED", "BROADCAST"} | {name for name in vars(BuiltinOperator) if name.isupper()}
+    known = {GROUPED, BROADCAST, *REGISTERED} | {name for name in vars(BuiltinOperator) if name.isupper()}
     for kind in kinds:
         if kind not in known:
             raise ConfigError(f"unknown key {kind!r} in [{table}]: {nearest(kind, known)}")

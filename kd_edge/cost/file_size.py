@@ -9,6 +9,7 @@ equal bytes, which the converter keeps once, are counted each: a graph does not 
 """
 
 from kd_edge.ir.graph import Graph, Op, Tensor
+from tflite_bench.model.op_registry import spec_of
 
 # Header, metadata, buffer list, signature and subgraph.
 _FILE_BYTES = 575
@@ -18,14 +19,6 @@ _CONSTANT_BYTES = -12
 _ENDPOINT_BYTES = 12
 _OP_BYTES = 10
 _OP_CODE_BYTES = 26
-_OPTION_BYTES = {
-    "AVERAGE_POOL_2D": 34,
-    "CONV_2D": 14,
-    "DEPTHWISE_CONV_2D": 29,
-    "MAX_POOL_2D": 34,
-    "STRIDED_SLICE": 41,
-    "TRANSPOSE_CONV": 18,
-}
 
 
 def flash_bytes(graph: Graph) -> int:
@@ -63,4 +56,4 @@ def tensor_flash_bytes(tensor: Tensor) -> int:
 
 def op_flash_bytes(op: Op) -> int:
     """Return what one op takes in the file, without its tensors."""
-    return _OP_BYTES + 4 * (len(op.inputs) + len(op.outputs)) + _OPTION_BYTES.get(op.kind, 0)
+    return _OP_BYTES + 4 * (len(op.inputs) + len(op.outputs)) + spec_of(op.kind).file_options_bytes

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import NamedTuple
 
-from kd_edge.ir.graph import Graph, Op, Tensor
+from kd_edge.ir.graph import Graph
+from tflite_bench.model.op_registry import spec_of
+from tflite_bench.model.op_spec import Operands
+from tflite_bench.provenance import Computed
 
 # TFLM aligns every buffer in its arena (MicroArenaBufferAlignment).
 ALIGNMENT = 16
-
-_SCRATCH_KINDS = frozenset(
-    {"MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "TRANSPOSE_CONV", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
-)
-_CMSIS_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +26,11 @@ class MemoryStep:
         peak: Whether no op needs more; the largest `live_bytes` of all is a lower bound of the plan.
     """
 
-    index: int
+    index: Computed[int]
     op: str
-    live_bytes: int
-    scratch_bytes: int
-    tensors: tuple[int, ...]
+    live_bytes: Computed[int]
+    scratch_bytes: Computed[int]
+    tensors: Computed[tuple[int, ...]]
     peak: bool
 
 
@@ -61,50 +58,16 @@ def aligned(size: int) -> int:
     return (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
-def scratch_bytes(tensors: Sequence[Tensor], op: Op, *, kernels: str = "reference") -> tuple[int, ...]:
+def scratch_bytes(op: Operands, *, kernels: str = "reference") -> tuple[int, ...]:
     """Return the scratch buffers that an op's kernel asks for, in bytes before alignment.
 
-    Found by measuring models of one op with the `tflite-micro` wheel and, for CMSIS-NN, from its documented
-    `*_get_buffer_size` functions for cores with DSP instructions: two columns of a convolution's patch and one of a
-    depthwise one, in int16. Newer releases need no buffer for a depthwise 3x3 convolution; it is counted here.
-
     Args:
-        tensors: The graph's tensors.
-        op: One of its ops.
+        op: One op of a graph.
         kernels: `"reference"` or `"cmsis-nn"`.
     """
-    kind = op.kind
-    if kind in _CMSIS_KINDS and kernels == "cmsis-nn":
-        shape = tensors[op.inputs[1]].shape
-        if len(shape) != 4 or tensors[op.inputs[0]].dtype == "float32" or shape[1] == shape[2] == 1:
-            return ()
-        return (2 * prod(shape[1:]) * (2 if kind == "CONV_2D" else 1),)
-    if kind not in _SCRATCH_KINDS or not op.outputs:
-        return ()
-    output = tensors[op.outputs[0]]
-    quantized = output.dtype in ("int8", "int16")
-    if kind == "TRANSPOSE_CONV":
-        return ((4 if output.dtype == "int8" else 8) * output.num_elements,) if quantized else ()
-    if kind == "SVDF":
-        filters = tensors[op.inputs[1]].shape[0]
-        return (4 * filters, 4 * output.num_elements)
-    if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-        return (2 * output.shape[-1],) * 4 if quantized else (4 * output.shape[-1],) * 4
-    # The reductions keep an index per dimension and the resolved axes, sums also 32-bit totals.
-    source, axes = tensors[op.inputs[0]], tensors[op.inputs[1]]
-    totals = (4 * output.num_elements,) if quantized and kind in ("MEAN", "SUM") else ()
-    return (*totals, 4 * len(source.shape), 4 * axes.num_elements)
-
-
-def scratch_buffers(graph: Graph, *, kernels: str = "reference") -> list[tuple[int, int]]:
-    """Return the op, counted from 1, and the bytes of every scratch buffer of a network."""
-    kinds = _SCRATCH_KINDS if kernels == "reference" else _SCRATCH_KINDS | _CMSIS_KINDS
-    return [
-        (step, size)
-        for step, op in enumerate(graph.ops, start=1)
-        if op.kind in kinds
-        for size in scratch_bytes(graph.tensors, op, kernels=kernels)
-    ]
+    spec = spec_of(op.kind)
+    rule = (kernels == "cmsis-nn" and spec.cmsis_scratch_bytes) or spec.scratch_bytes
+    return rule(op) if rule and op.outputs else ()
 
 
 def lifetimes(graph: Graph) -> Lifetimes:
@@ -141,7 +104,7 @@ def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tupl
     Args:
         lives: When the activations live.
         sizes: Aligned bytes of all tensors; those of constants do not matter.
-        scratch: From `scratch_buffers`.
+        scratch: The op, counted from 1, and the bytes of every scratch buffer.
     """
     # For every step the begin and the end of each buffer that lives there, and of each whose life begins there.
     alive: list[list[tuple[int, int]]] = [[] for _ in range(lives.num_steps + 2)]
@@ -185,7 +148,7 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
     steps = []
     for step, op in enumerate(graph.ops, start=1):
         tensors = tuple(index for index in live if first[index] <= step <= last[index])
-        scratch = sum(map(aligned, scratch_bytes(graph.tensors, op, kernels=kernels)))
+        scratch = sum(map(aligned, scratch_bytes(graph.operands(op), kernels=kernels)))
         steps.append((op.kind, sum(sizes[i] for i in tensors) + scratch, scratch, tensors))
     peak = max((total for _, total, _, _ in steps), default=0)
     return tuple(

@@ -11,6 +11,7 @@ from kd_edge.cost.memory_planner import MemoryStep, lifetimes, memory_timeline, 
 from kd_edge.cost.op_cache import OpCache
 from kd_edge.cost.persistent_memory import persistent_bytes
 from kd_edge.ir.graph import Graph
+from tflite_bench.provenance import Calibrated, Computed
 
 _LATENCIES = ("latency_ms", "latency_low_ms", "latency_high_ms")
 
@@ -28,12 +29,12 @@ class Sizes:
         arena_nonpersistent_bytes: Activations, planned by lifetime.
     """
 
-    macs: int
-    params: int
-    flash_bytes: int
-    arena_bytes: int
-    arena_persistent_bytes: int
-    arena_nonpersistent_bytes: int
+    macs: Computed[int]
+    params: Computed[int]
+    flash_bytes: Computed[int]
+    arena_bytes: Computed[int]
+    arena_persistent_bytes: Computed[int]
+    arena_nonpersistent_bytes: Computed[int]
 
     def excess(self, budget: Budget) -> dict[str, float]:
         """Return by how much each broken limit is exceeded; empty when none is known to be.
@@ -55,9 +56,9 @@ class Cost(Sizes):
         latency_high_ms: Upper end of that interval.
     """
 
-    latency_ms: float
-    latency_low_ms: float
-    latency_high_ms: float
+    latency_ms: Calibrated[float]
+    latency_low_ms: Calibrated[float]
+    latency_high_ms: Calibrated[float]
 
     def excess(self, budget: Budget) -> dict[str, float]:
         """Return by how much each broken limit is exceeded; empty when the network fits."""
@@ -97,11 +98,11 @@ class OpCost:
         peak: Whether no op has more alive.
     """
 
-    index: int
+    index: Computed[int]
     op: str
-    macs: int
-    latency_ms: float | None
-    live_bytes: int
+    macs: Computed[int]
+    latency_ms: Calibrated[float] | None
+    live_bytes: Computed[int]
     peak: bool
 
 

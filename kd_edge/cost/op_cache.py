@@ -1,6 +1,5 @@
 """What single ops and tensors add to a network's cost, remembered: the candidates of a search share nearly all."""
 
-from collections.abc import Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -9,7 +8,8 @@ from kd_edge.cost.file_size import op_flash_bytes, tensor_flash_bytes
 from kd_edge.cost.latency import op_latency_ms
 from kd_edge.cost.memory_planner import aligned, scratch_bytes
 from kd_edge.cost.persistent_memory import Layout, OpStructures, op_structures
-from kd_edge.ir.graph import Graph, Op, Tensor, macs_of
+from kd_edge.ir.graph import Graph, Op, Tensor
+from tflite_bench.model.op_work import macs_of
 
 # About 1 kB each; a search sees a few thousand.
 _MAX_KEPT = 2**15
@@ -99,7 +99,7 @@ class OpCache:
             ops = [self._ops[key] for key in keys]
         except KeyError:
             pairs = zip(keys, graph.ops, strict=True)
-            ops = [self._ops.get(key) or self._add_op(key, graph.tensors, op) for key, op in pairs]
+            ops = [self._ops.get(key) or self._add_op(key, graph, op) for key, op in pairs]
         return Facts(flash_bytes, arena_bytes, params, *(zip(*ops, strict=True) if ops else [()] * 5))
 
     def _add_tensor(self, tensor: Tensor) -> TensorFacts:
@@ -107,12 +107,13 @@ class OpCache:
         facts = TensorFacts(tensor_flash_bytes(tensor), size, tensor.num_params, len(self._tensors))
         return self._tensors.setdefault(tensor, facts)
 
-    def _add_op(self, key: tuple[object, ...], tensors: Sequence[Tensor], op: Op) -> OpFacts:
+    def _add_op(self, key: tuple[object, ...], graph: Graph, op: Op) -> OpFacts:
+        operands = graph.operands(op)
         facts = OpFacts(
-            macs=macs_of(tensors, op),
-            latency_ms=op_latency_ms(tensors, op, self._device),
+            macs=macs_of(operands),
+            latency_ms=op_latency_ms(operands, self._device),
             flash_bytes=op_flash_bytes(op),
-            scratch=scratch_bytes(tensors, op, kernels=self._kernels),
-            structures=op_structures(tensors, op, self._layout),
+            scratch=scratch_bytes(operands, kernels=self._kernels),
+            structures=op_structures(operands, self._layout),
         )
         return self._ops.setdefault(key, facts)

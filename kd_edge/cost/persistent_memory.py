@@ -6,84 +6,13 @@ of the allocations and their alignment then reproduce the total of every model m
 `tools/benchmarks/cost_accuracy.py` compares both again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from kd_edge.ir.graph import Graph, Op, Tensor
-
-# Bytes of a kernel's OpData, allocated when it is initialised; kinds that are missing have none.
-_OP_DATA = {
-    "ABS": 28,
-    "ADD": 60,
-    "AVERAGE_POOL_2D": 32,
-    "CONCATENATION": 80,
-    "CONV_2D": 80,
-    "DEPTHWISE_CONV_2D": 80,
-    "DEPTH_TO_SPACE": 20,
-    "DEQUANTIZE": 32,
-    "DIV": 28,
-    "ELU": 256,
-    "FULLY_CONNECTED": 72,
-    "GATHER": 12,
-    "HARD_SWISH": 20,
-    "LEAKY_RELU": 24,
-    "LOGISTIC": 16,
-    "MAX_POOL_2D": 32,
-    "MEAN": 44,
-    "MUL": 36,
-    "PAD": 56,
-    "PADV2": 56,
-    "PRELU": 28,
-    "QUANTIZE": 32,
-    "REDUCE_MAX": 44,
-    "REDUCE_MIN": 44,
-    "RELU": 28,
-    "RELU6": 28,
-    "RSQRT": 28,
-    "SOFTMAX": 80,
-    "SPACE_TO_BATCH_ND": 4,
-    "SQUARED_DIFFERENCE": 112,
-    "STRIDED_SLICE": 84,
-    "SUB": 52,
-    "SUM": 44,
-    "SVDF": 36,
-    "TANH": 16,
-    "TRANSPOSE_CONV": 88,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": 688,
-}
-# Bytes of an op's parsed options (Tf...Params), allocated when the model is read.
-_OPTIONS = {
-    "ADD": 8,
-    "AVERAGE_POOL_2D": 40,
-    "CONCATENATION": 8,
-    "CONV_2D": 28,
-    "DEPTHWISE_CONV_2D": 28,
-    "DEPTH_TO_SPACE": 4,
-    "DIV": 4,
-    "FULLY_CONNECTED": 32,
-    "GATHER": 8,
-    "LEAKY_RELU": 4,
-    "MAX_POOL_2D": 40,
-    "MEAN": 1,
-    "MUL": 4,
-    "PACK": 8,
-    "REDUCE_MAX": 1,
-    "REDUCE_MIN": 1,
-    "RESHAPE": 36,
-    "RESIZE_BILINEAR": 2,
-    "RESIZE_NEAREST_NEIGHBOR": 2,
-    "SOFTMAX": 4,
-    "SPLIT": 4,
-    "STRIDED_SLICE": 28,
-    "SUB": 8,
-    "SUM": 1,
-    "SVDF": 12,
-    "TRANSPOSE_CONV": 20,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": 20,
-}
-_SOFTMAX_INT16_TABLE_BYTES = 1026
-_PREPARED_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "SOFTMAX"})
+from kd_edge.ir.graph import Graph
+from tflite_bench.model.op_registry import spec_of
+from tflite_bench.model.op_spec import LayoutBytes, Operands
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +26,7 @@ class Layout:
         eval_tensor: `TfLiteEvalTensor`, one per tensor.
         tensor: `TfLiteTensor`, one per input and output of the network.
         quantization: Its quantization, scale and zero point.
-        op_data: OpData by kind of op.
-        options: Options by kind of op, with the mask that aligns them.
+        column: Which of three `LayoutBytes` of an `OpSpec` holds here.
         handles_for_weights: Whether every op with weights has a handle of a scratch buffer, needed or not.
     """
 
@@ -108,37 +36,19 @@ class Layout:
     eval_tensor: int
     tensor: int
     quantization: int
-    op_data: Mapping[str, int]
-    options: Mapping[str, tuple[int, int]]
+    column: int
     handles_for_weights: bool = False
 
+    def pick(self, size: LayoutBytes) -> int:
+        """Return the bytes of a structure on this kind of machine."""
+        return size if isinstance(size, int) else size[self.column]
 
-def _with_masks(options: Mapping[str, int], **masks: int) -> dict[str, tuple[int, int]]:
-    return {kind: (size, masks.get(kind, 3 if size % 4 == 0 else 0)) for kind, size in options.items()}
 
-
-_NONE = (0, 0)
-HOST = Layout(*(8, 488, 64, 24, 64, 32), _OP_DATA, _with_masks(_OPTIONS, FULLY_CONNECTED=7))
-# Structures of pointers are half as large. The OpData of ops with weights, the options of a dense layer and `once` were
-# chosen so that the arenas of four networks measured on an ESP32 (mcufit-bench, esp-nn kernels) are met.
-MICROCONTROLLER = replace(
-    HOST,
-    pointer=4,
-    once=128,
-    node=32,
-    eval_tensor=12,
-    tensor=32,
-    quantization=20,
-    op_data=_OP_DATA | {"CONV_2D": 64, "DEPTHWISE_CONV_2D": 64, "FULLY_CONNECTED": 48, "TRANSPOSE_CONV": 72},
-    options=_with_masks(_OPTIONS | {"FULLY_CONNECTED": 16}),
-)
-# CMSIS-NN's kernels keep the number of a scratch buffer and the sizes they were built with: what the same networks
-# took more on an nRF52840.
-CMSIS_NN = replace(
-    MICROCONTROLLER,
-    op_data=_OP_DATA | {"CONV_2D": 80, "DEPTHWISE_CONV_2D": 80, "FULLY_CONNECTED": 64, "TRANSPOSE_CONV": 88},
-    handles_for_weights=True,
-)
+HOST = Layout(*(8, 488, 64, 24, 64, 32), column=0)
+# Structures of pointers are half as large. `once` was chosen so that the arenas of four networks measured on an ESP32
+# (mcufit-bench, esp-nn kernels) are met.
+MICROCONTROLLER = Layout(*(4, 128, 32, 12, 32, 20), column=1)
+CMSIS_NN = replace(MICROCONTROLLER, column=2, handles_for_weights=True)
 
 
 class OpStructures(NamedTuple):
@@ -159,18 +69,20 @@ class OpStructures(NamedTuple):
     has_weights: bool
 
 
-def op_structures(tensors: Sequence[Tensor], op: Op, layout: Layout) -> OpStructures:
+def op_structures(op: Operands, layout: Layout) -> OpStructures:
     """Return what TFLM keeps for one op.
 
     Args:
-        tensors: The graph's tensors.
-        op: One of its ops.
+        op: One op of a graph.
         layout: `HOST`, `MICROCONTROLLER` or `CMSIS_NN`.
     """
-    data_bytes = layout.op_data.get(op.kind, 0)
-    prepared = _prepared(tensors, op) if op.kind in _PREPARED_KINDS else ()
+    spec = spec_of(op.kind)
+    options_bytes, data_bytes = layout.pick(spec.parsed_options_bytes), layout.pick(spec.op_data_bytes)
+    alignment = layout.pick(spec.parsed_options_alignment or (1 if options_bytes % 4 else 4))
+    prepared = spec.prepared_bytes(op) if spec.prepared_bytes else ()
     blocks = sum([(size + 15) & -16 for size in (data_bytes, *prepared)])
-    return OpStructures(*layout.options.get(op.kind, _NONE), data_bytes, blocks, op.kind in _PREPARED_KINDS)
+    mask = alignment - 1 if options_bytes else 0
+    return OpStructures(options_bytes, mask, data_bytes, blocks, spec.prepared_bytes is not None)
 
 
 def persistent_bytes(
@@ -212,14 +124,3 @@ def persistent_bytes(
             used = -(-(used + layout.tensor) // word) * word
             used += layout.quantization if tensors[index].num_scales else 0
     return used
-
-
-def _prepared(tensors: Sequence[Tensor], op: Op) -> tuple[int, ...]:
-    """Return what a kernel allocates when it is prepared: a multiplier and a shift per channel; tables of int16."""
-    if op.kind == "SOFTMAX":
-        return (_SOFTMAX_INT16_TABLE_BYTES,) * 2 if tensors[op.inputs[0]].dtype == "int16" else ()
-    shape, _, _, num_scales = tensors[op.inputs[1]]
-    if op.kind == "FULLY_CONNECTED" and num_scales <= 1:
-        return ()
-    channels = shape[3 if op.kind == "DEPTHWISE_CONV_2D" else 0]
-    return (4 * channels, 4 * channels)

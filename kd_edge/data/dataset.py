@@ -1,5 +1,7 @@
 """A data set for classification, its arrays checked against each other."""
 
+import functools
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,8 +9,10 @@ import numpy as np
 
 from kd_edge.errors import DataError
 
+_ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Samples and labels of a classification task, checked.
 
@@ -45,6 +49,23 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         return tuple(self.x_train.shape[1:])
+
+    @functools.cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each array's shape, type and values, by its name; computed once."""
+        return {name: _digest(getattr(self, name)) for name in _ARRAYS}
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of everything: arrays, names, scale, description."""
+        facts = (self.name, self.description, self.class_names, self.scale, self.digests)
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _digest(array: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{array.shape} {array.dtype} ".encode())
+    digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return digest.hexdigest()
 
 
 def checked(data: Dataset) -> Dataset:

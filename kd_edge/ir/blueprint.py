@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from kd_edge.errors import ModelError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers import LAYERS, InputLayer, Layer, Node
+from kd_edge.ir.passes import finished
 
 if TYPE_CHECKING:
     import keras
@@ -45,21 +47,24 @@ class Blueprint:
         emitted: dict[tuple[Layer, tuple[int, ...]], int] = {}
         for position in execution_order([node.inputs for node in self.nodes], range(len(self.nodes))):
             node = self.nodes[position]
-            to.scope = scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__)
+            to.begin_layer(scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__))
             inputs = tuple(values[i] for i in node.inputs)
             value = None if node.layer.weighted else emitted.get((node.layer, inputs))
             if value is None:
                 value = emitted[node.layer, inputs] = node.layer.emit(to, inputs)
             values[position] = value
-            to.uses[value] += uses[position] - inputs.count(value)
+            to.add_readers(value, uses[position] - inputs.count(value))
         sources = tuple(values[i] for i, node in enumerate(self.nodes) if isinstance(node.layer, InputLayer))
-        return to.graph(sources, tuple(values[i] for i in self.outputs))
+        return finished(to, sources, tuple(values[i] for i in self.outputs))
 
     def to_keras(self, *, name: str = "student") -> "keras.Model":
         """Return the network as a functional Keras model with fresh weights.
 
         The weights come from Keras' global generator: call `keras.utils.set_random_seed` before for a repeatable model.
         The layers' names begin with their positions, since the converter orders parallel branches by name.
+
+        Raises:
+            ModelError: Keras knows no layer of the name of one of the classes.
         """
         import keras
 
@@ -69,7 +74,7 @@ class Blueprint:
             if isinstance(node.layer, InputLayer):
                 values.append(keras.Input(**arguments))
                 continue
-            layer = getattr(keras.layers, type(node.layer).__name__)(name=self.layer_name(index), **arguments)
+            layer = _keras_class(type(node.layer).__name__)(name=self.layer_name(index), **arguments)
             values.append(layer([values[i] for i in node.inputs] if len(node.inputs) > 1 else values[node.inputs[0]]))
         sources = [v for v, n in zip(values, self.nodes, strict=True) if isinstance(n.layer, InputLayer)]
         outputs = [values[i] for i in self.outputs]
@@ -98,6 +103,20 @@ class Blueprint:
             fields = {key: frozen(value) for key, value in entry.items() if key not in ("layer", "inputs")}
             nodes.append(Node(LAYERS[str(entry["layer"])](**fields), frozen(entry["inputs"])))  # type: ignore[arg-type]
         return cls(tuple(nodes), frozen(data["outputs"]))  # type: ignore[arg-type]
+
+
+def _keras_class(name: str) -> Any:
+    """Return Keras' own layer of a name, or the one that was registered with `register_keras_serializable`."""
+    import keras
+
+    registered = {key.rpartition(">")[2]: kind for key, kind in keras.saving.get_custom_objects().items()}
+    kind = getattr(keras.layers, name, None) or registered.get(name)
+    if kind is None:
+        raise ModelError(
+            f"no Keras layer {name!r}: expected one in keras.layers or registered, found none; decorate its class with "
+            "keras.saving.register_keras_serializable()"
+        )
+    return kind
 
 
 def execution_order(inputs: Sequence[Sequence[int]], keys: Sequence[Any]) -> list[int]:

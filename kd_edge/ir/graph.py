@@ -1,24 +1,12 @@
 """Ops and tensors of a network, as the TFLite converter emits them: the one thing every cost is computed from."""
 
 import math
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
-DTYPE_BYTES: Mapping[str, int] = MappingProxyType(
-    {
-        "bool": 1,
-        "int8": 1,
-        "uint8": 1,
-        "int16": 2,
-        "float16": 2,
-        "int32": 4,
-        "uint32": 4,
-        "float32": 4,
-        "int64": 8,
-        "float64": 8,
-    }
-)
+from tflite_bench.model.op_spec import DTYPE_BYTES, Operands, operands_of
+from tflite_bench.model.op_work import macs_of
+
+_FLOATS = ("float16", "float32", "float64")
 
 
 class Tensor(NamedTuple):
@@ -107,9 +95,13 @@ class Graph(NamedTuple):
     def __hash__(self) -> int:
         return hash(self[:4])
 
+    def operands(self, op: Op) -> Operands:
+        """Return one op with its tensors, as the rules of `OpSpec` take it."""
+        return operands_of(self.tensors, op.kind, op.inputs, op.outputs)
+
     def macs(self, op: Op) -> int:
-        """Return the multiply-accumulate operations of one op; see `macs_of`."""
-        return macs_of(self.tensors, op)
+        """Return the multiply-accumulate operations of one op, by the rule in its `OpSpec`; 0 without one."""
+        return macs_of(self.operands(op))
 
     @property
     def total_macs(self) -> int:
@@ -137,34 +129,6 @@ class Graph(NamedTuple):
         return Graph(tensors, ops, inputs, outputs, self.name_bytes)
 
 
-def macs_of(tensors: Sequence[Tensor], op: Op) -> int:
-    """Return the multiply-accumulate operations of one op (0 for ops without a filter).
-
-    A convolution does `output elements x filter height x width x input channels per group`, a depthwise
-    convolution `output elements x filter height x width`, a dense layer `batch x inputs x outputs`, and a
-    transposed convolution `input elements x filter height x width x output channels`.
-
-    Args:
-        tensors: The graph's tensors.
-        op: One of its ops.
-    """
-    if op.kind not in MAC_KINDS:
-        return 0
-    weights = tensors[op.inputs[1]].shape
-    out = math.prod(tensors[op.outputs[0]].shape)
-    if op.kind == "CONV_2D":
-        return out * weights[1] * weights[2] * weights[3]
-    if op.kind == "DEPTHWISE_CONV_2D":
-        return out * weights[1] * weights[2]
-    if op.kind == "FULLY_CONNECTED":
-        return out * weights[-1]
-    return tensors[op.inputs[2]].num_elements * weights[0] * weights[1] * weights[2]
-
-
 def name_bytes(length: int) -> int:
     """Return the bytes that a name of so many letters takes in a flatbuffer: its length, a zero, and padding to 4."""
     return (4 + length + 1 + 3) // 4 * 4
-
-
-_FLOATS = ("float16", "float32", "float64")
-MAC_KINDS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})

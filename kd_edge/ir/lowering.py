@@ -5,10 +5,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kd_edge.compat.keras import maker_of, node_of, nodes_in_order, number_of
 from kd_edge.errors import ModelError
 from kd_edge.ir.blueprint import Blueprint, execution_order
 from kd_edge.ir.graph import Graph
-from kd_edge.ir.layers import LAYERS, InputLayer, Layer, Node
+from kd_edge.ir.layers import LAYERS, InputLayer, Layer, Node, kind_of
 from kd_edge.ir.layers.core import Rescaling
 from kd_edge.ir.tflite_reader import read_graph
 from tflite_bench.model.reader import read_model
@@ -31,7 +32,6 @@ _SCALAR_OPERATIONS: dict[str, Callable[[float], Rescaling]] = {
     "Add": lambda number: Rescaling(1.0, number),
     "Multiply": lambda number: Rescaling(number, 0.0),
 }
-_TENSOR_OPERATIONS = ("Add", "Maximum", "Minimum", "Multiply", "Subtract")
 
 
 def lower(model: "keras.Model | str | Path | bytes") -> Graph:
@@ -113,10 +113,10 @@ class _Reader:
 
     def visit(self, value: Any) -> int:
         """Return the position of the node that makes a Keras tensor."""
-        operation, number, _ = value._keras_history
+        operation, number = maker_of(value)
         call = (id(operation), number)
         if call not in self._results:
-            inputs = [self.visit(i) for i in operation._inbound_nodes[number].input_tensors]
+            inputs = [self.visit(i) for i in node_of(operation, number).input_tensors]
             layer = _read_call(operation, number)
             if layer.weighted and number > 0 and (id(operation), 0) in self._results:
                 kind = type(operation).__name__
@@ -144,13 +144,10 @@ def _scopes(model: Any) -> dict[tuple[int, int], tuple[int, str]]:
     """
     scopes: dict[tuple[int, int], tuple[int, str]] = {}
     used: dict[str, int] = {}
-    nodes = getattr(model, "_functional", model)._nodes_by_depth  # of a sequential model, what it is made of
-    for depth in sorted(nodes, reverse=True):
-        for node in nodes[depth]:
-            if not node.is_input:
-                number = node.operation._inbound_nodes.index(node)
-                _unique(node.operation.name, used)
-                scopes[id(node.operation), number] = (1, _unique(node.operation.name, used) + "/")
+    for node in nodes_in_order(model):
+        if not node.is_input:
+            _unique(node.operation.name, used)
+            scopes[id(node.operation), number_of(node)] = (1, _unique(node.operation.name, used) + "/")
     return scopes
 
 
@@ -173,20 +170,21 @@ def _read_call(operation: Any, call: int) -> Layer:
     if hasattr(operation, "trainable"):
         return _read_layer(operation)
     kind = type(operation).__name__
-    node = operation._inbound_nodes[call]
-    if len(node.input_tensors) == 2 and kind in _TENSOR_OPERATIONS:
+    node = node_of(operation, call)
+    of_two = sorted(name for name, one in LAYERS.items() if one.arity == 2)
+    if len(node.input_tensors) == 2 and kind in of_two:
         return LAYERS[kind]()
     numbers = [value for value in node.arguments.args if isinstance(value, int | float)]
     if len(node.input_tensors) == 1 and len(numbers) == 1 and kind in _SCALAR_OPERATIONS:
         return _SCALAR_OPERATIONS[kind](float(numbers[0]))
-    known = f"{', '.join(_TENSOR_OPERATIONS)} of two tensors, {' and '.join(_SCALAR_OPERATIONS)} with a number"
+    known = f"{', '.join(of_two)} of two tensors, {' and '.join(_SCALAR_OPERATIONS)} with a number"
     raise ModelError(f"cannot read operation {operation.name!r} ({kind}): supported are {known}")
 
 
 def _read_layer(layer: Any) -> Layer:
     kind = type(layer).__name__
     config = layer.get_config()
-    if kind == "InputLayer":
+    if kind_of(layer) is InputLayer:
         shape = config["batch_shape"][1:]
         if None in shape:
             raise ModelError(f"cannot read layer {layer.name!r}: expected a static input shape, received {shape}")

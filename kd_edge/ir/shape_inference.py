@@ -1,87 +1,76 @@
-"""Shapes of the values between layers, without the batch and without emitting any op."""
+"""Shape inference: the rules that the shapes of several kinds of layers follow from, without the batch or with it."""
 
-import math
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
-from kd_edge.ir.layers import Layer, Node
+from kd_edge.errors import ModelError
 
 Shape = tuple[int, ...]
 
 
-def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
-    """Return the shape of a layer's output.
+class Window(NamedTuple):
+    """A window that slides over an image or a sequence.
 
-    Layers are told apart by their fields, which are Keras' arguments, so that a new class needs nothing here as long as
-    it calls things by the same names.
-
-    Args:
-        layer: The layer.
-        inputs: Shapes of its inputs.
+    Attributes:
+        size: How many positions it covers along each dimension.
+        strides: By how many it moves.
+        padding: `"valid"`, or `"same"` or `"causal"`, with which every stride gives a position.
+        dilations: Distance of the positions that it covers.
     """
-    fields: Any = layer
-    kind = type(layer).__name__
-    if kind == "InputLayer":
-        return tuple(fields.shape)
-    shape = inputs[0]
-    if (window := window_of(layer)) is not None:
-        sizes = slid(layer, window, shape[:-1])
-        channels = getattr(fields, "filters", None) or shape[-1] * getattr(fields, "depth_multiplier", 1)
-        return (*sizes, channels)
-    if hasattr(fields, "units"):
-        return (*shape[:-1], fields.units)
-    if kind.startswith("Global"):
-        return (*[1] * (len(shape) - 1), shape[-1]) if fields.keepdims else shape[-1:]
-    if kind == "Flatten":
-        return (math.prod(shape),)
-    if kind == "Reshape":
-        known = math.prod(size for size in fields.target_shape if size != -1)
-        return tuple(math.prod(shape) // known if size == -1 else size for size in fields.target_shape)
-    return _moved(layer, kind, inputs)
+
+    size: Shape
+    strides: Shape
+    padding: str
+    dilations: Shape
+
+    def slide(self, sizes: Sequence[int]) -> Shape:
+        """Return how many positions the window takes along each dimension of an image; see `slide`."""
+        return slide(sizes, self.size, self.strides, self.padding, self.dilations)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the output's size depends on more than the image's size divided by the strides."""
+        return self.padding == "valid" and max(self.size) > 1
 
 
-def _moved(layer: Any, kind: str, inputs: Sequence[Shape]) -> Shape:
-    shape = inputs[0]
-    if kind.startswith("ZeroPadding"):
-        return (*(s + sum(pair) for s, pair in zip(shape[:-1], layer.padding, strict=True)), shape[-1])
-    if kind.startswith("UpSampling"):
-        return (*(s * times for s, times in zip(shape[:-1], layer.size, strict=True)), shape[-1])
-    if kind == "Concatenate":
-        return (*shape[:-1], sum(i[-1] for i in inputs))
-    return tuple(map(max, *inputs)) if len(inputs) > 1 else shape
+def slide(sizes: Sequence[int], window: Shape, strides: Shape, padding: str, dilations: Shape) -> Shape:
+    """Return how many positions a window takes along each dimension.
 
+    `ceil(size / stride)` with padding, else `floor((size - reach) / stride) + 1`, where a window reaches
+    `(window - 1) * dilation + 1` positions.
 
-def window_of(layer: Layer) -> tuple[int, ...] | None:
-    """Return the window of a convolution or pooling, None for any other layer."""
-    return getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-
-
-def dilation_of(layer: Layer) -> tuple[int, ...]:
-    """Return the dilation of a convolution, ones for pooling."""
-    window = window_of(layer) or ()
-    return getattr(layer, "dilation_rate", None) or (1,) * len(window)
-
-
-def pools_globally(node: Node, shapes: Sequence[Shape]) -> bool:
-    """Return whether a node pools over its whole input.
-
-    Args:
-        node: The node.
-        shapes: Shapes of the network's nodes.
+    Raises:
+        ModelError: The window is larger than the image.
     """
-    return getattr(node.layer, "pool_size", None) == shapes[node.inputs[0]][:-1] if node.inputs else False
+    if padding != "valid":
+        return tuple([-(-size // stride) for size, stride in zip(sizes, strides, strict=True)])
+    along = zip(sizes, window, strides, dilations, strict=True)
+    positions = tuple([(size - (width - 1) * gap - 1) // stride + 1 for size, width, stride, gap in along])
+    if min(positions) < 1:
+        reach = tuple((width - 1) * gap + 1 for width, gap in zip(window, dilations, strict=True))
+        raise ModelError(f"bad window: expected one within {tuple(sizes)}, received {reach} with valid padding")
+    return positions
 
 
-def slid(layer: Layer, window: Shape, size: Shape) -> Shape:
-    """Return the size of a layer's output when its window slides over an image.
+def same_paddings(sizes: Shape, window: Shape, strides: Shape, dilations: Shape) -> tuple[tuple[int, int], ...]:
+    """Return how a SAME convolution of an image pads every dimension, batch and channels too, before and after."""
+    paddings = [(0, 0)]
+    for size, width, stride, dilation in zip(sizes, window, strides, dilations, strict=True):
+        total = max(0, (-(-size // stride) - 1) * stride + (width - 1) * dilation + 1 - size)
+        paddings.append((total // 2, total - total // 2))
+    return (*paddings, (0, 0))
 
-    Args:
-        layer: A convolution or pooling.
-        window: Its window.
-        size: Size of the image.
+
+def broadcast(left: Shape, right: Shape) -> Shape:
+    """Return the shape of an elementwise operation of two tensors.
+
+    Raises:
+        ModelError: Sizes of one dimension differ, and neither is 1.
     """
-    fields: Any = layer
-    along = zip(size, window, fields.strides, dilation_of(layer), strict=True)
-    if fields.padding == "same":
-        return tuple(-(-whole // stride) for whole, _, stride, _ in along)
-    return tuple((whole - (reach - 1) * dilation - 1) // stride + 1 for whole, reach, stride, dilation in along)
+    if left == right:
+        return left
+    rank = max(len(left), len(right))
+    pairs = list(zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True))
+    if any(a != b and a != 1 and b != 1 for a, b in pairs):
+        raise ModelError(f"cannot combine tensors of the shapes {left} and {right}: expected equal sizes or 1")
+    return tuple(b if a == 1 else a for a, b in pairs)

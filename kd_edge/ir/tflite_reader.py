@@ -1,27 +1,13 @@
 """Reads a `.tflite` file as a Graph."""
 
 from kd_edge.errors import ModelError
-from kd_edge.ir.graph import DTYPE_BYTES, Graph, Op, Tensor, name_bytes
+from kd_edge.ir.graph import Graph, Op, Tensor, name_bytes
+from tflite_bench.model.op_registry import spec_of
+from tflite_bench.model.op_spec import DTYPE_BYTES
 from tflite_bench.model.reader import ModelInfo, OpInfo
 
 # Far above any network for a small device; planning buffers takes the square of their number.
 _MAX_OPS = 4096
-
-
-# What the cost of an op is computed from: how many inputs it has at least, and the rank of its weights, input 1.
-_OPERANDS = {
-    "CONV_2D": (2, 4),
-    "DEPTHWISE_CONV_2D": (2, 4),
-    "FULLY_CONNECTED": (2, 2),
-    "MEAN": (2, None),
-    "REDUCE_MAX": (2, None),
-    "REDUCE_MIN": (2, None),
-    "SOFTMAX": (1, None),
-    "SUM": (2, None),
-    "SVDF": (2, 2),
-    "TRANSPOSE_CONV": (3, 4),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (1, None),
-}
 
 
 def read_graph(model: ModelInfo) -> Graph:
@@ -36,7 +22,7 @@ def read_graph(model: ModelInfo) -> Graph:
         if info.dtype not in DTYPE_BYTES:
             known = ", ".join(DTYPE_BYTES)
             raise ModelError(f"cannot lower tensor {info.index}: expected a type of {known}, received {info.dtype}")
-    tensors = [Tensor(tensor.shape, tensor.dtype, tensor.constant, len(tensor.scales)) for tensor in model.tensors]
+    tensors = [Tensor(tensor.shape, tensor.dtype, tensor.constant, tensor.num_scales) for tensor in model.tensors]
     ops = [_read_op(op) for op in model.ops]
     for index, op in enumerate(ops):
         _check_operands(index, op, tensors)
@@ -45,9 +31,10 @@ def read_graph(model: ModelInfo) -> Graph:
 
 
 def _check_operands(index: int, op: Op, tensors: list[Tensor]) -> None:
-    least, rank = _OPERANDS.get(op.kind, (0, None))
+    spec = spec_of(op.kind)
+    least, rank = spec.least_inputs, spec.weights_rank
     given = [i for i in op.inputs[:least] if i >= 0]
-    if op.kind in _OPERANDS and (len(given) < least or not op.outputs or -1 in op.outputs):
+    if least and (len(given) < least or not op.outputs or -1 in op.outputs):
         raise ModelError(
             f"cannot lower op {index} ({op.kind}): expected at least {least} inputs and an output, "
             f"received {len(given)} and {len(op.outputs)}"

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 _PACKAGES = ("kd-edge", "tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
-_GIVEN = frozenset({"budget", "devices", "input_shape", "limit", "runtime_flash", "scale", "values", "blueprint"})
+_GIVEN = frozenset(
+    {"budget", "devices", "input_shape", "limit", "runtime_flash", "scale", "values", "blueprint"}
+    | {"recipe", "temperature", "student_loss_weight"}
+)
 _COMPUTED = frozenset(
     {"cost", "num_costed", "num_feasible", "num_over", "shares", "predicted", "predicted_host_arena_bytes", "macs"}
-    | {"params", "accuracy_ci95", "prediction_error_percent", "tensor_arena_bytes"}
+    | {"params", "accuracy_ci95", "prediction_error_percent", "tensor_arena_bytes", "initial_epoch"}
 )
 _COMPUTED_PREFIXES = ("macs_", "megabytes_")
 

@@ -104,8 +104,10 @@ def convert_lines(result: Result) -> Iterator[str]:
             f"accuracy on the validation samples {gain['accuracy']:.3f}, before {gain['uncompressed_accuracy']:.3f}"
         )
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
-    for op in result["missing_ops"]:
+    for op in result["missing_ops"] or ():
         yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"
+    if result["missing_ops"] is None:
+        yield f"operators that TFLM lacks: not known, {result['unavailable_reason']['missing_ops']}"
 
 
 def bundle_tables(result: Result) -> Iterator[Table | str]:

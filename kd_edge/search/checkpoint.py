@@ -1,23 +1,31 @@
-"""The folder of a search, which belongs to one teacher, one data set and one space."""
+"""Checkpoint of a search: its folder, which belongs to one teacher, one data set and one space."""
 
 import hashlib
 import json
+import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.targets import hash_of
+from kd_edge.distillation.training import Recipe
 from kd_edge.errors import ConfigError
-from kd_edge.files import write_json
+from kd_edge.files import write_file, write_json
+from kd_edge.search.results import CandidateTraining
 from kd_edge.search.space.student_space import StudentSpace
 
 _TITLE = "search_of.json"
 PROJECT = "trials"
 TARGETS = "targets.npy"
 STUDENT = "student.keras"
+# In the folder of each trial.
+_WEIGHTS = "student.npz"
+_TRAINING = "training.json"
 
 
 def identify_search(
@@ -73,6 +81,39 @@ def claim_folder(folder: str | Path, identity: Mapping[str, str], *, overwrite: 
             f"{folder} holds the search of another {', another '.join(differs)}: expected the same; choose another "
             "folder (--output), or start anew (--overwrite)"
         )
+
+
+def save_trial(folder: str | Path, weights: Sequence[np.ndarray], training: CandidateTraining) -> None:
+    """Write what a trial leaves into its folder, each file whole or not at all.
+
+    Args:
+        folder: Of the trial.
+        weights: Those of the trained candidate, in Keras' order.
+        training: How they came about.
+
+    Raises:
+        ConfigError: The folder cannot be written to.
+    """
+    # Not HDF5: it crashes the process when the disk is full.
+    write_file(Path(folder) / _WEIGHTS, lambda path: np.savez(path, *weights))
+    write_json(Path(folder) / _TRAINING, asdict(training))
+
+
+def load_weights(folder: str | Path) -> list[np.ndarray]:
+    """Return the weights that a trial left in its folder."""
+    with np.load(Path(folder) / _WEIGHTS) as weights:
+        return list(weights.values())
+
+
+def load_training(folder: str | Path) -> CandidateTraining:
+    """Return how a trial was trained, from its folder."""
+    saved = json.loads((Path(folder) / _TRAINING).read_text())
+    return CandidateTraining(**saved | {"recipe": Recipe(**saved["recipe"])})
+
+
+def finite_history(history: Mapping[str, Sequence[float]]) -> dict[str, list[float | None]]:
+    """Return metrics per epoch as JSON can hold them: None for those that are not finite."""
+    return {name: [float(v) if math.isfinite(v) else None for v in values] for name, values in history.items()}
 
 
 def _digest(text: str) -> str:

@@ -1,11 +1,16 @@
-"""What a search trained, and the best of it."""
+"""What a neural architecture search found: candidates, the best of them, the Pareto front."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.model import Cost
 from kd_edge.ir.blueprint import Blueprint
+from tflite_bench.provenance import Computed, Given, Measured
+
+if TYPE_CHECKING:
+    from kd_edge.distillation.training import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +24,31 @@ class Candidate:
         trial: Its number in the search's folder.
     """
 
-    values: dict[str, int | float]
+    values: Computed[dict[str, int | float]]
     cost: Cost
-    accuracy: float
+    accuracy: Measured[float]
     trial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTraining:
+    """How a candidate was trained and how it went: a stage that would train the very same way can keep the student.
+
+    Attributes:
+        recipe: How; its epochs are those of this training alone.
+        temperature: Softened the teacher's outputs.
+        student_loss_weight: Weight of the labels, 0 to 1; the rest is the teacher's. There was no trainee.
+        initial_epoch: Epochs of earlier rounds, from whose weights it went on; 0 but in Hyperband's later rounds.
+        history: Metrics per epoch, as in `keras.callbacks.History`; None where one was not finite.
+        seconds: Wall-clock time.
+    """
+
+    recipe: Given["Recipe"]
+    temperature: Given[float]
+    student_loss_weight: Given[float]
+    initial_epoch: Computed[int]
+    history: Measured[dict[str, list[float | None]]]
+    seconds: Measured[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +65,25 @@ class SearchResult:
         num_feasible: Those of them that fit the budget.
         num_over: How many of them exceed each limit, by its name in `Budget`, and the teacher's share of MACs.
         shares: The part of each limit that the chosen candidate uses; the largest is the one that binds.
+        training: That of the chosen candidate, which left the student that the search keeps.
     """
 
     space: str
     chosen: Candidate
-    blueprint: Blueprint
+    blueprint: Computed[Blueprint]
     front: tuple[Candidate, ...]
     candidates: tuple[Candidate, ...]
-    num_costed: int
-    num_feasible: int
-    num_over: dict[str, int] = field(default_factory=dict)
-    shares: dict[str, float] = field(default_factory=dict)
+    num_costed: Computed[int]
+    num_feasible: Computed[int]
+    num_over: Computed[dict[str, int]]
+    shares: Computed[dict[str, float]]
+    training: CandidateTraining
 
 
 def sort_candidates(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Return candidates by accuracy, of equal ones the fastest first, each network once with its best training."""
+    """Return candidates by accuracy, of equal ones the fastest, then the first that was trained; each network once."""
     best: dict[tuple[tuple[str, int | float], ...], Candidate] = {}
-    for candidate in sorted(candidates, key=lambda c: (-c.accuracy, c.cost.latency_ms)):
+    for candidate in sorted(candidates, key=lambda c: (-c.accuracy, c.cost.latency_ms, c.trial)):
         best.setdefault(tuple(sorted(candidate.values.items())), candidate)
     return tuple(best.values())
 

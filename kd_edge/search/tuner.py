@@ -1,4 +1,4 @@
-"""Searches a space for the best student that fits, with keras-tuner."""
+"""Neural architecture search: finds the best student of a space that fits, with keras-tuner."""
 
 import contextlib
 import io
@@ -12,9 +12,9 @@ from typing import Any
 
 import keras
 import keras_tuner
-import numpy as np
 import tensorflow as tf
 
+from kd_edge.compat.keras_tuner import asks_a_chief, tuner_state_path
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
@@ -22,12 +22,30 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.targets import SoftTargets, soft_targets
 from kd_edge.distillation.training import Recipe, distill
 from kd_edge.errors import ConfigError, KdEdgeError
-from kd_edge.files import write_bytes, write_file, write_model
+from kd_edge.files import write_bytes, write_model
 from kd_edge.ir.lowering import lower
-from kd_edge.search.checkpoint import PROJECT, STUDENT, TARGETS, claim_folder, identify_search
-from kd_edge.search.oracles import BudgetOracle, make_oracle, num_planned
-from kd_edge.search.results import Candidate, SearchResult, budget_shares, pareto_front, sort_candidates
+from kd_edge.search.checkpoint import (
+    PROJECT,
+    STUDENT,
+    TARGETS,
+    claim_folder,
+    finite_history,
+    identify_search,
+    load_training,
+    load_weights,
+    save_trial,
+)
+from kd_edge.search.oracles import BudgetOracle
+from kd_edge.search.results import (
+    Candidate,
+    CandidateTraining,
+    SearchResult,
+    budget_shares,
+    pareto_front,
+    sort_candidates,
+)
 from kd_edge.search.space.student_space import Screening, StudentSpace, Values
+from kd_edge.search.strategies import find_strategy, make_oracle
 from kd_edge.search.weight_inheritance import WeightInheritance
 
 # Of the candidates that fit, this share, those with fewer MACs, is not trained: the largest are usually the best
@@ -38,7 +56,7 @@ SCREENED_OUT = 0.8
 _MAX_DRAWS = 500
 
 
-class SizingTuner(keras_tuner.Tuner):
+class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
     """Trains candidates of a space briefly with the teacher's soft targets and scores them by validation accuracy.
 
     Args:
@@ -47,6 +65,8 @@ class SizingTuner(keras_tuner.Tuner):
         targets: The teacher's outputs for the training samples: the teacher runs once for the whole search.
         recipe: How each candidate is trained; Hyperband decides on the epochs itself.
         inheritance: The teacher's weights, from which candidates start; fresh ones by default.
+        temperature: Softens the teacher's outputs.
+        student_loss_weight: Weight of the labels, 0 to 1.
         **kwargs: `directory`, `project_name` and `overwrite` of `keras_tuner.Tuner`.
     """
 
@@ -58,12 +78,16 @@ class SizingTuner(keras_tuner.Tuner):
         targets: SoftTargets,
         recipe: Recipe,
         inheritance: WeightInheritance | None = None,
+        temperature: float = 4.0,
+        student_loss_weight: float = 0.5,
         **kwargs: Any,
     ) -> None:
         self._space = space
         self._targets = targets
         self._recipe = recipe
         self._inheritance = inheritance
+        self._temperature = temperature
+        self._student_loss_weight = student_loss_weight
         # keras-tuner says on stdout that it resumes.
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(oracle, **kwargs)
@@ -75,15 +99,24 @@ class SizingTuner(keras_tuner.Tuner):
         search instead of being counted as a failed trial.
         """
         values = trial.hyperparameters.values
-        epochs = values.get("tuner/epochs", self._recipe.epochs) - values.get("tuner/initial_epoch", 0)
         try:
             student = self.start(values, data)
-            history = distill(student, data, replace(self._recipe, epochs=epochs), teacher=self._targets).history
-            # Not HDF5: it crashes the process when the disk is full.
-            write_file(self._weights_path(trial.trial_id), lambda path: np.savez(path, *student.get_weights()))
+            training = self._train(student, values, data)
+            save_trial(self.get_trial_dir(trial.trial_id), student.get_weights(), training)
         except Exception as error:
             raise keras_tuner.errors.FatalRuntimeError(f"candidate {values} failed") from error
-        return {"val_accuracy": max(history["val_accuracy"])}
+        return {"val_accuracy": max(value for value in training.history["val_accuracy"] if value is not None)}
+
+    def _train(self, student: keras.Model, values: Values, data: Dataset) -> CandidateTraining:
+        initial_epoch = int(values.get("tuner/initial_epoch", 0))
+        epochs = int(values.get("tuner/epochs", self._recipe.epochs)) - initial_epoch
+        recipe = replace(self._recipe, epochs=epochs)
+        temperature, weight = self._temperature, self._student_loss_weight
+        training = distill(
+            student, data, recipe, teacher=self._targets, temperature=temperature, student_loss_weight=weight
+        )
+        history = finite_history(training.history)
+        return CandidateTraining(recipe, temperature, weight, initial_epoch, history, training.seconds)
 
     def start(self, values: Values, data: Dataset) -> keras.Model:
         """Return a candidate as its training starts: with inherited weights, or those of an earlier round."""
@@ -97,18 +130,18 @@ class SizingTuner(keras_tuner.Tuner):
     def trained(self, values: Values, trial_id: str) -> keras.Model:
         """Return a candidate with the weights that a trial left."""
         student = self._space.blueprint(values).to_keras()
-        with np.load(self._weights_path(trial_id)) as weights:
-            student.set_weights(list(weights.values()))
+        student.set_weights(load_weights(self.get_trial_dir(trial_id)))
         return student
+
+    def training(self, trial_id: str) -> CandidateTraining:
+        """Return how a trial was trained."""
+        return load_training(self.get_trial_dir(trial_id))
 
     def save(self) -> None:
         """Write the state of the search, each file whole or not at all."""
-        if not self._is_worker():
+        if not asks_a_chief(self):
             self.oracle.save()
-        write_bytes(self._get_tuner_fname(), json.dumps(self.get_state()).encode())
-
-    def _weights_path(self, trial_id: str) -> Path:
-        return Path(self.get_trial_dir(trial_id)) / "student.npz"
+        write_bytes(tuner_state_path(self), json.dumps(self.get_state()).encode())
 
 
 def design(
@@ -122,6 +155,10 @@ def design(
     search: str = "random",
     num_trials: int = 8,
     teacher_ratio: float | None = None,
+    importance: str = "l1",
+    temperature: float = 4.0,
+    student_loss_weight: float = 0.5,
+    screening: Screening | None = None,
     directory: str | Path = "search",
     overwrite: bool = False,
     on_trial: Callable[[int, int], None] = lambda done, planned: None,
@@ -142,9 +179,15 @@ def design(
         budget: The limits; what the board leaves by default.
         space: The networks to choose from; `StudentSpace.from_teacher(teacher)` by default.
         recipe: How each candidate is trained; 6 epochs by default.
-        search: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
+        search: `"random"`, `"bayesian"`, `"hyperband"`, `"grid"`, or another that `register_strategy` made known.
         num_trials: How many candidates are trained; Hyperband follows from the recipe's epochs instead.
         teacher_ratio: A candidate has at most the teacher's MACs divided by this; no limit by default.
+        importance: Which of the teacher's channels a candidate starts from, as for `inherit`; of no effect where the
+            space is not derived from the teacher.
+        temperature: Softens the teacher's outputs.
+        student_loss_weight: Weight of the labels, 0 to 1; the rest is the teacher's.
+        screening: What `space.screen` gave for this budget, `macs_limit(teacher, teacher_ratio)` and the recipe's
+            seed; screened here by default.
         directory: Where the search keeps its state.
         overwrite: Whether an older search in it is deleted.
         on_trial: Called with the numbers of finished and of planned trials.
@@ -154,49 +197,74 @@ def design(
 
     Raises:
         BudgetError: No network of the space fits; the message says what binds.
-        ConfigError: The directory holds another search, or cannot be written to.
+        ConfigError: The search or the importance is unknown; or the directory holds another search, or cannot be
+            written to.
         ModelError: The teacher cannot be pruned, and no other space was given.
     """
     device = load_device(device) if isinstance(device, str) else device
     budget = budget or Budget.of(device)
     recipe = recipe or Recipe(epochs=6, learning_rate=4e-3)
     space = space or StudentSpace.from_teacher(teacher)
-    cost_model = CostModel(device)
-    max_macs = math.inf if teacher_ratio is None else lower(teacher).total_macs / teacher_ratio
-    screening = space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
+    find_strategy(search)
+    cost_model, max_macs = CostModel(device), macs_limit(teacher, teacher_ratio)
+    screening = screening or space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
+    inheritance = WeightInheritance(teacher, importance=importance) if space.prunable else None
     settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
-    settings |= {"screened out": SCREENED_OUT}
+    settings |= {"screened out": SCREENED_OUT, "importance": importance, "temperature": temperature}
+    settings |= {"student loss weight": student_loss_weight}
     claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())
-    plain = make_oracle(search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed)
-    planned = num_planned(plain)
-    oracle = BudgetOracle(
-        plain,
-        _accept_large(space, cost_model, budget, screening, max_macs),
-        max_draws=_MAX_DRAWS,
-        known=screening.feasible_values[::-1],
-        on_end=lambda done: on_trial(done, planned),
-    )
-    oracle.verbose = 0
+    accepts = _accept_large(space, cost_model, budget, screening, max_macs)
     tuner = SizingTuner(
-        oracle,
+        _budget_oracle(search, space, screening, accepts, num_trials, recipe, on_trial),
         space=space,
         targets=soft_targets(teacher, data.x_train, path=Path(directory) / TARGETS),
         recipe=recipe,
-        inheritance=WeightInheritance(teacher) if space.prunable else None,
+        inheritance=inheritance,
+        temperature=temperature,
+        student_loss_weight=student_loss_weight,
         directory=str(directory),
         project_name=PROJECT,
     )
     _search(tuner, data, directory)
     if is_worker():
         return None
-    found = _result(space, screening, oracle, cost_model, budget)
+    found = _result(space, screening, tuner, cost_model, budget)
     write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
     return found
+
+
+def macs_limit(teacher: keras.Model, teacher_ratio: float | None) -> float:
+    """Return the most multiply-accumulates that a candidate may have: the teacher's divided by a ratio, if any.
+
+    Args:
+        teacher: Its weights do not count: it may be untrained.
+        teacher_ratio: As for `design`.
+    """
+    return math.inf if teacher_ratio is None else lower(teacher).total_macs / teacher_ratio
 
 
 def is_worker() -> bool:
     """Return whether keras-tuner's environment variables make this process a worker of another one's search."""
     return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
+
+
+def _budget_oracle(
+    search: str,
+    space: StudentSpace,
+    screening: Screening,
+    accepts: Callable[[Values], bool],
+    num_trials: int,
+    recipe: Recipe,
+    on_trial: Callable[[int, int], None],
+) -> BudgetOracle:
+    plain = make_oracle(search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed)
+    planned = find_strategy(search).num_planned(plain)
+    known = screening.feasible_values[::-1]
+    oracle = BudgetOracle(
+        plain, accepts, max_draws=_MAX_DRAWS, known=known, on_end=lambda done: on_trial(done, planned)
+    )
+    oracle.verbose = 0
+    return oracle
 
 
 def _search(tuner: SizingTuner, data: Dataset, directory: str | Path) -> None:
@@ -226,10 +294,10 @@ def _accept_large(
 
 
 def _result(
-    space: StudentSpace, screening: Screening, oracle: keras_tuner.Oracle, cost_model: CostModel, budget: Budget
+    space: StudentSpace, screening: Screening, tuner: SizingTuner, cost_model: CostModel, budget: Budget
 ) -> SearchResult:
     trained = []
-    for trial in oracle.trials.values():
+    for trial in tuner.oracle.trials.values():
         if trial.score is not None:
             values = {name: trial.hyperparameters.values[name] for name in space.choices}
             cost = cost_model.estimate(space.graph(values))
@@ -245,4 +313,5 @@ def _result(
         num_feasible=screening.num_feasible,
         num_over=dict(screening.num_over),
         shares=budget_shares(candidates[0].cost, budget),
+        training=tuner.training(candidates[0].trial),
     )

@@ -1,14 +1,14 @@
-"""Gives a student that is derived from a teacher the weights of the teacher's most important channels."""
+"""Weight inheritance: a student that is derived from a teacher starts from its most important channels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from types import MappingProxyType
-from typing import Any
 
 import keras
 import numpy as np
 
-from kd_edge.errors import ConfigError, nearest
+from kd_edge.errors import ConfigError, ModelError, nearest
+from kd_edge.ir.layers import Channels, Layer
 from kd_edge.ir.lowering import read_layers
 from kd_edge.search.space.channel_groups import Block, Value
 from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
@@ -53,14 +53,30 @@ class WeightInheritance:
     Args:
         teacher: The trained network.
         importance: As for `inherit`.
+        prunable: The teacher's architecture, prepared for pruning, such as that of its `StudentSpace`; prepared here by
+            default. It may have been prepared before the teacher was trained.
+
+    Raises:
+        ConfigError: The importance is unknown.
+        ModelError: The teacher cannot be read or pruned, or `prunable` is another network's.
     """
 
-    def __init__(self, teacher: keras.Model, *, importance: str = "l1") -> None:
+    def __init__(
+        self, teacher: keras.Model, *, importance: str = "l1", prunable: PrunableNetwork | None = None
+    ) -> None:
         if importance not in _IMPORTANCES:
             raise ConfigError(f"unknown importance {importance!r}: {nearest(importance, _IMPORTANCES)}")
         blueprint, layers = read_layers(teacher)
-        self._prunable = find_prunable(blueprint, [layer.name for layer in layers])
-        self._weights = [_read_weights(layers[position], part) for position, part in self._prunable.origins]
+        if prunable is not None and prunable.teacher != blueprint:
+            raise ModelError(
+                f"cannot inherit from {teacher.name!r}: expected the network that the space was made from, "
+                "received one of another architecture; make the space from this teacher"
+            )
+        self._prunable = prunable or find_prunable(blueprint, [layer.name for layer in layers])
+        self._weights = [
+            _read_weights(layers[position], node.layer, part)
+            for node, (position, part) in zip(self._prunable.nodes, self._prunable.origins, strict=True)
+        ]
         self._importance = _IMPORTANCES[importance](self._prunable, self._weights)
 
     def student(self, values: Values, x: np.ndarray | None = None) -> keras.Model:
@@ -103,22 +119,25 @@ class _Selection:
             full: The teacher's weights.
             window: The student's window, of a convolution.
         """
-        layer: Any = self._prunable.nodes[origin].layer
         rows, scale = self._index(self._prunable.nodes[origin].inputs[0])
         columns, _ = self._index(origin)
-        kept = {name: weight[columns] for name, weight in full.items() if name != "kernel"}
-        if "kernel" not in full:
-            return kept
-        kernel = full["kernel"]
-        if kernel.ndim == 2:
-            return kept | {"kernel": kernel[np.ix_(rows, columns)] * scale[:, None]}
-        starts = [(own - new) // 2 for own, new in zip(kernel.shape, window, strict=False)]
-        kernel = kernel[starts[0] : starts[0] + window[0], starts[1] : starts[1] + window[1]]
-        if not hasattr(layer, "filters"):
-            return kept | {"kernel": kernel[:, :, rows]}
-        if getattr(layer, "groups", 1) == 1:
-            kernel = kernel[:, :, rows]
-        return kept | {"kernel": kernel[..., columns]}
+        kept: _Weights = {}
+        for name, axes in self._prunable.nodes[origin].layer.weight_axes().items():
+            if name not in full:
+                continue
+            weight = full[name]
+            chosen = {"i": rows, "o": columns}
+            chosen |= {
+                letter: (own - new) // 2 + np.arange(new)
+                for letter, own, new in zip(axes, weight.shape, window, strict=False)
+                if letter in "hw"
+            }
+            for axis, letter in enumerate(axes):
+                weight = np.take(weight, chosen[letter], axis) if letter in chosen else weight
+            if axes == "io":
+                weight = weight * scale[:, None]
+            kept[name] = weight
+        return kept
 
     def _index(self, node: int) -> tuple[np.ndarray, np.ndarray]:
         """Return which entries of a node's last axis are kept, and a factor that makes up for positions left out."""
@@ -194,7 +213,7 @@ def _l1_importance(prunable: PrunableNetwork, weights: Sequence[_Weights]) -> li
     """Sum the absolute weights of each channel's filters."""
     scores = [np.zeros(width) for width in prunable.channels.widths]
     for i, node in enumerate(prunable.nodes):
-        if hasattr(node.layer, "filters") or hasattr(node.layer, "units"):
+        if node.layer.channels is Channels.MIXES:
             kernel = np.abs(weights[i]["kernel"])
             _add(scores, prunable.channels.values[i], kernel.reshape(-1, kernel.shape[-1]).sum(axis=0))
     return scores
@@ -222,20 +241,24 @@ def _add(scores: list[np.ndarray], value: Value, importance: np.ndarray) -> None
 _IMPORTANCES: Mapping[str, Callable[[PrunableNetwork, Sequence[_Weights]], list[np.ndarray]]] = MappingProxyType(
     {"l1": _l1_importance, "batch_norm": _batch_norm_importance}
 )
-_HANDED_ON = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 
 
-def _read_weights(layer: keras.Operation, part: str) -> _Weights:
-    """Return a layer's weights by name; of a separable convolution those of one part, of Conv1D those over images."""
-    owned = layer.weights if isinstance(layer, keras.Layer) and part != "added" else ()
-    weights = {weight.name: np.asarray(weight) for weight in owned}
-    if part == "depthwise":
-        weights = {"kernel": weights["depthwise_kernel"]}
-    elif part == "pointwise":
-        weights["kernel"] = weights.pop("pointwise_kernel")
-    if "kernel" in weights and weights["kernel"].ndim == 3:
-        weights["kernel"] = weights["kernel"][:, None]
-    return {name: weight for name, weight in weights.items() if name in _HANDED_ON}
+def _read_weights(operation: keras.Operation, layer: Layer, part: str) -> _Weights:
+    """Return the weights that a student may inherit, with the axes of the layer that stands for a Keras layer.
+
+    Args:
+        operation: The Keras layer, or an operation, which has none.
+        layer: What became of it: of Conv1D a layer over images.
+        part: What the names of the weights of a part of it begin with.
+    """
+    owned = {weight.name: weight for weight in operation.weights} if isinstance(operation, keras.Layer) else {}
+    read: _Weights = {}
+    for name, axes in layer.weight_axes().items():
+        weight = owned.get(f"{part}_{name}", owned.get(name))
+        if weight is not None:
+            array = np.asarray(weight)
+            read[name] = array if array.ndim == len(axes) else array[:, None]
+    return read
 
 
 def _assign(layer: keras.Layer, weights: _Weights) -> None:

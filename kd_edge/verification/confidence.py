@@ -2,8 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
+
+from tflite_bench.provenance import Computed
 
 _Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
@@ -17,6 +20,14 @@ class Interval:
         ci95_high: Upper end.
     """
 
+    ci95_low: Computed[float]
+    ci95_high: Computed[float]
+
+
+class Difference(TypedDict):
+    """A difference of two shares of the same samples, with its 95 % confidence interval."""
+
+    difference: float
     ci95_low: float
     ci95_high: float
 
@@ -38,9 +49,7 @@ def wilson_interval(num_right: int, num_samples: int) -> Interval:
     return Interval(max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))
 
 
-def paired_difference(
-    right: np.ndarray, other: np.ndarray, *, seed: int = 0, num_draws: int = 2000
-) -> dict[str, float]:
+def paired_difference(right: np.ndarray, other: np.ndarray, *, seed: int = 0, num_draws: int = 2000) -> Difference:
     """Return the difference of two accuracies on the same samples with its 95 % bootstrap interval.
 
     Args:

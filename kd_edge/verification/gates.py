@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.verification.parity import Parity
-from kd_edge.verification.tflm_run import Measured, Micro
+from kd_edge.verification.tflm_run import Micro
 from tflite_bench.model.reader import ModelInfo
+from tflite_bench.provenance import Given
 
 # LiteRT's reference kernels round dense layers in float, TFLM in integers: a logit may differ by one step.
 MAX_DISAGREEMENT = 0.01
@@ -19,7 +20,7 @@ class Gate:
 
     passed: bool | None
     measured: float | None
-    limit: float | None
+    limit: Given[float | None]
 
 
 def gates_of(
@@ -52,7 +53,7 @@ def gates_of(
     none_allowed = 0 if runs_tflm else None
     return {
         "flash_bytes": _at_most(micro.measured.flash_bytes, budget.flash_bytes),
-        "ram_bytes": _at_most(_needed_arena_bytes(micro.measured), budget.ram_bytes),
+        "ram_bytes": _at_most(micro.measured.needed_arena_bytes, budget.ram_bytes),
         "latency_ms": _at_most(predicted.latency_ms, budget.latency_ms),
         "accuracy_loss": _at_most(accuracy_loss, max_accuracy_loss),
         "runtime_disagreement": _at_most(disagreement, MAX_DISAGREEMENT),
@@ -71,11 +72,6 @@ def all_passed(gates: Mapping[str, Gate]) -> bool:
     latency = gates["latency_ms"]
     proven = latency.passed is not None or latency.limit is None
     return proven and all(gate.passed is not False for gate in gates.values())
-
-
-def _needed_arena_bytes(measured: Measured) -> int | None:
-    sizes = [size for size in (measured.arena_bytes, measured.arena_minimum_bytes) if size is not None]
-    return max(sizes, default=None)
 
 
 def _at_most(measured: float | None, limit: float | None) -> Gate:

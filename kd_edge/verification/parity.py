@@ -7,6 +7,7 @@ import numpy as np
 from kd_edge.conversion.layer_names import UNNAMED, LayerNames, layer_of
 from kd_edge.data.metrics import named_classes
 from tflite_bench.model.reader import read_model
+from tflite_bench.provenance import Measured
 from tflite_bench.runners.op_outputs import trace
 
 # Outputs that are no integers count in steps of this share of the largest one.
@@ -27,11 +28,11 @@ class OpDifference:
         max_difference: Largest difference of one output, in steps.
     """
 
-    sample: int
-    index: int
+    sample: Measured[int]
+    index: Measured[int]
     op: str
     layer: str
-    max_difference: float
+    max_difference: Measured[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,12 @@ class Parity:
     """
 
     verdict: str
-    num_samples: int
-    num_identical: int
-    num_within_one: int
-    num_diverged: int
-    max_difference: float
-    agreement: float
+    num_samples: Measured[int]
+    num_identical: Measured[int]
+    num_within_one: Measured[int]
+    num_diverged: Measured[int]
+    max_difference: Measured[float]
+    agreement: Measured[float]
     first_difference: OpDifference | None = None
     first_divergence: OpDifference | None = None
 

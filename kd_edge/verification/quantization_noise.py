@@ -8,6 +8,7 @@ import numpy as np
 from kd_edge.conversion.layer_names import UNNAMED, LayerNames, layer_of
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import ModelInfo, OpInfo, read_model
+from tflite_bench.provenance import Measured
 from tflite_bench.runners.op_outputs import trace
 
 # Ops that only one of the two files has.
@@ -25,10 +26,10 @@ class OpNoise:
         signal_to_noise_db: `10 log10(sum float^2 / sum (float - quantized)^2)`; `None` without noise or signal.
     """
 
-    index: int
+    index: Measured[int]
     op: str
     layer: str
-    signal_to_noise_db: float | None
+    signal_to_noise_db: Measured[float | None]
 
 
 def measure_noise(

@@ -8,13 +8,14 @@ from kd_edge.conversion.layer_names import UNNAMED, LayerNames
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.model.reader import ModelInfo
+from tflite_bench.provenance import Measured
 from tflite_bench.runners import tflm
 
 _ARENA_FIGURES = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredSizes:
     """What the real file and the real TFLM interpreter need on a 64-bit host; a board's pointers are half as large.
 
     Attributes:
@@ -25,11 +26,17 @@ class Measured:
         arena_minimum_bytes: Smallest arena in which the model really starts and runs; it may need more to start.
     """
 
-    flash_bytes: int
-    arena_bytes: int | None
-    arena_persistent_bytes: int | None
-    arena_nonpersistent_bytes: int | None
-    arena_minimum_bytes: int | None
+    flash_bytes: Measured[int]
+    arena_bytes: Measured[int | None]
+    arena_persistent_bytes: Measured[int | None]
+    arena_nonpersistent_bytes: Measured[int | None]
+    arena_minimum_bytes: Measured[int | None]
+
+    @property
+    def needed_arena_bytes(self) -> int | None:
+        """The arena that TFLM needs to start and to run the model; `None` where it did not."""
+        sizes = [size for size in (self.arena_bytes, self.arena_minimum_bytes) if size is not None]
+        return max(sizes, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Micro:
         reason: Why there are no outputs.
     """
 
-    measured: Measured
+    measured: MeasuredSizes
     outputs: np.ndarray | None = None
     missing_ops: tuple[MissingOp, ...] = ()
     num_refusals: int | None = None
@@ -65,7 +72,7 @@ def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, names: Laye
         samples: In the type of the model's input.
         names: Names of the Keras model's layers.
     """
-    nothing = Measured(len(model), **dict.fromkeys(_ARENA_FIGURES))
+    nothing = MeasuredSizes(len(model), **dict.fromkeys(_ARENA_FIGURES))
     try:
         if lacking := find_missing_ops(info, names):
             listed = ", ".join(f"{op.op} (layer {op.layer!r})" for op in lacking)
@@ -77,5 +84,5 @@ def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, names: Laye
     except RunnerError as error:
         return Micro(nothing, num_refusals=1, reason=str(error))
     sizes = (arena.arena_bytes, arena.persistent_bytes, arena.nonpersistent_bytes, arena.minimum_bytes)
-    measured = Measured(len(model), **dict(zip(_ARENA_FIGURES, sizes, strict=True)))
+    measured = MeasuredSizes(len(model), **dict(zip(_ARENA_FIGURES, sizes, strict=True)))
     return Micro(measured, outputs, num_refusals=0)

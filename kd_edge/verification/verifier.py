@@ -1,30 +1,29 @@
 """Checks a `.tflite` file in the real runtimes against its budget, its float student and what was predicted."""
 
 import math
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.layer_names import LayerNames, layer_of, names_of
-from kd_edge.conversion.tflm_support import MissingOp
 from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
-from kd_edge.cost.model import Cost, CostModel, Sizes, UntimedCost
+from kd_edge.cost.model import CostModel, Sizes
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import named_classes, share_right
 from kd_edge.errors import ModelError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
 from kd_edge.verification.confidence import Interval, wilson_interval
-from kd_edge.verification.gates import Gate, all_passed, gates_of
-from kd_edge.verification.parity import Parity, compare
+from kd_edge.verification.gates import all_passed, gates_of
+from kd_edge.verification.parity import compare
 from kd_edge.verification.quantization_noise import OpNoise, measure_noise
-from kd_edge.verification.tflm_run import Measured, Micro, run_micro
+from kd_edge.verification.results import Accuracy, Verification
+from kd_edge.verification.tflm_run import MeasuredSizes, Micro, run_micro
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.precision import precision_of
 from tflite_bench.model.quantized_values import quantize
@@ -37,73 +36,6 @@ if TYPE_CHECKING:
 HOST_POINTER_BYTES = 8
 _NUM_NOISE_SAMPLES = 32
 _OPS_OF_A_DYNAMIC_BATCH = ("SHAPE", "STRIDED_SLICE", "PACK")
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """Share of test samples classified right, 0 to 1; `None` where the model was not run.
-
-    Attributes:
-        float_keras: The float student in Keras.
-        float_tflite: The float student as a `.tflite` file in LiteRT.
-        int8_litert: The file in LiteRT.
-        int8_tflm: The file in TFLM.
-    """
-
-    float_keras: float | None
-    float_tflite: float | None
-    int8_litert: float
-    int8_tflm: float | None
-
-    @property
-    def loss(self) -> float | None:
-        """Float less quantized accuracy, `None` without the float student."""
-        return None if self.float_keras is None else self.float_keras - self.int8_litert
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What the runtimes said about a `.tflite` file.
-
-    Attributes:
-        passed: Whether no gate failed, and a limit of the latency was checked; see `all_passed`.
-        gates: The checks by name.
-        accuracy: Of the float and the quantized student.
-        accuracy_ci95: Wilson's 95 % interval of each accuracy that is known, by the names in `accuracy`.
-        parity: LiteRT against TFLM, `None` without TFLM.
-        noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
-            changes the weights; empty without the float student.
-        missing_ops: Operators of the file that TFLM lacks.
-        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch, and an operator
-            that LiteRT's reference kernels lack, so that its optimised ones were run.
-        predicted: The cost model's figures for the device; without latencies where its profile has no costs of the
-            numbers that the file computes in.
-        predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
-        precision: In which numbers the file computes; see `precision_of`.
-        predicted_host_arena_bytes: The predicted arena for a 64-bit host, comparable with `measured`.
-        prediction_error_percent: By how much the prediction exceeds what was measured, for `flash_bytes` and, on the
-            host, `arena_bytes`.
-        measured: Bytes of the file and of the arena.
-        confusion: Test samples per true class (rows) and class named by the file in LiteRT (columns).
-        unavailable_reason: Why a figure is `None`, by the figure's name.
-    """
-
-    passed: bool
-    gates: Mapping[str, Gate]
-    accuracy: Accuracy
-    accuracy_ci95: Mapping[str, Interval]
-    parity: Parity | None
-    noise: tuple[OpNoise, ...]
-    missing_ops: tuple[MissingOp, ...]
-    warnings: tuple[str, ...]
-    predicted: Cost | UntimedCost
-    predicted_from: str
-    precision: str
-    predicted_host_arena_bytes: int
-    prediction_error_percent: Mapping[str, float]
-    measured: Measured
-    confusion: tuple[tuple[int, ...], ...]
-    unavailable_reason: Mapping[str, str] = field(default_factory=dict)
 
 
 def verify(
@@ -279,7 +211,7 @@ def _noise(model: bytes, float_model: bytes | None, data: Dataset, names: LayerN
     return measure_noise(model, float_model, data.x_test[:_NUM_NOISE_SAMPLES], names=names)
 
 
-def _errors(predicted: Sizes, host_arena_bytes: int, measured: Measured) -> dict[str, float]:
+def _errors(predicted: Sizes, host_arena_bytes: int, measured: MeasuredSizes) -> dict[str, float]:
     pairs = {
         "flash_bytes": (predicted.flash_bytes, measured.flash_bytes),
         "arena_bytes": (host_arena_bytes, measured.arena_bytes),

@@ -38,7 +38,14 @@ def test_the_document_of_a_real_run_follows_the_schema(runner: str, model_path: 
     assert document["versions"]["ai-edge-litert"]
     missing = {name for name in FIGURES if result[name] is None}
     assert missing <= result["unavailable_reason"].keys()
-    assert document["provenance"] == dict.fromkeys(set(FIGURES) - missing, "measured")
+    had = {place: kind for place, kind in document["provenance"].items() if place.startswith(FIGURES)}
+    assert {place.partition(".")[0] for place in had} == set(FIGURES) - missing
+    assert set(had.values()) == {"measured"}
+    latencies = {name for name, value in result["latency"].items() if isinstance(value, float)}
+    assert {place.partition(".")[2] for place in had} - {""} == latencies
+    assert {place for place, kind in document["provenance"].items() if kind == "given"} == {
+        "num_threads", "ops[].index", *(f"plan.{name}" for name in ("precision", "num_runs", "time_limit_s", "seed")),
+    }  # fmt: skip
 
 
 def test_any_object_with_a_benchmark_method_is_a_runner(model_bytes: Callable[[str], bytes]) -> None:

@@ -1,11 +1,11 @@
 """How the figures of a result were had."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import pytest
 
-from tflite_bench.provenance import Calibrated, Computed, Given, Measured, provenance_of
+from tflite_bench.provenance import Calibrated, Computed, Given, Measured, Provenance, provenance_of
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,12 @@ class Report:
     interval: Measured[Interval]
     ops: tuple[Op, ...]
     shares: Computed[dict[str, float]]
+    checks: Annotated[dict[str, Op], Provenance("measured", (("c", "given"),))]
 
 
-REPORT = Report("one", True, 3, None, Interval(0.1, 0.2), (Op("a", 1, None), Op("b", 2, 0.5)), {"ram": 0.5})
+REPORT = Report(
+    "one", True, 3, None, Interval(0.1, 0.2), (Op("a", 1, None), Op("b", 2, 0.5)), {"ram": 0.5}, {"c": Op("c", 1, None)}
+)
 
 
 def test_every_figure_has_the_provenance_of_its_field() -> None:
@@ -42,6 +45,18 @@ def test_every_figure_has_the_provenance_of_its_field() -> None:
         "ops[].macs": "computed",
         "ops[].latency_ms": "calibrated",
         "shares.ram": "computed",
+        "checks.c.macs": "computed",
+    }
+
+
+def test_a_key_of_a_mapping_may_be_had_otherwise_than_the_others() -> None:
+    @dataclass(frozen=True)
+    class Checks:
+        limits: Annotated[dict[str, int], Provenance("measured", (("latency_ms", "calibrated"),))]
+
+    assert provenance_of(Checks({"latency_ms": 1, "flash_bytes": 2})) == {
+        "limits.flash_bytes": "measured",
+        "limits.latency_ms": "calibrated",
     }
 
 

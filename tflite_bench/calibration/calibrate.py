@@ -1,18 +1,20 @@
 """Measures generated networks on a target and fits the device profile that `kd-edge --device` takes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tflite_bench.calibration.least_squares import Matrix, fit_costs, held_out_ratios, work_matrix
 from tflite_bench.calibration.networks import networks
 from tflite_bench.calibration.op_networks import op_networks
-from tflite_bench.calibration.op_work import CLASSES, OWN, Blocks, count_work
+from tflite_bench.calibration.op_work import OWN, count_work
 from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.op_spec import KERNEL_CLASSES, Blocks
 from tflite_bench.model.reader import ModelInfo, read_model
-from tflite_bench.runners.base import Runner, RunnerResult
+from tflite_bench.provenance import Calibrated, Computed, Measured
+from tflite_bench.runners.base import Runner, RunnerResult, calibrates
 
 DTYPES = ("int8", "float32")
 
@@ -21,7 +23,6 @@ _SIZES = {"inputs": (1, 4, 8, 16), "filters": (1, 4, 8, 16), "depthwise": (1, 8,
 _ROUNDS = 2
 _WIDEST = 0.9  # share of the networks that the profile's error covers
 _START = Blocks(8, 8, 16)
-_TOO_COARSE = ("tflm", "litert-benchmark", "qemu", "ethos-u")
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,14 @@ class Cost:
         fixed_ns: Nanoseconds per call.
     """
 
-    ns_per_mac: float
-    ns_per_byte: float
-    ns_per_step: float
-    fixed_ns: float
+    ns_per_mac: Calibrated[float]
+    ns_per_byte: Calibrated[float]
+    ns_per_step: Calibrated[float]
+    fixed_ns: Calibrated[float]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Network:
     """One network of the calibration.
 
     Attributes:
@@ -54,8 +55,8 @@ class Measured:
 
     name: str
     dtype: str
-    measured_ms: float
-    predicted_ms: float
+    measured_ms: Measured[float]
+    predicted_ms: Computed[float]
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class Calibration:
     runner: str
     device: Mapping[str, str]
     costs: Mapping[str, Mapping[str, Cost]]
-    inference_ns: Mapping[str, float]
-    blocks: Mapping[str, Blocks]
-    networks: tuple[Measured, ...]
-    mean_error: float
-    error_percent: float
+    inference_ns: Calibrated[Mapping[str, float]]
+    blocks: Calibrated[Mapping[str, Blocks]]
+    networks: tuple[Network, ...]
+    mean_error: Computed[float]
+    error_percent: Computed[float]
 
 
 def calibrate(
@@ -102,7 +103,7 @@ def calibrate(
         ConfigError: The runner measures no times that mean something for its device.
         RunnerError: It failed.
     """
-    if runner.name.partition(":")[0] in _TOO_COARSE or runner.name.endswith("litert-benchmark"):
+    if not calibrates(runner):
         raise ConfigError(f"cannot calibrate on {runner.name}: expected wall times of a real device, not rounded")
     plan = plan or Plan(time_limit_s=4.0)
     measured: dict[str, dict[str, tuple[bytes, float]]] = {dtype: {} for dtype in dtypes}
@@ -146,7 +147,7 @@ def fit_calibration(
         *of_ops, inference_ns[dtype] = fitted.tolist()
         costs[dtype] = _costs(np.array(of_ops), work[:, :-1].sum(axis=0))
         rows += [
-            Measured(name, dtype, time_ms, time_ms * ratio)
+            Network(name, dtype, time_ms, time_ms * ratio)
             for (name, (_, time_ms)), ratio in zip(entries.items(), ratios.tolist(), strict=True)
         ]
     all_ratios = np.array([row.predicted_ms / row.measured_ms for row in rows])
@@ -181,7 +182,7 @@ def _best_fit(contents: Sequence[bytes], times_ns: Matrix) -> tuple[Blocks, Matr
     while best != before:
         before = best
         for name, sizes in _SIZES.items():
-            best = min((best._replace(**{name: size}) for size in sizes), key=miss)
+            best = min((replace(best, **{name: size}) for size in sizes), key=miss)
     _, work, costs = fits[best]
     return best, work, costs
 
@@ -192,6 +193,6 @@ def _work(models: Sequence[ModelInfo], blocks: Blocks) -> Matrix:
 
 def _costs(values: Matrix, work: Matrix) -> dict[str, Cost]:
     """Return the costs of each class, and of the kinds that the networks have."""
-    names = (*CLASSES, *OWN)
+    names = (*KERNEL_CLASSES, *OWN)
     rows = zip(names, values.reshape(len(names), -1).tolist(), work.reshape(len(names), -1), strict=True)
-    return {name: Cost(*row) for name, row, done in rows if name in CLASSES or done.any()}
+    return {name: Cost(*row) for name, row, done in rows if name in KERNEL_CLASSES or done.any()}

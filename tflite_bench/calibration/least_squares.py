@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from tflite_bench.calibration.op_work import CLASSES, OWN, Work
+from tflite_bench.calibration.op_work import OWN
+from tflite_bench.model.op_spec import KERNEL_CLASSES
+from tflite_bench.model.op_work import Work
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 _TERMS = 4
-_KERNELS = {name: column for column, name in enumerate((*CLASSES, *OWN))}
+_KERNELS = {name: column for column, name in enumerate((*KERNEL_CLASSES, *OWN))}
 _TINY = 1e-9
 _NUM_STEPS = 5
 _NUM_PARTS = 10

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from tflite_bench.model.writer import pack
 
 _BUILTIN, _TYPE, _OPTIONS = schema.BuiltinOperator, schema.TensorType, schema.BuiltinOptions
 _RELU, _NONE = schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.NONE
@@ -158,9 +159,7 @@ class SyntheticNetwork:
         model.description = "tflite_bench synthetic"
         model.operatorCodes = [self._code(name) for name in self._codes]
         model.subgraphs, model.buffers = [graph], self._buffers
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-        return bytes(builder.Output())
+        return pack(model)
 
     def weights(self, shape: tuple[int, ...], *, axis: int) -> list[Tensor]:
         """Return constants for weights and bias of a layer whose filters are along an axis."""

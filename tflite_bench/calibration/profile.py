@@ -4,10 +4,11 @@ import datetime
 import json
 import platform
 import re
+from dataclasses import asdict
 
 from tflite_bench.calibration.calibrate import Calibration, Cost
-from tflite_bench.calibration.op_work import CLASSES
 from tflite_bench.measurement.environment import read_clock_mhz, read_machine
+from tflite_bench.model.op_spec import KERNEL_CLASSES
 
 _MEMORY_BYTES = 4 << 30
 _DEFAULT_CLOCK_MHZ = 1000.0
@@ -43,13 +44,13 @@ def profile_toml(calibration: Calibration) -> str:
     }
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
     for dtype, blocks in calibration.blocks.items():
-        sizes = ", ".join(f"{name} = {size}" for name, size in blocks._asdict().items())
+        sizes = ", ".join(f"{name} = {size}" for name, size in asdict(blocks).items())
         lines.append(f"{dtype}_blocks = {{ {sizes} }}")
     for dtype, inference_ns in calibration.inference_ns.items():
         lines.append(f"{dtype}_inference_cycles = {_cycles(inference_ns, clock_mhz)!r}")
     for dtype, costs in calibration.costs.items():
-        of_classes = {name: cost for name, cost in costs.items() if name in CLASSES}
-        of_kinds = {name: cost for name, cost in costs.items() if name not in CLASSES}
+        of_classes = {name: cost for name, cost in costs.items() if name in KERNEL_CLASSES}
+        of_kinds = {name: cost for name, cost in costs.items() if name not in KERNEL_CLASSES}
         for table, part in ((dtype, of_classes), (f"{dtype}_ops", of_kinds)):
             lines += ["", f"[{table}]", *(f"{name} = {_cost(cost, clock_mhz)}" for name, cost in part.items())]
     return "\n".join(lines) + "\n"

@@ -3,10 +3,11 @@
 import importlib.metadata
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_PACKAGES = {"tflite_bench": "kd-edge", "ai-edge-litert": "ai-edge-litert", "tflite-micro": "tflite-micro"}
+PACKAGES = {"tflite_bench": "kd-edge", "ai-edge-litert": "ai-edge-litert", "tflite-micro": "tflite-micro"}
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,17 @@ def read_machine() -> Machine:
     )
 
 
-def read_versions() -> dict[str, str | None]:
-    """Return the versions of this package and of the runtimes; None for one that is not installed."""
+def read_versions(packages: Mapping[str, str] = PACKAGES) -> dict[str, str | None]:
+    """Return versions of installed packages.
+
+    Args:
+        packages: Under which name to return which distribution's; by default this package and the runtimes.
+
+    Returns:
+        The versions; None for one that is not installed.
+    """
     versions: dict[str, str | None] = {}
-    for name, distribution in _PACKAGES.items():
+    for name, distribution in packages.items():
         try:
             versions[name] = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:

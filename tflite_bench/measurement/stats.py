@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tflite_bench.provenance import Measured
+
 Samples = np.ndarray[Any, np.dtype[np.float64]]
 
 _NUM_RESAMPLES = 10_000
@@ -40,19 +42,19 @@ class LatencyStats:
             median may jump from one group to the other on the next run. None if single inferences are unknown.
     """
 
-    median_ms: float | None
-    avg_ms: float
-    std_ms: float
-    min_ms: float
-    max_ms: float
-    p5_ms: float | None
-    p95_ms: float | None
-    ci95_low_ms: float | None = None
-    ci95_high_ms: float | None = None
-    init_ms: float | None = None
-    warmup_first_ms: float | None = None
-    warmup_avg_ms: float | None = None
-    drift: float | None = None
+    median_ms: Measured[float | None]
+    avg_ms: Measured[float]
+    std_ms: Measured[float]
+    min_ms: Measured[float]
+    max_ms: Measured[float]
+    p5_ms: Measured[float | None]
+    p95_ms: Measured[float | None]
+    ci95_low_ms: Measured[float | None] = None
+    ci95_high_ms: Measured[float | None] = None
+    init_ms: Measured[float | None] = None
+    warmup_first_ms: Measured[float | None] = None
+    warmup_avg_ms: Measured[float | None] = None
+    drift: Measured[float | None] = None
     bimodal: bool | None = None
 
     @classmethod

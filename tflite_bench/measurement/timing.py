@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tflite_bench.measurement.stats import Samples, quick_median_halfwidth
+from tflite_bench.provenance import Given
 
 _WINDOW = 10
 _STABLE = 0.05
@@ -26,10 +27,10 @@ class Plan(NamedTuple):
         seed: Seed of the input values.
     """
 
-    precision: float = 0.02
-    num_runs: int | None = None
-    time_limit_s: float = 30.0
-    seed: int = 0
+    precision: Given[float] = 0.02
+    num_runs: Given[int | None] = None
+    time_limit_s: Given[float] = 30.0
+    seed: Given[int] = 0
 
 
 class Timing(NamedTuple):

@@ -1,6 +1,7 @@
 """A `.tflite` file, read, written and described.
 
-In: bytes. Out: `ModelInfo`: tensors, operators, in which numbers it computes.
+In: bytes. Out: `ModelInfo`: tensors, operators, in which numbers it computes; and what is known of each operator:
+its `OpSpec`, of which `register_op` takes new ones.
 Imports `errors` and the schema in `ai-edge-litert`.
 """
 

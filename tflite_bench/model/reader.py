@@ -69,6 +69,11 @@ class TensorInfo:
         return 0 if self.data is None else len(self.data)
 
     @property
+    def num_scales(self) -> int:
+        """Number of quantization scales: 0 unquantized, 1 per tensor, else one per channel."""
+        return len(self.scales)
+
+    @property
     def num_elements(self) -> int:
         """Product of the dimensions; 1 for a scalar."""
         return math.prod(self.shape)

@@ -1,64 +1,121 @@
-"""Renders results as JSON documents; the schemas are in `schemas/`."""
+"""JSON documents: one envelope for every command of both packages; the schemas of these are in `schemas/`."""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tflite_bench.benchmark import Benchmark
 from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison, Rule
-from tflite_bench.measurement.environment import read_machine, read_versions
-from tflite_bench.model.reader import ModelInfo, TensorInfo
-from tflite_bench.runners.discovery import Device
+from tflite_bench.measurement.environment import PACKAGES, read_machine, read_versions
+from tflite_bench.model.reader import ModelInfo
+from tflite_bench.provenance import Measured, provenance_of
+from tflite_bench.reporting.model_contents import contents_of
+from tflite_bench.runners.figures import kinds_of, reasons_elsewhere
+from tflite_bench.runners.spec import Device
 
-SCHEMA_VERSION = 1
 
-ARENA_FIGURES = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
-# Figure: (what it is, how it was had). The generator of a firmware plans its workspace; its ELF file has the rest.
-_FIGURES = {
-    "latency": ("wall time", "measured"),
-    "ops.latency_ms": ("wall time", "measured"),
-    **dict.fromkeys((*ARENA_FIGURES, "memory_bytes"), ("bytes", "measured")),
-    **dict.fromkeys(("execution.instructions", "execution.functions"), ("instructions", "measured")),
-    **dict.fromkeys(("execution.code_bytes", "execution.constant_bytes"), ("bytes", "measured")),
-    "execution.workspace_bytes": ("bytes", "computed"),
-    "estimate.latency_ms": ("compiler estimate", "computed"),
-    **dict.fromkeys(("estimate.sram_bytes", "estimate.flash_bytes"), ("bytes", "computed")),
-}
-_CALIBRATION = {
-    "networks.measured_ms": "measured",
-    **dict.fromkeys(("costs", "inference_ns", "blocks"), "calibrated"),
-    **dict.fromkeys(("networks.predicted_ms", "mean_error", "error_percent"), "computed"),
-}
-_ELSEWHERE = {
-    **dict.fromkeys(ARENA_FIGURES, "only TFLM has an arena (--on tflm)"),
-    "memory_bytes": "only benchmark_model reports the memory of its process",
-    "execution": "only an emulated processor counts instructions (--on qemu:m4)",
-    "estimate": "only the compiler of an accelerator estimates (--on ethos-u)",
-}
+@dataclass(frozen=True)
+class Tool:
+    """A command-line tool whose results are documents.
+
+    Attributes:
+        name: Its name.
+        schema_version: Version of its documents' form.
+        packages: Names of the packages that its results depend on, and of their distributions.
+    """
+
+    name: str
+    schema_version: int
+    packages: Mapping[str, str] = field(hash=False)
+
+
+TFLITE_BENCH = Tool("tflite-bench", 1, PACKAGES)
+
+
+def make_document(
+    tool: Tool,
+    command: str,
+    result: Any,
+    *,
+    beside: Mapping[str, Any] = {},
+    seed: int | None = None,
+    replaced: Mapping[str, str] = {},
+) -> dict[str, Any]:
+    """Return a command's result in the envelope that all commands share.
+
+    Args:
+        tool: Whose command it is.
+        command: Its name.
+        result: A frozen dataclass, a named tuple or a mapping. The types of its fields say how each figure was had.
+        beside: More parts of the result, by their keys.
+        seed: The seed that the result belongs to.
+        replaced: Kinds of provenance that mean another here: for a device that nobody measured,
+            `{"calibrated": "computed"}`.
+
+    Returns:
+        Plain data: `schema_version`, `tool`, `command`, `created` (ISO 8601 with the zone), `versions`, `machine`,
+        `seed`, `result`, and `provenance`, which names for every figure of the result how it was had.
+
+    Raises:
+        TypeError: The field of a figure does not say how it was had.
+    """
+    return {
+        "schema_version": tool.schema_version,
+        "tool": tool.name,
+        "command": command,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": read_versions(tool.packages),
+        "machine": to_plain(read_machine()),
+        "seed": seed,
+        "result": {**to_plain(beside), **to_plain(result)},
+        "provenance": provenance_of(beside, replaced=replaced) | provenance_of(result, replaced=replaced),
+    }
+
+
+def to_plain(value: Any) -> Any:
+    """Return a value as plain data: dataclasses, named tuples and mappings as objects, other sequences as lists.
+
+    What has a method `to_dict` says itself what it is. nan and infinity, which JSON does not know and a model file may
+    hold, become None.
+    """
+    if hasattr(value, "to_dict"):
+        return to_plain(value.to_dict())
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if is_dataclass(value) or hasattr(value, "_fields"):
+        names = [part.name for part in fields(value)] if is_dataclass(value) else value._fields
+        return {name: to_plain(getattr(value, name)) for name in names}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """Return a document as indented JSON."""
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class _ModelFile:
+    size_bytes: Measured[int]
+    sha256: str
 
 
 def benchmark_document(benchmark: Benchmark) -> dict[str, Any]:
     """Return a measurement as plain data; `schemas/benchmark.schema.json` describes it."""
-    result = asdict(benchmark.result)
-    model = {"size_bytes": benchmark.model.size_bytes, "sha256": benchmark.model.sha256}
-    had = {name: facts for name, facts in _FIGURES.items() if _has(result, name)}
-    reasons = {name: reason for name, reason in _ELSEWHERE.items() if not _has(result, name)}
-    result["unavailable_reason"] = reasons | result["unavailable_reason"]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool": "tflite-bench",
-        "command": "run",
+    reasons = reasons_elsewhere(benchmark.result)
+    result = replace(benchmark.result, unavailable_reason=reasons | {**benchmark.result.unavailable_reason})
+    model = _ModelFile(benchmark.model.size_bytes, benchmark.model.sha256)
+    beside = {"model": model, "plan": benchmark.plan}
+    return make_document(TFLITE_BENCH, "run", result, beside=beside, seed=benchmark.plan.seed) | {
         "created": benchmark.created,
         "versions": benchmark.versions,
-        "machine": asdict(benchmark.machine),
-        "seed": benchmark.plan.seed,
-        "result": _finite({"model": model, "plan": benchmark.plan._asdict(), **result}),
-        "kinds": {name: kind for name, (kind, _) in had.items()},
-        "provenance": {name: provenance for name, (_, provenance) in had.items()},
+        "machine": to_plain(benchmark.machine),
+        "kinds": kinds_of(result),
     }
 
 
@@ -72,86 +129,22 @@ def model_document(
         missing_ops: Operators that TFLM has no kernel for; None if it could not be asked.
         missing_reason: Why it could not be asked.
     """
-    result = {
-        "size_bytes": model.size_bytes,
-        "sha256": model.sha256,
-        "description": model.description,
-        "schema_version": model.schema_version,
-        "num_subgraphs": model.num_subgraphs,
-        "metadata": model.metadata,
-        "signatures": model.signatures,
-        "inputs": model.inputs,
-        "outputs": model.outputs,
-        "constant_bytes": constant_bytes(model),
-        "missing_ops_tflm": missing_ops,
-        "ops": [asdict(op) for op in model.ops],
-        "tensors": [_tensor_values(tensor) for tensor in model.tensors],
-        "unavailable_reason": {} if missing_reason is None else {"missing_ops_tflm": missing_reason},
-    }
-    provenance = {"constant_bytes": "computed", "size_bytes": "measured"}
-    return _document("inspect", _finite(result)) | {"provenance": provenance}
+    reasons = {} if missing_reason is None else {"missing_ops_tflm": missing_reason}
+    beside = {"missing_ops_tflm": missing_ops, "unavailable_reason": reasons}
+    return make_document(TFLITE_BENCH, "inspect", contents_of(model), beside=beside)
 
 
 def comparison_document(comparison: Comparison, rules: Sequence[Rule]) -> dict[str, Any]:
     """Return a comparison as plain data; `schemas/compare.schema.json` describes it."""
-    result = {**asdict(comparison), "passed": comparison.passed, "rules": [asdict(rule) for rule in rules]}
-    return _document("compare", _finite(result))
+    beside = {"passed": comparison.passed, "rules": tuple(rules)}
+    return make_document(TFLITE_BENCH, "compare", comparison, beside=beside)
 
 
 def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
     """Return a list of devices as plain data; `schemas/devices.schema.json` describes it."""
-    return _document("devices", {"devices": [asdict(device) for device in devices]})
+    return make_document(TFLITE_BENCH, "devices", {"devices": tuple(devices)})
 
 
 def calibration_document(calibration: Calibration) -> dict[str, Any]:
     """Return a calibration as plain data; `schemas/calibrate.schema.json` describes it."""
-    blocks = {dtype: sizes._asdict() for dtype, sizes in calibration.blocks.items()}
-    result = _finite(asdict(calibration)) | {"blocks": blocks}
-    return _document("calibrate", result) | {"provenance": _CALIBRATION}
-
-
-def constant_bytes(model: ModelInfo) -> int:
-    """Return the bytes of all constants; a buffer that several tensors share counts once."""
-    return sum({tensor.buffer: tensor.constant_bytes for tensor in model.tensors if tensor.constant}.values())
-
-
-def to_json(document: Mapping[str, Any]) -> str:
-    """Return a document as indented JSON."""
-    return json.dumps(document, indent=2, allow_nan=False)
-
-
-def _document(command: str, result: Any) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool": "tflite-bench",
-        "command": command,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": read_versions(),
-        "machine": asdict(read_machine()),
-        "seed": None,
-        "result": result,
-        "provenance": {},
-    }
-
-
-def _has(result: Mapping[str, Any], name: str) -> bool:
-    """Return whether a result has a figure; `"ops.latency_ms"` stands for all operators."""
-    outer, _, inner = name.partition(".")
-    part = result[outer]
-    parts = part if outer == "ops" else [part]
-    return any(item is not None and (not inner or item[inner] is not None) for item in parts)
-
-
-def _tensor_values(tensor: TensorInfo) -> dict[str, Any]:
-    names = [name for name in TensorInfo.__dataclass_fields__ if name != "data"]
-    values = {name: getattr(tensor, name) for name in names}
-    return values | {"constant": tensor.constant, "constant_bytes": tensor.constant_bytes}
-
-
-def _finite(value: Any) -> Any:
-    """Return plain data without nan and infinity, which JSON does not know and a model file may hold."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return make_document(TFLITE_BENCH, "calibrate", calibration)

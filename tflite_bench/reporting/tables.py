@@ -12,9 +12,10 @@ from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison
 from tflite_bench.model.reader import ModelInfo, TensorInfo
 from tflite_bench.processes.program import one_line
-from tflite_bench.reporting.documents import ARENA_FIGURES, constant_bytes
+from tflite_bench.reporting.model_contents import constant_bytes
 from tflite_bench.runners.base import Execution, RunnerResult
-from tflite_bench.runners.discovery import Device
+from tflite_bench.runners.figures import sizes_of
+from tflite_bench.runners.spec import Device
 
 _WIDTH = 120
 
@@ -92,22 +93,12 @@ def calibration_text(calibration: Calibration) -> str:
 
 def _rows(result: RunnerResult) -> list[tuple[str, str]]:
     rows = _run_rows(result) if result.latency is not None else []
-    names = (
-        "arena",
-        "arena, persistent",
-        "arena, non-persistent",
-        "smallest arena that works",
-        "memory of the process",
-    )
-    sizes = (getattr(result, field) for field in (*ARENA_FIGURES, "memory_bytes"))
-    rows += [(name, f"{size:,} B") for name, size in zip(names, sizes, strict=True) if size is not None]
+    rows += _size_rows(result)
     if (execution := result.execution) is not None:
         rows += [
             ("instructions per inference", f"{execution.instructions:,}"),
             ("outputs equal LiteRT's reference kernels", _parity(execution)),
-            ("code", f"{execution.code_bytes:,} B"),
-            ("constants", f"{execution.constant_bytes:,} B"),
-            ("working memory", f"{execution.workspace_bytes:,} B"),
+            *_size_rows(execution),
             ("processor", execution.processor),
             ("kernels", execution.kernels),
             ("compiler", execution.compiler),
@@ -116,9 +107,12 @@ def _rows(result: RunnerResult) -> list[tuple[str, str]]:
         time_ms = "not on the NPU" if estimate.latency_ms is None else f"{estimate.latency_ms:.4g} ms (an estimate)"
         rows += [("inference", time_ms), ("operators on the NPU", f"{estimate.num_npu_ops}")]
         rows += [("operators left to the CPU", ", ".join(estimate.cpu_ops) or "none")]
-        parts = (("working memory", estimate.sram_bytes), ("constants and commands", estimate.flash_bytes))
-        rows += [(name, f"{size:,} B") for name, size in parts if size is not None]
+        rows += _size_rows(estimate)
     return rows
+
+
+def _size_rows(part: object) -> list[tuple[str, str]]:
+    return [(title, f"{size:,} B") for title, size in sizes_of(part)]
 
 
 def _parity(execution: Execution) -> str:

@@ -1,8 +1,11 @@
 from .base import Runner as Runner
 from .base import RunnerResult as RunnerResult
 from .litert import LiteRTRunner as LiteRTRunner
-from .registry import Wishes as Wishes
 from .registry import make_runner as make_runner
+from .registry import register_runner as register_runner
+from .spec import Device as Device
+from .spec import RunnerSpec as RunnerSpec
+from .spec import Wishes as Wishes
 from .tflm import Arena as Arena
 from .tflm import TFLMRunner as TFLMRunner
 from .tflm import measure_arena as measure_arena

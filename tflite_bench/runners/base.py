@@ -1,13 +1,18 @@
-"""What every runtime that can be benchmarked looks like, and what it returns."""
+"""Runner interface: what every runtime that can be benchmarked looks like, and what it returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Annotated, Protocol
 
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.provenance import Computed, Given, Measured
+from tflite_bench.runners.figures import Elsewhere, Figure, Kind
 
-Kind = Literal["wall time", "instructions", "compiler estimate", "bytes"]
+_NO_ARENA = Elsewhere("only TFLM has an arena (--on tflm)")
+_NO_MEMORY = Elsewhere("only benchmark_model reports the memory of its process")
+_NO_EXECUTION = Elsewhere("only an emulated processor counts instructions (--on qemu:m4)")
+_NO_ESTIMATE = Elsewhere("only the compiler of an accelerator estimates (--on ethos-u)")
 
 
 @dataclass(frozen=True)
@@ -20,9 +25,9 @@ class OpResult:
         latency_ms: Its share of one inference; None where the runtime does not tell.
     """
 
-    index: int
+    index: Given[int]
     op: str
-    latency_ms: float | None = None
+    latency_ms: Annotated[Measured[float | None], Figure("wall time")] = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class FunctionCount:
     """
 
     name: str
-    instructions: int
+    instructions: Measured[int]
 
 
 @dataclass(frozen=True)
@@ -50,19 +55,20 @@ class Execution:
             float, integer kernels cannot: each such layer may be 1 off (LiteRT issue 8567).
         code_bytes: Machine code of the network and its kernels.
         constant_bytes: Its weights and tables.
-        workspace_bytes: Its working memory: activations and scratch buffers, without input and output.
+        workspace_bytes: Its working memory: activations and scratch buffers, without input and output; as the code
+            generator has planned it.
         processor: E.g. `"cortex-m4"`.
         kernels: Code generator and kernels, with versions.
         compiler: Compiler, version and optimisation.
     """
 
-    instructions: int
-    functions: tuple[FunctionCount, ...]
+    instructions: Annotated[Measured[int], Figure("instructions")]
+    functions: Annotated[tuple[FunctionCount, ...], Figure("instructions")]
     matches_reference: bool
-    largest_difference: int
-    code_bytes: int
-    constant_bytes: int
-    workspace_bytes: int
+    largest_difference: Measured[int]
+    code_bytes: Annotated[Measured[int], Figure("bytes", "code")]
+    constant_bytes: Annotated[Measured[int], Figure("bytes", "constants")]
+    workspace_bytes: Annotated[Computed[int], Figure("bytes", "working memory")]
     processor: str
     kernels: str
     compiler: str
@@ -82,11 +88,11 @@ class Estimate:
         compiler: Compiler and version.
     """
 
-    latency_ms: float | None
-    num_npu_ops: int
+    latency_ms: Annotated[Computed[float | None], Figure("compiler estimate")]
+    num_npu_ops: Computed[int]
     cpu_ops: tuple[str, ...]
-    sram_bytes: int | None
-    flash_bytes: int | None
+    sram_bytes: Annotated[Computed[int | None], Figure("bytes", "working memory")]
+    flash_bytes: Annotated[Computed[int | None], Figure("bytes", "constants and commands")]
     accelerator: str
     compiler: str
 
@@ -118,19 +124,21 @@ class RunnerResult:
 
     runner: str
     kind: Kind
-    num_runs: int
-    latency: LatencyStats | None
+    num_runs: Measured[int]
+    latency: Annotated[LatencyStats | None, Figure("wall time")]
     note: str = ""
-    num_warmup_runs: int = 0
-    num_threads: int = 1
-    cpus: tuple[int, ...] = ()
-    arena_bytes: int | None = None
-    arena_persistent_bytes: int | None = None
-    arena_nonpersistent_bytes: int | None = None
-    arena_minimum_bytes: int | None = None
-    memory_bytes: int | None = None
-    execution: Execution | None = None
-    estimate: Estimate | None = None
+    num_warmup_runs: Measured[int] = 0
+    num_threads: Given[int] = 1
+    cpus: Given[tuple[int, ...]] = ()
+    arena_bytes: Annotated[Measured[int | None], Figure("bytes", "arena"), _NO_ARENA] = None
+    arena_persistent_bytes: Annotated[Measured[int | None], Figure("bytes", "arena, persistent"), _NO_ARENA] = None
+    arena_nonpersistent_bytes: Annotated[Measured[int | None], Figure("bytes", "arena, non-persistent"), _NO_ARENA] = (
+        None
+    )
+    arena_minimum_bytes: Annotated[Measured[int | None], Figure("bytes", "smallest arena that works"), _NO_ARENA] = None
+    memory_bytes: Annotated[Measured[int | None], Figure("bytes", "memory of the process"), _NO_MEMORY] = None
+    execution: Annotated[Execution | None, _NO_EXECUTION] = None
+    estimate: Annotated[Estimate | None, _NO_ESTIMATE] = None
     device: Mapping[str, str] = field(default_factory=dict, hash=False)
     ops: tuple[OpResult, ...] = ()
     unavailable_reason: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -138,6 +146,8 @@ class RunnerResult:
 
 class Runner(Protocol):
     """A runtime, simulator or device that can run a model.
+
+    One whose figures are no exact times of a device, such as an emulator, also has `calibrates = False`.
 
     Example:
 
@@ -163,3 +173,8 @@ class Runner(Protocol):
         Raises:
             RunnerError: The runtime is missing, refused the model, crashed or hung.
         """
+
+
+def calibrates(runner: Runner) -> bool:
+    """Return whether a runner's latencies are exact times of a real device, which costs can be fitted to."""
+    return bool(getattr(runner, "calibrates", True))

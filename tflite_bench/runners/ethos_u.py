@@ -6,9 +6,10 @@ import importlib.util
 import math
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ai_edge_litert import schema_py_generated as schema
 
@@ -18,12 +19,14 @@ from tflite_bench.model.flatbuffer import enum_name
 from tflite_bench.model.reader import read_file, read_model
 from tflite_bench.processes.program import one_line, run_process
 from tflite_bench.runners.base import Estimate, OpResult, RunnerResult
+from tflite_bench.runners.spec import Device, RunnerSpec
 
 ACCELERATORS = (
     "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",
     "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048",
 )  # fmt: skip
 
+_DEFAULT = "ethos-u55-128"
 _NPU_OP = "ethos-u"
 _OF_THE_NPU = ("latency_ms", "sram_bytes", "flash_bytes")
 _START_SECONDS = 600.0
@@ -37,7 +40,8 @@ class EthosURunner:
         accelerator: One of `ACCELERATORS`; its clock and memories are Vela's default for it.
     """
 
-    accelerator: str = "ethos-u55-128"
+    accelerator: str = _DEFAULT
+    calibrates: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -132,3 +136,16 @@ def _note(estimate: Estimate) -> str:
         return f"not on the NPU: nothing of the model runs on {where}"
     rest = "; the operators left to the CPU take time that it does not know" if estimate.cpu_ops else ""
     return f"the compiler's estimate, not measured: {where}{rest}"
+
+
+def _discover() -> Iterator[Device]:
+    found = is_installed()
+    yield Device("ethos-u", found, "Vela's estimate" if found else "pip install 'kd-edge[ethos-u]'")
+
+
+SPEC = RunnerSpec(
+    "ethos-u[:NAME]",
+    make=lambda rest, wishes: EthosURunner(rest or _DEFAULT),
+    discover=_discover,
+    choices=ACCELERATORS,
+)

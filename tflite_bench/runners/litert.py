@@ -3,19 +3,19 @@
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from tflite_bench.errors import ConfigError
+from tflite_bench.measurement.environment import read_versions
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
-from tflite_bench.measurement.stats import LatencyStats
-from tflite_bench.measurement.timing import Plan, describe_end, measure
+from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.processes.isolation import Array, run_child, serve
-from tflite_bench.runners.base import OpResult, RunnerResult
+from tflite_bench.runners.base import RunnerResult
+from tflite_bench.runners.interpreters import check_output, run_samples, time_inference, wall_times
+from tflite_bench.runners.spec import Device, RunnerSpec
 
 _START_SECONDS = 60.0
 _NO_KERNEL = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
@@ -59,8 +59,7 @@ def run_outputs(
     ```
     """
     info = read_model(model)
-    if not 0 <= output < len(info.outputs):
-        raise ConfigError(f"cannot run: the model has {len(info.outputs)} outputs, received output={output}")
+    check_output(info, output)
     request = {
         "task": "outputs",
         "resolver": "BUILTIN_REF" if reference_kernels else "AUTO",
@@ -149,21 +148,12 @@ class LiteRTRunner:
         child = run_child(
             __name__, request, model=model, arrays=arrays, time_limit_s=_START_SECONDS + 2 * plan.time_limit_s
         )
-        samples_ms, warmup_ms = child.arrays
         kernels = "XNNPACK where it applies" if self.xnnpack else "LiteRT's own kernels, without XNNPACK"
         arena = "LiteRT takes its memory from the heap, there is no arena"
-        return RunnerResult(
-            runner=self.name,
-            kind="wall time",
-            note="; ".join(filter(None, (kernels, describe_end(child.values["reached"], len(samples_ms), plan)))),
-            num_runs=len(samples_ms),
-            num_warmup_runs=len(warmup_ms),
+        return replace(
+            wall_times(self.name, info, child, plan, note=kernels),
             num_threads=self.num_threads,
             cpus=self.cpus,
-            latency=LatencyStats.from_samples(
-                samples_ms, warmup_ms=warmup_ms, seed=plan.seed, init_ms=child.values["init_ms"]
-            ),
-            ops=tuple(OpResult(op.index, op.name) for op in info.ops),
             unavailable_reason={
                 "arena_bytes": arena,
                 "arena_persistent_bytes": arena,
@@ -203,27 +193,36 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
     if request["task"] == "outputs":
         return {}, [_outputs(interpreter, read_model(model), arrays, request["output"])]
     _feed(interpreter, arrays)
-    timing = measure(interpreter.invoke, Plan(**request["plan"]))
-    return {"init_ms": init_ms, "reached": timing.reached}, [timing.samples_ms, timing.warmup_ms]
+    return time_inference(interpreter.invoke, request, init_ms=init_ms)
 
 
 def _outputs(interpreter: Any, info: ModelInfo, arrays: list[Array], output: int) -> Array:
     index = interpreter.get_output_details()[output]["index"]
-    has_state = any(tensor.is_variable for tensor in info.tensors)
-    results = []
-    for sample in range(len(arrays[0])):
-        if has_state:
-            interpreter.reset_all_variables()
-        _feed(interpreter, [array[sample : sample + 1] for array in arrays])
+
+    def run(values: list[Array]) -> Array:
+        _feed(interpreter, values)
         interpreter.invoke()
-        results.append(interpreter.get_tensor(index))
-    batched = results[0].shape[:1] == (1,)
-    return np.concatenate(results) if batched else np.stack(results)
+        result: Array = interpreter.get_tensor(index)
+        return result
+
+    return run_samples(info, arrays, reset=interpreter.reset_all_variables, run=run)
 
 
 def _feed(interpreter: Any, values: list[Array]) -> None:
     for details, value in zip(interpreter.get_input_details(), values, strict=True):
         interpreter.set_tensor(details["index"], value)
+
+
+def _discover() -> Iterator[Device]:
+    yield Device("litert", True, f"ai-edge-litert {read_versions()['ai-edge-litert']}")
+
+
+SPEC = RunnerSpec(
+    "litert",
+    make=lambda rest, wishes: LiteRTRunner(wishes.num_threads, wishes.xnnpack, wishes.cpus),
+    discover=_discover,
+    options=frozenset({"num_threads", "xnnpack", "cpus"}),
+)
 
 
 if __name__ == "__main__":

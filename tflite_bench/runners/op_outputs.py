@@ -10,11 +10,11 @@ from tflite_bench.measurement.inputs import check_inputs
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.processes.isolation import ChildError, run_child, serve
+from tflite_bench.runners.interpreters import has_state
 from tflite_bench.runners.litert import reference_interpreter
+from tflite_bench.runners.tflm import load_interpreter, plenty_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-_ARENA_BYTES = 64 * 2**20
 
 
 def trace(model: bytes, samples: Array, *, runtime: str = "litert", time_limit_s: float = 600.0) -> tuple[Array, ...]:
@@ -65,7 +65,7 @@ def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[
     source = interpreter.get_input_details()[0]["index"]
     outputs = [details["index"] for details in interpreter.get_output_details()]
     for sample in samples:
-        if _has_state(info):
+        if has_state(info):
             interpreter.reset_all_variables()
         interpreter.set_tensor(source, sample[np.newaxis])
         interpreter.invoke()
@@ -73,22 +73,14 @@ def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[
 
 
 def _run_tflm(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[Array]]:
-    from tflite_micro import runtime
-
-    activations = sum(tensor.num_bytes or 0 for tensor in info.tensors if not tensor.constant)
-    size = _ARENA_BYTES + -(-2 * activations // 16) * 16
-    interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
+    interpreter = load_interpreter(model, plenty_bytes(info))
     num_outputs = sum(1 for op in info.ops if op.outputs)
     for sample in samples:
-        if _has_state(info):
+        if has_state(info):
             interpreter.reset()
         interpreter.set_input(sample[np.newaxis], 0)
         interpreter.invoke()
         yield [interpreter.get_output(position)[np.newaxis] for position in range(num_outputs)]
-
-
-def _has_state(info: ModelInfo) -> bool:
-    return any(tensor.is_variable for tensor in info.tensors)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,20 @@ import importlib.util
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
+from tflite_bench.measurement.environment import read_versions
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
-from tflite_bench.measurement.stats import LatencyStats
-from tflite_bench.measurement.timing import Plan, describe_end, measure
+from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.processes.isolation import Array, ChildError, ChildResult, run_child, serve
-from tflite_bench.runners.base import OpResult, RunnerResult
+from tflite_bench.provenance import Measured
+from tflite_bench.runners.base import RunnerResult
+from tflite_bench.runners.interpreters import check_output, run_samples, time_inference, wall_times
+from tflite_bench.runners.spec import Device, RunnerSpec
 from tflite_bench.runners.tflm_probe import probe_model
 
 NOTE = "TFLM's reference kernels on this PC: these milliseconds say nothing about any microcontroller"
@@ -52,10 +53,10 @@ class Arena:
             models it is larger than `arena_bytes`, since setting up needs more than running.
     """
 
-    arena_bytes: int
-    persistent_bytes: int
-    nonpersistent_bytes: int
-    minimum_bytes: int | None = None
+    arena_bytes: Measured[int]
+    persistent_bytes: Measured[int]
+    nonpersistent_bytes: Measured[int]
+    minimum_bytes: Measured[int | None] = None
 
 
 def is_installed() -> bool:
@@ -92,12 +93,11 @@ def run_outputs(
         RunnerError: TFLM lacks an operator, which is named; the arena is too small; or TFLM crashed or hung.
     """
     info = read_model(model)
-    if not 0 <= output < len(info.outputs):
-        raise ConfigError(f"cannot run: the model has {len(info.outputs)} outputs, received output={output}")
+    check_output(info, output)
     if arena_bytes is not None and arena_bytes < _SMALLEST_ARENA_BYTES:
         raise ConfigError(f"cannot run: expected an arena of {_SMALLEST_ARENA_BYTES} B or more, received {arena_bytes}")
     arrays = check_inputs(info, inputs)
-    request = {"task": "outputs", "arena_bytes": arena_bytes or _plenty(info), "output": output}
+    request = {"task": "outputs", "arena_bytes": arena_bytes or plenty_bytes(info), "output": output}
     return _run(request, model, arrays, time_limit_s).arrays[0]
 
 
@@ -119,7 +119,7 @@ def measure_arena(model: bytes, *, minimum: bool = False, time_limit_s: float = 
     """
     info = read_model(model)
     inputs = random_inputs(info)
-    child = _run({"task": "arena", "arena_bytes": _plenty(info)}, model, inputs, time_limit_s)
+    child = _run({"task": "arena", "arena_bytes": plenty_bytes(info)}, model, inputs, time_limit_s)
     figures = {part: int(size) for part, size in _FIGURE.findall(child.stderr)}
     if figures.keys() != {"total", "head", "tail"}:
         raise RunnerError("cannot measure the arena: this tflite-micro prints no figures of the form known here")
@@ -162,40 +162,26 @@ class TFLMRunner:
 
     minimum_arena: bool = True
     name: str = "tflm"
+    calibrates: ClassVar[bool] = False
 
     def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
         """Measure one inference on random input values, and the arena; see `Runner`."""
         info = read_model(model)
-        request = {"task": "benchmark", "arena_bytes": _plenty(info), "plan": plan._asdict()}
+        request = {"task": "benchmark", "arena_bytes": plenty_bytes(info), "plan": plan._asdict()}
         time_limit_s = _START_SECONDS + 2 * plan.time_limit_s
         child = _run(request, model, random_inputs(info, seed=plan.seed), time_limit_s)
-        samples_ms, warmup_ms = child.arrays
         arena = measure_arena(model, minimum=self.minimum_arena, time_limit_s=time_limit_s)
         reasons = {"ops.latency_ms": "the tflite-micro wheel does not time single operators"}
         if arena.minimum_bytes is None:
             reasons["arena_minimum_bytes"] = "the search for it was switched off"
-        return RunnerResult(
-            runner=self.name,
-            kind="wall time",
-            note="; ".join(filter(None, (NOTE, describe_end(child.values["reached"], len(samples_ms), plan)))),
-            num_runs=len(samples_ms),
-            num_warmup_runs=len(warmup_ms),
-            latency=LatencyStats.from_samples(
-                samples_ms, warmup_ms=warmup_ms, seed=plan.seed, init_ms=child.values["init_ms"]
-            ),
+        return replace(
+            wall_times(self.name, info, child, plan, note=NOTE),
             arena_bytes=arena.arena_bytes,
             arena_persistent_bytes=arena.persistent_bytes,
             arena_nonpersistent_bytes=arena.nonpersistent_bytes,
             arena_minimum_bytes=arena.minimum_bytes,
-            ops=tuple(OpResult(op.index, op.name) for op in info.ops),
             unavailable_reason=reasons,
         )
-
-
-def _plenty(info: ModelInfo) -> int:
-    activations = sum(tensor.num_bytes or 0 for tensor in info.tensors if not tensor.constant)
-    # TFLM fills the arena from both ends and loses bytes at an end that is not aligned to 16.
-    return _ARENA_BYTES + -(-2 * activations // 16) * 16
 
 
 def _run(request: Mapping[str, Any], model: bytes, arrays: Sequence[Array], time_limit_s: float) -> ChildResult:
@@ -228,7 +214,7 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
         return {"minimum_bytes": _minimum_arena(model, arrays, request["arena_bytes"])}, []
     importlib.import_module("tflite_micro")  # not part of init_ms
     start = time.perf_counter()
-    interpreter = _load(model, request["arena_bytes"])
+    interpreter = load_interpreter(model, request["arena_bytes"])
     init_ms = (time.perf_counter() - start) * 1e3
     if request["task"] == "outputs":
         return {}, [_outputs(interpreter, read_model(model), arrays, request["output"])]
@@ -237,27 +223,31 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
         interpreter.invoke()
         interpreter.print_allocations()
         return {}, []
-    timing = measure(interpreter.invoke, Plan(**request["plan"]))
-    return {"init_ms": init_ms, "reached": timing.reached}, [timing.samples_ms, timing.warmup_ms]
+    return time_inference(interpreter.invoke, request, init_ms=init_ms)
 
 
-def _load(model: bytes, arena_bytes: int) -> Any:
+def plenty_bytes(model: ModelInfo) -> int:
+    """Return a size of the arena that no model is too large for."""
+    activations = sum(tensor.num_bytes or 0 for tensor in model.tensors if not tensor.constant)
+    # TFLM fills the arena from both ends and loses bytes at an end that is not aligned to 16.
+    return _ARENA_BYTES + -(-2 * activations // 16) * 16
+
+
+def load_interpreter(model: bytes, arena_bytes: int) -> Any:
+    """Return TFLM's interpreter with an arena of a size, for use in a child process."""
     from tflite_micro import runtime
 
     return runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
 
 
 def _outputs(interpreter: Any, info: ModelInfo, arrays: list[Array], output: int) -> Array:
-    has_state = any(tensor.is_variable for tensor in info.tensors)
-    results = []
-    for sample in range(len(arrays[0])):
-        if has_state:
-            interpreter.reset()
-        _feed(interpreter, [array[sample : sample + 1] for array in arrays])
+    def run(values: list[Array]) -> Array:
+        _feed(interpreter, values)
         interpreter.invoke()
-        results.append(interpreter.get_output(output))
-    batched = results[0].shape[:1] == (1,)
-    return np.concatenate(results) if batched else np.stack(results)
+        result: Array = interpreter.get_output(output)
+        return result
+
+    return run_samples(info, arrays, reset=interpreter.reset, run=run)
 
 
 def _feed(interpreter: Any, values: Iterable[Array]) -> None:
@@ -284,7 +274,7 @@ def _works(model: bytes, arrays: list[Array], arena_bytes: int) -> bool:
     if process == 0:
         status = 1
         try:
-            interpreter = _load(model, arena_bytes)
+            interpreter = load_interpreter(model, arena_bytes)
             _feed(interpreter, arrays)
             interpreter.invoke()
             status = 0
@@ -298,7 +288,17 @@ def _probe(ops: list[tuple[str, bool]]) -> None:
         os.write(2, _PROBE_MARK.encode())
         # Every probe model fails; what TFLM says on stderr tells how far it came.
         with contextlib.suppress(RuntimeError):
-            _load(probe_model(name, custom=custom), _ARENA_BYTES)
+            load_interpreter(probe_model(name, custom=custom), _ARENA_BYTES)
+
+
+def _discover() -> Iterator[Device]:
+    found = is_installed()
+    yield Device(
+        "tflm", found, f"tflite-micro {read_versions()['tflite-micro']}" if found else "pip install tflite-micro"
+    )
+
+
+SPEC = RunnerSpec("tflm", make=lambda rest, wishes: TFLMRunner(), discover=_discover)
 
 
 if __name__ == "__main__":

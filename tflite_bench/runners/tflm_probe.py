@@ -1,7 +1,8 @@
 """Makes the tiny models that a runtime is asked with whether it knows an operator."""
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
+
+from tflite_bench.model.writer import pack
 
 _OUT_OF_RANGE = 2**31 - 1
 
@@ -31,9 +32,7 @@ def probe_model(op: str, *, custom: bool = False) -> bytes:
         graph.operators[0].builtinOptions = schema.VarHandleOptionsT()
     model.subgraphs = [graph]
     model.buffers = [schema.BufferT()]
-    builder = flatbuffers.Builder(512)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return pack(model)
 
 
 def _code(op: str, custom: bool) -> schema.OperatorCodeT:

@@ -2,17 +2,24 @@
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tflite_bench.errors import RunnerError, RuntimeMissingError
+from tflite_bench.errors import RunnerError
 from tflite_bench.processes.program import Finished, one_line, run_process
 from tflite_bench.transports.base import folder_name
-from tflite_bench.transports.shell import COMMAND_SECONDS, COPY_SECONDS, GOVERNOR, explain_copy, quote, read_facts
+from tflite_bench.transports.shell import (
+    COMMAND_SECONDS,
+    COPY_SECONDS,
+    GOVERNOR,
+    explain_copy,
+    find_client,
+    quote,
+    read_facts,
+)
 
 FOLDER = "/data/local/tmp"
 """Where every app-less program on a phone may write and run."""
@@ -121,10 +128,7 @@ def find_adb() -> str:
     Raises:
         RuntimeMissingError: It is not installed.
     """
-    found = shutil.which("adb")
-    if found is None:
-        raise RuntimeMissingError("adb not found on PATH; install Android's platform tools (Debian: apt install adb)")
-    return found
+    return find_client("adb", "Android's platform tools (Debian: apt install adb)")
 
 
 def list_phones() -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 import re
 import shlex
+import shutil
 from collections.abc import Collection, Sequence
 
-from tflite_bench.errors import ConfigError
+from tflite_bench.errors import ConfigError, RuntimeMissingError
 from tflite_bench.processes.program import one_line
 
 COMMAND_SECONDS = 30.0
@@ -17,6 +18,22 @@ GOVERNOR = "printf 'governor='; cat /sys/devices/system/cpu/cpu0/cpufreq/scaling
 """Prints the rule for the clock speed as a fact; see `read_facts`."""
 
 _FULL = re.compile("No space left on device|Disk quota exceeded")
+
+
+def find_client(name: str, hint: str) -> str:
+    """Return the path of the program that talks to devices.
+
+    Args:
+        name: Its name.
+        hint: What to install where it is missing.
+
+    Raises:
+        RuntimeMissingError: It is not installed.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise RuntimeMissingError(f"{name} not found on PATH; install {hint}")
+    return found
 
 
 def quote(arguments: Sequence[str]) -> str:

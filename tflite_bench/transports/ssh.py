@@ -1,16 +1,23 @@
 """Linux boards, over OpenSSH's client with its own configuration, keys and known hosts."""
 
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
+from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.processes.program import Finished, one_line, run_process
 from tflite_bench.transports.base import folder_name
-from tflite_bench.transports.shell import COMMAND_SECONDS, COPY_SECONDS, GOVERNOR, explain_copy, quote, read_facts
+from tflite_bench.transports.shell import (
+    COMMAND_SECONDS,
+    COPY_SECONDS,
+    GOVERNOR,
+    explain_copy,
+    find_client,
+    quote,
+    read_facts,
+)
 
 # Host keys are always checked, whatever the user's configuration says, and no question can be answered here.
 _OPTIONS = ("BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "ServerAliveInterval=5")
@@ -127,10 +134,7 @@ def find_ssh() -> str:
     Raises:
         RuntimeMissingError: It is not installed.
     """
-    found = shutil.which("ssh")
-    if found is None:
-        raise RuntimeMissingError("ssh not found on PATH; install it (Debian: apt install openssh-client)")
-    return found
+    return find_client("ssh", "it (Debian: apt install openssh-client)")
 
 
 def list_hosts(config: Path | None = None) -> tuple[str, ...]:

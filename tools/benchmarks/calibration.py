@@ -15,6 +15,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -140,7 +141,7 @@ def document(calibration: object, rows: list[dict[str, object]]) -> dict[str, ob
         "versions": read_versions(),
         "calibration": {
             "networks": len(calibration.networks),
-            "blocks": {dtype: blocks._asdict() for dtype, blocks in calibration.blocks.items()},
+            "blocks": {dtype: asdict(blocks) for dtype, blocks in calibration.blocks.items()},
             "held_out_mean_error": round(calibration.mean_error, 4),
             "error_percent": calibration.error_percent,
         },

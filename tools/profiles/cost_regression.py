@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kd_edge.cost.devices import KernelCost, KernelCosts
-from kd_edge.cost.latency import work_of
 from kd_edge.ir.graph import Graph
+from tflite_bench.model.op_work import op_work
 
 Array = NDArray[np.float64]
 KERNELS = tuple(f.name for f in fields(KernelCosts))
@@ -93,7 +93,7 @@ def graph_work(graph: Graph) -> Array:
     """Return the MACs, bytes moved and calls of a graph, by kernel class, shape `(8, 3)`."""
     work = np.zeros((len(KERNELS), 3))
     for op in graph.ops:
-        kernel, macs, moved_bytes = work_of(graph.tensors, op)
+        kernel, macs, moved_bytes, _ = op_work(graph.operands(op))
         work[KERNELS.index(kernel)] += (macs, moved_bytes, 1)
     return work
 

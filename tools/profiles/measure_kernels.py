@@ -2,7 +2,7 @@
 
 Needs `nm`, `objdump` and `c++filt` (Debian: binutils). A kernel's code is what can be reached from its registration and
 its parser and is neither the interpreter's nor a helper of many kernels. Left out is what a microcontroller's build
-does not have: compressed tensors, and printing. Prints the table of `kd_edge/kernel_code.py`.
+does not have: compressed tensors, and printing. Prints the table of `OpSpec.kernel_code_bytes`.
 """
 
 import importlib.metadata

@@ -1,14 +1,12 @@
 """The layers a blueprint is made of: Keras' names and arguments, and the TFLite ops each becomes.
 
 Every class is named like its Keras layer and every field like that layer's argument, so that one generic function
-renders any of them in either direction.
+renders any of them in either direction. What the rest of kd_edge has to know of a layer is said by its class: adding
+one is writing the class, with `register_layer` above it.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from kd_edge.ir.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
-from kd_edge.ir.layers.base import InputLayer, Layer, Node
+from kd_edge.ir.layers.base import LAYERS, Channels, InputLayer, Layer, Node, Simulation, kind_of, register_layer
 from kd_edge.ir.layers.convolutional import (
     Conv1D,
     Conv2D,
@@ -57,6 +55,7 @@ __all__ = [
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "Channels",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -88,6 +87,7 @@ __all__ = [
     "Reshape",
     "SeparableConv1D",
     "SeparableConv2D",
+    "Simulation",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
@@ -96,21 +96,6 @@ __all__ = [
     "UpSampling2D",
     "ZeroPadding1D",
     "ZeroPadding2D",
+    "kind_of",
+    "register_layer",
 ]
-
-
-LAYERS: Mapping[str, type[Layer]] = MappingProxyType(
-    {
-        kind.__name__: kind
-        for kind in (
-            *(Activation, ELU, LeakyReLU, PReLU, ReLU, Softmax),
-            *(Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D),
-            *(Add, Concatenate, Maximum, Minimum, Multiply, Subtract),
-            *(MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D),
-            *(GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D),
-            *(Cropping1D, Cropping2D, Flatten, Permute, Reshape),
-            *(UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D),
-            *(BatchNormalization, Dense, Dropout, InputLayer, Rescaling, SpatialDropout1D, SpatialDropout2D),
-        )
-    }
-)

@@ -7,96 +7,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kd_edge.errors import ModelError
-from kd_edge.ir.graph_builder import GraphBuilder, Scaling
-from kd_edge.ir.layers.base import Layer
-
-Pair = tuple[int, int]
-
-
-def slide(sizes: Pair, window: Pair, strides: Pair, padding: str, dilations: Pair = (1, 1)) -> Pair:
-    """Return how many positions a window takes along the height and the width.
-
-    Raises:
-        ModelError: The window is larger than the image.
-    """
-    if padding == "same":
-        return -(-sizes[0] // strides[0]), -(-sizes[1] // strides[1])
-    reach = ((window[0] - 1) * dilations[0] + 1, (window[1] - 1) * dilations[1] + 1)
-    if reach[0] > sizes[0] or reach[1] > sizes[1]:
-        raise ModelError(f"bad window: expected one within {sizes}, received {reach} with valid padding")
-    return (sizes[0] - reach[0]) // strides[0] + 1, (sizes[1] - reach[1]) // strides[1] + 1
+from kd_edge.ir import fusion
+from kd_edge.ir.graph_builder import GraphBuilder
+from kd_edge.ir.layers.base import Channels, Layer, register_layer
+from kd_edge.ir.layers.convolution_base import Conv, DepthwiseConv, Pair, SeparableConv
+from kd_edge.ir.layers.reshaping import ZeroPadding2D
+from kd_edge.ir.layers.sequences import DepthwiseSequenceLayer, SequenceLayer, as_image, as_sequence
+from kd_edge.ir.shape_inference import Shape
 
 
-def _same_paddings(sizes: Pair, window: Pair, strides: Pair, dilations: Pair) -> tuple[Pair, ...]:
-    """Return how a SAME convolution pads every dimension, before and after."""
-    paddings: list[Pair] = [(0, 0)]
-    for size, width, stride, dilation in zip(sizes, window, strides, dilations, strict=True):
-        total = max(0, (-(-size // stride) - 1) * stride + (width - 1) * dilation + 1 - size)
-        paddings.append((total // 2, total - total // 2))
-    return (*paddings, (0, 0))
-
-
+@register_layer
 @dataclass(frozen=True, slots=True)
-class Conv(Layer):
-    """What the convolutions share; no layer of Keras."""
+class DepthwiseConv2D(DepthwiseConv):
+    """`keras.layers.DepthwiseConv2D`."""
 
-    weighted: ClassVar[bool] = True
+    kernel_size: Pair
+    strides: Pair = (1, 1)
+    padding: str = "valid"
+    depth_multiplier: int = 1
+    activation: str = "linear"
+    use_bias: bool = True
+    dilation_rate: Pair = (1, 1)
+    shrinkable: ClassVar[bool] = True
+    absorbs_affine: ClassVar[bool] = True
 
-    def _convolve(
-        self,
-        to: GraphBuilder,
-        source: int,
-        weights: tuple[int, int, int, int],
-        strides: Pair,
-        padding: str,
-        dilations: Pair,
-    ) -> int:
-        """Emit a convolution with weights of the shape TFLite stores; one filter deep means depthwise."""
-        kind = "DEPTHWISE_CONV_2D" if self._is_depthwise() else "CONV_2D"
-        channels = weights[3] if self._is_depthwise() else weights[0]
-        window = (weights[1], weights[2])
-
-        def size_of(tensor: int) -> Pair:
-            _, height, width, _ = to.shape(tensor)
-            return height, width
-
-        def same(tensor: int) -> tuple[Pair, ...]:
-            return _same_paddings(size_of(tensor), window, strides, dilations)
-
-        if padding == "valid" and (unpadded := to.before_padding(source, same)) is not None:
-            source, padding = unpadded, "same"
-        source = to.before_scaling(source, takes=lambda s: _folds_forward(s, padding))
-        shape = (1, *slide(size_of(source), window, strides, padding, dilations), channels)
-        constants = (to.constant(weights, num_scales=channels), to.constant((channels,), "int32", channels))
-        args: dict[str, Any] = {"strides": strides, "padding": padding.upper(), "dilations": dilations}
-        output = to.op(kind, (source, *constants), shape, **args)
-        to.lengthen(output, 2 if self._has_bias() else 0)
-        return output
-
-    def _has_bias(self) -> bool:
-        return bool(getattr(self, "use_bias", True))
-
-    def _is_depthwise(self) -> bool:
-        return False
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
+        weights = (1, *self.kernel_size, to.shape(inputs[0])[3] * self.depth_multiplier)
+        output = self._convolve(to, inputs[0], weights, self.strides, self.padding, self.dilation_rate)
+        return fusion.activate(to, output, self.activation)
 
 
-def _folds_forward(scaling: Scaling, padding: str) -> bool:
-    return scaling.scalar and (padding == "valid" or not scaling.adds)
-
-
-def as_image(to: GraphBuilder, tensor: int) -> int:
-    """Return a sequence as an image of height 1."""
-    _, steps, channels = to.shape(tensor)
-    return to.reshape(tensor, (1, 1, steps, channels))
-
-
-def as_sequence(to: GraphBuilder, tensor: int) -> int:
-    """Return an image of height 1 as a sequence."""
-    _, _, steps, channels = to.shape(tensor)
-    return to.reshape(tensor, (1, steps, channels))
-
-
+@register_layer
 @dataclass(frozen=True, slots=True)
 class Conv2D(Conv):
     """`keras.layers.Conv2D`."""
@@ -109,85 +50,26 @@ class Conv2D(Conv):
     use_bias: bool = True
     dilation_rate: Pair = (1, 1)
     groups: int = 1
+    shrinkable: ClassVar[bool] = True
+    absorbs_affine: ClassVar[bool] = True
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         weights = (self.filters, *self.kernel_size, to.shape(inputs[0])[3] // self.groups)
         output = self._convolve(to, inputs[0], weights, self.strides, self.padding, self.dilation_rate)
-        return to.activate(output, self.activation)
+        return fusion.activate(to, output, self.activation)
+
+    def separated(self) -> tuple[Layer, Layer] | None:
+        if self.groups > 1:
+            return None
+        # TensorFlow runs depthwise convolutions with equal strides only; where they differ one size is 1, and stays so.
+        strides, dilation = (max(self.strides),) * 2, self.dilation_rate
+        depthwise = DepthwiseConv2D(self.kernel_size, strides, self.padding, use_bias=False, dilation_rate=dilation)
+        return depthwise, Conv2D(self.filters, (1, 1), activation=self.activation, use_bias=self.use_bias)
 
 
+@register_layer
 @dataclass(frozen=True, slots=True)
-class Conv1D(Conv):
-    """`keras.layers.Conv1D`."""
-
-    filters: int
-    kernel_size: tuple[int]
-    strides: tuple[int] = (1,)
-    padding: str = "valid"
-    activation: str = "linear"
-    use_bias: bool = True
-    dilation_rate: tuple[int] = (1,)
-    groups: int = 1
-
-    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        source, padding = inputs[0], self.padding
-        if padding == "causal":
-            before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
-            source = to.pad(source, ((0, 0), (before, 0), (0, 0))) if before else source
-            padding = "valid"
-        weights = (self.filters, 1, *self.kernel_size, to.shape(source)[2] // self.groups)
-        image = as_image(to, source)
-        output = self._convolve(to, image, weights, (1, *self.strides), padding, (1, *self.dilation_rate))
-        to.lengthen(output, 1)
-        return to.activate(as_sequence(to, output), self.activation)
-
-
-@dataclass(frozen=True, slots=True)
-class DepthwiseConv2D(Conv):
-    """`keras.layers.DepthwiseConv2D`."""
-
-    kernel_size: Pair
-    strides: Pair = (1, 1)
-    padding: str = "valid"
-    depth_multiplier: int = 1
-    activation: str = "linear"
-    use_bias: bool = True
-    dilation_rate: Pair = (1, 1)
-
-    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        weights = (1, *self.kernel_size, to.shape(inputs[0])[3] * self.depth_multiplier)
-        output = self._convolve(to, inputs[0], weights, self.strides, self.padding, self.dilation_rate)
-        return to.activate(output, self.activation)
-
-    def _is_depthwise(self) -> bool:
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class DepthwiseConv1D(Conv):
-    """`keras.layers.DepthwiseConv1D`."""
-
-    kernel_size: tuple[int]
-    strides: tuple[int] = (1,)
-    padding: str = "valid"
-    depth_multiplier: int = 1
-    activation: str = "linear"
-    use_bias: bool = True
-    dilation_rate: tuple[int] = (1,)
-
-    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        weights = (1, 1, *self.kernel_size, to.shape(inputs[0])[2] * self.depth_multiplier)
-        image = as_image(to, inputs[0])
-        strides = (self.strides[0], self.strides[0])
-        output = self._convolve(to, image, weights, strides, self.padding, (1, *self.dilation_rate))
-        return to.activate(as_sequence(to, output), self.activation)
-
-    def _is_depthwise(self) -> bool:
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class SeparableConv2D(Layer):
+class SeparableConv2D(SeparableConv):
     """`keras.layers.SeparableConv2D`: depthwise, then 1x1."""
 
     filters: int
@@ -198,19 +80,71 @@ class SeparableConv2D(Layer):
     activation: str = "linear"
     use_bias: bool = True
     dilation_rate: Pair = (1, 1)
-    weighted: ClassVar[bool] = True
+    shrinkable: ClassVar[bool] = True
+    depthwise: ClassVar[type[Layer]] = DepthwiseConv2D
+    pointwise: ClassVar[type[Layer]] = Conv2D
+
+
+@register_layer
+@dataclass(frozen=True, slots=True)
+class Conv1D(Conv, SequenceLayer):
+    """`keras.layers.Conv1D`."""
+
+    filters: int
+    kernel_size: tuple[int]
+    strides: tuple[int] = (1,)
+    padding: str = "valid"
+    activation: str = "linear"
+    use_bias: bool = True
+    dilation_rate: tuple[int] = (1,)
+    groups: int = 1
+    image: ClassVar[type[Layer]] = Conv2D
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        depthwise = DepthwiseConv2D(
-            *(self.kernel_size, self.strides, self.padding, self.depth_multiplier, "linear", False),
-            dilation_rate=self.dilation_rate,
-        )
-        pointwise = Conv2D(self.filters, (1, 1), activation=self.activation, use_bias=self.use_bias)
-        return pointwise.emit(to, (depthwise.emit(to, inputs),))
+        source, padding = inputs[0], self.padding
+        if padding == "causal":
+            before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
+            source = fusion.pad(to, source, ((0, 0), (before, 0), (0, 0))) if before else source
+            padding = "valid"
+        weights = (self.filters, 1, *self.kernel_size, to.shape(source)[2] // self.groups)
+        image = as_image(to, source)
+        output = self._convolve(to, image, weights, (1, *self.strides), padding, (1, *self.dilation_rate))
+        to.lengthen(output, 1)
+        return fusion.activate(to, as_sequence(to, output), self.activation)
+
+    def as_image_layers(self) -> tuple[Layer, ...]:
+        values = self.image_arguments()
+        if self.padding != "causal":
+            return (self.image(**values),)
+        before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
+        return ZeroPadding2D(((before, 0), (0, 0))), self.image(**values | {"padding": "valid"})
 
 
+@register_layer
 @dataclass(frozen=True, slots=True)
-class SeparableConv1D(Layer):
+class DepthwiseConv1D(DepthwiseConv, DepthwiseSequenceLayer):
+    """`keras.layers.DepthwiseConv1D`."""
+
+    kernel_size: tuple[int]
+    strides: tuple[int] = (1,)
+    padding: str = "valid"
+    depth_multiplier: int = 1
+    activation: str = "linear"
+    use_bias: bool = True
+    dilation_rate: tuple[int] = (1,)
+    image: ClassVar[type[Layer]] = DepthwiseConv2D
+
+    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
+        weights = (1, 1, *self.kernel_size, to.shape(inputs[0])[2] * self.depth_multiplier)
+        image = as_image(to, inputs[0])
+        strides = (self.strides[0], self.strides[0])
+        output = self._convolve(to, image, weights, strides, self.padding, (1, *self.dilation_rate))
+        return fusion.activate(to, as_sequence(to, output), self.activation)
+
+
+@register_layer
+@dataclass(frozen=True, slots=True)
+class SeparableConv1D(SeparableConv, DepthwiseSequenceLayer):
     """`keras.layers.SeparableConv1D`: depthwise, then over single steps."""
 
     filters: int
@@ -221,17 +155,12 @@ class SeparableConv1D(Layer):
     activation: str = "linear"
     use_bias: bool = True
     dilation_rate: tuple[int] = (1,)
-    weighted: ClassVar[bool] = True
-
-    def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        depthwise = DepthwiseConv1D(
-            *(self.kernel_size, self.strides, self.padding, self.depth_multiplier, "linear", False),
-            dilation_rate=self.dilation_rate,
-        )
-        pointwise = Conv1D(self.filters, (1,), activation=self.activation, use_bias=self.use_bias)
-        return pointwise.emit(to, (depthwise.emit(to, inputs),))
+    image: ClassVar[type[Layer]] = SeparableConv2D
+    depthwise: ClassVar[type[Layer]] = DepthwiseConv1D
+    pointwise: ClassVar[type[Layer]] = Conv1D
 
 
+@register_layer
 @dataclass(frozen=True, slots=True)
 class Conv2DTranspose(Layer):
     """`keras.layers.Conv2DTranspose`."""
@@ -243,17 +172,21 @@ class Conv2DTranspose(Layer):
     activation: str = "linear"
     use_bias: bool = True
     weighted: ClassVar[bool] = True
+    channels: ClassVar[Channels] = Channels.MIXES
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        _, *sizes, channels = to.shape(inputs[0])
-        height, width = (
-            size * stride + (max(window - stride, 0) if self.padding == "valid" else 0)
-            for size, window, stride in zip(sizes, self.kernel_size, self.strides, strict=True)
-        )
-        shape = (1, height, width, self.filters)
+        channels = to.shape(inputs[0])[3]
+        shape = (1, *self.output_shape([to.shape(inputs[0])[1:]]))
         constants = [to.numbers(*shape), to.constant((self.filters, *self.kernel_size, channels), "int8", self.filters)]
         bias = [to.constant((self.filters,), "int32", self.filters)] if self.use_bias else []
         args: dict[str, Any] = {"strides": self.strides, "padding": self.padding.upper()}
         output = to.op("TRANSPOSE_CONV", (*constants, inputs[0], *bias), shape, **args)
         to.lengthen(output, 2 if self.use_bias else 0)
-        return to.activate(output, self.activation)
+        return fusion.activate(to, output, self.activation)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        height, width = (
+            size * stride + (max(window - stride, 0) if self.padding == "valid" else 0)
+            for size, window, stride in zip(inputs[0][:-1], self.kernel_size, self.strides, strict=True)
+        )
+        return (height, width, self.filters)

@@ -1,13 +1,16 @@
 """Layers that weigh, scale or drop what they get: dense, normalization, rescaling, dropout."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from kd_edge.ir import fusion
 from kd_edge.ir.graph_builder import GraphBuilder
-from kd_edge.ir.layers.base import Layer
+from kd_edge.ir.layers.base import Channels, Layer, register_layer
+from kd_edge.ir.shape_inference import Shape
 
 
+@register_layer
 @dataclass(frozen=True, slots=True)
 class Dense(Layer):
     """`keras.layers.Dense` over the last axis."""
@@ -16,20 +19,33 @@ class Dense(Layer):
     activation: str = "linear"
     use_bias: bool = True
     weighted: ClassVar[bool] = True
+    channels: ClassVar[Channels] = Channels.MIXES
+    shrinkable: ClassVar[bool] = True
+    absorbs_affine: ClassVar[bool] = True
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         shape = to.shape(inputs[0])
-        source = to.before_scaling(inputs[0], takes=lambda scaling: self.use_bias or not scaling.adds)
-        source = to.flat_source(source)
+        source = fusion.before_scaling(to, inputs[0], takes=lambda scaling: self.use_bias or not scaling.adds)
+        source = fusion.flat_source(to, source)
         if self.use_bias and self.activation == "linear":
-            to.mark_linear_chain(source)
+            fusion.mark_linear_chain(to, source)
         weights = to.constant((self.units, shape[-1]), num_scales=self.units)
         bias = to.constant((self.units,), "int32", self.units) if self.use_bias else -1
         output = to.op("FULLY_CONNECTED", (source, weights, bias), (*shape[:-1], self.units))
         to.lengthen(output, int(self.use_bias), bias=False)
-        return to.activate(output, self.activation)
+        return fusion.activate(to, output, self.activation)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        return (*inputs[0][:-1], self.units)
+
+    def with_channels(self, count: int) -> Layer:
+        return replace(self, units=count)
+
+    def weight_axes(self) -> Mapping[str, str]:
+        return {"kernel": "io", "bias": "o"} if self.use_bias else {"kernel": "io"}
 
 
+@register_layer
 @dataclass(frozen=True, slots=True)
 class BatchNormalization(Layer):
     """`keras.layers.BatchNormalization` over the last axis.
@@ -40,40 +56,60 @@ class BatchNormalization(Layer):
     momentum: float = 0.9
     epsilon: float = 1e-3
     weighted: ClassVar[bool] = True
+    shrinkable: ClassVar[bool] = True
+    channelwise: ClassVar[bool] = True
+    is_affine: ClassVar[bool] = True
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        return to.scale(inputs[0], values=None)
+        return fusion.scale(to, inputs[0], values=None)
+
+    def for_student(self) -> Layer:
+        return BatchNormalization(epsilon=self.epsilon)
+
+    def weight_axes(self) -> Mapping[str, str]:
+        return {"gamma": "o", "beta": "o", "moving_mean": "o", "moving_variance": "o"}
 
 
+@register_layer
 @dataclass(frozen=True, slots=True)
 class Rescaling(Layer):
     """`keras.layers.Rescaling`; also what adding a number to a tensor, or multiplying it by one, is read as."""
 
     scale: float
     offset: float = 0.0
+    shrinkable: ClassVar[bool] = True
+    channelwise: ClassVar[bool] = True
+    is_affine: ClassVar[bool] = True
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         factor, summand = self.scale != 1.0, self.offset != 0.0
         if not factor and not summand:
             return inputs[0]
-        return to.scale(inputs[0], add=summand, multiply=factor, values=(self.scale, self.offset))
+        return fusion.scale(to, inputs[0], add=summand, multiply=factor, values=(self.scale, self.offset))
 
 
+@register_layer
 @dataclass(frozen=True, slots=True)
 class Dropout(Layer):
     """`keras.layers.Dropout`: gone after training."""
 
     rate: float
+    shrinkable: ClassVar[bool] = True
+    training_only: ClassVar[bool] = True
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return inputs[0]
 
 
+@register_layer
 @dataclass(frozen=True, slots=True)
 class SpatialDropout1D(Dropout):
     """`keras.layers.SpatialDropout1D`: gone after training."""
 
+    over_sequences: ClassVar[bool] = True
 
+
+@register_layer
 @dataclass(frozen=True, slots=True)
 class SpatialDropout2D(Dropout):
     """`keras.layers.SpatialDropout2D`: gone after training."""

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kd_edge.errors import ModelError
-from kd_edge.ir.layers import Node
-from kd_edge.ir.shape_inference import Shape, pools_globally
-
-_MERGES = frozenset({"Add", "Maximum", "Minimum", "Multiply", "Subtract"})
+from kd_edge.ir.layers import Channels, Node
+from kd_edge.ir.shape_inference import Shape
 
 
 class Segment(NamedTuple):
@@ -78,6 +76,17 @@ def find_channel_groups(
     return finder.result()
 
 
+def pools_globally(node: Node, shapes: Sequence[Shape]) -> bool:
+    """Return whether a node pools over its whole input.
+
+    Args:
+        node: The node.
+        shapes: Shapes of the network's nodes.
+    """
+    window = None if node.layer.weighted else node.layer.window()
+    return window is not None and window.size == shapes[node.inputs[0]][:-1]
+
+
 class _Finder:
     def __init__(self, shapes: Sequence[Shape], names: Sequence[str], pools: Set[int]) -> None:
         self.values: list[Value] = []
@@ -89,29 +98,24 @@ class _Finder:
         self._fixed: set[int] = set()
 
     def visit(self, position: int, node: Node) -> Value:
-        layer: Any = node.layer
-        kind = type(layer).__name__
         inputs = [self.values[i] for i in node.inputs]
         width = self._shapes[position][-1]
-        if kind == "InputLayer":
+        if not inputs:
             return self._open(width, fixed=True)
-        if hasattr(layer, "units"):
-            return self._open(width)
-        if hasattr(layer, "filters"):
-            grouped = getattr(layer, "groups", 1) > 1
-            self.fix(inputs[0] if grouped else ())
-            return self._open(width, fixed=grouped)
-        if getattr(layer, "depth_multiplier", 1) > 1:
+        if node.layer.ties_channels:
             self.fix(inputs[0])
             return self._open(width, fixed=True)
-        if kind in _MERGES:
-            return self._merge(inputs)
-        if kind == "Concatenate":
-            return _side_by_side(inputs)
-        if kind == "Flatten" and len(self._shapes[node.inputs[0]]) > 1 and node.inputs[0] not in self._global:
-            return (Block(inputs[0][0].segments, position),)
-        if kind == "Reshape":
-            return self._reshape(position, node.inputs[0])
+        match node.layer.channels:
+            case Channels.MIXES:
+                return self._open(width)
+            case Channels.MERGES:
+                return self._merge(inputs)
+            case Channels.JOINS:
+                return _side_by_side(inputs)
+            case Channels.FLATTENS if len(self._shapes[node.inputs[0]]) > 1 and node.inputs[0] not in self._global:
+                return (Block(inputs[0][0].segments, position),)
+            case Channels.RESHAPES:
+                return self._reshape(position, node.inputs[0])
         return inputs[0]
 
     def fix(self, value: Value) -> None:

@@ -1,13 +1,13 @@
-"""Smaller networks in the image of a teacher: one for every choice of widths, blocks, windows and strides."""
+"""Structured pruning: smaller networks in the image of a teacher, by widths, blocks, windows and strides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from kd_edge.ir.blueprint import Blueprint
-from kd_edge.ir.layers import Conv2D, DepthwiseConv2D, Layer, Node, Reshape
-from kd_edge.ir.shape_inference import dilation_of, output_shape, pools_globally, slid
+from kd_edge.ir.layers import Channels, Layer, Node, Reshape
+from kd_edge.ir.shape_inference import Window, slide
+from kd_edge.search.space.channel_groups import pools_globally
 from kd_edge.search.space.prunable import PrunableNetwork
 
 Values = Mapping[str, int | float]
@@ -125,59 +125,57 @@ class _Draft:
 
     def _draw(self, i: int, node: Node) -> tuple[int, Size]:
         """Add what becomes of one node; return where it is and how large its output is."""
-        layer: Any = node.layer
+        layer = node.layer
         inputs = tuple(self._places[j] for j in node.inputs)
         size = self._sizes[node.inputs[0]] if inputs else self._prunable.shapes[i][:-1]
-        if hasattr(layer, "kernel_size"):
-            return self._convolve(i, layer, inputs, size)
-        if hasattr(layer, "pool_size"):
-            return self._pool(i, layer, inputs, size)
-        if hasattr(layer, "units"):
-            return self._add(i, _changed(layer, units=self._num_channels(i)), inputs), size
+        window = layer.window()
+        if window is not None:
+            return (self._convolve if layer.weighted else self._pool)(i, window, inputs, size)
         if isinstance(layer, Reshape):
             size = self._prunable.shapes[i][:-1]
             return self._add(i, Reshape((*size, self._num_channels(i))), inputs), size
-        if len(inputs) > 1 or type(layer).__name__.startswith(_RESIZING):
-            size = output_shape(layer, [(*self._sizes[j], 1) for j in node.inputs])[:-1]
+        if layer.channels is Channels.MIXES:
+            layer = layer.with_channels(self._num_channels(i))
+        if inputs and not layer.channelwise:
+            size = layer.output_shape([(*self._sizes[j], 1) for j in node.inputs])[:-1]
         return self._add(i, layer, inputs), size
 
-    def _convolve(self, i: int, layer: Any, inputs: tuple[int, ...], size: Size) -> tuple[int, Size]:
-        window, strides = layer.kernel_size, layer.strides
-        if not (self._prunable.is_rigid and layer.padding == "valid"):
-            window = tuple(min(own, self._cap) for own in window)
-        if layer.padding == "valid":
-            dilation = dilation_of(layer)
-            window = tuple(min(w, (s - 1) // d + 1) for w, s, d in zip(window, size, dilation, strict=True))
+    def _convolve(self, i: int, window: Window, inputs: tuple[int, ...], size: Size) -> tuple[int, Size]:
+        layer, covered, strides = self._prunable.nodes[i].layer, window.size, window.strides
+        if not (self._prunable.is_rigid and window.padding == "valid"):
+            covered = tuple(min(own, self._cap) for own in covered)
+        if window.padding == "valid":
+            along = zip(covered, size, window.dilations, strict=True)
+            covered = tuple(min(own, (whole - 1) // dilation + 1) for own, whole, dilation in along)
         if i == self._prunable.stem:
-            sizes = self._prunable.shapes[self._prunable.nodes[i].inputs[0]]
-            strides = tuple(
-                s * self._stride_factor if full > 1 or not hasattr(layer, "filters") else s
-                for s, full in zip(strides, sizes, strict=False)
-            )
-        changes = {"kernel_size": window, "strides": strides}
-        if hasattr(layer, "filters"):
-            changes["filters"] = self._num_channels(i)
-        layer = _changed(layer, **changes)
-        place = self._split(i, layer, inputs) if self._splits and i in self._prunable.separable else None
-        return self._add(i, layer, inputs) if place is None else place, slid(layer, window, size)
+            strides = self._larger_strides(i, strides)
+        count = self._num_channels(i) if layer.channels is Channels.MIXES else 0
+        layer = _changed(layer, covered, strides, count)
+        parts = layer.separated() if self._splits and i in self._prunable.separable else None
+        place = self._split(i, parts, inputs) if parts else self._add(i, layer, inputs)
+        return place, slide(size, covered, strides, window.padding, window.dilations)
 
-    def _split(self, i: int, layer: Any, inputs: tuple[int, ...]) -> int:
-        # TensorFlow runs depthwise convolutions with equal strides only; where they differ one size is 1, and stays so.
-        strides = (max(layer.strides),) * 2
-        size, dilation = layer.kernel_size, layer.dilation_rate
-        depthwise = DepthwiseConv2D(size, strides, layer.padding, use_bias=False, dilation_rate=dilation)
-        place = self._add(i, depthwise, inputs, "depthwise")
-        pointwise = Conv2D(layer.filters, (1, 1), activation=layer.activation, use_bias=layer.use_bias)
-        return self._add(i, pointwise, (place,), "pointwise")
+    def _larger_strides(self, i: int, strides: Size) -> Size:
+        """Return the first convolution's strides, larger along what is longer than 1; a depthwise one's are equal."""
+        sizes = self._prunable.shapes[self._prunable.nodes[i].inputs[0]]
+        all_alike = self._prunable.nodes[i].layer.channels is Channels.KEEPS
+        return tuple(
+            stride * self._stride_factor if full > 1 or all_alike else stride
+            for stride, full in zip(strides, sizes, strict=False)
+        )
 
-    def _pool(self, i: int, layer: Any, inputs: tuple[int, ...], size: Size) -> tuple[int, Size]:
-        window, strides = tuple(map(min, layer.pool_size, size)), layer.strides
+    def _split(self, i: int, parts: tuple[Layer, Layer], inputs: tuple[int, ...]) -> int:
+        place = self._add(i, parts[0], inputs, "depthwise")
+        return self._add(i, parts[1], (place,), "pointwise")
+
+    def _pool(self, i: int, window: Window, inputs: tuple[int, ...], size: Size) -> tuple[int, Size]:
+        covered, strides = tuple(map(min, window.size, size)), window.strides
         if pools_globally(self._prunable.nodes[i], self._prunable.shapes):
-            window = strides = size
-        if max(*window, *strides) == 1:
+            covered = strides = size
+        if max(*covered, *strides) == 1:
             return inputs[0], size
-        layer = _changed(layer, pool_size=window, strides=strides)
-        return self._add(i, layer, inputs), slid(layer, window, size)
+        place = self._add(i, _changed(self._prunable.nodes[i].layer, covered, strides), inputs)
+        return place, slide(size, covered, strides, window.padding, window.dilations)
 
     def _add(self, i: int, layer: Layer, inputs: tuple[int, ...], part: str = "") -> int:
         self._nodes.append(Node(layer, inputs))
@@ -193,13 +191,11 @@ class _Draft:
         )
 
 
+# A search asks for the same layers again and again.
 @lru_cache(maxsize=1 << 16)
-def _changed(layer: Any, **changes: Any) -> Any:
-    """Return a layer with other arguments; a search asks for the same ones again and again."""
-    return replace(layer, **changes)
-
-
-_RESIZING = ("Flatten", "ZeroPadding", "UpSampling")
+def _changed(layer: Layer, size: Size, strides: Size, channels: int = 0) -> Layer:
+    changed = layer.resized(size, strides)
+    return changed.with_channels(channels) if channels else changed
 
 
 def _unite(prunable: PrunableNetwork, dropped: Sequence[tuple[int, int]]) -> list[int]:

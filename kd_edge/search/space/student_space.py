@@ -22,6 +22,7 @@ from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
 from kd_edge.search.space.graph_template import GraphTemplate
 from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
 from kd_edge.search.space.pruning import group_widths, prune, pruning_choices
+from tflite_bench.provenance import Computed
 
 if TYPE_CHECKING:
     import keras
@@ -230,11 +231,11 @@ class Screening:
         num_over: How many exceed each limit, by its name in `Budget`, and `teacher_ratio` for the most MACs.
     """
 
-    num_costed: int
-    num_feasible: int
-    feasible_macs: tuple[int, ...]
-    feasible_values: tuple[Values, ...]
-    num_over: Mapping[str, int]
+    num_costed: Computed[int]
+    num_feasible: Computed[int]
+    feasible_macs: Computed[tuple[int, ...]]
+    feasible_values: Computed[tuple[Values, ...]]
+    num_over: Computed[Mapping[str, int]]
 
     def macs_quantile(self, fraction: float) -> int:
         """Return the MACs that `fraction` of the feasible networks stay below."""

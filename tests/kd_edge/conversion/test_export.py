@@ -1,6 +1,7 @@
 """The file of a student for a data set: which samples calibrate it, and what it says about itself."""
 
 import json
+import sys
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -15,6 +16,8 @@ from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.metadata import NAME, add_metadata, read_metadata
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
+from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.text_tables import convert_tables
 from kd_edge.search.space.student_space import StudentSpace
 from tflite_bench.errors import ModelFileError
 from tflite_bench.model.quantized_values import quantize
@@ -78,6 +81,24 @@ def test_an_operator_that_tflm_lacks_is_named_when_it_is_converted(data):
     layers = [keras.layers.Flatten(), keras.layers.Dense(4, activation="gelu", name="smooth")]
     model = keras.Sequential([keras.Input(data.input_shape), *layers])
     assert [(op.op, op.layer) for op in convert_for(model, data, INT8).missing_ops] == [("GELU", "smooth")]
+
+
+def test_where_tflm_is_not_installed_its_missing_operators_are_not_known(monkeypatch, student, data, check_document):
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)  # how Python marks a module that cannot be imported
+    made = convert_for(student, data, INT8)
+    assert made.missing_ops is None
+    reason = made.unavailable_reason["missing_ops"]
+    assert "TFLM is not installed" in reason
+    document = make_document("convert", {"model": "student.tflite", **made.summary()}, seed=0)
+    check_document(document)
+    result = document["result"]
+    assert (result["missing_ops"], result["unavailable_reason"]) == (None, {"missing_ops": reason})
+    assert f"operators that TFLM lacks: not known, {reason}" in list(convert_tables(result))
+
+
+def test_a_file_of_known_operators_lacks_none_and_needs_no_reason(made):
+    assert (made.missing_ops, made.unavailable_reason) == ((), {})
+    assert not any("TFLM lacks" in str(line) for line in convert_tables({"model": "m.tflite", **made.summary()}))
 
 
 def test_a_warning_of_the_calibration_is_part_of_the_result(student, data):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.cost.devices import NO_BLOCKS, Blocks, DeviceProfile, KernelCost, list_devices, load_device, to_toml
+from kd_edge.cost.devices import DeviceProfile, KernelCost, list_devices, load_device, named_costs, to_toml
 from kd_edge.errors import ConfigError
+from tflite_bench.model.op_spec import KERNEL_CLASSES, NO_BLOCKS, Blocks
 
 COST = "{ cycles_per_mac = 2, cycles_per_byte = 3, fixed_cycles = 100 }"
 KERNELS = ("conv", "pointwise", "depthwise", "dense", "pool", "elementwise", "softmax", "copy")
@@ -189,6 +190,10 @@ def test_the_cycles_of_an_inference_are_read_and_written(tmp_path: Path) -> None
     assert load_device(write(tmp_path, to_toml(device))) == device
     with pytest.raises(ConfigError, match="bad value for key 'int8_inference_cycles': expected a finite number >= 0"):
         load_device(write(tmp_path, text.replace("= 700.5", "= -1")))
+
+
+def test_a_profile_has_costs_for_every_class_of_operators() -> None:
+    assert tuple(named_costs(load_device("nucleo-l4r5zi").int8)) == KERNEL_CLASSES
 
 
 def test_importing_devices_loads_no_numpy_and_no_framework() -> None:

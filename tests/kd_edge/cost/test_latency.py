@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.cost.devices import Blocks, DeviceProfile, KernelCost, KernelCosts, list_devices, load_device
-from kd_edge.cost.latency import latency_ms, work_of
-from kd_edge.cost.op_work import kernel_variant, steps_of
+from kd_edge.cost.devices import DeviceProfile, KernelCost, KernelCosts, list_devices, load_device
+from kd_edge.cost.latency import latency_ms
 from kd_edge.errors import ConfigError
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
+from tflite_bench.model.op_spec import Blocks
+from tflite_bench.model.op_work import Work, kernel_variant, op_work
 
 FREE = KernelCost()
 CHEAP = KernelCost(fixed_cycles=1.0)
@@ -36,6 +37,10 @@ def conv(kernel: int, *, channels: int = 3, filters: int = 8, side: int = 4, dty
 def one_op(kind: str, *tensors: Tensor) -> Graph:
     last = len(tensors) - 1
     return Graph(tensors, (Op(kind, tuple(range(last)), (last,)),), (0,), (last,))
+
+
+def work_of(graph: Graph) -> Work:
+    return op_work(graph.operands(graph.ops[0]))
 
 
 def test_a_convolution_costs_its_macs_its_bytes_and_its_call() -> None:
@@ -106,7 +111,7 @@ def test_twice_the_clock_takes_half_the_time() -> None:
     ids=lambda value: value.ops[0].kind if isinstance(value, Graph) else "",
 )
 def test_the_work_of_an_op_is_counted(graph: Graph, expected: tuple[str, int, int]) -> None:
-    assert work_of(graph.tensors, graph.ops[0]) == expected
+    assert work_of(graph)[:3] == expected
 
 
 def test_channels_are_rounded_up_to_what_the_kernels_take_at_once() -> None:
@@ -131,12 +136,12 @@ def test_blocks_of_one_dtype_do_not_count_for_another() -> None:
 
 def test_an_op_that_reads_constants_alone_is_worked_out_when_loading() -> None:
     graph = one_op("DEQUANTIZE", Tensor((9, 3), "float16", constant=True), Tensor((9, 3), "float32"))
-    assert work_of(graph.tensors, graph.ops[0]) == ("copy", 0, 0)
+    assert work_of(graph)[:3] == ("copy", 0, 0)
 
 
 def test_an_op_that_looks_up_in_a_table_moves_what_it_finds() -> None:
     graph = one_op("GATHER", Tensor((500, 8), constant=True), Tensor((1, 5), "int32"), Tensor((1, 5, 8)))
-    assert work_of(graph.tensors, graph.ops[0]) == ("copy", 0, 40 + 5 * 4)
+    assert work_of(graph)[:3] == ("copy", 0, 40 + 5 * 4)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,7 @@ def test_an_op_that_looks_up_in_a_table_moves_what_it_finds() -> None:
     ],
 )
 def test_kinds_with_costs_of_their_own_and_their_steps(graph: Graph, kind: str, steps: int) -> None:
-    assert (kernel_variant(graph.tensors, graph.ops[0]), steps_of(graph.tensors, graph.ops[0])) == (kind, steps)
+    assert (kernel_variant(graph.operands(graph.ops[0])), work_of(graph).steps) == (kind, steps)
 
 
 def test_a_kind_with_costs_of_its_own_leaves_the_class_to_the_others() -> None:
@@ -222,7 +227,7 @@ def test_an_op_of_an_unknown_class_has_no_blocks() -> None:
 
 
 def test_bytes_of_float_tensors_count_four_times() -> None:
-    assert work_of(conv(3, dtype="float32").tensors, conv(3, dtype="float32").ops[0])[2] == 4 * (16 * 27 + 16 * 8)
+    assert work_of(conv(3, dtype="float32")).moved_bytes == 4 * (16 * 27 + 16 * 8)
 
 
 def test_equal_macs_cost_differently_by_kernel() -> None:
@@ -272,7 +277,7 @@ def test_every_shared_int8_model_has_a_latency_on_every_device(name: str, shared
 def test_macs_are_those_of_the_graph(shared_path: Path) -> None:
     for model in ("mlperf_vww_96_int8", "mlperf_pretrainedResnet_quant", "mlperf_ad01_int8"):
         graph = lower(shared_path / "models" / f"{model}.tflite")
-        assert [work_of(graph.tensors, op)[1] for op in graph.ops] == [graph.macs(op) for op in graph.ops]
+        assert [op_work(graph.operands(op)).macs for op in graph.ops] == [graph.macs(op) for op in graph.ops]
 
 
 @pytest.mark.shared

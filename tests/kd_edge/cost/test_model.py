@@ -12,11 +12,15 @@ from kd_edge.cost.file_size import flash_bytes
 from kd_edge.cost.latency import latency_ms
 from kd_edge.cost.memory_planner import memory_timeline
 from kd_edge.cost.model import CostModel
+from kd_edge.cost.runtime_size import runtime_flash
 from kd_edge.ir.blueprint import Sketch
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.layers import Add, Conv2D, DepthwiseConv2D, GlobalAveragePooling2D
 from kd_edge.ir.layers.core import Dense
 from kd_edge.search.space.student_space import StudentSpace
+from tflite_bench.model.op_registry import register_op
+from tflite_bench.model.op_spec import OpSpec
+from tflite_bench.provenance import provenance_of
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +117,42 @@ def test_what_is_remembered_is_bounded(graph: Graph, monkeypatch: pytest.MonkeyP
         model.estimate(space.blueprint(space.sample(rng)).to_graph())
         assert len(model._book._ops) + len(model._book._tensors) < 60
     assert model.estimate(graph) == CostModel(load_device("esp32")).estimate(graph)
+
+
+def test_an_operator_that_is_registered_is_costed_by_its_row() -> None:
+    board = load_device("nucleo-l4r5zi")
+    tensors = (Tensor((1, 10)), Tensor((5, 10), constant=True), Tensor((1, 5)))
+    plain, known = (Graph(tensors, (Op(kind, (0, 1), (2,)),), (0,), (2,)) for kind in ("TEST_PLAIN", "TEST_GATED"))
+    register_op(
+        OpSpec(
+            "TEST_GATED",
+            "dense",
+            macs=lambda op: 2 * op.outputs[0].num_elements * op.weights[-1],
+            op_data_bytes=(64, 48, 32),
+            scratch_bytes=lambda op: (4 * op.outputs[0].num_elements,),
+            file_options_bytes=12,
+            kernel_code_bytes=1000,
+        )
+    )
+    before, after = (CostModel(board).estimate(graph) for graph in (plain, known))
+    assert (before.macs, after.macs) == (0, 2 * 5 * 10)
+    assert known.total_macs == after.macs
+    assert after.flash_bytes - before.flash_bytes == 12
+    # Input, output and 20 bytes of scratch live at once, each aligned to 16.
+    assert (before.arena_nonpersistent_bytes, after.arena_nonpersistent_bytes) == (16 + 16, 16 + 16 + 32)
+    assert arena_bytes(known, kernels="cmsis-nn").persistent_bytes < arena_bytes(known).persistent_bytes
+    cycles = 100 * board.int8.dense.cycles_per_mac + 15 * board.int8.dense.cycles_per_byte
+    cycles += board.int8.dense.fixed_cycles
+    assert after.latency_ms == pytest.approx(cycles / 1000 / board.clock_mhz)
+    assert runtime_flash({"TEST_GATED"}).high_bytes == runtime_flash({"TEST_PLAIN"}).high_bytes + 1000
+
+
+def test_every_figure_of_a_cost_says_how_it_was_had(graph: Graph) -> None:
+    model = CostModel(load_device("nucleo-l4r5zi"))
+    sizes = {"macs", "params", "flash_bytes", "arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes"}
+    times = {"latency_ms", "latency_low_ms", "latency_high_ms"}
+    assert provenance_of(model.estimate(graph)) == dict.fromkeys(sizes, "computed") | dict.fromkeys(times, "calibrated")
+    assert provenance_of(model.per_op(graph)[0])["latency_ms"] == "calibrated"
+    assert set(provenance_of(model.timeline(graph)[0]).values()) == {"computed"}
+    assert set(provenance_of(model.device).values()) == {"given"}
+    assert set(provenance_of(Budget.of(model.device, latency_ms=3.0)).values()) == {"given"}

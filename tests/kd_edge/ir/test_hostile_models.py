@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import DATA, SMALL, mutated_models
 
-from kd_edge.cost.devices import Blocks, KernelCost, KernelCosts, load_device
+from kd_edge.cost.devices import KernelCost, KernelCosts, load_device
 from kd_edge.cost.model import Cost, CostModel
 from kd_edge.errors import KdEdgeError, ModelError
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
 from tflite_bench.errors import ModelFileError
+from tflite_bench.model.op_spec import Blocks
 
 BOARD = load_device("nucleo-l4r5zi")
 MODEL = CostModel(BOARD)

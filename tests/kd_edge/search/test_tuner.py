@@ -22,9 +22,10 @@ from kd_edge.ir.lowering import lower
 from kd_edge.reporting.plots import plot_candidates
 from kd_edge.reporting.text_tables import design_tables
 from kd_edge.search.checkpoint import PROJECT
-from kd_edge.search.oracles import BudgetOracle, make_oracle, num_planned
+from kd_edge.search.oracles import BudgetOracle
 from kd_edge.search.results import Candidate, pareto_front, sort_candidates
 from kd_edge.search.space.student_space import StudentSpace
+from kd_edge.search.strategies import find_strategy, make_oracle
 from kd_edge.search.tuner import SizingTuner, design
 from kd_edge.search.weight_inheritance import WeightInheritance
 
@@ -231,7 +232,7 @@ def test_hyperband_ends_after_the_planned_number_of_trials(epochs, tmp_path):
         oracle.update_trial(trial.trial_id, {"val_accuracy": count / 100})
         trial.status = "COMPLETED"
         oracle.end_trial(trial)
-    assert count == num_planned(oracle)
+    assert count == find_strategy("hyperband").num_planned(oracle)
 
 
 @pytest.mark.slow

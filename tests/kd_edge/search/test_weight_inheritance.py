@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.errors import ConfigError
+from kd_edge.errors import ConfigError, ModelError
 from kd_edge.search.space.pruning import teacher_values
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.search.weight_inheritance import WeightInheritance, inherit, recalibrate
@@ -124,3 +124,28 @@ def test_recalibrated_statistics_are_those_of_the_samples():
     np.testing.assert_allclose(norm.moving_mean, np.mean([b.mean((0, 1, 2)) for b in batches], axis=0), rtol=1e-4)
     np.testing.assert_allclose(norm.moving_variance, np.mean([b.var((0, 1, 2)) for b in batches], axis=0), rtol=1e-4)
     assert norm.momentum == 0.9
+
+
+def test_a_student_of_a_teacher_with_a_softmax_layer_inherits_its_logits():
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    stack = [layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(3), layers.Softmax()]
+    teacher = keras.Sequential([keras.Input((8, 8, 2)), *stack])
+    student = inherit(teacher, teacher_values(StudentSpace.from_teacher(teacher).choices))
+    x = samples(teacher)
+    np.testing.assert_allclose(keras.ops.softmax(student(x)), teacher(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_space_made_before_the_training_prepares_the_trained_teacher():
+    teacher = trained("vgg")
+    space = StudentSpace.from_teacher(teacher)
+    teacher.set_weights([2 * weight for weight in teacher.get_weights()])
+    values, x = teacher_values(space.choices) | {"width": 0.5}, samples(teacher)
+    student = WeightInheritance(teacher, prunable=space.prunable).student(values)
+    np.testing.assert_array_equal(student(x), inherit(teacher, values)(x))
+
+
+def test_the_space_of_another_teacher_is_refused():
+    space = StudentSpace.from_teacher(TEACHERS["har"]())
+    with pytest.raises(ModelError, match="cannot inherit from 'teacher': expected the network that the space was made"):
+        WeightInheritance(trained("vgg"), prunable=space.prunable)

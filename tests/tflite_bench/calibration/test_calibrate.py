@@ -2,7 +2,6 @@
 
 import functools
 import json
-from dataclasses import astuple
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kd_edge.cost.devices import load_device, to_toml
-from kd_edge.cost.latency import latency_ms, work_of
-from kd_edge.cost.op_work import GROUPED, grouped_work, kernel_variant, steps_of
+from kd_edge.cost.latency import latency_ms
 from kd_edge.errors import KdEdgeError
 from kd_edge.ir.lowering import lower
 from tflite_bench.calibration import calibrate as calibrating
@@ -21,19 +19,22 @@ from tflite_bench.calibration.calibrate import calibrate, fit_calibration
 from tflite_bench.calibration.least_squares import fit_costs, least_squares, work_matrix
 from tflite_bench.calibration.networks import networks
 from tflite_bench.calibration.op_networks import op_networks
-from tflite_bench.calibration.op_work import CLASSES, OWN, Blocks, count_work
+from tflite_bench.calibration.op_work import OWN, count_work
 from tflite_bench.calibration.profile import profile_toml
 from tflite_bench.cli import main
 from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.inputs import random_inputs
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.op_spec import GROUPED, KERNEL_CLASSES, Blocks
+from tflite_bench.model.op_work import kernel_variant, op_work
 from tflite_bench.model.reader import read_model
 from tflite_bench.reporting.documents import calibration_document, to_json
 from tflite_bench.reporting.tables import calibration_text
 from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.litert import run_outputs
-from tflite_bench.runners.registry import Wishes, make_runner
+from tflite_bench.runners.registry import make_runner
+from tflite_bench.runners.spec import Wishes
 
 # Nanoseconds per MAC, byte, step and call of each class, for a runtime that follows the model exactly.
 TRUE_COSTS = np.array(
@@ -81,7 +82,7 @@ class Exact:
 def test_the_networks_hold_every_class_of_operators_and_differ(dtype: str) -> None:
     assert len(made(dtype)) == len(list(networks(dtype))) + len(list(op_networks(dtype)))
     work = work_matrix([count_work(read_model(content)) for content in made(dtype).values()])
-    assert ((work[:, :-1].reshape(-1, len(CLASSES) + len(OWN), 4)[:, :, 3] > 0).sum(axis=0) >= 3).all()
+    assert ((work[:, :-1].reshape(-1, len(KERNEL_CLASSES) + len(OWN), 4)[:, :, 3] > 0).sum(axis=0) >= 3).all()
 
 
 def test_the_work_is_counted_as_kd_edge_counts_it() -> None:
@@ -89,11 +90,9 @@ def test_the_work_is_counted_as_kd_edge_counts_it() -> None:
         for content in made(dtype).values():
             graph = lower(content)
             for op, work in zip(graph.ops, count_work(read_model(content)), strict=True):
-                kernel, macs, moved_bytes = work_of(graph.tensors, op)
-                kind = kernel_variant(graph.tensors, op)
-                if kind == GROUPED:
-                    macs, moved_bytes = grouped_work(graph.tensors, op, Blocks())
-                steps = steps_of(graph.tensors, op)
+                operands = graph.operands(op)
+                kind = kernel_variant(operands)
+                kernel, macs, moved_bytes, steps = op_work(operands, own=(kind,) if kind == GROUPED else ())
                 assert work == (kind if kind in OWN else kernel, macs, moved_bytes, steps)
 
 
@@ -137,7 +136,7 @@ def test_a_device_that_follows_the_model_is_calibrated_exactly_and_kd_edge_predi
     (tmp_path / "exact.toml").write_text(profile_toml(result))
     device = load_device(tmp_path / "exact.toml")
     assert (device.quality, device.pointer_bytes) == ("measured", 8)
-    assert astuple(device.int8_blocks) == TRUE_BLOCKS["int8"]
+    assert device.int8_blocks == TRUE_BLOCKS["int8"]
     assert "exact" in device.source
     for dtype in TRUE_BLOCKS:
         for content in made(dtype).values():

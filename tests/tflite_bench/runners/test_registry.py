@@ -1,12 +1,22 @@
-"""make_runner(): names to runners, and what a runner cannot do."""
+"""make_runner(): names to runners, what a runner cannot do, and runners of other packages."""
 
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from tflite_bench.errors import ConfigError
-from tflite_bench.runners.registry import Wishes, make_runner
+from tflite_bench import LatencyStats, RunnerResult, run_benchmark
+from tflite_bench.cli import main
+from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
+from tflite_bench.measurement.timing import Plan
+from tflite_bench.runners import registry
+from tflite_bench.runners.discovery import list_devices
+from tflite_bench.runners.registry import make_runner, register_runner
+from tflite_bench.runners.spec import Device, RunnerSpec, Wishes
 from tflite_bench.runners.vendor.runner import BinaryRunner
 from tflite_bench.transports.adb import Phone
 from tflite_bench.transports.ssh import Board
@@ -63,3 +73,102 @@ def test_a_name_that_is_none_lists_the_known_ones(choice: str) -> None:
 def test_what_a_runner_cannot_do_is_refused(choice: str, wishes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_runner(choice, Wishes(**wishes))
+
+
+class Constant:
+    """A runner of another package."""
+
+    name = "constant"
+
+    def __init__(self, latency_ms: float, num_threads: int) -> None:
+        self.latency_ms, self.num_threads = latency_ms, num_threads
+
+    def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
+        stats = LatencyStats.from_samples([self.latency_ms])
+        return RunnerResult("constant", "wall time", 1, stats, num_threads=self.num_threads)
+
+
+def _discover() -> Iterator[Device]:
+    yield Device("constant:1", True, "always 1 ms")
+    raise RunnerError("no other constants here")
+
+
+CONSTANT = RunnerSpec(
+    "constant[:MS]",
+    make=lambda rest, wishes: Constant(float(rest or 1), wishes.num_threads),
+    discover=_discover,
+    options=frozenset({"num_threads"}),
+)
+
+
+def run_command(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registers the runner for one test."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    register_runner(CONSTANT)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_runner_of_another_package_is_made_and_measures_by_its_name(model_path: Callable[[str], Path]) -> None:
+    assert run_benchmark(model_path("atan2"), runner="constant").result.latency == LatencyStats.from_samples([1.0])
+    done = run_command("run", model_path("atan2"), "--on", "constant:2.5", "--threads", 3, "--json")
+    result = json.loads(done.stdout)["result"]
+    assert (done.exit_code, result["latency"]["median_ms"], result["num_threads"]) == (0, 2.5, 3)
+
+
+@pytest.mark.usefixtures("registered")
+def test_the_command_line_names_a_runner_of_another_package_where_it_names_the_others(
+    model_path: Callable[[str], Path],
+) -> None:
+    assert "ethos-u[:NAME], constant[:MS]" in " ".join(run_command("run", "--help").stdout.split())
+    wrong = run_command("run", model_path("atan2"), "--on", "constant", "--profile")
+    assert "--profile has no meaning on constant; it belongs to --on adb, benchmark_model, ssh" in wrong.stderr
+    assert "it belongs to --on adb, benchmark_model, constant, litert" in (
+        run_command("run", model_path("atan2"), "--on", "tflm", "--threads", 2).stderr
+    )
+    with pytest.raises(ConfigError, match=r"unknown runner 'constant:'.*, ethos-u\[:NAME\], constant\[:MS\]"):
+        make_runner("constant:")
+
+
+@pytest.mark.usefixtures("registered")
+def test_what_a_runner_finds_and_why_it_finds_no_more_are_both_listed() -> None:
+    assert list_devices()[-2:] == (
+        Device("constant:1", True, "always 1 ms"),
+        Device("constant", False, "no other constants here"),
+    )
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_runner_whose_library_is_missing_leaves_the_others_as_they_are() -> None:
+    def fails(*unused: object) -> Any:
+        import no_such_library  # noqa: F401
+
+    register_runner(RunnerSpec("lacking", make=fails, discover=fails))
+    devices = {device.on: device for device in list_devices()}
+    assert devices["litert"].ready
+    assert devices["lacking"] == Device("lacking", False, "No module named 'no_such_library'")
+    assert make_runner("constant").name == "constant"
+    with pytest.raises(RuntimeMissingError, match="cannot run on lacking: No module named 'no_such_library'; install"):
+        make_runner("lacking")
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_name_that_is_taken_is_refused_for_another_runner() -> None:
+    register_runner(CONSTANT)
+    with pytest.raises(ConfigError, match="cannot register the runner 'constant': expected a new name, received one"):
+        register_runner(dataclasses.replace(CONSTANT, options=frozenset()))
+
+
+def test_an_option_that_does_not_exist_is_refused_in_a_description() -> None:
+    with pytest.raises(ConfigError, match=r"bad runner 'constant\[:MS\]': expected options that Wishes has, received"):
+        dataclasses.replace(CONSTANT, options=frozenset({"threads"}))
+
+
+@pytest.mark.parametrize(("choice", "allowed"), [("qemu:m3", "m4, m7, m55"), ("ethos-u:x", "ethos-u55-32, ethos-u55")])
+def test_what_may_follow_the_colon_is_listed(choice: str, allowed: str) -> None:
+    with pytest.raises(ConfigError, match=rf"unknown runner '{choice}': expected after the colon one of {allowed}"):
+        make_runner(choice)

@@ -15,7 +15,8 @@ from tflite_bench.measurement.timing import Plan
 from tflite_bench.processes.program import Finished
 from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.discovery import list_devices
-from tflite_bench.runners.registry import Wishes, make_runner
+from tflite_bench.runners.registry import make_runner
+from tflite_bench.runners.spec import Wishes
 from tflite_bench.transports.adb import Phone, _raise_known, list_phones
 from tflite_bench.transports.base import fresh_folder
 

@@ -16,7 +16,8 @@ from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.discovery import list_devices
-from tflite_bench.runners.registry import Wishes, make_runner
+from tflite_bench.runners.registry import make_runner
+from tflite_bench.runners.spec import Wishes
 from tflite_bench.transports.base import fresh_folder
 from tflite_bench.transports.ssh import Board, list_hosts
 

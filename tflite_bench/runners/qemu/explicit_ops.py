@@ -3,9 +3,10 @@
 import copy
 from collections.abc import Sequence
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from tflite_bench.model.writer import pack
 
 
 def spell_out(model: bytes) -> bytes:
@@ -38,9 +39,7 @@ def spell_out(model: bytes) -> bytes:
         tensor.name = f"tensor{index}".encode()
     graph.name = tree.description = None
     tree.signatureDefs, tree.metadata = [], []
-    builder = flatbuffers.Builder(len(model))
-    builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return pack(tree)
 
 
 def _give_bias(tree: schema.ModelT, dense: schema.OperatorT) -> None:

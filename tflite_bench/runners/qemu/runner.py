@@ -3,10 +3,11 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from tflite_bench.processes.program import one_line, run_process
 from tflite_bench.runners import litert
 from tflite_bench.runners.base import Execution, FunctionCount, OpResult, RunnerResult
 from tflite_bench.runners.qemu.firmware import CORES, Core, Firmware, build_firmware
+from tflite_bench.runners.qemu.firmware import is_installed as can_build
+from tflite_bench.runners.spec import Device, RunnerSpec
 
 EMULATOR = "qemu-system-arm"
 NOTE = (
@@ -43,6 +46,7 @@ class QemuRunner:
     """
 
     core: str = "m4"
+    calibrates: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -151,3 +155,19 @@ def _compile_plugin(folder: Path) -> Path:
     if done.returncode != 0:
         raise RunnerError(f"cc cannot compile the counter for {EMULATOR}: {one_line(done.stderr)}")
     return plugin
+
+
+def _discover() -> Iterator[Device]:
+    ready = can_build() and is_installed()
+    packages = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc"
+    detail = "" if ready else f"; pip install 'kd-edge[qemu]', apt install {packages}"
+    for name, core in CORES.items():
+        yield Device(f"qemu:{name}", ready, f"{core.name}, emulated{detail}")
+
+
+SPEC = RunnerSpec(
+    f"qemu:{'|'.join(CORES)}",
+    make=lambda rest, wishes: QemuRunner(rest),
+    discover=_discover,
+    choices=tuple(CORES),
+)

@@ -9,6 +9,7 @@ from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.processes.program import Finished, one_line
+from tflite_bench.runners.spec import Wishes
 from tflite_bench.runners.vendor.result_proto import read_result
 from tflite_bench.runners.vendor.text_output import Printout, read_printout, unconsumed_flags, without_samples
 
@@ -30,6 +31,11 @@ class Settings:
     num_threads: int = 1
     xnnpack: bool = True
     flags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, wishes: Wishes) -> "Settings":
+        """Return those of a user's wishes."""
+        return cls(wishes.num_threads, wishes.xnnpack, wishes.flags)
 
 
 class Program(Protocol):

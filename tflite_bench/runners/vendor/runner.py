@@ -1,13 +1,10 @@
 """Runs the vendors' benchmark programs, here or on a device, and reads their results."""
 
-import os
-import shutil
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
+from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import read_model
 from tflite_bench.processes.program import Finished
@@ -17,8 +14,6 @@ from tflite_bench.runners.vendor import op_profile
 from tflite_bench.runners.vendor.programs import BenchmarkModel, LiteRTBenchmark, Program, Settings, check_end
 from tflite_bench.runners.vendor.text_output import unconsumed_flags
 from tflite_bench.transports.base import Here, Target, fresh_folder
-
-VARIABLE = "BENCHMARK_MODEL"
 
 _START_SECONDS = 60.0
 _MODE_FLAG, _FILE_FLAG = "--op_profiling_output_mode", "--op_profiling_output_file"
@@ -51,6 +46,11 @@ class BinaryRunner:
     def name(self) -> str:
         """Name in results: the target and the program."""
         return f"{self.target.name} {self.program.name}".strip()
+
+    @property
+    def calibrates(self) -> bool:
+        """False for a program that rounds its times."""
+        return not isinstance(self.program, LiteRTBenchmark)
 
     def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
         """Measure one inference on the random input values that the program makes; see `Runner`."""
@@ -116,51 +116,6 @@ class BinaryRunner:
             [*command, *arguments, "--enable_op_profiling=true", *flags],
             time_limit_s=_START_SECONDS + 2 * plan.time_limit_s,
         )
-
-
-def find_benchmark_model(path: str | None = None) -> Path:
-    """Return the `benchmark_model` of this machine: the given one, that of `$BENCHMARK_MODEL`, or the one on `PATH`.
-
-    Raises:
-        RuntimeMissingError: There is none.
-    """
-    named = path or os.environ.get(VARIABLE)
-    found = shutil.which(named or "benchmark_model")
-    if found is None:
-        where = f"no program at {named}" if named else "none on PATH"
-        raise RuntimeMissingError(
-            f"benchmark_model not found: {where}; name it with --binary or ${VARIABLE} "
-            "(no package index has it: download it from the LiteRT or TensorFlow project, or build it)"
-        )
-    return Path(found).absolute()
-
-
-def local_runner(
-    name: str,
-    *,
-    binary: str | None = None,
-    settings: Settings | None = None,
-    cpus: tuple[int, ...] = (),
-    profile: bool = False,
-) -> BinaryRunner:
-    """Return the runner of a program on this machine.
-
-    Args:
-        name: `"benchmark_model"` or `"litert-benchmark"`.
-        binary: Path of `benchmark_model`; see `find_benchmark_model`.
-        settings: How it is to run the model.
-        cpus: Cores to bind it to.
-        profile: Also measure every operator.
-
-    Raises:
-        RuntimeMissingError: The program is not there.
-    """
-    settings = settings or Settings()
-    if name == "litert-benchmark":
-        command: tuple[str, ...] = (sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model")
-        return BinaryRunner(LiteRTBenchmark(), command, settings=settings, cpus=cpus, profile=profile)
-    command = (str(find_benchmark_model(binary)),)
-    return BinaryRunner(BenchmarkModel(), command, settings=settings, cpus=cpus, profile=profile)
 
 
 def _read_csv(content: bytes) -> tuple[OpResult, ...]:

@@ -5,7 +5,7 @@ import pytest
 
 from kd_edge.errors import ModelError
 from kd_edge.ir.blueprint import Sketch
-from kd_edge.ir.layers import Add, Conv2D, Flatten, InputLayer, Node, Reshape
+from kd_edge.ir.layers import Activation, Add, Conv2D, Flatten, InputLayer, Node, Reshape, Softmax
 from kd_edge.ir.layers.core import Dense
 from kd_edge.search.space.pruning import prune, teacher_values
 from kd_edge.search.space.student_space import StudentSpace
@@ -171,3 +171,26 @@ def test_two_inputs_are_refused():
     nodes = (*blueprint.nodes, Node(InputLayer((4,))), Node(Dense(2), (2,)), Node(Add(), (1, 3)))
     with pytest.raises(ModelError, match="received 2 and 1"):
         StudentSpace.from_teacher(type(blueprint)(nodes, (4,)))
+
+
+@pytest.mark.parametrize("last", [Softmax(), Activation("softmax")])
+def test_a_teacher_that_ends_in_a_softmax_layer_has_students_that_end_in_logits(last):
+    sketch = Sketch((8, 8, 2))
+    sketch.add(Conv2D(8, (3, 3)))
+    sketch.add(Flatten())
+    sketch.add(Dense(3))
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(last)))
+    student = space.blueprint(teacher_values(space.choices))
+    assert student.nodes[student.outputs[0]].layer == Dense(3)
+    assert [op.kind for op in student.to_graph().ops] == ["CONV_2D", "RESHAPE", "FULLY_CONNECTED"]
+
+
+def test_a_softmax_in_the_middle_of_a_teacher_is_named():
+    sketch = Sketch((8, 8, 2))
+    sketch.add(Conv2D(8, (3, 3)))
+    position = sketch.add(Softmax())
+    sketch.add(Flatten())
+    with pytest.raises(
+        ModelError, match=rf"cannot shrink layer '{position}' \(Softmax\): shrinkable are Activation, Add"
+    ):
+        StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(3))))

@@ -11,8 +11,9 @@ from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import read_model
 from tflite_bench.processes.program import Finished
+from tflite_bench.runners.vendor.local import find_benchmark_model, local_runner
 from tflite_bench.runners.vendor.programs import BenchmarkModel, LiteRTBenchmark, Settings, check_end
-from tflite_bench.runners.vendor.runner import BinaryRunner, find_benchmark_model, local_runner
+from tflite_bench.runners.vendor.runner import BinaryRunner
 
 REPLAY = Path(__file__).parents[2] / "replay_benchmark_model.py"
 

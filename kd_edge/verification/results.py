@@ -1,0 +1,81 @@
+"""What a verification found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from kd_edge.conversion.tflm_support import MissingOp
+from kd_edge.cost.model import Cost, UntimedCost
+from kd_edge.verification.confidence import Interval
+from kd_edge.verification.gates import Gate
+from kd_edge.verification.parity import Parity
+from kd_edge.verification.quantization_noise import OpNoise
+from kd_edge.verification.tflm_run import MeasuredSizes
+from tflite_bench.provenance import Computed, Measured, Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Share of test samples classified right, 0 to 1; `None` where the model was not run.
+
+    Attributes:
+        float_keras: The float student in Keras.
+        float_tflite: The float student as a `.tflite` file in LiteRT.
+        int8_litert: The file in LiteRT.
+        int8_tflm: The file in TFLM.
+    """
+
+    float_keras: Measured[float | None]
+    float_tflite: Measured[float | None]
+    int8_litert: Measured[float]
+    int8_tflm: Measured[float | None]
+
+    @property
+    def loss(self) -> float | None:
+        """Float less quantized accuracy, `None` without the float student."""
+        return None if self.float_keras is None else self.float_keras - self.int8_litert
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What the runtimes said about a `.tflite` file.
+
+    Attributes:
+        passed: Whether no gate failed, and a limit of the latency was checked; see `all_passed`.
+        gates: The checks by name.
+        accuracy: Of the float and the quantized student.
+        accuracy_ci95: Wilson's 95 % interval of each accuracy that is known, by the names in `accuracy`.
+        parity: LiteRT against TFLM, `None` without TFLM.
+        noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
+            changes the weights; empty without the float student.
+        missing_ops: Operators of the file that TFLM lacks.
+        warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch, and an operator
+            that LiteRT's reference kernels lack, so that its optimised ones were run.
+        predicted: The cost model's figures for the device; without latencies where its profile has no costs of the
+            numbers that the file computes in.
+        predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
+        precision: In which numbers the file computes; see `precision_of`.
+        predicted_host_arena_bytes: The predicted arena for a 64-bit host, comparable with `measured`.
+        prediction_error_percent: By how much the prediction exceeds what was measured, for `flash_bytes` and, on the
+            host, `arena_bytes`.
+        measured: Bytes of the file and of the arena.
+        confusion: Test samples per true class (rows) and class named by the file in LiteRT (columns).
+        unavailable_reason: Why a figure is `None`, by the figure's name.
+    """
+
+    passed: bool
+    gates: Annotated[Mapping[str, Gate], Provenance("measured", (("latency_ms", "calibrated"),))]
+    accuracy: Accuracy
+    accuracy_ci95: Mapping[str, Interval]
+    parity: Parity | None
+    noise: tuple[OpNoise, ...]
+    missing_ops: tuple[MissingOp, ...]
+    warnings: tuple[str, ...]
+    predicted: Cost | UntimedCost
+    predicted_from: str
+    precision: str
+    predicted_host_arena_bytes: Computed[int]
+    prediction_error_percent: Computed[Mapping[str, float]]
+    measured: MeasuredSizes
+    confusion: Measured[tuple[tuple[int, ...], ...]]
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict)
