@@ -95,7 +95,7 @@ class TrainerExtension:
         return [name for name in super().__dir__() if name not in unsaved]
 
 
-def init_past(parent: type, model: "keras.Model", **kwargs: Any) -> None:
+def init_past(parent: Any, model: "keras.Model", **kwargs: Any) -> None:
     """Initialise a model as the base of one of its bases does, past that one's own `__init__`.
 
     Of Keras' Distiller that is sound as long as all that reads what its `__init__` sets is overridden, too.
@@ -105,7 +105,7 @@ def init_past(parent: type, model: "keras.Model", **kwargs: Any) -> None:
         model: The model.
         **kwargs: For the `__init__` of the parent's base.
     """
-    super(parent, model).__init__(**kwargs)  # type: ignore[misc]
+    super(parent, model).__init__(**kwargs)
 
 
 def compiled_metrics(model: "keras.Model") -> Any:

@@ -13,7 +13,16 @@ from keras.distillation import DistillationLoss
 
 from kd_edge.compat.keras import TrainerExtension, compiled_metrics, init_past
 from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
-from kd_edge.distillation.guides import FINAL, OWN_LOSS, StoredTeacher, fresh_metrics, fresh_optimizer, update_mean
+from kd_edge.distillation.guides import (
+    FINAL,
+    OWN_LOSS,
+    LiveGuide,
+    StoredTeacher,
+    Trainee,
+    fresh_metrics,
+    fresh_optimizer,
+    update_mean,
+)
 from kd_edge.distillation.halting_report import HaltingReport, TrainingLog
 from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, make_guides, make_loss_terms
 from kd_edge.distillation.monitor import TrainingMonitor
@@ -27,21 +36,22 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
     """Trains a student with guides that leave the training when they no longer help.
 
     A drop-in for `keras.distillation.Distiller`: same arguments, losses, `compile`, `fit`, `evaluate`, `predict`.
-    The student's loss is `w * CE(labels) + (1 - w) * (D(teacher) + b * D(trainee))` with `w = student_loss_weight`,
-    `b = trainee_loss_weight` and `D` the weighted sum of the distillation losses; penalties of the student's layers
-    are added whole. Once no guide is left, it is the labels' loss alone.
+    The student's loss is `w CE(labels) + (1 - w) [D(teacher) + b D(trainee)]` with `w = student_loss_weight`, the
+    labels' share as in Keras, `b = trainee_loss_weight` and `D` the weighted sum of the distillation losses; penalties
+    of the student's layers are added whole. Once no guide is left, it is the labels' loss alone.
 
     Args:
         teacher: A trained network, left as it is; its `SoftTargets`; or `None` where a trainee guides alone.
         student: The network to train.
         distillation_losses: One loss or a list; see `keras.distillation` and `kd_edge.distillation.losses`.
         distillation_loss_weights: One weight per loss. Defaults to 1.0 each.
-        student_loss_weight: Weight of the labels' loss, 0 to 1. Defaults to 0.5.
+        student_loss_weight: `w`, 0 to 1. Defaults to 0.5 as in `keras.distillation.Distiller`, whose place this class
+            takes; `kd_edge.distillation.distill` and the configuration have 0.3.
         name: Name of the model. Defaults to `"distiller"`.
         trainee: An untrained network that learns beside the student from the labels, by its own optimizer, and guides
             it by those losses that compare outputs; `"like_teacher"` for the teacher's architecture with fresh
             weights. Defaults to `None`.
-        trainee_loss_weight: Weight of the trainee's guidance beside the teacher's 1. Defaults to 0.5.
+        trainee_loss_weight: `b`, weight of the trainee's guidance beside the teacher's 1. Defaults to 0.5.
         save_teacher: Whether `save` writes the teacher, too. Defaults to `False`.
         **kwargs: As for `keras.Model`.
 
@@ -116,13 +126,15 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
     def teacher(self) -> "keras.Model | SoftTargets | None":
         """The teacher, `None` once it is halted."""
         guide = self._guide_set.guides.get("teacher")
-        return guide.targets if isinstance(guide, StoredTeacher) else guide and guide.model
+        if isinstance(guide, StoredTeacher):
+            return guide.targets
+        return guide.model if isinstance(guide, LiveGuide) else None
 
     @property
     def trainee(self) -> keras.Model | None:
         """The trainee, `None` once it is halted."""
         guide = self._guide_set.guides.get("trainee")
-        return guide and guide.model
+        return guide.model if isinstance(guide, Trainee) else None
 
     @property
     def trainee_optimizer(self) -> keras.optimizers.Optimizer | None:
@@ -147,7 +159,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
     @property
     def output_names(self) -> list[str]:
         """Names of the student's outputs."""
-        return self.student.output_names
+        return list(self.student.output_names)
 
     def compile(
         self,
@@ -173,7 +185,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         if self.built and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)  # or the first step would be traced twice
         trainee = self._guide_set.guides.get("trainee")
-        if trainee:
+        if isinstance(trainee, Trainee):
             trainee.compile(
                 student_softmax=self._guide_set.student_softmax,
                 optimizer=trainee_optimizer or fresh_optimizer(optimizer),
@@ -210,7 +222,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
             in_step = isinstance(x, tf.data.Dataset) and not self.jit_compile
             x = x if in_step or self.strategy is not None else targets.attach(x)
             if not isinstance(x, Taught | tf.data.Dataset):
-                self.jit_compile = False  # XLA cannot look up samples in the step
+                self.jit_compile: bool = False  # XLA cannot look up samples in the step
         callbacks = [TrainingMonitor(), *(keras.tree.flatten(callbacks) if callbacks else [])]
         try:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
@@ -303,7 +315,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the metrics of a training step by the names they have in the history."""
-        results = keras.Model.get_metrics_result(self)
+        results: dict[str, Any] = keras.Model.get_metrics_result(self)
         return results | {"total_loss": results["loss"]} | self._guide_set.results()
 
     def reset_metrics(self) -> None:
@@ -326,7 +338,8 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
     def get_config(self) -> dict[str, Any]:
         """Return what a saved file holds: the student and the settings; the teacher only with `save_teacher`."""
         teacher = self.teacher if self.save_teacher and isinstance(self.teacher, keras.Model) else None
-        return keras.Model.get_config(self) | {
+        config: dict[str, Any] = keras.Model.get_config(self)
+        return config | {
             "name": self.name,
             "teacher": keras.saving.serialize_keras_object(teacher),
             "student": keras.saving.serialize_keras_object(self.student),

@@ -12,7 +12,7 @@ from kd_edge.compat.keras import with_sample_weight
 from kd_edge.errors import ConfigError
 
 
-class SampleLoss(DistillationLoss):
+class SampleLoss(DistillationLoss):  # type: ignore[misc]
     """A distillation loss that is a weighted mean over samples.
 
     Subclasses implement `per_sample`.
@@ -210,7 +210,7 @@ def distillation_value(
     return loss.compute_loss(teacher, student, **{name: value for name, value in offered.items() if name in taken})
 
 
-class MeanOf(keras.losses.Loss):
+class MeanOf(keras.losses.Loss):  # type: ignore[misc]
     """Makes a loss of a function, so that sample weights and distribution strategies are taken into account."""
 
     def __init__(self, function: Any) -> None:

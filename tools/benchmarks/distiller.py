@@ -24,10 +24,10 @@ import tensorflow as tf
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.macs import count_macs
 from kd_edge.distillation.targets import SoftTargets, soft_targets
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.files import write_json
+from kd_edge.ir.lowering import lower
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
 from tools.fill_docs import fill
@@ -113,7 +113,7 @@ def main() -> None:
 def networks(data: Dataset) -> dict[str, int | float]:
     """Return the sizes of teacher and student."""
     teacher, student = _teacher(data), _student(data)
-    macs = count_macs(teacher), count_macs(student)
+    macs = lower(teacher).total_macs, lower(student).total_macs
     return {
         "teacher_macs": macs[0],
         "student_macs": macs[1],

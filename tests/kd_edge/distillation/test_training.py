@@ -22,4 +22,4 @@ def test_a_rule_for_a_trainee_has_no_effect_where_there_is_none(waves_npz):
     data = load_data(waves_npz)
     halting = EarlyHalting(rule="epoch", start_from_epoch=1)
     trained = distill(network(4, data), data, Recipe(2), teacher=network(16, data), halting=halting)
-    assert [(report["guide"], report["halted"]) for report in trained.halting] == [("teacher", False)]
+    assert [(report.guide, report.halted) for report in trained.halting] == [("teacher", False)]
