@@ -1,6 +1,5 @@
 """Private names of Keras 3.15: the graph of calls that a model consists of, and its training loop."""
 
-import copy
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -134,12 +133,12 @@ def state_without_model(callback: "keras.callbacks.Callback") -> dict[str, Any]:
 
 
 def with_sample_weight(loss: "keras.losses.Loss", sample_weight: Any) -> "keras.losses.Loss":
-    """Return a copy of a loss that weighs samples where its caller knows of no weights.
+    """Make a loss weigh samples where its caller knows of no weights, and return it.
 
     It stays an instance of the loss' own class, which `keras.distillation.LogitsDistillation` looks at.
 
     Args:
-        loss: The loss.
+        loss: The loss, changed in place.
         sample_weight: Shape `(batch,)`, or `None`.
     """
     kind: Any = type(loss)
@@ -148,6 +147,5 @@ def with_sample_weight(loss: "keras.losses.Loss", sample_weight: Any) -> "keras.
         def __call__(self, y_true: Any, y_pred: Any) -> Any:
             return kind.__call__(self, y_true, y_pred, sample_weight)
 
-    weighted = copy.copy(loss)
-    weighted.__class__ = Weighted
-    return weighted
+    loss.__class__ = Weighted
+    return loss

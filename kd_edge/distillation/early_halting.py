@@ -106,7 +106,7 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Check every `check_freq` steps."""
-        if self.check_freq == "epoch" or not self._live:
+        if not isinstance(self.check_freq, int) or not self._live:
             return
         num_steps = batch + 1 - self._since.num_steps
         if num_steps < self.check_freq:

@@ -228,7 +228,8 @@ def _weighted(inner: Any, sample_weight: Any) -> Any:
     if inner is keras.losses.kl_divergence:
         # What the default "kl_divergence" of Keras 3.15 resolves to; with it LogitsDistillation takes no softmax.
         inner = keras.losses.KLDivergence()
-    return with_sample_weight(inner if isinstance(inner, keras.losses.Loss) else MeanOf(inner), sample_weight)
+    inner = copy.copy(inner) if isinstance(inner, keras.losses.Loss) else MeanOf(inner)
+    return with_sample_weight(inner, sample_weight)
 
 
 def _mean_rows(values: Any) -> Any:
