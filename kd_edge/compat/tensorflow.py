@@ -59,7 +59,7 @@ def _graph_of(gradient: Any) -> Any:
     import tensorflow as tf
 
     for wrapped in _closure(gradient):
-        for leaf in tf.nest.flatten([value for value in _closure(wrapped) if isinstance(value, list | tuple)]):
+        for leaf in tf.nest.flatten(_closure(wrapped)):
             if tf.is_symbolic_tensor(leaf):
                 return leaf.graph
     return None
