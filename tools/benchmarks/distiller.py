@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,30 +85,39 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--memory-of", metavar="WIDTH", type=int, help="measure the memory alone and print it")
     parser.add_argument("--write", action="store_true", help="replace docs/results/distiller.json and the page's table")
+    parser.add_argument("--write-memory", action="store_true", help="the same for what was measured of memory alone")
     args = parser.parse_args()
     if args.memory_of:
         print(json.dumps(memory(args.memory_of)))
         return
+    document = json.loads(RESULTS.read_text()) if args.write_memory else _measure_speed(args.epochs, args.batch_size)
+    document["result"]["memory"] = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trainees": [
+            _in_child(width, onednn) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH) for onednn in (False, True)
+        ],
+    }
+    print(render(document))
+    if args.write or args.write_memory:
+        write_json(RESULTS, document)
+        fill(PAGE, "bench", render(document))
+
+
+def _measure_speed(epochs: int, batch_size: int) -> dict[str, Any]:
     data = load_data("watch")
     data = replace(data, x_train=data.x_train[:NUM_SAMPLES], y_train=data.y_train[:NUM_SAMPLES])
     result = {
         **networks(data),
-        "epochs": args.epochs,
-        "batch_size": args.batch_size,
+        "epochs": epochs,
+        "batch_size": batch_size,
         "num_samples": NUM_SAMPLES,
-        "one_step_per_execution": speed(data, args.epochs, args.batch_size),
-        "eight_steps_per_execution": speed(data, args.epochs, args.batch_size, steps_per_execution=8),
-        "jit_compile": speed(data, 5, args.batch_size, arms=(PLAIN, STORED), jit_compile=True),
-        "memory": [
-            _in_child(width, onednn) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH) for onednn in (False, True)
-        ],
+        "one_step_per_execution": speed(data, epochs, batch_size),
+        "eight_steps_per_execution": speed(data, epochs, batch_size, steps_per_execution=8),
+        "jit_compile": speed(data, 5, batch_size, arms=(PLAIN, STORED), jit_compile=True),
     }
     document = make_document("bench_distiller", result) | {"tool": "tools/benchmarks/distiller.py"}
     document["load_average"] = os.getloadavg()
-    print(render(document))
-    if args.write:
-        write_json(RESULTS, document)
-        fill(PAGE, "bench", render(document))
+    return document
 
 
 def networks(data: Dataset) -> dict[str, int | float]:
@@ -272,14 +282,17 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         f"{stored['ratio']:.2f} times the plain student."
     )
     yield f"* The soft targets took {result['one_step_per_execution']['targets_seconds']:.1f} s, once."
-    for row in result["memory"]:
+    yield f"* Memory, measured on {result['memory']['created'][:10]}, of the process when a trainee leaves it:"
+    for row in result["memory"]["trainees"]:
         fell = row["resident_megabytes_before"] - row["resident_megabytes_after"]
         freed = row["freed_megabytes"]
-        kept = "" if freed is None else f"TensorFlow's allocator had {freed:.1f} MB free for what comes next, "
+        kept = (
+            "" if freed is None else f"{freed:.1f} MB of large blocks became free for what TensorFlow allocates next; "
+        )
         yield (
-            f"* oneDNN {'off' if freed is None else 'on'}: a trainee of {row['megabytes_of_trainee']:.1f} MB (weights "
-            f"and slots) left. {kept}the process fell by {fell:.1f} MB, from {row['resident_megabytes_before']:.0f} "
-            f"MB; after one more epoch {row['resident_megabytes_next_epoch']:.0f} MB."
+            f"  * {row['megabytes_of_trainee']:.1f} MB of weights and slots, oneDNN {'off' if freed is None else 'on'}: "
+            f"{kept}the process fell by {fell:.1f} MB, from {row['resident_megabytes_before']:.0f} MB; after one more "
+            f"epoch {row['resident_megabytes_next_epoch']:.0f} MB."
         )
 
 
