@@ -282,7 +282,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         f"{stored['ratio']:.2f} times the plain student."
     )
     yield f"* The soft targets took {result['one_step_per_execution']['targets_seconds']:.1f} s, once."
-    yield f"* Memory, measured on {result['memory']['created'][:10]}, when a trainee leaves (its step's other memory goes, too):"
+    day = result["memory"]["created"][:10]
+    yield f"* Memory, measured on {day}, when a trainee leaves (its step's other memory goes, too):"
     for row in result["memory"]["trainees"]:
         fell = row["resident_megabytes_before"] - row["resident_megabytes_after"]
         freed = row["freed_megabytes"]
@@ -290,8 +291,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         if freed is not None:
             onednn, kept = "on", f"{freed:.1f} MB of large blocks became free for TensorFlow's next tensors; "
         yield (
-            f"  * {row['megabytes_of_trainee']:.1f} MB of weights and slots, oneDNN {onednn}: {kept}the process fell by "
-            f"{fell:.1f} MB, from {row['resident_megabytes_before']:.0f} MB; after one more epoch "
+            f"  * {row['megabytes_of_trainee']:.1f} MB of weights and slots, oneDNN {onednn}: {kept}"
+            f"the process fell by {fell:.1f} MB, from {row['resident_megabytes_before']:.0f} MB; after one more epoch "
             f"{row['resident_megabytes_next_epoch']:.0f} MB."
         )
 
