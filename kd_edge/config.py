@@ -17,6 +17,8 @@ IMPORTANCES = ("l1", "batch_norm")
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
 TRAINEES = ("like_teacher", "none")
+# Weight of the labels' loss beside (1 - weight) times the guides'; `Distiller` keeps the default of Keras' Distiller.
+STUDENT_LOSS_WEIGHT = 0.3
 # NumPy, Keras and TensorFlow all take 32 bits.
 MAX_SEED = 2**32 - 1
 COMPRESSIONS = ("none", "prune", "cluster")
@@ -87,16 +89,20 @@ class DesignConfig:
 
 @dataclass(frozen=True, slots=True)
 class DistillConfig:
-    """The student's training; `trainee` is `"like_teacher"` or `"none"`."""
+    """The student's training; `trainee` is `"like_teacher"` or `"none"`.
+
+    `rule` names the rule by which the trainee is halted, see `register_rule`; without `patience` it has its own.
+    """
 
     trainee: str = "like_teacher"
     epochs: int = 20
     batch_size: int = 64
     learning_rate: float = 4e-3
     temperature: float = 4.0
-    student_loss_weight: float = 0.3
+    student_loss_weight: float = STUDENT_LOSS_WEIGHT
     trainee_loss_weight: float = 0.5
-    patience: int = 1
+    rule: str = "agreement"
+    patience: int | None = None
     augment: str = "none"
 
     def __post_init__(self) -> None:

@@ -106,6 +106,7 @@ class _Job:
         self._budget = config.budget.budget(self._device)
         _check_costs(config.convert.quantize, self._device, self._budget)
         find_strategy(config.design.search)
+        EarlyHalting(rule=config.distill.rule)
         self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
         for wanted in (config.teacher, config.distill):
             check_augmentation(wanted.augment, self._data.input_shape)
@@ -170,7 +171,8 @@ class _Job:
         wanted, teacher = self._config.teacher, self._start_teacher()
         if wanted.path is None:
             recipe = self._recipe(wanted.epochs, wanted)
-            made = summary(train(teacher, self._data, recipe, callbacks=[self._epochs("teacher", wanted.epochs)]))
+            training = train(teacher, self._data, recipe, callbacks=[self._epochs("teacher", wanted.epochs)])
+            made = asdict(summary(training))
         else:
             made = {"path": wanted.path}
         write_model(self.folder / "teacher.keras", teacher)
@@ -216,11 +218,11 @@ class _Job:
             temperature=wanted.temperature,
             student_loss_weight=wanted.student_loss_weight,
             trainee_loss_weight=wanted.trainee_loss_weight,
-            halting=EarlyHalting(patience=wanted.patience),
+            halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience),
             callbacks=[self._epochs("distill", wanted.epochs)],
         )
         write_model(self.folder / "student.keras", training.model)
-        return summary(training) | self._judge(training.model)
+        return asdict(summary(training)) | self._judge(training.model)
 
     def _stage_baseline(self) -> dict[str, Any]:
         """Train the same student from the same weights on the same batches, without guides."""
@@ -232,7 +234,7 @@ class _Job:
             test_samples_right(training.model, self._data),
             seed=self._config.seed,
         )
-        return summary(training) | self._judge(training.model) | {"distillation_gain": gain}
+        return asdict(summary(training)) | self._judge(training.model) | {"distillation_gain": gain}
 
     def _stage_convert(self) -> dict[str, Any]:
         made = convert_for(

@@ -61,7 +61,7 @@ def _figures(value: Any, path: str, mark: Provenance | None) -> Iterator[tuple[s
         return
     if isinstance(value, int | float):
         yield path, mark
-    elif hasattr(value, "to_dict"):
+    elif renders_itself(value):
         yield from _figures(value.to_dict(), path, mark)
     elif is_dataclass(value) or hasattr(value, "_fields"):
         for name, own in marks(type(value), Provenance).items():
@@ -73,6 +73,12 @@ def _figures(value: Any, path: str, mark: Provenance | None) -> Iterator[tuple[s
         for item in value:
             has_names = is_dataclass(item) or hasattr(item, "_fields") or isinstance(item, Mapping)
             yield from _figures(item, f"{path}[]" if has_names else path, mark)
+
+
+def renders_itself(value: Any) -> bool:
+    """Tell whether `to_dict` says what a value is in a document; a class with marked fields speaks by these."""
+    has_marks = (is_dataclass(value) or hasattr(value, "_fields")) and any(marks(type(value), Provenance).values())
+    return hasattr(value, "to_dict") and not has_marks
 
 
 def _part(mark: Provenance | None, name: str) -> Provenance | None:

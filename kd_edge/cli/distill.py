@@ -1,5 +1,6 @@
 """The command `kd-edge distill`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def distill(
 
     trained = _train(student, teacher, data, wanted, seed)
     write_model(output, trained.model)
-    result = {"student": str(output), **summary(trained), "test_accuracy": accuracy(trained.model, data)}
+    result = {"student": str(output), **asdict(summary(trained)), "test_accuracy": accuracy(trained.model, data)}
     print_document(make_document("distill", result, seed=seed), as_json, text_tables.distill_tables)
 
 
@@ -78,6 +79,6 @@ def _train(student: Path, teacher: Path, data: "Dataset", wanted: DistillConfig,
             temperature=wanted.temperature,
             student_loss_weight=wanted.student_loss_weight,
             trainee_loss_weight=wanted.trainee_loss_weight,
-            halting=EarlyHalting(patience=wanted.patience),
+            halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience),
             callbacks=[training.epochs_shown(display, "distill", wanted.epochs)],
         )

@@ -1,4 +1,4 @@
-"""Private names of Keras 3.15: the graph of calls that a model consists of."""
+"""Private names of Keras 3.15: the graph of calls that a model consists of, and its training loop."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -53,3 +53,99 @@ def number_of(node: Any) -> int:
 def all_layers(model: "keras.Model") -> Iterator[Any]:
     """Yield a model, its layers, and those of the models and layers inside of it."""
     yield from model._flatten_layers()
+
+
+class TrainerExtension:
+    """What a subclass of `keras.Model` does inside Keras' training loop; stands before Keras' class among the bases."""
+
+    @property
+    def loss_mean(self) -> Any:
+        """The metric that holds the mean of the whole loss; `None` before `compile`."""
+        return self._loss_tracker  # type: ignore[attr-defined]
+
+    @property
+    def strategy(self) -> Any:
+        """The distribution strategy under which the model was made; `None` without one."""
+        return self._distribute_strategy  # type: ignore[attr-defined]
+
+    def batch_of_worker(self, epoch: Any) -> Any:
+        """Return a batch from Keras' iterator over an epoch, by which Keras finds shapes under a strategy."""
+        raise NotImplementedError
+
+    def before_first_step(self, batch_spec: Any) -> None:
+        """Make variables before the first step is traced; `batch_spec` is the structure of a batch."""
+
+    def unsaved_attributes(self) -> set[str]:
+        """Return the attributes that a saved file shall not hold."""
+        return set()
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        build = super()._maybe_symbolic_build  # type: ignore[misc]
+        if self.strategy is not None and iterator is not None:
+            build(iterator=None, data_batch=self.batch_of_worker(iterator))
+            return
+        build(iterator=iterator, data_batch=data_batch)
+        if iterator is not None:
+            self.before_first_step(iterator._distributed_dataset.element_spec)
+
+    def __dir__(self) -> list[str]:
+        """List the attributes; Keras saves those it finds here."""
+        unsaved = self.unsaved_attributes()
+        return [name for name in super().__dir__() if name not in unsaved]
+
+
+def init_past(parent: Any, model: "keras.Model", **kwargs: Any) -> None:
+    """Initialise a model as the base of one of its bases does, past that one's own `__init__`.
+
+    Of Keras' Distiller that is sound as long as all that reads what its `__init__` sets is overridden, too.
+
+    Args:
+        parent: Whose `__init__` is left out.
+        model: The model.
+        **kwargs: For the `__init__` of the parent's base.
+    """
+    super(parent, model).__init__(**kwargs)
+
+
+def compiled_metrics(model: "keras.Model") -> Any:
+    """Return what updates the metrics of `compile`; `None` without metrics."""
+    return model._compile_metrics
+
+
+def compiled_losses(model: "keras.Model") -> Any:
+    """Return what computes the losses of `compile`; `None` before."""
+    return model._compile_loss
+
+
+def excluded_from_weight_decay(optimizer: "keras.optimizers.Optimizer") -> str | None:
+    """Return the pattern of names of the variables that do not decay, which the optimizer's config leaves out."""
+    if not hasattr(optimizer, "_exclude_from_weight_decay"):  # set, like the pattern, by `exclude_from_weight_decay`
+        return None
+    pattern = optimizer._exclude_from_weight_decay_pattern
+    return None if pattern is None else str(pattern.pattern)
+
+
+def state_without_model(callback: "keras.callbacks.Callback") -> dict[str, Any]:
+    """Return a callback's state without the model it was used with, for a copy."""
+    state = dict(vars(callback))
+    del state["_model"]
+    return state | {"_model": None}
+
+
+def with_sample_weight(loss: "keras.losses.Loss", sample_weight: Any) -> "keras.losses.Loss":
+    """Make a loss weigh samples where its caller knows of no weights, and return it.
+
+    It stays an instance of the loss' own class, which `keras.distillation.LogitsDistillation` looks at.
+
+    Args:
+        loss: The loss, changed in place.
+        sample_weight: Shape `(batch,)`, or `None`.
+    """
+    kind: Any = type(loss)
+
+    class Weighted(kind):  # type: ignore[misc]
+        def __call__(self, y_true: Any, y_pred: Any) -> Any:
+            return kind.__call__(self, y_true, y_pred, sample_weight)
+
+    loss.__class__ = Weighted
+    return loss

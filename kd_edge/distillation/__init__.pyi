@@ -1,9 +1,16 @@
 from .distiller import Distiller as Distiller
 from .early_halting import EarlyHalting as EarlyHalting
 from .halting_report import HaltingReport as HaltingReport
+from .halting_rules import HaltingRule as HaltingRule
+from .halting_rules import register_rule as register_rule
+from .losses import AttentionTransfer as AttentionTransfer
+from .losses import DecoupledDistillation as DecoupledDistillation
+from .losses import HintDistillation as HintDistillation
+from .losses import RelationalDistillation as RelationalDistillation
 from .targets import SoftTargets as SoftTargets
 from .targets import soft_targets as soft_targets
 from .training import Recipe as Recipe
 from .training import Training as Training
+from .training import TrainingSummary as TrainingSummary
 from .training import distill as distill
 from .training import train as train

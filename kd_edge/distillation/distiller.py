@@ -11,37 +11,47 @@ import numpy as np
 import tensorflow as tf
 from keras.distillation import DistillationLoss
 
-from kd_edge.distillation.guides import FINAL, OWN_LOSS, StoredTeacher, fresh_metrics, fresh_optimizer, update_mean
+from kd_edge.compat.keras import TrainerExtension, compiled_metrics, init_past
+from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
+from kd_edge.distillation.guides import (
+    FINAL,
+    OWN_LOSS,
+    LiveGuide,
+    StoredTeacher,
+    Trainee,
+    fresh_metrics,
+    fresh_optimizer,
+    update_mean,
+)
 from kd_edge.distillation.halting_report import HaltingReport, TrainingLog
-from kd_edge.distillation.heap import give_back
 from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, make_guides, make_loss_terms
 from kd_edge.distillation.monitor import TrainingMonitor
 from kd_edge.distillation.targets import SoftTargets, Taught
-from kd_edge.distillation.tracing import build_metrics, labels_like
-from kd_edge.distillation.workers import local_batch, with_worker_axis
+from kd_edge.distillation.trainer_support import build_metrics, local_batch, with_worker_axis
 from kd_edge.errors import ConfigError, DataError, ModelError
 
 
 @keras.saving.register_keras_serializable("kd_edge")
-class Distiller(keras.distillation.Distiller):
+class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore[misc]
     """Trains a student with guides that leave the training when they no longer help.
 
     A drop-in for `keras.distillation.Distiller`: same arguments, losses, `compile`, `fit`, `evaluate`, `predict`.
-    The student's loss is `w * CE(labels) + (1 - w) * (D(teacher) + b * D(trainee))` with `w = student_loss_weight`,
-    `b = trainee_loss_weight` and `D` the weighted sum of the distillation losses; penalties of the student's layers
-    are added whole. Once no guide is left, it is the labels' loss alone.
+    The student's loss is `w CE(labels) + (1 - w) [D(teacher) + b D(trainee)]` with `w = student_loss_weight`, the
+    labels' share as in Keras, `b = trainee_loss_weight` and `D` the weighted sum of the distillation losses; penalties
+    of the student's layers are added whole. Once no guide is left, it is the labels' loss alone.
 
     Args:
         teacher: A trained network, left as it is; its `SoftTargets`; or `None` where a trainee guides alone.
         student: The network to train.
         distillation_losses: One loss or a list; see `keras.distillation` and `kd_edge.distillation.losses`.
         distillation_loss_weights: One weight per loss. Defaults to 1.0 each.
-        student_loss_weight: Weight of the labels' loss, 0 to 1. Defaults to 0.5.
+        student_loss_weight: `w`, 0 to 1. Defaults to 0.5 as in `keras.distillation.Distiller`, whose place this class
+            takes; `kd_edge.distillation.distill` and the configuration have 0.3.
         name: Name of the model. Defaults to `"distiller"`.
         trainee: An untrained network that learns beside the student from the labels, by its own optimizer, and guides
             it by those losses that compare outputs; `"like_teacher"` for the teacher's architecture with fresh
             weights. Defaults to `None`.
-        trainee_loss_weight: Weight of the trainee's guidance beside the teacher's 1. Defaults to 0.5.
+        trainee_loss_weight: `b`, weight of the trainee's guidance beside the teacher's 1. Defaults to 0.5.
         save_teacher: Whether `save` writes the teacher, too. Defaults to `False`.
         **kwargs: As for `keras.Model`.
 
@@ -80,7 +90,7 @@ class Distiller(keras.distillation.Distiller):
         save_teacher: bool = False,
         **kwargs: Any,
     ) -> None:
-        keras.Model.__init__(self, name=name, **kwargs)
+        init_past(keras.distillation.Distiller, self, name=name, **kwargs)
         self.student = student
         self.student_loss_weight = _as_share(student_loss_weight)
         self.distillation_losses = as_losses(distillation_losses)
@@ -116,13 +126,15 @@ class Distiller(keras.distillation.Distiller):
     def teacher(self) -> "keras.Model | SoftTargets | None":
         """The teacher, `None` once it is halted."""
         guide = self._guide_set.guides.get("teacher")
-        return guide.targets if isinstance(guide, StoredTeacher) else guide and guide.model
+        if isinstance(guide, StoredTeacher):
+            return guide.targets
+        return guide.model if isinstance(guide, LiveGuide) else None
 
     @property
     def trainee(self) -> keras.Model | None:
         """The trainee, `None` once it is halted."""
         guide = self._guide_set.guides.get("trainee")
-        return guide and guide.model
+        return guide.model if isinstance(guide, Trainee) else None
 
     @property
     def trainee_optimizer(self) -> keras.optimizers.Optimizer | None:
@@ -137,7 +149,7 @@ class Distiller(keras.distillation.Distiller):
     @property
     def total_loss_tracker(self) -> keras.metrics.Metric | None:
         """Mean of the whole loss, `None` before `compile`."""
-        return self._loss_tracker
+        return self.loss_mean
 
     @property
     def num_steps(self) -> int:
@@ -147,7 +159,7 @@ class Distiller(keras.distillation.Distiller):
     @property
     def output_names(self) -> list[str]:
         """Names of the student's outputs."""
-        return self.student.output_names
+        return list(self.student.output_names)
 
     def compile(
         self,
@@ -173,7 +185,7 @@ class Distiller(keras.distillation.Distiller):
         if self.built and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)  # or the first step would be traced twice
         trainee = self._guide_set.guides.get("trainee")
-        if trainee:
+        if isinstance(trainee, Trainee):
             trainee.compile(
                 student_softmax=self._guide_set.student_softmax,
                 optimizer=trainee_optimizer or fresh_optimizer(optimizer),
@@ -208,9 +220,9 @@ class Distiller(keras.distillation.Distiller):
         if targets and self.student_loss_weight < 1:
             # To look up batches of a data set in the step is cheaper than in a stage of their own, but XLA cannot.
             in_step = isinstance(x, tf.data.Dataset) and not self.jit_compile
-            x = x if in_step or self._distribute_strategy is not None else targets.attach(x)
+            x = x if in_step or self.strategy is not None else targets.attach(x)
             if not isinstance(x, Taught | tf.data.Dataset):
-                self.jit_compile = False  # XLA cannot look up samples in the step
+                self.jit_compile: bool = False  # XLA cannot look up samples in the step
         callbacks = [TrainingMonitor(), *(keras.tree.flatten(callbacks) if callbacks else [])]
         try:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
@@ -218,12 +230,16 @@ class Distiller(keras.distillation.Distiller):
             if targets is None or targets.refusal is None:
                 raise
             raise DataError(targets.refusal) from error
+        finally:
+            release_traced_graphs()
 
     def halt(self, guide: str, *, epoch: int = 0, reason: str = "halted by hand") -> None:
-        """Take a guide out of the training for good and release its memory.
+        """Take a guide out of the training for good and free its memory.
 
-        The step is traced once more, without the guide; the student and its optimizer are as before. A network that
-        the caller keeps in a variable of their own stays in memory as long as they do.
+        The step is traced once more, without the guide; the student and its optimizer are as before. TensorFlow can
+        use the memory of the guide's weights and optimizer slots again; it goes back to the system, too, unless the
+        oneDNN kernels are on, with which TensorFlow's allocator keeps large blocks. A network that the caller keeps in
+        a variable of their own stays in memory as long as they do.
 
         Args:
             guide: `"teacher"` or `"trainee"`.
@@ -238,7 +254,7 @@ class Distiller(keras.distillation.Distiller):
         self._guide_set.halt(guide, epoch=epoch, step=self.num_steps, reason=reason)
         if self.train_function is not None:
             self.make_train_function(force=True)
-        give_back()
+        free_memory()
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Let the guides observe a batch, then update the student."""
@@ -251,8 +267,9 @@ class Distiller(keras.distillation.Distiller):
             loss = self.compute_loss(inputs, y, features[FINAL], sample_weight, training=True)
             self._batch.seen = None
             scaled = self.optimizer.scale_loss(loss)
-        update_mean(self._loss_tracker, loss, features[FINAL])
+        update_mean(self.loss_mean, loss, features[FINAL])
         self.training_log.count(features[FINAL], self._batch.terms)
+        self._batch.terms = None  # its tensors would keep the traced step and its variables
         weights = [w for layer in (self.student, *self._guide_set.taught_projectors()) for w in layer.trainable_weights]
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         logs = self.compute_metrics(inputs, y, features[FINAL], sample_weight)
@@ -264,9 +281,9 @@ class Distiller(keras.distillation.Distiller):
         x = x.inputs if isinstance(x, Taught) else x
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-        update_mean(self._loss_tracker, loss, y_pred)
-        if self._compile_metrics is not None:
-            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        update_mean(self.loss_mean, loss, y_pred)
+        if (metrics := compiled_metrics(self)) is not None:
+            metrics.update_state(y, y_pred, sample_weight)
         logs = keras.Model.get_metrics_result(self)
         del logs["distillation_loss"]
         logs |= {"student_loss": logs["loss"], "total_loss": logs["loss"]}
@@ -298,7 +315,7 @@ class Distiller(keras.distillation.Distiller):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the metrics of a training step by the names they have in the history."""
-        results = keras.Model.get_metrics_result(self)
+        results: dict[str, Any] = keras.Model.get_metrics_result(self)
         return results | {"total_loss": results["loss"]} | self._guide_set.results()
 
     def reset_metrics(self) -> None:
@@ -306,14 +323,14 @@ class Distiller(keras.distillation.Distiller):
         keras.Model.reset_metrics(self)
         self._guide_set.reset_metrics()
 
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        if self._distribute_strategy is not None and iterator is not None:
-            iterator, data_batch = None, local_batch(self._distribute_strategy, iterator)
-        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
-        if iterator is not None:
-            labels = labels_like(iterator)
-            for model in (self, self.trainee) if self.trainee else (self,):
-                build_metrics(model, labels, self.student)
+    def batch_of_worker(self, epoch: Any) -> Any:
+        """Return the batch of one replica of this worker."""
+        return local_batch(self.strategy, epoch)
+
+    def before_first_step(self, batch_spec: Any) -> None:
+        """Make the metrics' variables."""
+        for model in (self, self.trainee) if self.trainee else (self,):
+            build_metrics(model, batch_spec, self.student)
 
     def _observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
         return self._guide_set.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}
@@ -321,7 +338,8 @@ class Distiller(keras.distillation.Distiller):
     def get_config(self) -> dict[str, Any]:
         """Return what a saved file holds: the student and the settings; the teacher only with `save_teacher`."""
         teacher = self.teacher if self.save_teacher and isinstance(self.teacher, keras.Model) else None
-        return keras.Model.get_config(self) | {
+        config: dict[str, Any] = keras.Model.get_config(self)
+        return config | {
             "name": self.name,
             "teacher": keras.saving.serialize_keras_object(teacher),
             "student": keras.saving.serialize_keras_object(self.student),
@@ -372,11 +390,10 @@ class Distiller(keras.distillation.Distiller):
                 self.halt(name)
         self.training_log.restore(plain)
 
-    def __dir__(self) -> list[str]:
-        """List the attributes; Keras saves those it finds here, so the guides that are not saved are left out."""
-        hidden = {"teacher", "trainee", "trainee_optimizer"}
-        shown = {"teacher": self.save_teacher, "trainee": self._saves_trainee}
-        return [name for name in super().__dir__() if name not in hidden or shown.get(name)]
+    def unsaved_attributes(self) -> set[str]:
+        """Return the guides that are not saved."""
+        saved = {"teacher": self.save_teacher, "trainee": self._saves_trainee, "trainee_optimizer": False}
+        return {name for name, is_saved in saved.items() if not is_saved}
 
     @contextlib.contextmanager
     def _trainee_saved(self) -> Iterator[None]:

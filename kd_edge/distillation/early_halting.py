@@ -3,28 +3,39 @@
 import math
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
+from kd_edge.compat.keras import state_without_model
 from kd_edge.distillation.halting_report import HaltingReport
-from kd_edge.distillation.halting_rules import Agreement, HaltingRule, make_rule
+from kd_edge.distillation.halting_rules import HaltingRule, make_rule
+from kd_edge.distillation.loss_terms import check_observable
 from kd_edge.errors import ConfigError, nearest
 
 __all__ = ["EarlyHalting", "HaltingReport"]
 
 
-class EarlyHalting(keras.callbacks.Callback):
+class _Since(NamedTuple):
+    """Where the last check of an epoch was: the sum of what is observed, and the number of steps."""
+
+    total: float = 0.0
+    num_steps: int = 0
+
+
+class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
     """Takes a guide out of the training when it no longer helps.
 
-    The guide's forward and backward pass leave the compiled step for good and its memory is released; the student and
-    its optimizer go on. The arguments are named as those of `keras.callbacks.EarlyStopping`.
+    The guide's forward and backward pass leave the compiled step for good and its memory is free for what TensorFlow
+    allocates next (see `Distiller.halt`); the student and its optimizer go on. The arguments are named as those of
+    `keras.callbacks.EarlyStopping`.
 
     Args:
         guide: `"trainee"` or `"teacher"`.
         rule: `"agreement"` (the student gives the guide's answer for enough samples), `"plateau"` (the guide's
             divergence from the student stopped changing), `"epoch"` (after `start_from_epoch` epochs, whatever
-            happens), or an object with the methods of `HaltingRule`. The default is the one that
+            happens), another name that `register_rule` made known, or an object with the methods of `HaltingRule`. The
+            default is the one that
             `tools/studies/halting/run.py` found for 6 to 40 classes. It needs an output with classes, and with two of
             them is soon reached by chance: take `"plateau"` there.
         monitor: Name in the history of what the rule observes; by default the guide's divergence or agreement.
@@ -49,9 +60,9 @@ class EarlyHalting(keras.callbacks.Callback):
         rule: str | HaltingRule = "agreement",
         *,
         monitor: str | None = None,
-        min_delta: float = 0.05,
+        min_delta: float | None = None,
         patience: int | None = None,
-        baseline: float = 0.8,
+        baseline: float | None = None,
         start_from_epoch: int = 0,
         check_freq: str | int = "epoch",
         verbose: int = 0,
@@ -62,18 +73,20 @@ class EarlyHalting(keras.callbacks.Callback):
         if check_freq != "epoch" and (not isinstance(check_freq, int) or check_freq < 1):
             raise ConfigError(f"bad check_freq: expected 'epoch' or a number of steps, received {check_freq!r}")
         self.guide = guide
-        self.rule = make_rule(rule, min_delta=min_delta, patience=patience, baseline=baseline, epochs=start_from_epoch)
+        given = {"min_delta": min_delta, "patience": patience, "baseline": baseline}
+        self.rule = make_rule(rule, {**given, "start_from_epoch": start_from_epoch})
         self.monitor = monitor or f"{guide}_{self.rule.metric}"
         self.start_from_epoch = start_from_epoch
         self.check_freq = check_freq
         self.verbose = verbose
         # Keras may call what does nothing at the end of a batch from another thread, without waiting for it.
         self.async_safe = check_freq == "epoch"
+        self._since: _Since
         self._restart(0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model out, so that a callback that was used can be copied, as keras-tuner does."""
-        return {**self.__dict__, "_model": None}
+        return state_without_model(self)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Check that there is a model with guides."""
@@ -85,9 +98,7 @@ class EarlyHalting(keras.callbacks.Callback):
             )
         if self.guide not in (*self.model.guides, *self.model.halted):
             raise ConfigError(f"no guide {self.guide!r} to halt: expected one of {self.model.guides}; pass one")
-
-        if self.rule.metric == Agreement.metric:
-            _require_classes(self.model.student)
+        check_observable(self.rule.metric, self.model.student)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Note the epoch."""
@@ -95,14 +106,14 @@ class EarlyHalting(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Check every `check_freq` steps."""
-        if self.check_freq == "epoch" or not self._live:
+        if not isinstance(self.check_freq, int) or not self._live:
             return
-        num_steps = batch + 1 - self._checked
+        num_steps = batch + 1 - self._since.num_steps
         if num_steps < self.check_freq:
             return
         total = float((logs or {}).get(self.monitor, math.nan)) * (batch + 1)
-        self._check((total - self._total) / num_steps, self._epoch)
-        self._total, self._checked = total, batch + 1
+        self._check((total - self._since.total) / num_steps, self._epoch)
+        self._since = _Since(total, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Check at the end of an epoch."""
@@ -114,7 +125,7 @@ class EarlyHalting(keras.callbacks.Callback):
         return self.guide in self.model.guides
 
     def _restart(self, epoch: int) -> None:
-        self._epoch, self._total, self._checked = epoch, 0.0, 0
+        self._epoch, self._since = epoch, _Since()
 
     def _check(self, value: float, epoch: int) -> None:
         if epoch < self.start_from_epoch:
@@ -125,13 +136,3 @@ class EarlyHalting(keras.callbacks.Callback):
         self.model.halt(self.guide, epoch=epoch, reason=reason)
         if self.verbose:
             print(f"Epoch {epoch}: {self.guide} halted: {reason}", file=sys.stderr)
-
-
-def _require_classes(student: keras.Model) -> None:
-    """Refuse to wait for an agreement on classes where no output has any; a subclassed model's are not known."""
-    outputs = getattr(student, "outputs", None)
-    if outputs and all((output.shape[-1] or 0) < 2 for output in outputs):
-        raise ConfigError(
-            "the rule 'agreement' never halts a guide of this student: expected an output of 2 classes or more, "
-            f"received the shapes {[tuple(output.shape) for output in outputs]}; use rule='plateau'"
-        )

@@ -1,25 +1,80 @@
 """The networks that a student learns from: a teacher, its stored outputs, or a trainee that learns beside it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
-from kd_edge.distillation.macs import count_macs
 from kd_edge.distillation.targets import SoftTargets, Taught
 from kd_edge.errors import DataError, ModelError
+from kd_edge.ir.lowering import lower
 
 FINAL = "final_output"
 OWN_LOSS = "own_loss"
 
 
-class Guide:
-    """A network that shows the student its outputs: a trained, frozen teacher.
+class Guide(ABC):
+    """What shows the student outputs to learn from, and is measured against it.
 
     Plain on purpose: Keras tracks and saves neither a guide nor its metrics with the Distiller that holds it, so
     `get_weights` and the optimizer are the student's alone, and a halted guide leaves nothing behind.
+
+    Args:
+        name: `"teacher"` or `"trainee"`.
+        weight: Weight of what it teaches in the student's distillation loss.
+        softmax: For each output in order whether it holds probabilities.
+    """
+
+    def __init__(self, name: str, *, weight: float, softmax: list[bool]) -> None:
+        self.name = name
+        self.weight = weight
+        self.softmax = softmax
+        self.divergence = keras.metrics.Mean(name=f"{name}_divergence")
+        self.agreement = keras.metrics.Mean(name=f"{name}_agreement")
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What is reset at the start of an epoch."""
+        return [self.divergence, self.agreement]
+
+    @property
+    def num_passes(self) -> float | None:
+        """Passes over the samples apart from the training steps; `None` where the guide runs in every step."""
+        return None
+
+    @property
+    @abstractmethod
+    def variables(self) -> list[keras.Variable]:
+        """Weights, and slots of the optimizer where there is one."""
+
+    @property
+    @abstractmethod
+    def macs_per_sample(self) -> int | None:
+        """Multiply-accumulates that a sample costs in a training step; `None` where they are unknown."""
+
+    @abstractmethod
+    def check(self, student: keras.Model) -> None:
+        """Check that guide and student fit together.
+
+        Raises:
+            ModelError: They do not.
+        """
+
+    @abstractmethod
+    def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+        """Return the guide's outputs for a batch by `"final_output"` and the names of its layers that are shown."""
+
+    def results(self) -> dict[str, Any]:
+        """Return the metrics by the names they have in the history."""
+        return {metric.name: metric.result() for metric in (self.divergence, self.agreement)}
+
+
+class LiveGuide(Guide):
+    """A network that runs in every step: a trained, frozen teacher.
 
     Args:
         name: `"teacher"` or `"trainee"`.
@@ -33,18 +88,9 @@ class Guide:
     def __init__(
         self, name: str, model: keras.Model, *, weight: float = 1.0, layer_names: tuple[str, ...] = ()
     ) -> None:
-        self.name = name
+        super().__init__(name, weight=weight, softmax=ends_in_softmax(model))
         self.model = model
-        self.weight = weight
-        self.softmax = ends_in_softmax(model)
-        self.divergence = keras.metrics.Mean(name=f"{name}_divergence")
-        self.agreement = keras.metrics.Mean(name=f"{name}_agreement")
         self._forward = feature_extractor(model, layer_names)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """What is reset at the start of an epoch."""
-        return [self.divergence, self.agreement]
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -53,14 +99,9 @@ class Guide:
 
     @property
     def macs_per_sample(self) -> int | None:
-        """Multiply-accumulates that a sample costs in a training step; `None` where they cannot be counted."""
-        macs = count_macs(self.model)
+        """Multiply-accumulates that a sample costs in a training step; `None` where they are unknown."""
+        macs = macs_of(self.model)
         return None if macs is None else macs * self.mac_factor
-
-    @property
-    def num_passes(self) -> float | None:
-        """Passes over the samples apart from the training steps; `None` where the guide runs in every step."""
-        return None
 
     def check(self, student: keras.Model) -> None:
         """Check that guide and student fit together; see `check_pair`."""
@@ -71,10 +112,6 @@ class Guide:
         del y, sample_weight
         return self._forward(x.inputs if isinstance(x, Taught) else x, training=False)
 
-    def results(self) -> dict[str, Any]:
-        """Return the metrics by the names they have in the history."""
-        return {metric.name: metric.result() for metric in (self.divergence, self.agreement)}
-
 
 class StoredTeacher(Guide):
     """A teacher of which only its outputs are here.
@@ -84,13 +121,8 @@ class StoredTeacher(Guide):
     """
 
     def __init__(self, targets: SoftTargets) -> None:
-        self.name = "teacher"
-        self.model = None
-        self.weight = 1.0
+        super().__init__("teacher", weight=1.0, softmax=[False] * len(targets.shapes))
         self.targets = targets
-        self.softmax = [False] * len(targets.shapes)
-        self.divergence = keras.metrics.Mean(name="teacher_divergence")
-        self.agreement = keras.metrics.Mean(name="teacher_agreement")
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -125,7 +157,7 @@ class StoredTeacher(Guide):
         return {FINAL: x.targets if isinstance(x, Taught) else self.targets.lookup(x)}
 
 
-class Trainee(Guide):
+class Trainee(LiveGuide):
     """An untrained network that learns beside the student, by its own optimizer, in the same step.
 
     Args:
@@ -178,6 +210,21 @@ class Trainee(Guide):
         """Return the metrics by the names they have in the history."""
         own = {f"trainee_{name}": value for name, value in self.model.get_metrics_result().items() if name != "loss"}
         return {"trainee_loss": self.loss.result(), **own, **super().results()}
+
+
+def macs_of(model: keras.Model) -> int | None:
+    """Return the multiply-accumulates of one forward pass for one sample, by the ops that TFLite would execute.
+
+    Args:
+        model: A network.
+
+    Returns:
+        The number; `None` where the network cannot be lowered, so that it is unknown.
+    """
+    try:
+        return lower(model).total_macs
+    except ModelError:
+        return None
 
 
 def check_pair(guide: keras.Model, student: keras.Model, name: str) -> None:
@@ -245,7 +292,9 @@ def feature_extractor(model: keras.Model, layer_names: tuple[str, ...]) -> Calla
     sequential = isinstance(model, keras.Sequential)
     outputs = {FINAL: model.layers[-1].output if sequential else model.output}
     outputs |= {name: model.get_layer(name).output for name in layer_names}
-    return keras.Model(model.inputs if sequential else model.input, outputs, name=f"{model.name}_features")
+    inputs = model.inputs if sequential else model.input
+    extractor: Callable[..., dict[str, Any]] = keras.Model(inputs, outputs, name=f"{model.name}_features")
+    return extractor
 
 
 def update_mean(metric: keras.metrics.Mean, loss: Any, outputs: Any) -> None:
@@ -267,9 +316,9 @@ def fresh_copy(model: keras.Model) -> keras.Model:
 def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Return an optimizer with the same settings and no state."""
     copy = type(optimizer).from_config(optimizer.get_config())
-    excluded = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)  # not in the config
+    excluded = excluded_from_weight_decay(optimizer)
     if excluded:
-        copy.exclude_from_weight_decay(var_names=[excluded.pattern])
+        copy.exclude_from_weight_decay(var_names=[excluded])
     return copy
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kd_edge.distillation.guides import Guide
 from kd_edge.distillation.monitor import NotFinite
+from tflite_bench.provenance import Computed, Estimated, Measured, provenance_of
 
 _UNITS = {
     "epoch": "finished epochs",
@@ -23,7 +24,6 @@ _UNITS = {
     "megabytes_spent": "MB (10^6 bytes)",
     "megabytes_saved": "MB (10^6 bytes)",
 }
-_MEASURED = ("epoch", "step", "num_samples", "data_passes", "seconds_spent", "seconds_saved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +38,31 @@ class HaltingReport:
         reason: Why it left.
         num_samples: Samples that it saw in training steps.
         data_passes: How often it ran over the training samples; a fraction counts the part of an epoch.
-        macs_spent: Multiply-accumulates of its passes; forward for a teacher, three times that for a trainee.
-        macs_saved: Those it would have needed from then on; `None` where the network's MACs cannot be counted.
-        seconds_spent: Wall-clock time that it added to the steps; `None` without steps of both kinds to compare.
-        seconds_saved: Wall-clock time that it would have added from then on.
+        macs_spent: Multiply-accumulates of its passes; forward for a teacher, three times that for a trainee. `None`
+            where the network cannot be lowered, so that they are unknown.
+        macs_saved: Those it would have needed from then on; `None` as above.
+        seconds_spent: Wall-clock time that it added to the steps: their number times the difference between a step
+            with it and a step without it; `None` without steps of both kinds to compare. Below 0 where the machine's
+            other work hides it.
+        seconds_saved: Wall-clock time that it would have added from then on, by the same difference.
         megabytes_spent: Weights and optimizer slots while it was there.
-        megabytes_saved: Those released when it left.
+        megabytes_saved: Those freed when it left, from the shapes; whether the process shrinks by them is up to
+            TensorFlow's allocator, see `Distiller.halt`.
     """
 
     guide: str
     halted: bool
-    epoch: int | None
-    step: int | None
+    epoch: Measured[int] | None
+    step: Measured[int] | None
     reason: str
-    num_samples: int
-    data_passes: float
-    macs_spent: int | None
-    macs_saved: int | None
-    seconds_spent: float | None
-    seconds_saved: float | None
-    megabytes_spent: float
-    megabytes_saved: float
+    num_samples: Measured[int]
+    data_passes: Measured[float]
+    macs_spent: Computed[int] | None
+    macs_saved: Computed[int] | None
+    seconds_spent: Estimated[float] | None
+    seconds_saved: Estimated[float] | None
+    megabytes_spent: Computed[float]
+    megabytes_saved: Computed[float]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, with the unit and the provenance of each figure."""
@@ -70,7 +74,7 @@ class HaltingReport:
         return {
             **values,
             "units": dict(_UNITS),
-            "provenance": {name: "measured" if name in _MEASURED else "computed" for name in _UNITS},
+            "provenance": provenance_of(self),
             "unavailable_reason": {
                 name: reasons[name.split("_")[0]]
                 for name in ("macs_spent", "macs_saved", "seconds_spent", "seconds_saved")
@@ -83,13 +87,13 @@ class HaltingReport:
 class Halt:
     """A guide that left: its report's facts that nobody can ask it any more."""
 
-    epoch: int
-    step: int
+    epoch: Measured[int]
+    step: Measured[int]
     reason: str
-    num_samples: int
-    macs_per_sample: int | None
-    num_bytes: int
-    num_passes: float | None
+    num_samples: Measured[int]
+    macs_per_sample: Computed[int] | None
+    num_bytes: Computed[int]
+    num_passes: Measured[float] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The rules by which a guide is halted, each behind the same small interface."""
 
+import inspect
 import math
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from kd_edge.errors import ConfigError, nearest
 
@@ -27,6 +29,52 @@ class HaltingRule(Protocol):
         """
 
 
+_Made = TypeVar("_Made", bound=Callable[..., HaltingRule])
+_RULES: dict[str, Callable[..., HaltingRule]] = {}
+
+
+def register_rule(name: str) -> Callable[[_Made], _Made]:
+    """Return a decorator that makes a class, or function, known by a name: to `EarlyHalting(rule=...)` and to `run`.
+
+    It is called with those arguments of `EarlyHalting` that it names, of `min_delta`, `patience`, `baseline` and
+    `start_from_epoch`; those that the user leaves out keep its own defaults.
+
+    Args:
+        name: The name.
+
+    Raises:
+        ConfigError: Another rule has the name.
+    """
+    if name in _RULES:
+        raise ConfigError(f"cannot register the halting rule {name!r}: expected a new name, it is taken")
+
+    def register(make: _Made) -> _Made:
+        _RULES[name] = make
+        return make
+
+    return register
+
+
+def make_rule(rule: str | HaltingRule, arguments: Mapping[str, Any]) -> HaltingRule:
+    """Return a rule by its name, or the rule itself.
+
+    Args:
+        rule: The name of a registered rule, or an object with the methods of `HaltingRule`.
+        arguments: What the user gave to `EarlyHalting`; `None` stands for the rule's own default.
+
+    Raises:
+        ConfigError: There is no rule of that name.
+    """
+    if not isinstance(rule, str):
+        return rule
+    if rule not in _RULES:
+        raise ConfigError(f"unknown halting rule {rule!r}; {nearest(rule, tuple(_RULES))}")
+    taken = inspect.signature(_RULES[rule]).parameters
+    given = {name: value for name, value in arguments.items() if name in taken and value is not None}
+    return _RULES[rule](**given)
+
+
+@register_rule("plateau")
 class Plateau:
     """Halts when the guide's divergence from the student has stopped changing.
 
@@ -60,6 +108,7 @@ class Plateau:
         return f"divergence within {self._min_delta:.0%} of {self._level:.4g} for {self._wait} checks"
 
 
+@register_rule("agreement")
 class Agreement:
     """Halts when the student gives the guide's answer for enough samples.
 
@@ -86,17 +135,18 @@ class Agreement:
         return f"agreement {value:.3f} reached {self._baseline:g}" if self._wait >= self._patience else None
 
 
+@register_rule("epoch")
 class FixedEpoch:
     """Halts after a number of epochs, whatever the guide does: the ablation.
 
     Args:
-        epochs: Finished epochs.
+        start_from_epoch: Finished epochs.
     """
 
     metric = ""
 
-    def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
+    def __init__(self, start_from_epoch: int) -> None:
+        self._epochs = start_from_epoch
 
     def reset(self) -> None:
         """Nothing to forget."""
@@ -105,23 +155,3 @@ class FixedEpoch:
         """Compare the epoch with the fixed one."""
         del value
         return f"fixed after {self._epochs} epochs" if epoch >= self._epochs else None
-
-
-def make_rule(
-    rule: str | HaltingRule, *, min_delta: float, patience: int | None, baseline: float, epochs: int
-) -> HaltingRule:
-    """Return a rule by its name, or the rule itself; a patience of `None` is the rule's own.
-
-    Raises:
-        ConfigError: There is no rule of that name.
-    """
-    if not isinstance(rule, str):
-        return rule
-    own = {} if patience is None else {"patience": patience}
-    if rule == "plateau":
-        return Plateau(min_delta=min_delta, **own)
-    if rule == "agreement":
-        return Agreement(baseline=baseline, **own)
-    if rule == "epoch":
-        return FixedEpoch(epochs)
-    raise ConfigError(f"unknown halting rule {rule!r}; {nearest(rule, ('plateau', 'agreement', 'epoch'))}")

@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from kd_edge.compat.keras import maker_of
+
 _TINY = 1e-37  # the smallest probability whose logarithm is taken; float32 ends at 1.2e-38
 
 
@@ -18,7 +20,7 @@ def ends_in_softmax(model: keras.Model) -> list[bool]:
     outputs = getattr(model, "outputs", None)
     if outputs is None:
         return [False]
-    return [_is_softmax(output._keras_history.operation) for output in outputs]
+    return [_is_softmax(maker_of(output)[0]) for output in outputs]
 
 
 def to_logits(outputs: Any, softmax: list[bool]) -> Any:

@@ -10,6 +10,7 @@ from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDist
 from kd_edge.distillation.guides import (
     FINAL,
     Guide,
+    LiveGuide,
     StoredTeacher,
     Trainee,
     check_apart,
@@ -137,7 +138,7 @@ def make_guides(
         guides.append(StoredTeacher(teacher))
     elif teacher is not None:
         names = dict.fromkeys(term.teacher_layer for term in loss_terms if term.teacher_layer != FINAL)
-        guides.append(Guide("teacher", teacher, layer_names=tuple(names)))
+        guides.append(LiveGuide("teacher", teacher, layer_names=tuple(names)))
     if isinstance(trainee, str):
         trainee = _like(trainee, teacher)
     if trainee is not None:
@@ -149,7 +150,8 @@ def make_guides(
         guides.append(Trainee(trainee, weight=trainee_loss_weight))
     for guide in guides:
         guide.check(student)
-    check_apart({"student": student} | {guide.name: guide.model for guide in guides if guide.model is not None})
+    live = {guide.name: guide.model for guide in guides if isinstance(guide, LiveGuide)}
+    check_apart({"student": student} | live)
     return guides
 
 
@@ -240,6 +242,24 @@ def _agreement(theirs: Any, ours: Any) -> Any:
         if b.shape[-1] and b.shape[-1] > 1
     ]
     return sum(keras.ops.mean(s) for s in same) / len(same) if same else 0.0
+
+
+def check_observable(metric: str, student: keras.Model) -> None:
+    """Check that a guide's metric says something of a student; a subclassed model's outputs are not known.
+
+    Args:
+        metric: Its name without the guide's, as in `HaltingRule`.
+        student: The student.
+
+    Raises:
+        ConfigError: It is the agreement on classes, and no output has any.
+    """
+    outputs = getattr(student, "outputs", None)
+    if metric == "agreement" and outputs and all((output.shape[-1] or 0) < 2 for output in outputs):
+        raise ConfigError(
+            "the rule 'agreement' never halts a guide of this student: expected an output of 2 classes or more, "
+            f"received the shapes {[tuple(output.shape) for output in outputs]}; use rule='plateau'"
+        )
 
 
 def _check(loss: Any, teacher: Any, student: keras.Model) -> None:

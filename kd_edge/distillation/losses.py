@@ -8,10 +8,11 @@ import keras
 import tensorflow as tf
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
+from kd_edge.compat.keras import with_sample_weight
 from kd_edge.errors import ConfigError
 
 
-class SampleLoss(DistillationLoss):
+class SampleLoss(DistillationLoss):  # type: ignore[misc]
     """A distillation loss that is a weighted mean over samples.
 
     Subclasses implement `per_sample`.
@@ -209,7 +210,7 @@ def distillation_value(
     return loss.compute_loss(teacher, student, **{name: value for name, value in offered.items() if name in taken})
 
 
-class MeanOf(keras.losses.Loss):
+class MeanOf(keras.losses.Loss):  # type: ignore[misc]
     """Makes a loss of a function, so that sample weights and distribution strategies are taken into account."""
 
     def __init__(self, function: Any) -> None:
@@ -228,14 +229,7 @@ def _weighted(inner: Any, sample_weight: Any) -> Any:
         # What the default "kl_divergence" of Keras 3.15 resolves to; with it LogitsDistillation takes no softmax.
         inner = keras.losses.KLDivergence()
     inner = copy.copy(inner) if isinstance(inner, keras.losses.Loss) else MeanOf(inner)
-    kind = type(inner)
-
-    class Weighted(kind):
-        def __call__(self, y_true: Any, y_pred: Any) -> Any:
-            return kind.__call__(self, y_true, y_pred, sample_weight)
-
-    inner.__class__ = Weighted
-    return inner
+    return with_sample_weight(inner, sample_weight)
 
 
 def _mean_rows(values: Any) -> Any:

@@ -12,7 +12,7 @@ from kd_edge.errors import ModelError
 TERMS = ("labels", "teacher", "trainee", "trainee's own", "penalty")
 
 
-class NotFinite(keras.metrics.Metric):
+class NotFinite(keras.metrics.Metric):  # type: ignore[misc]
     """Counts for each term of the loss the steps in which it was infinite or no number.
 
     The first term to go spoils the weights and with them all terms of later steps, so it has the highest count.
@@ -37,7 +37,7 @@ class NotFinite(keras.metrics.Metric):
         return TERMS[int(keras.ops.argmax(self.result()))]
 
 
-class TrainingMonitor(keras.callbacks.Callback):
+class TrainingMonitor(keras.callbacks.Callback):  # type: ignore[misc]
     """Gives the Distiller's training log the time of each epoch's steps, and ends a training that has gone wrong."""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -45,7 +45,7 @@ class TrainingMonitor(keras.callbacks.Callback):
         self._weights = self.model.student.get_weights()
         self._guides = self.model.guides
         self._step = self.model.num_steps
-        self._start = time.perf_counter()
+        self._start: float | None = time.perf_counter()
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Stop the clock: the rest of the epoch is validation."""
@@ -69,7 +69,7 @@ class TrainingMonitor(keras.callbacks.Callback):
 
     @property
     def _culprit(self) -> str:
-        return self.model.training_log.not_finite.culprit
+        return str(self.model.training_log.not_finite.culprit)
 
     def _stop(self) -> None:
         if self._start is None:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.compat.keras import all_layers
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.errors import ConfigError, DataError
 from kd_edge.files import write_file
@@ -64,7 +65,7 @@ class SoftTargets:
     @property
     def is_dense(self) -> bool:
         """Whether every logit is kept."""
-        return all(f"output_{i}" in self._rows.dtype.names for i in range(len(self.shapes)))
+        return all(f"output_{i}" in (self._rows.dtype.names or ()) for i in range(len(self.shapes)))
 
     def rows_of(self, fingerprints: np.ndarray) -> list[np.ndarray]:
         """Return the outputs of samples by their fingerprints, shape `(samples, 8)`, uint8.
@@ -150,7 +151,7 @@ class SoftTargets:
         return targets
 
     def _dense(self, rows: np.ndarray, i: int) -> np.ndarray:
-        if f"output_{i}" in rows.dtype.names:
+        if f"output_{i}" in (rows.dtype.names or ()):
             return rows[f"output_{i}"].astype(np.float32)
         dense = np.empty((len(rows), *self.shapes[i]), np.float32)
         dense[:] = rows[f"rest_{i}"][..., None]
@@ -284,7 +285,7 @@ def _unflatten(flat: list[Any], structure: Any) -> Any:
 def hash_of(teacher: keras.Model) -> str:
     """Return a fingerprint of a network: its layers and weights."""
     digest = hashlib.sha256()
-    for layer in teacher._flatten_layers():
+    for layer in all_layers(teacher):
         activation = getattr(getattr(layer, "activation", None), "__name__", "")
         digest.update(f"{type(layer).__name__} {activation}\n".encode())
     for weight in teacher.get_weights():
@@ -302,4 +303,4 @@ def _read_header(path: Path) -> dict[str, Any]:
         if not tail.endswith(_MAGIC) or content_end < 0:
             raise DataError(f"{path} is truncated or no file of soft targets; make it again with soft_targets")
         file.seek(max(content_end - int.from_bytes(tail[:8], "little"), 0))
-        return json.loads(file.read(int.from_bytes(tail[:8], "little")))
+        return dict(json.loads(file.read(int.from_bytes(tail[:8], "little"))))

@@ -2,19 +2,23 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.compat.tensorflow import release_traced_graphs
+from kd_edge.config import STUDENT_LOSS_WEIGHT
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import classified_right
 from kd_edge.distillation.augmentation import augment
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.early_halting import EarlyHalting
+from kd_edge.distillation.halting_report import HaltingReport
 from kd_edge.distillation.targets import SoftTargets
+from tflite_bench.provenance import Given, Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,11 @@ class Recipe:
         seed: Weights, order of the samples and augmentation all follow from it.
     """
 
-    epochs: int
-    batch_size: int = 64
-    learning_rate: float = 2e-3
+    epochs: Given[int]
+    batch_size: Given[int] = 64
+    learning_rate: Given[float] = 2e-3
     augment: str = "none"
-    seed: int = 0
+    seed: Given[int] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,24 @@ class Training:
     """
 
     model: keras.Model
-    history: dict[str, list[float]]
-    seconds: float
-    halting: tuple[dict[str, Any], ...] = ()
+    history: Measured[dict[str, list[float]]]
+    seconds: Measured[float]
+    halting: tuple[HaltingReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSummary:
+    """What one training gave, without the network.
+
+    Attributes:
+        history: Metrics per epoch, as in `keras.callbacks.History`.
+        seconds: Wall-clock time.
+        halting: One report per guide; empty without guides.
+    """
+
+    history: Measured[dict[str, list[float]]]
+    seconds: Measured[float]
+    halting: tuple[HaltingReport, ...] = ()
 
 
 def train(
@@ -76,7 +95,7 @@ def distill(
     teacher: "keras.Model | SoftTargets | None",
     trainee: keras.Model | str | None = None,
     temperature: float = 4.0,
-    student_loss_weight: float = 0.5,
+    student_loss_weight: float = STUDENT_LOSS_WEIGHT,
     trainee_loss_weight: float = 0.5,
     halting: EarlyHalting | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -90,7 +109,7 @@ def distill(
         teacher: The trained network, or its soft targets for `data.x_train`.
         trainee: An untrained large network that learns beside the student, `"like_teacher"`, or none.
         temperature: Softens the guides' outputs.
-        student_loss_weight: Weight of the labels, 0 to 1.
+        student_loss_weight: Weight of the labels, 0 to 1; the guides have the rest. Defaults to 0.3.
         trainee_loss_weight: Weight of the trainee beside the teacher's 1.
         halting: Takes a guide out of the training; never by default, and without effect where there is no such guide.
         callbacks: For example a progress display.
@@ -118,9 +137,9 @@ def test_samples_right(model: keras.Model, data: Dataset) -> np.ndarray:
     return classified_right(model.predict(data.x_test, batch_size=256, verbose=0), data.y_test)
 
 
-def summary(training: Training) -> dict[str, Any]:
-    """Return what a training gave as plain data, without the model."""
-    return {"history": training.history, "seconds": training.seconds, "halting": list(training.halting)}
+def summary(training: Training) -> TrainingSummary:
+    """Return what a training gave, without the network."""
+    return TrainingSummary(training.history, training.seconds, training.halting)
 
 
 def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: int) -> keras.callbacks.Callback:
@@ -186,5 +205,5 @@ def _fit(
         verbose=0,
     )
     seconds = time.perf_counter() - start
-    reports = tuple(asdict(report) for report in getattr(fitted, "halting_reports", ()))
-    return Training(model, history.history, seconds, reports)
+    release_traced_graphs()  # or every network that was ever trained would stay in memory
+    return Training(model, history.history, seconds, tuple(getattr(fitted, "halting_reports", ())))

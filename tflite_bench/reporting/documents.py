@@ -12,7 +12,7 @@ from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison, Rule
 from tflite_bench.measurement.environment import PACKAGES, read_machine, read_versions
 from tflite_bench.model.reader import ModelInfo
-from tflite_bench.provenance import Measured, provenance_of
+from tflite_bench.provenance import Measured, provenance_of, renders_itself
 from tflite_bench.reporting.model_contents import contents_of
 from tflite_bench.runners.figures import kinds_of, reasons_elsewhere
 from tflite_bench.runners.spec import Device
@@ -82,7 +82,7 @@ def to_plain(value: Any) -> Any:
     What has a method `to_dict` says itself what it is. nan and infinity, which JSON does not know and a model file may
     hold, become None.
     """
-    if hasattr(value, "to_dict"):
+    if renders_itself(value):
         return to_plain(value.to_dict())
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}

@@ -24,10 +24,10 @@ import tensorflow as tf
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.macs import count_macs
 from kd_edge.distillation.targets import SoftTargets, soft_targets
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.files import write_json
+from kd_edge.ir.lowering import lower
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
 from tools.fill_docs import fill
@@ -98,7 +98,9 @@ def main() -> None:
         "one_step_per_execution": speed(data, args.epochs, args.batch_size),
         "eight_steps_per_execution": speed(data, args.epochs, args.batch_size, steps_per_execution=8),
         "jit_compile": speed(data, 5, args.batch_size, arms=(PLAIN, STORED), jit_compile=True),
-        "memory": [_in_child(width) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH)],
+        "memory": [
+            _in_child(width, onednn) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH) for onednn in (False, True)
+        ],
     }
     document = make_document("bench_distiller", result) | {"tool": "tools/benchmarks/distiller.py"}
     document["load_average"] = os.getloadavg()
@@ -111,7 +113,7 @@ def main() -> None:
 def networks(data: Dataset) -> dict[str, int | float]:
     """Return the sizes of teacher and student."""
     teacher, student = _teacher(data), _student(data)
-    macs = count_macs(teacher), count_macs(student)
+    macs = lower(teacher).total_macs, lower(student).total_macs
     return {
         "teacher_macs": macs[0],
         "student_macs": macs[1],
@@ -182,7 +184,7 @@ def _figures(seconds: Mapping[str, list[np.ndarray]], name: str) -> dict[str, fl
 
 
 def memory(width: int) -> dict[str, Any]:
-    """Return by how much this process shrinks when a trainee of some width leaves.
+    """Return by how much this process shrinks when a trainee of some width leaves, and what it still uses.
 
     Args:
         width: Of the trainee's first convolution; its architecture is the teacher's.
@@ -199,9 +201,9 @@ def memory(width: int) -> dict[str, Any]:
     samples = data.x_train[:256], data.y_train[:256]
     distiller.fit(*samples, verbose=0)
     gc.collect()
-    before = _resident_bytes()
+    before, used = _resident_bytes(), _bytes_in_use()
     distiller.halt("trainee")
-    after = _resident_bytes()
+    after, used_after = _resident_bytes(), _bytes_in_use()
     distiller.fit(*samples, verbose=0)
     (report,) = distiller.halting_reports
     return {
@@ -210,13 +212,23 @@ def memory(width: int) -> dict[str, Any]:
         "resident_megabytes_before": before / 1e6,
         "resident_megabytes_after": after / 1e6,
         "resident_megabytes_next_epoch": _resident_bytes() / 1e6,
+        "freed_megabytes": None if used is None or used_after is None else (used - used_after) / 1e6,
     }
 
 
-def _in_child(width: int) -> dict[str, Any]:
+def _bytes_in_use() -> int | None:
+    """Return what TensorFlow's own allocator has handed out; `None` where it has none, as without oneDNN."""
+    try:
+        return int(tf.config.experimental.get_memory_info("CPU:0")["current"])
+    except ValueError:
+        return None
+
+
+def _in_child(width: int, onednn: bool) -> dict[str, Any]:
     command = [sys.executable, "-m", "tools.benchmarks.distiller", "--memory-of", str(width)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": str(int(onednn))}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return {"onednn": onednn, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def _resident_bytes() -> int:
@@ -262,10 +274,12 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"* The soft targets took {result['one_step_per_execution']['targets_seconds']:.1f} s, once."
     for row in result["memory"]:
         fell = row["resident_megabytes_before"] - row["resident_megabytes_after"]
+        freed = row["freed_megabytes"]
+        kept = "" if freed is None else f"TensorFlow's allocator had {freed:.1f} MB free for what comes next, "
         yield (
-            f"* A trainee of {row['megabytes_of_trainee']:.1f} MB (weights and slots) left: the process fell by "
-            f"{fell:.1f} MB, from {row['resident_megabytes_before']:.0f} MB; after one more epoch "
-            f"{row['resident_megabytes_next_epoch']:.0f} MB."
+            f"* oneDNN {'off' if freed is None else 'on'}: a trainee of {row['megabytes_of_trainee']:.1f} MB (weights "
+            f"and slots) left. {kept}the process fell by {fell:.1f} MB, from {row['resident_megabytes_before']:.0f} "
+            f"MB; after one more epoch {row['resident_megabytes_next_epoch']:.0f} MB."
         )
 
 

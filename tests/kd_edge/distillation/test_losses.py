@@ -193,3 +193,13 @@ def test_layers_of_different_resolution_cannot_be_hints(task):
 
     with pytest.raises(ModelError, match=r"expected the same extent, received \(4, 2\).*\(2, 4\)"):
         Distiller(network(4), network(2), HintDistillation("maps", "maps"))
+
+
+@pytest.mark.parametrize(
+    "name", ["HintDistillation", "AttentionTransfer", "RelationalDistillation", "DecoupledDistillation"]
+)
+def test_the_losses_stand_at_the_top_of_the_package(name):
+    import kd_edge
+    from kd_edge.distillation import losses
+
+    assert getattr(kd_edge, name) is getattr(kd_edge.distillation, name) is getattr(losses, name)

@@ -19,10 +19,10 @@ import tensorflow as tf
 
 from kd_edge.distillation.early_halting import EarlyHalting
 from kd_edge.distillation.halting_rules import FixedEpoch
-from kd_edge.distillation.macs import count_macs
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import accuracy, train
 from kd_edge.files import write_json, write_model
+from kd_edge.ir.lowering import lower
 from kd_edge.reporting.documents import make_document
 from tools.fill_docs import fill
 from tools.studies.halting.results import ALONE as STUDENT_ALONE
@@ -134,10 +134,10 @@ class Study:
         student = task.build_student(0)
         known[task.name] = {
             "accuracy": accuracy(model, task.data),
-            "macs": count_macs(model),
+            "macs": lower(model).total_macs,
             "params": model.count_params(),
             "seconds": training.seconds,
-            "student_macs": count_macs(student),
+            "student_macs": lower(student).total_macs,
             "student_params": student.count_params(),
             "num_train": len(task.data.x_train),
             "num_test": len(task.data.x_test),

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.macs import count_macs
 from kd_edge.distillation.targets import soft_targets
 from kd_edge.distillation.training import Recipe, _batches, _compiled, accuracy
+from kd_edge.ir.lowering import lower
 from tools.studies.halting.tasks import Settings, Task
 
 _ITERATORS_PER_EPOCH = 2  # that Keras 3.15 makes; a test compares with trainings in one piece
@@ -108,7 +108,7 @@ class Runs:
     @property
     def teacher_macs(self) -> int:
         """Multiply-accumulates of the teacher for one sample."""
-        return count_macs(self._teacher)
+        return lower(self._teacher).total_macs
 
     @property
     def _validation(self) -> tuple[np.ndarray, np.ndarray]:
