@@ -3,5 +3,8 @@ from .blueprint import Sketch as Sketch
 from .graph import Graph as Graph
 from .graph import Op as Op
 from .graph import Tensor as Tensor
+from .graph_builder import GraphBuilder as GraphBuilder
+from .layers import Layer as Layer
+from .layers import register_layer as register_layer
 from .lowering import lower as lower
 from .lowering import read_blueprint as read_blueprint

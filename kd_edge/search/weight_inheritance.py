@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kd_edge.errors import ConfigError, ModelError, nearest
-from kd_edge.ir.layers import Channels, Layer
+from kd_edge.ir.layers import Layer
 from kd_edge.ir.lowering import read_layers
 from kd_edge.search.space.channel_groups import Block, Value
 from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
@@ -89,7 +89,8 @@ class WeightInheritance:
             if not self._weights[origin] or part == "pointwise":
                 continue
             layer = layers[pruned.blueprint.layer_name(position)]
-            weights = selection.of(origin, self._weights[origin], getattr(layer, "kernel_size", ()))
+            window = pruned.blueprint.nodes[position].layer.window()
+            weights = selection.of(origin, self._weights[origin], window.size if window else ())
             if part == "depthwise":
                 kernel, weights["kernel"] = _separated(weights["kernel"])
                 _assign(layer, {"kernel": kernel})
@@ -213,9 +214,10 @@ def _l1_importance(prunable: PrunableNetwork, weights: Sequence[_Weights]) -> li
     """Sum the absolute weights of each channel's filters."""
     scores = [np.zeros(width) for width in prunable.channels.widths]
     for i, node in enumerate(prunable.nodes):
-        if node.layer.channels is Channels.MIXES:
-            kernel = np.abs(weights[i]["kernel"])
-            _add(scores, prunable.channels.values[i], kernel.reshape(-1, kernel.shape[-1]).sum(axis=0))
+        for name, axes in node.layer.weight_axes().items():
+            if len(axes) > 1 and axes.endswith("o"):
+                kernel = np.abs(weights[i][name])
+                _add(scores, prunable.channels.values[i], kernel.reshape(-1, kernel.shape[-1]).sum(axis=0))
     return scores
 
 
