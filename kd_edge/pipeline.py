@@ -1,51 +1,46 @@
 """The whole job: data, teacher, design, distillation, conversion, verification. The only file that knows the order."""
 
+import functools
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import keras
-
-from kd_edge.config import DistillConfig, RunConfig, TeacherConfig
-from kd_edge.conversion.export import convert_for
+from kd_edge.config import RunConfig
+from kd_edge.conversion.results import ConversionSummary
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
-from kd_edge.cost.model import CostModel
-from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.augmentation import check_augmentation
-from kd_edge.distillation.early_halting import EarlyHalting
-from kd_edge.distillation.model_files import load_teacher
-from kd_edge.distillation.teacher_models import build_teacher
-from kd_edge.distillation.training import Recipe, accuracy, distill, epochs_shown, summary, test_samples_right, train
-from kd_edge.errors import ConfigError
-from kd_edge.files import write_bytes, write_json, write_model
-from kd_edge.ir.blueprint import Blueprint
-from kd_edge.ir.lowering import lower
-from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
+from kd_edge.errors import ConfigError, MissingDependencyError
+from kd_edge.files import write_bytes, write_model
+from kd_edge.reporting.run_files import RUN_FILES, write_run
 from kd_edge.search.strategies import find_strategy
-from kd_edge.search.tuner import design
-from kd_edge.search.weight_inheritance import WeightInheritance
-from kd_edge.verification.confidence import paired_difference
-from kd_edge.verification.verifier import verify
-from tflite_bench.benchmark import run_benchmark
-from tflite_bench.reporting.documents import benchmark_document
+from kd_edge.stages.results import (
+    BaselineResult,
+    DataSummary,
+    DesignResult,
+    DistillResult,
+    RunResult,
+    StageResults,
+    TeacherResult,
+)
+from kd_edge.stages.store import Kept, StageStore, stage_key
+from kd_edge.verification.results import Verification
+from tflite_bench.benchmark import BenchmarkSummary, run_benchmark
+
+if TYPE_CHECKING:
+    import keras
+
+    from kd_edge.search.space.student_space import Screening, StudentSpace
+    from kd_edge.search.weight_inheritance import WeightInheritance
 
 _BENCH_SECONDS = 10.0
-# The tables of the configuration that shape each stage, in the order of the stages.
-STAGES: Mapping[str, tuple[str, ...]] = {
-    "data": ("data", "seed"),
-    "teacher": ("teacher",),
-    "design": ("budget", "design"),
-    "distill": ("distill",),
-    "baseline": (),
-    "convert": ("convert",),
-    "verify": (),
-    "bench": (),
-}
+# Files that need packages of their own to be drawn.
+_DRAWN = ("report.html", "training.png", "cost.png", "candidates.png")
+_DRAWING = ("matplotlib", "jinja2")
+_TEACHER, _STUDENT, _MODEL = "teacher.keras", "student.keras", "model.tflite"
 
 
 class Progress(Protocol):
@@ -55,239 +50,329 @@ class Progress(Protocol):
         """Report that a share `done`, 0 to 1, of one of `STAGES` is finished."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a run found.
-
-    Attributes:
-        folder: Where `teacher.keras`, `student.keras` and `model.tflite` are.
-        config: What was asked.
-        stages: Plain data per stage; `results.json` holds the same under `result`.
-    """
-
-    folder: Path
-    config: RunConfig
-    stages: Mapping[str, Any]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no check of the verification failed."""
-        return bool(self.stages["verify"]["passed"])
-
-
 def run(
-    config: RunConfig, folder: str | Path, *, progress: Progress = lambda stage, done, message="": None
+    config: RunConfig,
+    folder: str | Path,
+    *,
+    progress: Progress = lambda stage, done, message="": None,
+    on_start: Callable[[], None] = lambda: None,
 ) -> RunResult:
     """Do the whole job.
 
-    Every stage leaves its files in the folder. A run that was interrupted goes on after its last finished stage; a
-    stage is done again when something that shapes it has changed.
+    Every stage leaves its files in the folder, and in the end there are `results.json`, `config.toml`, `summary.txt`,
+    `report.html` and the plots. A run that was interrupted goes on after its last finished stage; a stage is done again
+    when something that shapes it has changed, or a file that it left is missing or has changed.
 
     Args:
         config: What to do; `load_config` reads one from TOML.
         folder: Made if missing.
         progress: Told what is going on.
+        on_start: Called once before TensorFlow is loaded, so never for a run that is finished.
 
     Raises:
         KdEdgeError: Something that the user gave is wrong, or no student fits the budget.
     """
-    job = _Job(config, Path(folder), progress)
-    return RunResult(job.folder, config, {name: job.stage(name) for name in STAGES})
+    work = _Work(config, Path(folder), progress)
+    previous, started = work.data.sha256, False
+    for stage in _STAGES:
+        key = work.keys[stage.name] = stage_key(previous, stage.name, *stage.shaped_by(work))
+        kept: Kept[Any] | None = work.store.load(stage.name, key, stage.result)
+        if kept is not None:
+            progress(stage.name, 1.0, "done before")
+        else:
+            if not started:
+                on_start()
+                work.check(stage.name)
+                started = True
+            kept = work.make(stage)
+        work.results[stage.name], previous = kept.result, kept.digest
+    result = RunResult(work.store.folder, config, StageResults(**work.results))
+    _report(result, work, stage_key(previous, "report"))
+    return result
 
 
-class _Job:
-    """The stages of one run, in plain methods that return plain data."""
+def _report(result: RunResult, work: "_Work", key: str) -> None:
+    """Write what people read of a run, unless it is there."""
+    if work.store.load("report", key, dict) is not None:
+        return
+    from kd_edge.reporting import html_report, plots
+
+    write_run(result, work.device)
+    plots.plot_run(result.stages, result.folder)
+    html_report.write_page(result.folder, device=work.device)
+    work.store.save("report", key, {}, (*RUN_FILES, *_DRAWN))
+
+
+class _Work:
+    """What the stages of one run hand on: configuration, data, results, and the models, each read or made once."""
 
     def __init__(self, config: RunConfig, folder: Path, progress: Progress) -> None:
-        self.folder = folder
-        self._config = config
-        self._progress = progress
-        self._device = load_device(config.budget.device)
-        self._budget = config.budget.budget(self._device)
-        _check_costs(config.convert.quantize, self._device, self._budget)
+        self.config = config
+        self.progress = progress
+        self.device = load_device(config.budget.device)
+        self.budget = config.budget.budget(self.device)
+        _check_costs(config.convert.quantize, self.device, self.budget)
         find_strategy(config.design.search)
-        EarlyHalting(rule=config.distill.rule)
-        self._data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
-        for wanted in (config.teacher, config.distill):
-            check_augmentation(wanted.augment, self._data.input_shape)
-        self._space = self._make_space()
-        # Says that nothing fits before a teacher is trained.
-        self._space.screen(CostModel(self._device), self._budget, seed=config.seed)
-        self._fingerprint = hashlib.sha256(_content(self._data)).hexdigest()
+        _check_drawing()
+        self.data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        self.store = StageStore(folder)
+        self.results: dict[str, Any] = {}
+        self.keys: dict[str, str] = {}
 
-    def _make_space(self) -> StudentSpace:
-        if self._config.design.family == FROM_TEACHER:
-            # A teacher that is yet to be trained has its architecture already.
-            return StudentSpace.from_teacher(self._start_teacher())
-        return StudentSpace.family(self._config.design.family, self._data.input_shape, self._data.num_classes)
+    def check(self, first: str) -> None:
+        """Say what is wrong, or that nothing fits, before `first` and with it anything is made."""
+        from kd_edge.distillation.augmentation import check_augmentation
+        from kd_edge.distillation.early_halting import EarlyHalting
 
-    def _start_teacher(self) -> keras.Model:
-        wanted, data = self._config.teacher, self._data
-        if wanted.path is not None:
-            return load_teacher(wanted.path, data)
-        return build_teacher(data.input_shape, data.num_classes, width=wanted.width)
+        EarlyHalting(rule=self.config.distill.rule)
+        for wanted in (self.config.teacher, self.config.distill):
+            check_augmentation(wanted.augment, self.data.input_shape)
+        if first in ("data", "teacher", "design"):
+            _ = self.screening
 
-    def stage(self, name: str) -> dict[str, Any]:
-        """Return what a stage gave, from its file where nothing that shapes it has changed since."""
-        shaped_by = [getattr(self._config, table) for table in STAGES[name]]
-        text = f"{self._fingerprint} {name} {shaped_by!r} {self._named_content(name)}"
-        self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        path = self.folder / "stages" / f"{name}.json"
-        if path.is_file():
-            saved = json.loads(path.read_text())
-            if saved["fingerprint"] == self._fingerprint:
-                self._progress(name, 1.0, "done before")
-                return dict(saved["result"])
-        self._progress(name, 0.0)
-        keras.utils.set_random_seed(self._config.seed)
-        result: dict[str, Any] = getattr(self, f"_stage_{name}")()
-        write_json(path, {"fingerprint": self._fingerprint, "result": result})
-        self._progress(name, 1.0)
-        return result
+    @property
+    def search_folder(self) -> Path:
+        """Where the search keeps its state; one that is done anew for another reason is another search."""
+        return self.store.folder / "search" / self.keys["design"][:16]
 
-    def _named_content(self, name: str) -> str:
-        """Return what shapes a stage and is only named in the configuration: it may have changed under its name."""
-        if name == "design":
-            return repr(self._device)
-        path = self._config.teacher.path
-        if name != "teacher" or path is None or not Path(path).is_file():
-            return ""
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    def make(self, stage: "_Stage") -> Kept[Any]:
+        """Do a stage and keep what it left."""
+        import keras
 
-    def _stage_data(self) -> dict[str, Any]:
-        data = self._data
-        return {
-            "name": data.name,
-            "description": data.description,
-            "input_shape": data.input_shape,
-            "class_names": data.class_names,
-            "num_train": len(data.x_train),
-            "num_val": len(data.x_val),
-            "num_test": len(data.x_test),
-            "scale": data.scale,
-        }
+        self.progress(stage.name, 0.0)
+        for model in stage.uses:  # before the seed is set: reading a model draws random numbers
+            getattr(self, model)
+        keras.utils.set_random_seed(self.config.seed)
+        kept = self.store.save(stage.name, self.keys[stage.name], stage.make(self), stage.files)
+        self.progress(stage.name, 1.0)
+        return kept
 
-    def _stage_teacher(self) -> dict[str, Any]:
-        wanted, teacher = self._config.teacher, self._start_teacher()
-        if wanted.path is None:
-            recipe = self._recipe(wanted.epochs, wanted)
-            training = train(teacher, self._data, recipe, callbacks=[self._epochs("teacher", wanted.epochs)])
-            made = asdict(summary(training))
-        else:
-            made = {"path": wanted.path}
-        write_model(self.folder / "teacher.keras", teacher)
-        return made | self._judge(teacher)
+    @functools.cached_property
+    def teacher(self) -> "keras.Model":
+        """The teacher: trained where its stage is done."""
+        import keras
 
-    def _stage_design(self) -> dict[str, Any]:
-        wanted, data = self._config.design, self._data
+        from kd_edge.stages.steps import start_teacher
 
-        def on_trial(done: int, planned: int) -> None:
-            self._progress("design", done / planned, f"{done} of {planned} candidates trained")
+        if "teacher" in self.results:
+            return self.load(_TEACHER)
+        keras.utils.set_random_seed(self.config.seed)
+        return start_teacher(self.config.teacher, self.data)
 
-        found = design(
-            self._load("teacher.keras"),
-            data,
-            device=self._device,
-            budget=self._budget,
-            space=self._space,
-            recipe=replace(self._recipe(wanted.epochs, self._config.distill), augment="none"),
-            search=wanted.search,
-            num_trials=wanted.trials,
-            teacher_ratio=wanted.teacher_ratio,
-            importance=wanted.importance,
-            # A stage that is done anew for another reason is another search.
-            directory=self.folder / "search" / self._fingerprint[:16],
-            on_trial=on_trial,
-        )
-        assert found is not None  # a run is no worker of another search
-        return asdict(found) | {
-            "blueprint": found.blueprint.to_dict(),
-            "device": self._device.name,
-            "budget": asdict(self._budget),
-        }
+    @functools.cached_property
+    def space(self) -> "StudentSpace":
+        """The networks to choose from; a teacher that is yet to be trained has its architecture already."""
+        from kd_edge.stages.steps import space_of
 
-    def _stage_distill(self) -> dict[str, Any]:
-        wanted = self._config.distill
-        recipe = self._recipe(wanted.epochs, wanted)
-        training = distill(
-            self._fresh_student(),
-            self._data,
-            recipe,
-            teacher=self._load("teacher.keras"),
-            trainee=None if wanted.trainee == "none" else wanted.trainee,
-            temperature=wanted.temperature,
-            student_loss_weight=wanted.student_loss_weight,
-            trainee_loss_weight=wanted.trainee_loss_weight,
-            halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience),
-            callbacks=[self._epochs("distill", wanted.epochs)],
-        )
-        write_model(self.folder / "student.keras", training.model)
-        return asdict(summary(training)) | self._judge(training.model)
+        return space_of(self.config.design.family, self.teacher, self.data)
 
-    def _stage_baseline(self) -> dict[str, Any]:
-        """Train the same student from the same weights on the same batches, without guides."""
-        recipe = self._recipe(self._config.distill.epochs, self._config.distill)
-        training = train(self._fresh_student(), self._data, recipe, callbacks=[self._epochs("baseline", recipe.epochs)])
-        student = self._load("student.keras")
-        gain = paired_difference(
-            test_samples_right(student, self._data),
-            test_samples_right(training.model, self._data),
-            seed=self._config.seed,
-        )
-        return asdict(summary(training)) | self._judge(training.model) | {"distillation_gain": gain}
+    @functools.cached_property
+    def screening(self) -> "Screening":
+        """Which networks of the space fit."""
+        from kd_edge.stages.steps import screen
 
-    def _stage_convert(self) -> dict[str, Any]:
-        made = convert_for(
-            self._load("student.keras"),
-            self._data,
-            self._config.convert,
-            teacher=self._load("teacher.keras"),
-            distill=self._config.distill,
-            seed=self._config.seed,
-        )
-        write_bytes(self.folder / "model.tflite", made.content)
-        return made.summary()
-
-    def _stage_verify(self) -> dict[str, Any]:
-        return asdict(
-            verify(
-                (self.folder / "model.tflite").read_bytes(),
-                self._data,
-                device=self._device,
-                budget=self._budget,
-                student=self._load("student.keras"),
-            )
+        return screen(
+            self.space,
+            self.teacher,
+            self.config.design,
+            device=self.device,
+            budget=self.budget,
+            seed=self.config.seed,
         )
 
-    def _stage_bench(self) -> dict[str, Any]:
-        """Measure on this computer: a board is reached by `tflite-bench run --on`."""
-        benchmark = run_benchmark(self.folder / "model.tflite", time_limit_s=_BENCH_SECONDS, seed=self._config.seed)
-        return dict(benchmark_document(benchmark)["result"])
+    @functools.cached_property
+    def inheritance(self) -> "WeightInheritance | None":
+        """The trained teacher's weights for students that are derived from it."""
+        from kd_edge.search.weight_inheritance import WeightInheritance
 
-    def _recipe(self, epochs: int, section: TeacherConfig | DistillConfig) -> Recipe:
-        return Recipe(epochs, section.batch_size, section.learning_rate, section.augment, self._config.seed)
+        prunable = self.space.prunable
+        if prunable is None:
+            return None
+        return WeightInheritance(self.teacher, importance=self.config.design.importance, prunable=prunable)
 
-    def _fresh_student(self) -> keras.Model:
-        keras.utils.set_random_seed(self._config.seed)
-        designed = json.loads((self.folder / "stages" / "design.json").read_text())["result"]
-        if self._space.prunable:
-            inheritance = WeightInheritance(self._load("teacher.keras"), importance=self._config.design.importance)
-            return inheritance.student(designed["chosen"]["values"], self._data.x_train)
-        return Blueprint.from_dict(designed["blueprint"]).to_keras()
+    @functools.cached_property
+    def student(self) -> "keras.Model":
+        """The distilled student."""
+        return self.load(_STUDENT)
 
-    def _load(self, name: str) -> keras.Model:
-        return keras.models.load_model(self.folder / name, compile=False)
+    def fresh_student(self) -> "keras.Model":
+        """Return the chosen student before its training."""
+        import keras
 
-    def _epochs(self, stage: str, epochs: int) -> keras.callbacks.Callback:
-        return epochs_shown(self._progress, stage, epochs)
+        design: DesignResult = self.results["design"]
+        inheritance = self.inheritance
+        keras.utils.set_random_seed(self.config.seed)
+        if inheritance is None:
+            return design.blueprint.to_keras()
+        return inheritance.student(design.chosen.values, self.data.x_train)
 
-    def _judge(self, model: keras.Model) -> dict[str, Any]:
-        graph = lower(model)
-        return {
-            "test_accuracy": accuracy(model, self._data),
-            "macs": graph.total_macs,
-            "params": model.count_params(),
-        }
+    def load(self, name: str | Path) -> "keras.Model":
+        """Return a model in the run's folder."""
+        import keras
+
+        return keras.models.load_model(self.store.folder / name, compile=False)
+
+    def epochs(self, stage: str, epochs: int) -> "list[keras.callbacks.Callback]":
+        """Return the callback that shows a training."""
+        from kd_edge.distillation.training import epochs_shown
+
+        return [epochs_shown(self.progress, stage, epochs)]
+
+
+def _make_data(work: _Work) -> DataSummary:
+    return DataSummary.of(work.data)
+
+
+def _make_teacher(work: _Work) -> TeacherResult:
+    from kd_edge.stages.steps import teach
+
+    wanted = work.config.teacher
+    callbacks = work.epochs("teacher", wanted.epochs)
+    taught = teach(work.teacher, work.data, wanted, seed=work.config.seed, callbacks=callbacks)
+    write_model(work.store.folder / _TEACHER, taught.model)
+    return taught.result
+
+
+def _make_design(work: _Work) -> DesignResult:
+    from kd_edge.stages.steps import design_student
+
+    def on_trial(done: int, planned: int) -> None:
+        work.progress("design", done / planned, f"{done} of {planned} candidates trained")
+
+    found = design_student(
+        work.teacher,
+        work.data,
+        work.config.design,
+        work.config.distill,
+        device=work.device,
+        budget=work.budget,
+        directory=work.search_folder,
+        seed=work.config.seed,
+        space=work.space,
+        screening=work.screening,
+        on_trial=on_trial,
+    )
+    assert found is not None  # a run is no worker of another search
+    return found
+
+
+def _make_distill(work: _Work) -> DistillResult:
+    from kd_edge.search.checkpoint import STUDENT as SEARCHED
+    from kd_edge.stages.steps import distill_student, keep_searched, was_distilled
+
+    wanted, seed, searched = work.config.distill, work.config.seed, work.search_folder / SEARCHED
+    if searched.is_file() and was_distilled(work.results["design"], wanted, seed=seed):
+        distilled = keep_searched(work.load(searched), work.data, work.results["design"])
+    else:
+        callbacks = work.epochs("distill", wanted.epochs)
+        student = work.fresh_student()
+        distilled = distill_student(student, work.data, wanted, teacher=work.teacher, seed=seed, callbacks=callbacks)
+    work.student = distilled.model
+    write_model(work.store.folder / _STUDENT, distilled.model)
+    return distilled.result
+
+
+def _make_baseline(work: _Work) -> BaselineResult:
+    from kd_edge.stages.steps import train_baseline
+
+    wanted = work.config.distill
+    callbacks = work.epochs("baseline", wanted.epochs)
+    student, seed = work.fresh_student(), work.config.seed
+    return train_baseline(student, work.data, wanted, distilled=work.student, seed=seed, callbacks=callbacks)
+
+
+def _make_convert(work: _Work) -> ConversionSummary:
+    from kd_edge.conversion.export import convert_for
+
+    made = convert_for(
+        work.student,
+        work.data,
+        work.config.convert,
+        teacher=work.teacher,
+        distill=work.config.distill,
+        seed=work.config.seed,
+    )
+    write_bytes(work.store.folder / _MODEL, made.content)
+    return made.summary()
+
+
+def _make_verify(work: _Work) -> Verification:
+    from kd_edge.verification.verifier import verify
+
+    content = (work.store.folder / _MODEL).read_bytes()
+    return verify(content, work.data, device=work.device, budget=work.budget, student=work.student)
+
+
+def _make_bench(work: _Work) -> BenchmarkSummary:
+    """Measure on this computer: a board is reached by `tflite-bench run --on`."""
+    benchmark = run_benchmark(work.store.folder / _MODEL, time_limit_s=_BENCH_SECONDS, seed=work.config.seed)
+    return benchmark.summary()
+
+
+def _teacher_shape(work: _Work) -> tuple[object, ...]:
+    """Return what shapes the teacher; a file may have changed under its name."""
+    wanted = work.config.teacher
+    path = wanted.path
+    if path is None or not Path(path).is_file():
+        return (wanted,)
+    return wanted, hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _design_shape(work: _Work) -> tuple[object, ...]:
+    """Return what shapes the search; a device may have been calibrated anew under its name."""
+    distill = work.config.distill
+    training = (distill.batch_size, distill.learning_rate, distill.temperature, distill.student_loss_weight)
+    return work.config.budget, work.config.design, training, work.device
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A stage of the pipeline.
+
+    Attributes:
+        name: What it is called.
+        result: Class of what it finds.
+        make: Does it.
+        shaped_by: What shapes it besides the stages before.
+        uses: The models that it works with, by their names in `_Work`.
+        files: What it leaves in the run's folder.
+    """
+
+    name: str
+    result: type
+    make: Callable[[_Work], Any]
+    shaped_by: Callable[[_Work], tuple[object, ...]] = lambda work: ()
+    uses: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+_STAGES = (
+    _Stage("data", DataSummary, _make_data, lambda work: (work.config.data, work.config.seed)),
+    _Stage("teacher", TeacherResult, _make_teacher, _teacher_shape, ("teacher",), (_TEACHER,)),
+    _Stage("design", DesignResult, _make_design, _design_shape, ("teacher",)),
+    _Stage("distill", DistillResult, _make_distill, lambda work: (work.config.distill,), ("teacher",), (_STUDENT,)),
+    _Stage("baseline", BaselineResult, _make_baseline, uses=("student",)),
+    _Stage(
+        "convert",
+        ConversionSummary,
+        _make_convert,
+        lambda work: (work.config.convert,),
+        ("teacher", "student"),
+        (_MODEL,),
+    ),
+    _Stage("verify", Verification, _make_verify, uses=("student",)),
+    _Stage("bench", BenchmarkSummary, _make_bench),
+)
+STAGES = tuple(stage.name for stage in _STAGES)
+
+
+def _check_drawing() -> None:
+    """Say before a teacher is trained that the report could not be drawn in the end."""
+    missing = [name for name in _DRAWING if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingDependencyError(
+            f"{missing[0]} is not installed, the report needs it: pip install 'kd-edge[report]'"
+        )
 
 
 def _check_costs(quantize: str, device: DeviceProfile, budget: Budget) -> None:
@@ -298,9 +383,3 @@ def _check_costs(quantize: str, device: DeviceProfile, budget: Budget) -> None:
             f"no latency on {device.name}: expected a 'quantize' whose costs its profile has, received {quantize!r}; "
             f"convert to int8, leave out the limit 'latency', or add a table [{numbers}] to a profile of your own"
         )
-
-
-def _content(data: Dataset) -> bytes:
-    arrays = (data.x_train, data.y_train, data.x_val, data.y_val, data.x_test, data.y_test)
-    facts = (data.name, data.description, data.class_names, data.scale, [a.shape for a in arrays])
-    return b"".join(hashlib.sha256(a.tobytes()).digest() for a in arrays) + repr(facts).encode()

@@ -1,6 +1,6 @@
 """Measures one model with one runner, and records what the figures depend on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,8 +8,36 @@ from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.environment import Machine, read_machine, read_versions
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import ModelInfo, read_file, read_model
+from tflite_bench.provenance import Measured
 from tflite_bench.runners.base import Runner, RunnerResult
+from tflite_bench.runners.figures import reasons_elsewhere
 from tflite_bench.runners.registry import make_runner
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """Which file was measured.
+
+    Attributes:
+        size_bytes: Its size.
+        sha256: Its hash.
+    """
+
+    size_bytes: Measured[int]
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkSummary(RunnerResult):
+    """What a runner measured, and of what.
+
+    Attributes:
+        model: The model.
+        plan: How long it was to measure.
+    """
+
+    model: ModelFile
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -31,6 +59,13 @@ class Benchmark:
     machine: Machine
     versions: dict[str, str | None]
     created: str
+
+    def summary(self) -> BenchmarkSummary:
+        """Return the measurement as documents hold it, with a reason for each figure that is None."""
+        reasons = reasons_elsewhere(self.result) | {**self.result.unavailable_reason}
+        values = {part.name: getattr(self.result, part.name) for part in fields(self.result)}
+        values |= {"unavailable_reason": reasons, "plan": self.plan}
+        return BenchmarkSummary(**values, model=ModelFile(self.model.size_bytes, self.model.sha256))
 
 
 def run_benchmark(

@@ -1,7 +1,6 @@
 """The command `kd-edge bundle`."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ def bundle(run_folder: Path, output: Path | None, as_json: bool) -> None:
     from kd_edge.reporting.firmware_bundle import write_bundle
 
     written = write_bundle(run_folder, output)
-    result = asdict(written) | {"folder": str(written.folder)}
-    print_document(make_document("bundle", result), as_json, text_tables.bundle_tables)
+    print_document(
+        make_document("bundle", written, {"folder": str(written.folder)}), as_json, text_tables.bundle_tables
+    )
     sys.exit(0 if written.passed else 1)

@@ -89,10 +89,10 @@ def convert(
     from kd_edge.conversion.export import convert_for
     from kd_edge.distillation.model_files import load_model, load_teacher
 
-    guide = None if teacher is None or data is None else load_teacher(teacher, data)
+    guide = load_teacher(teacher, data) if teacher is not None and isinstance(data, Dataset) else None
     made = convert_for(load_model(student), data, wanted, teacher=guide, seed=seed, metadata=metadata)
     path = write_bytes(output or student.with_suffix(".tflite"), made.content)
-    document = make_document("convert", {"model": str(path), **made.summary()}, seed=seed)
+    document = make_document("convert", {"model": str(path)}, made.summary(), seed=seed)
     print_document(document, as_json, text_tables.convert_tables)
 
 

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,40 +82,35 @@ def design(
     from kd_edge.reporting import plots, text_tables
     from kd_edge.reporting.progress import StageDisplay
 
-    wanted, training = DesignConfig(family, trials, epochs, teacher_ratio, search), DistillConfig()
+    wanted = DesignConfig(family, trials, epochs, teacher_ratio, search)
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     from kd_edge.distillation.model_files import load_teacher
-    from kd_edge.distillation.training import Recipe
-    from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
-    from kd_edge.search.tuner import design as find
+    from kd_edge.stages.steps import design_student
 
     folder = output / "search"
-    with _resumable(folder), StageDisplay(("design",)) as display, _crew(workers, folder):
-        found = find(
+    with _resumable(folder), StageDisplay(("design",)) as display, _workers(workers, folder):
+        found = design_student(
             load_teacher(teacher, data),
             data,
+            wanted,
+            DistillConfig(),
             device=device,
             budget=budget,
-            space=None if family == FROM_TEACHER else StudentSpace.family(family, data.input_shape, data.num_classes),
-            recipe=Recipe(wanted.epochs, training.batch_size, training.learning_rate, seed=seed),
-            search=wanted.search,
-            num_trials=wanted.trials,
-            teacher_ratio=wanted.teacher_ratio,
             directory=folder,
+            seed=seed,
             overwrite=overwrite,
             on_trial=_trials_shown(display),
         )
     if found is None:
         return
-    result = asdict(found) | {"blueprint": found.blueprint.to_dict(), "device": device.name, "budget": asdict(budget)}
-    document = make_document("design", result, seed=seed, device=device)
+    document = make_document("design", found, seed=seed, device=device)
     _save(document, output)
-    plots.plot_candidates(result, output / "pareto.png")
+    plots.plot_candidates(document["result"], output / "pareto.png")
     print_document(document, as_json, text_tables.design_tables)
 
 
-def _crew(workers: int, folder: Path) -> AbstractContextManager[Any]:
+def _workers(workers: int, folder: Path) -> AbstractContextManager[Any]:
     """Return the processes that train candidates beside this one; none where this is one of them."""
     from kd_edge.search.tuner import is_worker
 

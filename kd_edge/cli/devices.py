@@ -1,7 +1,7 @@
 """The command `kd-edge devices`: list, show and add devices."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,11 @@ from kd_edge.reporting.documents import make_document
 if TYPE_CHECKING:
     from kd_edge.cost.devices import DeviceProfile
     from kd_edge.ir.graph import Graph
+
+
+@dataclass(frozen=True)
+class _Devices:
+    devices: "tuple[DeviceProfile, ...]"
 
 
 class _Group(click.Group):
@@ -99,5 +104,4 @@ def _read_measurement(text: str) -> tuple["Graph", float]:
 def _print(profiles: "Sequence[DeviceProfile]", as_json: bool) -> None:
     from kd_edge.reporting import text_tables
 
-    document = make_document("devices", {"devices": [asdict(profile) for profile in profiles]})
-    print_document(document, as_json, text_tables.device_tables)
+    print_document(make_document("devices", _Devices(tuple(profiles))), as_json, text_tables.device_tables)

@@ -1,8 +1,6 @@
 """The command `kd-edge distill`."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -10,10 +8,6 @@ from kd_edge.cli.options import data_option, json_option, print_document, seed_o
 from kd_edge.config import DistillConfig
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
-
-if TYPE_CHECKING:
-    from kd_edge.data.dataset import Dataset
-    from kd_edge.distillation.training import Training
 
 _DEFAULTS = DistillConfig()
 
@@ -44,41 +38,25 @@ def distill(
     from kd_edge.data.loading import load_data
     from kd_edge.errors import ConfigError
     from kd_edge.reporting import text_tables
+    from kd_edge.reporting.progress import StageDisplay
 
     if trainee not in ("like_teacher", "none"):
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {trainee!r}")
     wanted = DistillConfig(trainee, epochs, temperature=temperature)
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
-    from kd_edge.distillation.training import accuracy, summary
-    from kd_edge.files import write_model
-
-    trained = _train(student, teacher, data, wanted, seed)
-    write_model(output, trained.model)
-    result = {"student": str(output), **asdict(summary(trained)), "test_accuracy": accuracy(trained.model, data)}
-    print_document(make_document("distill", result, seed=seed), as_json, text_tables.distill_tables)
-
-
-def _train(student: Path, teacher: Path, data: "Dataset", wanted: DistillConfig, seed: int) -> "Training":
     import keras
 
-    from kd_edge.distillation import training
-    from kd_edge.distillation.early_halting import EarlyHalting
     from kd_edge.distillation.model_files import load_teacher
-    from kd_edge.reporting.progress import StageDisplay
+    from kd_edge.distillation.training import epochs_shown
+    from kd_edge.files import write_model
+    from kd_edge.stages.steps import distill_student
 
     keras.utils.set_random_seed(seed)
     guide, pupil = load_teacher(teacher, data), load_teacher(student, data)
     with StageDisplay(("distill",)) as display:
-        return training.distill(
-            pupil,
-            data,
-            training.Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, seed=seed),
-            teacher=guide,
-            trainee=None if wanted.trainee == "none" else wanted.trainee,
-            temperature=wanted.temperature,
-            student_loss_weight=wanted.student_loss_weight,
-            trainee_loss_weight=wanted.trainee_loss_weight,
-            halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience),
-            callbacks=[training.epochs_shown(display, "distill", wanted.epochs)],
-        )
+        shown = [epochs_shown(display, "distill", epochs)]
+        distilled = distill_student(pupil, data, wanted, teacher=guide, seed=seed, callbacks=shown)
+    write_model(output, distilled.model)
+    document = make_document("distill", distilled.result, {"student": str(output)}, seed=seed)
+    print_document(document, as_json, text_tables.distill_tables)

@@ -1,6 +1,7 @@
 """The command `kd-edge run`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,26 +17,17 @@ from kd_edge.silence import load_tensorflow
 @json_option
 def run(config: Path, output: Path | None, seed: int | None, as_json: bool) -> None:
     """Do the whole job that the TOML file CONFIG asks for; an interrupted run resumes."""
-    from dataclasses import replace
-
     from kd_edge.config import load_config
-    from kd_edge.cost.devices import load_device
-    from kd_edge.data.loading import load_data
+    from kd_edge.pipeline import STAGES
+    from kd_edge.pipeline import run as run_pipeline
+    from kd_edge.reporting import run_files, text_tables
+    from kd_edge.reporting.progress import StageDisplay
 
     wanted = load_config(config)
     wanted = wanted if seed is None else replace(wanted, seed=seed)
-    wanted.budget.budget(load_device(wanted.budget.device))
-    load_data(wanted.data.source, normalize=wanted.data.normalize, seed=wanted.seed)
-    load_tensorflow()
-    from kd_edge.pipeline import STAGES
-    from kd_edge.pipeline import run as run_pipeline
-    from kd_edge.reporting import html_report, plots, run_files, text_tables
-    from kd_edge.reporting.progress import StageDisplay
-
     with StageDisplay(STAGES) as display:
-        result = run_pipeline(wanted, output or Path("runs") / config.stem, progress=display)
-    document = run_files.write_run(result)
-    plots.plot_run(result.stages, result.folder)
-    html_report.write_page(result.folder)
+        folder = output or Path("runs") / config.stem
+        result = run_pipeline(wanted, folder, progress=display, on_start=load_tensorflow)
+    document, _ = run_files.read_run(result.folder)
     print_document(document, as_json, text_tables.run_tables)
     sys.exit(0 if result.passed else 1)

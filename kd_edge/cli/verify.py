@@ -2,7 +2,6 @@
 
 import math
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from kd_edge.cli.options import data_option, json_option, print_document, refuse_given, seed_option, with_budget
 from kd_edge.errors import ConfigError
-from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.documents import Target, make_document
 from kd_edge.silence import load_tensorflow
 
 if TYPE_CHECKING:
@@ -63,7 +62,6 @@ def verify(
         student=None if student is None else load_model(student),
         max_accuracy_loss=max_accuracy_loss,
     )
-    result = asdict(checked) | {"device": device.name, "budget": asdict(budget)}
-    document = make_document("verify", result, seed=seed, device=device)
+    document = make_document("verify", checked, Target(device.name, budget), seed=seed, device=device)
     print_document(document, as_json, text_tables.verify_tables)
     sys.exit(0 if checked.passed else 1)

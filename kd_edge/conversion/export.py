@@ -20,6 +20,7 @@ from kd_edge.conversion.inference_clone import has_state
 from kd_edge.conversion.layer_names import names_of
 from kd_edge.conversion.metadata import add_metadata, describe
 from kd_edge.conversion.qat import fine_tune
+from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
 from kd_edge.conversion.tf_keras_copy import FineTuning, output_shapes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.data.dataset import Dataset
@@ -29,46 +30,6 @@ from tflite_bench.errors import RunnerError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """Whether int8 needed quantization-aware training; accuracies are shares of the validation samples.
-
-    Attributes:
-        mode: `"auto"`, `"always"` or `"never"`.
-        used: Whether the file is that of the fine-tuned student.
-        float_accuracy: Of the float student; `None` where it was not asked.
-        int8_accuracy: Of the file without fine-tuning.
-        tuned_accuracy: Of the file after fine-tuning, `None` without one.
-        seconds: Time of the fine-tuning.
-    """
-
-    mode: str
-    used: bool = False
-    float_accuracy: float | None = None
-    int8_accuracy: float | None = None
-    tuned_accuracy: float | None = None
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Compression:
-    """What a compression gave; sizes without metadata, accuracies of the files on the validation samples.
-
-    Attributes:
-        how: `"prune"` or `"cluster"`.
-        gzip_bytes: Size of the zipped file.
-        uncompressed_gzip_bytes: Size of the zipped file of the student as it was.
-        accuracy: Of the file.
-        uncompressed_accuracy: Of the file of the student as it was.
-    """
-
-    how: str
-    gzip_bytes: int
-    uncompressed_gzip_bytes: int
-    accuracy: float
-    uncompressed_accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +56,20 @@ class Export:
     missing_ops: tuple[MissingOp, ...] | None = ()
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
 
-    def summary(self) -> dict[str, Any]:
-        """Return everything but the bytes, as plain data."""
-        return {
-            "quantize": self.quantize,
-            "flash_bytes": len(self.content),
-            "gzip_bytes": _gzip_bytes(self.content),
-            "sha256": hashlib.sha256(self.content).hexdigest(),
-            "metadata_bytes": self.metadata_bytes,
-            "warnings": list(self.warnings),
-            "missing_ops": None if self.missing_ops is None else [asdict(op) for op in self.missing_ops],
-            "unavailable_reason": dict(self.unavailable_reason),
-            "qat": asdict(self.qat),
-            "compression": self.compression and asdict(self.compression),
-        }
+    def summary(self) -> ConversionSummary:
+        """Return everything but the bytes."""
+        return ConversionSummary(
+            quantize=self.quantize,
+            flash_bytes=len(self.content),
+            gzip_bytes=_gzip_bytes(self.content),
+            sha256=hashlib.sha256(self.content).hexdigest(),
+            metadata_bytes=self.metadata_bytes,
+            warnings=self.warnings,
+            missing_ops=self.missing_ops,
+            unavailable_reason=self.unavailable_reason,
+            qat=self.qat,
+            compression=self.compression,
+        )
 
 
 def convert_for(

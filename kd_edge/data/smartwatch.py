@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.dataset import Dataset, checked, scaled
+from kd_edge.data.sources import DataSource
 from kd_edge.errors import MissingDependencyError
 
 # People of the watch recordings; the teacher and every student are judged on people that none has seen.
@@ -64,3 +65,10 @@ def _normalized_by_sensor(data: Dataset) -> Dataset:
 
 def _windows(signal: np.ndarray, size: int, hop: int) -> np.ndarray:
     return np.stack([signal[start : start + size] for start in range(0, len(signal) - size + 1, hop)])
+
+
+def _load(text: str, normalize: bool | None, seed: int) -> Dataset:
+    return load_watch(normalize=normalize is not False)
+
+
+SOURCE = DataSource("'watch'", lambda text: text == "watch", _load, word="watch")

@@ -10,77 +10,8 @@ import tensorflow as tf
 
 from kd_edge.distillation.guides import Guide
 from kd_edge.distillation.monitor import NotFinite
-from tflite_bench.provenance import Computed, Estimated, Measured, provenance_of
-
-_UNITS = {
-    "epoch": "finished epochs",
-    "step": "optimizer steps",
-    "num_samples": "samples",
-    "data_passes": "passes over the training samples",
-    "macs_spent": "multiply-accumulates",
-    "macs_saved": "multiply-accumulates",
-    "seconds_spent": "s",
-    "seconds_saved": "s",
-    "megabytes_spent": "MB (10^6 bytes)",
-    "megabytes_saved": "MB (10^6 bytes)",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class HaltingReport:
-    """What one guide cost and what halting it saved, against keeping it to the end of the same training.
-
-    Attributes:
-        guide: `"teacher"` or `"trainee"`.
-        halted: Whether it left before the end.
-        epoch: Epochs finished when it left, `None` if it stayed.
-        step: Optimizer steps done when it left, `None` if it stayed.
-        reason: Why it left.
-        num_samples: Samples that it saw in training steps.
-        data_passes: How often it ran over the training samples; a fraction counts the part of an epoch.
-        macs_spent: Multiply-accumulates of its passes; forward for a teacher, three times that for a trainee. `None`
-            where the network cannot be lowered, so that they are unknown.
-        macs_saved: Those it would have needed from then on; `None` as above.
-        seconds_spent: Wall-clock time that it added to the steps: their number times the difference between a step
-            with it and a step without it; `None` without steps of both kinds to compare. Below 0 where the machine's
-            other work hides it.
-        seconds_saved: Wall-clock time that it would have added from then on, by the same difference.
-        megabytes_spent: Weights and optimizer slots while it was there.
-        megabytes_saved: Those freed when it left, from the shapes; whether the process shrinks by them is up to
-            TensorFlow's allocator, see `Distiller.halt`.
-    """
-
-    guide: str
-    halted: bool
-    epoch: Measured[int] | None
-    step: Measured[int] | None
-    reason: str
-    num_samples: Measured[int]
-    data_passes: Measured[float]
-    macs_spent: Computed[int] | None
-    macs_saved: Computed[int] | None
-    seconds_spent: Estimated[float] | None
-    seconds_saved: Estimated[float] | None
-    megabytes_spent: Computed[float]
-    megabytes_saved: Computed[float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, with the unit and the provenance of each figure."""
-        values = asdict(self)
-        reasons = {
-            "macs": "the network has layers or a form whose MACs cannot be counted",
-            "seconds": "needs an epoch with and an epoch without the guide",
-        }
-        return {
-            **values,
-            "units": dict(_UNITS),
-            "provenance": provenance_of(self),
-            "unavailable_reason": {
-                name: reasons[name.split("_")[0]]
-                for name in ("macs_spent", "macs_saved", "seconds_spent", "seconds_saved")
-                if values[name] is None
-            },
-        }
+from kd_edge.distillation.results import HaltingReport
+from tflite_bench.provenance import Computed, Measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,28 +16,9 @@ from kd_edge.data.metrics import classified_right
 from kd_edge.distillation.augmentation import augment
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.early_halting import EarlyHalting
-from kd_edge.distillation.halting_report import HaltingReport
+from kd_edge.distillation.results import HaltingReport, Recipe, TrainingSummary
 from kd_edge.distillation.targets import SoftTargets
-from tflite_bench.provenance import Given, Measured
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a network is trained.
-
-    Attributes:
-        epochs: Passes over the training samples.
-        batch_size: Samples per step.
-        learning_rate: Peak of the schedule: two epochs of linear warm-up, then a cosine to 1 % of the peak.
-        augment: Name of a family of random changes of the training samples; see `augment`.
-        seed: Weights, order of the samples and augmentation all follow from it.
-    """
-
-    epochs: Given[int]
-    batch_size: Given[int] = 64
-    learning_rate: Given[float] = 2e-3
-    augment: str = "none"
-    seed: Given[int] = 0
+from tflite_bench.provenance import Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +33,6 @@ class Training:
     """
 
     model: keras.Model
-    history: Measured[dict[str, list[float]]]
-    seconds: Measured[float]
-    halting: tuple[HaltingReport, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSummary:
-    """What one training gave, without the network.
-
-    Attributes:
-        history: Metrics per epoch, as in `keras.callbacks.History`.
-        seconds: Wall-clock time.
-        halting: One report per guide; empty without guides.
-    """
-
     history: Measured[dict[str, list[float]]]
     seconds: Measured[float]
     halting: tuple[HaltingReport, ...] = ()

@@ -15,10 +15,12 @@ from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.c_sources import Settings, render_sources
 from kd_edge.reporting.run_files import read_run
 from kd_edge.toml import to_toml
-from kd_edge.verification.verdict import failed_checks, open_checks
+from kd_edge.verification.tflm_run import MeasuredSizes
+from kd_edge.verification.verdict import failed_checks, open_checks, outcome
 from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
+from tflite_bench.provenance import Computed, Measured
 from tflite_bench.runners import litert, tflm
 
 NUM_VECTORS = 10
@@ -48,12 +50,12 @@ class Bundle:
     passed: bool
     failed_checks: tuple[str, ...]
     open_checks: tuple[str, ...]
-    tensor_arena_bytes: int
+    tensor_arena_bytes: Computed[int]
     arena_source: str
     vectors_from: str
     command: str
-    files: Mapping[str, Mapping[str, Any]]
-    inputs: Mapping[str, Mapping[str, Any]]
+    files: Measured[Mapping[str, Mapping[str, Any]]]
+    inputs: Measured[Mapping[str, Mapping[str, Any]]]
 
 
 def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bundle:
@@ -77,13 +79,12 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     arena_bytes, arena_source = _arena(verify)
     sources, vectors_from = _sources(model, data, Settings(arena_bytes, arena_source, data.class_names, data.scale))
     contents = {"model.tflite": model, **_configuration(config), **sources}
-    failed = failed_checks(verify["gates"])
     target = source / "bundle" if folder is None else Path(folder)
     bundle = Bundle(
         target,
-        passed=verify["passed"] and not failed,
-        failed_checks=failed,
-        open_checks=open_checks(verify["gates"]),
+        passed=outcome(verify) == "PASSED",
+        failed_checks=failed_checks(verify),
+        open_checks=open_checks(verify),
         tensor_arena_bytes=arena_bytes,
         arena_source=arena_source,
         vectors_from=vectors_from,
@@ -183,11 +184,11 @@ def _answers(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def _arena(verify: Mapping[str, Any]) -> tuple[int, str]:
-    measured = verify["measured"]
-    needed = max(measured["arena_bytes"] or 0, measured["arena_minimum_bytes"] or 0)
+    measured = MeasuredSizes(**verify["measured"])
+    needed = measured.needed_arena_bytes or 0
     how = (
         "what TFLM's arena held after the model ran on a 64-bit PC"
-        if measured["arena_minimum_bytes"] is None
+        if measured.arena_minimum_bytes is None
         else "the smallest arena in which TFLM ran the model on a 64-bit PC (bisection)"
     )
     source = f"{needed:,} B is {how}; the structures of a 32-bit board are smaller."

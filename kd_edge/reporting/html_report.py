@@ -4,8 +4,7 @@ import base64
 import re
 import shlex
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting import plots, text_tables
-from kd_edge.reporting.formatting import figure, latency_text, mark, measured_bytes
+from kd_edge.reporting.rows import Rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.reporting.run_files import read_run
 from kd_edge.search.space.student_space import FROM_TEACHER
 from kd_edge.toml import to_toml
@@ -27,30 +26,14 @@ from kd_edge.verification.verdict import failed_checks, outcome, proven
 
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|ms|dB|LSB|MHz)\b|%)")
 _MARKS = {"ok": "ok", "FAILED": "bad", "not checked": "none"}
-_UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
-_CHECKS = {
-    "flash_bytes": "the file fits the flash",
-    "ram_bytes": "the smallest working arena fits the RAM",
-    "latency_ms": "the computed latency is short enough",
-    "accuracy_loss": "share of samples lost against float",
-    "runtime_disagreement": "share of samples for which LiteRT and TFLM name other classes",
-    "output_steps": "largest difference of an output between LiteRT and TFLM",
-    "tflm_missing_ops": "operators that TFLM lacks",
-    "tflm_refusals": "refusals by TFLM",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Cells of text; `text` are the columns that are not numbers, beside the first."""
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    text: frozenset[int] = frozenset({0})
-
-
-def write_page(run_folder: str | Path) -> Path:
+def write_page(run_folder: str | Path, *, device: DeviceProfile | None = None) -> Path:
     """Write `report.html` into the folder of a finished run and return its path.
+
+    Args:
+        run_folder: Holds `results.json`, `config.json` and `model.tflite`.
+        device: The run's; loaded by its name or path by default.
 
     Raises:
         ConfigError: The run's device is not known any more, or its file is gone.
@@ -59,7 +42,7 @@ def write_page(run_folder: str | Path) -> Path:
     """
     folder = Path(run_folder)
     results, config = read_run(folder)
-    device = load_device(config["budget"]["device"])
+    device = device or load_device(config["budget"]["device"])
     run, graph = results["result"], lower(folder / "model.tflite")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["tied"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
@@ -106,20 +89,20 @@ def _latency_note(graph: Graph, device: DeviceProfile) -> str:
 def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> dict[str, Any]:
     run = results["result"]
     verify = run["verify"]
-    failed = failed_checks(verify["gates"])
+    failed = failed_checks(verify)
     return {
         "outcome": outcome(verify).lower(),
         "verdict": f"failed: {', '.join(failed)}" if failed else proven(verify),
         "asked": _asked(run, config, device),
-        "fit": _fit(run),
-        "accuracy": _accuracy(run),
+        "fit": fit_rows(verify, run["design"]["budget"]),
+        "accuracy": run_accuracy_rows(run),
         "gain": list(text_tables.gain_lines(run["baseline"]["distillation_gain"], run["data"]["num_test"])),
         "conversion": list(text_tables.convert_lines(run["convert"])),
         "halting": list(text_tables.halting_lines(run["halting"])),
         "parity": list(text_tables.parity_lines(verify)),
-        "noise": _noise(verify["noise"]),
+        "noise": noise_rows(verify["noise"]),
         "fine_tuned": run["convert"]["qat"]["used"],
-        "checks": _checks(verify["gates"]),
+        "checks": check_rows(verify["gates"]),
         "seed": results["seed"],
         "sha256": run["convert"]["sha256"],
         "commands": _commands(config, run),
@@ -128,7 +111,7 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
     }
 
 
-def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> _Table:
+def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> Rows:
     budget = run["design"]["budget"]
     latency = "no limit" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
     family = config["design"]["family"]
@@ -141,74 +124,14 @@ def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProf
         ("one inference", latency),
         ("student", f"{space}, {config['convert']['quantize']}"),
     ]
-    return _Table(("", ""), rows, frozenset({0, 1}))
+    return Rows("", ("", ""), rows, frozenset({0, 1}))
 
 
-def _fit(run: Mapping[str, Any]) -> _Table:
-    verify, budget = run["verify"], run["design"]["budget"]
-    predicted, measured, off = verify["predicted"], verify["measured"], verify["prediction_error_percent"]
-    limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
-    smallest = measured_bytes(measured["arena_minimum_bytes"])
-    gates = verify["gates"]
-    flash, ram = f"{budget['flash_bytes']:,} B", f"{budget['ram_bytes']:,} B"
-    files = (measured_bytes(cost["flash_bytes"]) for cost in (predicted, measured))
-    arenas = (measured_bytes(verify["predicted_host_arena_bytes"]), measured_bytes(measured["arena_bytes"]))
-    rows = [
-        ("flash", mark(gates["flash_bytes"]), flash, *files, _percent(off.get("flash_bytes"))),
-        ("RAM on the board", "", ram, measured_bytes(predicted["arena_bytes"]), "", ""),
-        ("RAM on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
-        ("smallest arena, PC", mark(gates["ram_bytes"]), ram, "", smallest, ""),
-        ("latency", mark(gates["latency_ms"]), limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
-    ]
-    return _Table(("", "", "limit", "predicted", "measured", "prediction off by"), rows, frozenset({0, 1}))
-
-
-def _accuracy(run: Mapping[str, Any]) -> _Table:
-    verify = run["verify"]
-    known = verify["accuracy"]
-    rows = [
-        ("teacher, float", f"{run['teacher']['test_accuracy']:.3f}", "", f"{run['teacher']['macs']:,}"),
-        ("student without a teacher, float", f"{run['baseline']['test_accuracy']:.3f}", "", ""),
-    ]
-    titles = {"float_keras": "student, float in Keras", "float_tflite": "student, float in LiteRT"}
-    kind = text_tables.precision(verify)
-    titles |= {"int8_litert": f"student, {kind} in LiteRT", "int8_tflm": f"student, {kind} in TFLM"}
-    for name, title in titles.items():
-        interval = verify["accuracy_ci95"].get(name)
-        ends = f"{interval['ci95_low']:.3f} to {interval['ci95_high']:.3f}" if interval else ""
-        share = "not measured" if known[name] is None else f"{known[name]:.3f}"
-        rows.append((title, share, ends, f"{run['distill']['macs']:,}"))
-    return _Table(("", "share of test samples right", "95 % interval", "MACs"), rows)
-
-
-def _noise(noise: Iterable[Mapping[str, Any]]) -> _Table:
-    rows = [
-        (
-            op["op"],
-            op["layer"],
-            "no noise" if op["signal_to_noise_db"] is None else f"{op['signal_to_noise_db']:.1f} dB",
-        )
-        for op in noise
-    ]
-    return _Table(("operator", "layer", "signal to noise"), rows, frozenset({0, 1}))
-
-
-def _checks(gates: Mapping[str, Any]) -> _Table:
-    rows = []
-    for name, gate in gates.items():
-        figures = [
-            "" if value is None else f"{figure(value)} {_UNITS.get(name, '')}"
-            for value in (gate["measured"], gate["limit"])
-        ]
-        rows.append((_CHECKS.get(name, name), *figures, mark(gate)))
-    return _Table(("", "measured", "limit", ""), rows)
-
-
-def _machine(results: Mapping[str, Any]) -> _Table:
+def _machine(results: Mapping[str, Any]) -> Rows:
     machine = results["machine"]
-    rows = [("made", results["created"]), ("processor", f"{machine['processor']}, {machine['num_cpus']} CPUs")]
+    rows = [("made", results["created"]), ("processor", f"{machine['cpu']}, {machine['num_cores']} CPUs")]
     rows += [("system", machine["system"]), ("Python", machine["python"])]
-    return _Table(("", ""), [*rows, *results["versions"].items()], frozenset({0, 1}))
+    return Rows("", ("", ""), [*rows, *results["versions"].items()], frozenset({0, 1}))
 
 
 def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
@@ -220,7 +143,3 @@ def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     verify += ["--seed", str(config["seed"])]
     verify += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
     return ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:+.1f} %"

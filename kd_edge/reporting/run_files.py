@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +16,41 @@ from kd_edge.reporting.text_tables import WIDTH, print_parts, run_tables
 from kd_edge.toml import to_toml
 
 if TYPE_CHECKING:
-    from kd_edge.pipeline import RunResult
+    from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.distillation.results import HaltingReport
+    from kd_edge.stages.results import RunResult
+
+RUN_FILES = ("results.json", "config.json", "config.toml", "summary.txt")
 
 
-def write_run(result: "RunResult") -> dict[str, Any]:
-    """Write `results.json`, `config.json`, `config.toml` and `summary.txt` into a run's folder; return the document."""
-    stages, folder = result.stages, result.folder
-    content = {**stages, "halting": stages["distill"]["halting"]}
-    run = make_document("run", content, seed=result.config.seed, device=load_device(result.config.budget.device))
+def write_run(result: "RunResult", device: "DeviceProfile | None" = None) -> dict[str, Any]:
+    """Write `results.json`, `config.json`, `config.toml` and `summary.txt` into a run's folder.
+
+    Args:
+        result: The run.
+        device: Its device; loaded by default.
+
+    Returns:
+        What `results.json` holds.
+    """
+    config, folder = result.config, result.folder
+    halting = RunHalting(result.results.distill.halting)
+    device = device or load_device(config.budget.device)
+    run = make_document("run", result.results, halting, seed=config.seed, device=device)
     text = io.StringIO()
     print_parts(Console(file=text, width=WIDTH, highlight=False), run_tables(run["result"]))
-    write_json(folder / "config.json", asdict(result.config))
-    write_bytes(folder / "config.toml", to_toml(asdict(result.config)).encode())
+    write_json(folder / "config.json", asdict(config))
+    write_bytes(folder / "config.toml", to_toml(asdict(config)).encode())
     write_bytes(folder / "summary.txt", text.getvalue().encode())
     write_json(folder / "results.json", run)
     return run
+
+
+@dataclass(frozen=True)
+class RunHalting:
+    """The guides of a run, also under a name of their own."""
+
+    halting: "tuple[HaltingReport, ...]"
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,12 +1,13 @@
 """The tables that people read, from the plain data of a result."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from kd_edge.reporting.formatting import figure, latency_text, mark, measured_bytes
+from kd_edge.reporting.formatting import latency_text
+from kd_edge.reporting.rows import Result, Rows, accuracy_rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.verification.verdict import failed_checks, outcome, proven
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 # Columns where the output is no terminal.
 WIDTH = 110
-Result = Mapping[str, Any]
 
 
 def run_tables(result: Result) -> Iterator[Table | str]:
@@ -22,10 +22,10 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     data, design, verify = result["data"], result["design"], result["verify"]
     yield f"{data['name']} on {design['device']}: {_verdict(verify)}"
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
-    yield _cost_table(verify, design["budget"])
+    yield _drawn(fit_rows(verify, design["budget"]))
     yield from _untimed_lines(verify["predicted"], verify)
     yield from _estimate_lines(verify)
-    yield _accuracy_table(result)
+    yield _drawn(run_accuracy_rows(result))
     yield from gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
     yield from halting_lines(result["halting"])
     yield from parity_lines(verify)
@@ -36,15 +36,15 @@ def run_tables(result: Result) -> Iterator[Table | str]:
 def verify_tables(result: Result) -> Iterator[Table | str]:
     """Yield the checks of a verification."""
     yield f"{result['device']}: {_verdict(result)}"
-    yield _cost_table(result, result["budget"])
+    yield _drawn(fit_rows(result, result["budget"]))
     yield from _untimed_lines(result["predicted"], result)
     yield from _estimate_lines(result)
-    yield _interval_table(result)
+    yield _drawn(accuracy_rows(result))
     yield from parity_lines(result)
     if result["noise"]:
-        yield _noise_table(result["noise"])
-    yield _gate_table(result["gates"])
-    failed = failed_checks(result["gates"])
+        yield _drawn(noise_rows(result["noise"]))
+    yield _drawn(check_rows(result["gates"]))
+    failed = failed_checks(result)
     yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     if failed:
@@ -236,12 +236,6 @@ _LIMITS = {
     "latency_ms": "the latency",
     "teacher_ratio": "the share of the teacher's MACs",
 }
-_ACCURACIES = {
-    "float_keras": "float, Keras",
-    "float_tflite": "float, LiteRT",
-    "int8_litert": "{}, LiteRT",
-    "int8_tflm": "{}, TFLM",
-}
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -251,59 +245,13 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _cost_table(verify: Result, budget: Result) -> Table:
-    predicted, measured, gates = verify["predicted"], verify["measured"], verify["gates"]
-    host = f"{measured_bytes(measured['arena_bytes'])} (PC; {verify['predicted_host_arena_bytes']:,} B predicted there)"
-    rows = (
-        ("flash (.tflite file)", budget["flash_bytes"], "flash_bytes", predicted["flash_bytes"]),
-        ("RAM (tensor arena)", budget["ram_bytes"], "ram_bytes", predicted["arena_bytes"]),
-    )
-    table = _table("does it fit?", "", "limit", "predicted", "measured", "")
-    for (name, limit, gate, guess), real in zip(rows, (measured_bytes(measured["flash_bytes"]), host), strict=True):
-        table.add_row(name, f"{limit:,} B", f"{guess:,} B", real, mark(gates[gate]))
-    limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
-    table.add_row("latency", limit, latency_text(predicted), "needs the board", mark(gates["latency_ms"]))
-    return table
-
-
-def _accuracy_table(result: Result) -> Table:
-    teacher, distill, baseline = result["teacher"], result["distill"], result["baseline"]
-    accuracy, kind = result["verify"]["accuracy"], precision(result["verify"])
-    table = _table("test accuracy (measured)", "", "share right", "MACs", "parameters")
-    rows = (
-        ("teacher, float", teacher["test_accuracy"], teacher),
-        ("student without a teacher, float", baseline["test_accuracy"], baseline),
-        ("student distilled, float", distill["test_accuracy"], distill),
-        (f"student distilled, {kind} in LiteRT", accuracy["int8_litert"], distill),
-        (f"student distilled, {kind} in TFLM", accuracy["int8_tflm"], distill),
-    )
-    for name, share, model in rows:
-        table.add_row(name, _share(share), f"{model['macs']:,}", f"{model['params']:,}")
-    return table
-
-
-def _interval_table(verify: Result) -> Table:
-    table = _table("accuracy on the test samples (measured)", "", "share right", "95 % interval")
-    for name, title in _ACCURACIES.items():
-        known = verify["accuracy_ci95"].get(name)
-        interval = f"{known['ci95_low']:.3f} to {known['ci95_high']:.3f}" if known else ""
-        table.add_row(title.format(precision(verify)), _share(verify["accuracy"][name]), interval)
-    return table
-
-
-def _noise_table(noise: list[Result]) -> Table:
-    table = _table("float against quantized (measured)", "op", "kind", "layer", "signal to noise")
-    for op in noise:
-        ratio = op["signal_to_noise_db"]
-        table.add_row(str(op["index"]), op["op"], op["layer"], "no noise" if ratio is None else f"{ratio:.1f} dB")
-    return table
-
-
-def _gate_table(gates: Result) -> Table:
-    table = _table("checks", "", "measured", "limit", "")
-    for name, gate in gates.items():
-        figures = ("" if value is None else figure(value) for value in (gate["measured"], gate["limit"]))
-        table.add_row(name, *figures, mark(gate))
+def _drawn(rows: Rows) -> Table:
+    """Return rows of text as a table for the terminal."""
+    table = Table(title=rows.title or None, title_justify="left", show_header=any(rows.header))
+    for index, name in enumerate(rows.header):
+        table.add_column(name, justify="left" if index in rows.text else "right", no_wrap=index == 0)
+    for row in rows.rows:
+        table.add_row(*row)
     return table
 
 
@@ -343,11 +291,6 @@ def _verdict(verify: Result) -> str:
     return f"{how}: {'see the checks below' if how == 'FAILED' else proven(verify)}"
 
 
-def precision(verify: Result) -> str:
-    """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
-    return str(verify.get("precision", "file"))
-
-
 def _steps(difference: float) -> str:
     return f"{difference:.4g} step{'' if difference == 1 else 's'}"
 
@@ -378,10 +321,6 @@ def _milliseconds(latency_ms: float | None) -> str:
 
 def _size(size: int) -> str:
     return f"{size / 1024:,.0f} KiB" if size < 1024**2 else f"{size / 1024**2:,.0f} MiB"
-
-
-def _share(share: float | None) -> str:
-    return "not measured" if share is None else f"{share:.3f}"
 
 
 def show(parts: Iterable[Any]) -> None:

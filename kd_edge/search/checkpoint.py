@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets import hash_of
-from kd_edge.distillation.training import Recipe
 from kd_edge.errors import ConfigError
 from kd_edge.files import write_file, write_json
 from kd_edge.search.results import CandidateTraining
@@ -39,11 +39,9 @@ def identify_search(
         space: Its choices count, and the teacher's architecture where it is derived from that.
         settings: What else changes the result, by the name that a message gives it.
     """
-    samples = hashlib.sha256()
-    for array in (data.x_train, data.y_train, data.x_val, data.y_val):
-        samples.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
+    samples = repr([data.digests[name] for name in ("x_train", "y_train", "x_val", "y_val")])
     choices = repr([space.name, space.input_shape, space.num_classes, dict(space.choices)])
-    parts = {"teacher": hash_of(teacher), "data": samples.hexdigest(), "space": _digest(choices)}
+    parts = {"teacher": hash_of(teacher), "data": _digest(samples), "space": _digest(choices)}
     return parts | {name: _digest(repr(value)) for name, value in settings.items()}
 
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.model import Cost
+from kd_edge.distillation.results import Recipe
 from kd_edge.ir.blueprint import Blueprint
 from tflite_bench.provenance import Computed, Given, Measured
-
-if TYPE_CHECKING:
-    from kd_edge.distillation.training import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class CandidateTraining:
         seconds: Wall-clock time.
     """
 
-    recipe: Given["Recipe"]
+    recipe: Recipe
     temperature: Given[float]
     student_loss_weight: Given[float]
     initial_epoch: Computed[int]

@@ -19,8 +19,9 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets import SoftTargets, soft_targets
-from kd_edge.distillation.training import Recipe, distill
+from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError, KdEdgeError
 from kd_edge.files import write_bytes, write_model
 from kd_edge.ir.lowering import lower
@@ -208,7 +209,7 @@ def design(
     find_strategy(search)
     cost_model, max_macs = CostModel(device), macs_limit(teacher, teacher_ratio)
     screening = screening or space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
-    inheritance = WeightInheritance(teacher, importance=importance) if space.prunable else None
+    inheritance = _inheritance(teacher, space, importance)
     settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
     settings |= {"screened out": SCREENED_OUT, "importance": importance, "temperature": temperature}
     settings |= {"student loss weight": student_loss_weight}
@@ -231,6 +232,12 @@ def design(
     found = _result(space, screening, tuner, cost_model, budget)
     write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
     return found
+
+
+def _inheritance(teacher: keras.Model, space: StudentSpace, importance: str) -> WeightInheritance | None:
+    if space.prunable is None:
+        return None
+    return WeightInheritance(teacher, importance=importance, prunable=space.prunable)
 
 
 def macs_limit(teacher: keras.Model, teacher_ratio: float | None) -> float:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 
@@ -24,14 +23,6 @@ class Interval:
     ci95_high: Computed[float]
 
 
-class Difference(TypedDict):
-    """A difference of two shares of the same samples, with its 95 % confidence interval."""
-
-    difference: float
-    ci95_low: float
-    ci95_high: float
-
-
 def wilson_interval(num_right: int, num_samples: int) -> Interval:
     """Return the 95 % interval of the share of samples that are right.
 
@@ -49,7 +40,9 @@ def wilson_interval(num_right: int, num_samples: int) -> Interval:
     return Interval(max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))
 
 
-def paired_difference(right: np.ndarray, other: np.ndarray, *, seed: int = 0, num_draws: int = 2000) -> Difference:
+def paired_difference(
+    right: np.ndarray, other: np.ndarray, *, seed: int = 0, num_draws: int = 2000
+) -> dict[str, float]:
     """Return the difference of two accuracies on the same samples with its 95 % bootstrap interval.
 
     Args:

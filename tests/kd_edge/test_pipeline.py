@@ -2,13 +2,17 @@
 
 import json
 import shutil
-from dataclasses import replace
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from kd_edge import pipeline
 from kd_edge.config import (
     BudgetConfig,
     ConvertConfig,
@@ -20,13 +24,19 @@ from kd_edge.config import (
     load_config,
 )
 from kd_edge.cost.devices import load_device, to_toml
+from kd_edge.cost.model import Cost
+from kd_edge.data import dataset
 from kd_edge.data.loading import load_data
+from kd_edge.distillation import teacher_models
 from kd_edge.errors import BudgetError, ConfigError, ModelError
 from kd_edge.pipeline import STAGES, run
+from kd_edge.reporting import html_report, run_files
 from kd_edge.reporting.documents import make_document
 from kd_edge.reporting.firmware_bundle import write_bundle
 from kd_edge.reporting.html_report import write_page
 from kd_edge.reporting.run_files import write_run
+from kd_edge.search import weight_inheritance
+from kd_edge.search.space import student_space
 from kd_edge.search.weight_inheritance import inherit
 from kd_edge.verification.confidence import paired_difference
 
@@ -144,6 +154,77 @@ def test_a_change_repeats_its_stage_and_what_follows_only(finished, tmp_path):
     assert repeated == ["convert", "verify", "bench"]
 
 
+@pytest.mark.parametrize(
+    ("name", "made_again"),
+    [
+        ("model.tflite", ["convert"]),
+        ("student.keras", ["distill"]),
+        ("teacher.keras", ["teacher"]),
+    ],
+)
+def test_a_file_that_is_gone_or_damaged_is_made_again_and_nothing_else(finished, tmp_path, name, made_again):
+    folder, repeated = shutil.copytree(finished.folder, tmp_path / "run"), []
+
+    def progress(stage, done, message=""):
+        if done == 0.0:
+            repeated.append(stage)
+
+    (folder / name).unlink()
+    again = run(finished.config, folder, progress=progress)
+    assert repeated == made_again
+    assert again.stages["verify"] == finished.stages["verify"]
+    (folder / name).write_bytes(b"damaged")
+    run(finished.config, folder, progress=progress)
+    assert repeated == 2 * made_again
+    assert (folder / name).stat().st_size == pytest.approx((finished.folder / name).stat().st_size, rel=0.01)
+
+
+def test_a_finished_run_is_told_without_loading_a_framework(finished, waves_npz, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    code = (
+        "import sys; from kd_edge.cli import main\n"
+        f"try: main(['run', {str(folder / 'config.toml')!r}, '-o', {str(folder)!r}])\n"
+        "except SystemExit as done: print(done.code, *({'keras', 'tensorflow', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ("0" if finished.passed else "1")
+    assert done.stdout.startswith("waves on nucleo-l4r5zi: ")
+
+
+def test_a_run_loads_and_prepares_everything_once(waves_npz, tmp_path, monkeypatch):
+    counts = Counter()
+
+    def count(module, name, what):
+        function = getattr(module, name)
+
+        def counted(*arguments, **options):
+            counts[what] += 1
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(pipeline, "load_data", "data")
+    count(pipeline, "load_device", "device")
+    count(run_files, "load_device", "device")
+    count(html_report, "load_device", "device")
+    count(dataset, "_digest", "hashed arrays")
+    count(keras.models, "load_model", "models read")
+    count(teacher_models, "build_teacher", "teacher built")
+    count(student_space, "find_prunable", "teacher prepared")
+    count(weight_inheritance, "find_prunable", "teacher prepared")
+    count(student_space.StudentSpace, "screen", "space screened")
+    config = replace(
+        small_config(waves_npz),
+        teacher=TeacherConfig(width=8, epochs=1),
+        design=DesignConfig("from_teacher", trials=1, epochs=1, teacher_ratio=2.0),
+        distill=DistillConfig("none", epochs=1),
+    )
+    done = run(config, tmp_path)
+    once = ("data", "device", "teacher built", "teacher prepared", "space screened")
+    assert counts == dict.fromkeys(once, 1) | {"hashed arrays": 6, "models read": 1}
+    assert done.results.distill.from_search
+
+
 class StartedError(Exception):
     """The name of the first stage that a run does anew."""
 
@@ -209,15 +290,19 @@ def test_the_written_results_follow_the_schema_and_name_the_origin_of_every_figu
     assert load_config(finished.folder / "config.toml") == finished.config
 
 
+@dataclass(frozen=True)
+class Prediction:
+    predicted: Cost
+
+
 def test_a_latency_from_a_datasheet_is_computed_and_not_calibrated():
-    result = {"predicted": {"latency_ms": 1.0}}
+    result = Prediction(Cost(1, 2, 3, 4, 5, 6, 1.0, 0.5, 2.0))
     measured, datasheet = load_device("nucleo-l4r5zi"), load_device("pixel-3a")
-    assert make_document("verify", result, device=measured)["provenance"] == {"predicted.latency_ms": "calibrated"}
-    assert make_document("verify", result, device=datasheet)["provenance"] == {"predicted.latency_ms": "computed"}
+    assert make_document("verify", result, device=measured)["provenance"]["predicted.latency_ms"] == "calibrated"
+    assert make_document("verify", result, device=datasheet)["provenance"]["predicted.latency_ms"] == "computed"
 
 
 def test_a_finished_run_can_be_bundled(finished, tmp_path):
-    write_run(finished)
     bundle = write_bundle(finished.folder, tmp_path)
     assert bundle.passed == finished.passed
     assert (tmp_path / "model.tflite").read_bytes() == (finished.folder / "model.tflite").read_bytes()

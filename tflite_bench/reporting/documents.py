@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +12,9 @@ from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison, Rule
 from tflite_bench.measurement.environment import PACKAGES, read_machine, read_versions
 from tflite_bench.model.reader import ModelInfo
-from tflite_bench.provenance import Measured, provenance_of, renders_itself
+from tflite_bench.provenance import provenance_of, renders_itself
 from tflite_bench.reporting.model_contents import contents_of
-from tflite_bench.runners.figures import kinds_of, reasons_elsewhere
+from tflite_bench.runners.figures import kinds_of
 from tflite_bench.runners.spec import Device
 
 
@@ -39,9 +39,7 @@ TFLITE_BENCH = Tool("tflite-bench", 1, PACKAGES)
 def make_document(
     tool: Tool,
     command: str,
-    result: Any,
-    *,
-    beside: Mapping[str, Any] = {},
+    *parts: Any,
     seed: int | None = None,
     replaced: Mapping[str, str] = {},
 ) -> dict[str, Any]:
@@ -50,8 +48,8 @@ def make_document(
     Args:
         tool: Whose command it is.
         command: Its name.
-        result: A frozen dataclass, a named tuple or a mapping. The types of its fields say how each figure was had.
-        beside: More parts of the result, by their keys.
+        *parts: Frozen dataclasses, named tuples or mappings, whose fields together are the result. The types of the
+            fields say how each figure was had.
         seed: The seed that the result belongs to.
         replaced: Kinds of provenance that mean another here: for a device that nobody measured,
             `{"calibrated": "computed"}`.
@@ -71,8 +69,8 @@ def make_document(
         "versions": read_versions(tool.packages),
         "machine": to_plain(read_machine()),
         "seed": seed,
-        "result": {**to_plain(beside), **to_plain(result)},
-        "provenance": provenance_of(beside, replaced=replaced) | provenance_of(result, replaced=replaced),
+        "result": {name: value for part in parts for name, value in to_plain(part).items()},
+        "provenance": {path: kind for part in parts for path, kind in provenance_of(part, replaced=replaced).items()},
     }
 
 
@@ -99,23 +97,14 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, allow_nan=False)
 
 
-@dataclass(frozen=True)
-class _ModelFile:
-    size_bytes: Measured[int]
-    sha256: str
-
-
 def benchmark_document(benchmark: Benchmark) -> dict[str, Any]:
     """Return a measurement as plain data; `schemas/benchmark.schema.json` describes it."""
-    reasons = reasons_elsewhere(benchmark.result)
-    result = replace(benchmark.result, unavailable_reason=reasons | {**benchmark.result.unavailable_reason})
-    model = _ModelFile(benchmark.model.size_bytes, benchmark.model.sha256)
-    beside = {"model": model, "plan": benchmark.plan}
-    return make_document(TFLITE_BENCH, "run", result, beside=beside, seed=benchmark.plan.seed) | {
+    summary = benchmark.summary()
+    return make_document(TFLITE_BENCH, "run", summary, seed=benchmark.plan.seed) | {
         "created": benchmark.created,
         "versions": benchmark.versions,
         "machine": to_plain(benchmark.machine),
-        "kinds": kinds_of(result),
+        "kinds": kinds_of(summary),
     }
 
 
@@ -131,13 +120,13 @@ def model_document(
     """
     reasons = {} if missing_reason is None else {"missing_ops_tflm": missing_reason}
     beside = {"missing_ops_tflm": missing_ops, "unavailable_reason": reasons}
-    return make_document(TFLITE_BENCH, "inspect", contents_of(model), beside=beside)
+    return make_document(TFLITE_BENCH, "inspect", contents_of(model), beside)
 
 
 def comparison_document(comparison: Comparison, rules: Sequence[Rule]) -> dict[str, Any]:
     """Return a comparison as plain data; `schemas/compare.schema.json` describes it."""
     beside = {"passed": comparison.passed, "rules": tuple(rules)}
-    return make_document(TFLITE_BENCH, "compare", comparison, beside=beside)
+    return make_document(TFLITE_BENCH, "compare", comparison, beside)
 
 
 def devices_document(devices: Sequence[Device]) -> dict[str, Any]:

@@ -254,7 +254,7 @@ def render(document: Mapping[str, Any]) -> str:
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     result, versions, machine = document["result"], document["versions"], document["machine"]
     yield f"`tools/benchmarks/distiller.py`, {document['created'][:10]}; Keras {versions['keras']}, TensorFlow"
-    yield f"{versions['tensorflow']}, Python {machine['python']}, {machine['processor']}, {machine['num_cpus']} CPUs,"
+    yield f"{versions['tensorflow']}, Python {machine['python']}, {machine['cpu']}, {machine['num_cores']} CPUs,"
     yield f"load {document['load_average'][1]:.1f}."
     yield f"Teacher {result['teacher_macs'] / 1e6:.1f} M MACs, {result['macs_ratio']:.0f} times the student's; "
     yield f"{result['epochs']} epochs of {result['num_samples']} samples in batches of {result['batch_size']}."

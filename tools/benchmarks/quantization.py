@@ -185,8 +185,8 @@ def page(document: dict[str, Any]) -> str:
             for r in document["result"]["speed"]
         ),
         "",
-        f"Measured {datetime.date.fromisoformat(document['created'][:10])} on {machine['processor']}, "
-        f"{machine['num_cpus']} CPUs; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
+        f"Measured {datetime.date.fromisoformat(document['created'][:10])} on {machine['cpu']}, "
+        f"{machine['num_cores']} CPUs; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
     ]
     return "\n".join(lines) + "\n"
 

@@ -74,7 +74,7 @@ def finished(waves_npz, tmp_path_factory):
         "halting": [halted],
     }
     (folder / "model.tflite").write_bytes(content)
-    write_json(folder / "results.json", make_document("run", result, seed=3))
+    write_json(folder / "results.json", make_document("run", seed=3) | {"result": result})
     write_json(folder / "config.json", asdict(RunConfig(DataConfig("waves.npz"), BudgetConfig("nucleo-l4r5zi"))))
     return folder
 

@@ -73,7 +73,7 @@ def test_frozen_values_become_plain_data_without_infinities() -> None:
 
 
 def test_the_envelope_names_tool_versions_and_machine_and_how_each_figure_was_had() -> None:
-    document = make_document(TOOL, "judge", JUDGEMENT, beside={"limit": Limit(64)}, seed=3)
+    document = make_document(TOOL, "judge", {"limit": Limit(64)}, JUDGEMENT, seed=3)
     assert (document["schema_version"], document["tool"], document["command"]) == (7, "some-tool", "judge")
     assert document["versions"] == {"numbers": version("numpy"), "absent": None}
     assert document["machine"].keys() == {"cpu", "num_cores", "governor", "load_average", "system", "python"}

@@ -23,7 +23,7 @@ def render(report: Mapping[str, Any]) -> str:
     machine, versions = report["machine"], report["versions"]
     lines = [
         f"`tools/benchmarks/design/run.py`, {report['date']}; Keras {versions['keras']}, "
-        f"TensorFlow {versions['tensorflow']}, {machine['processor']}, {machine['num_cpus']} CPUs, "
+        f"TensorFlow {versions['tensorflow']}, {machine['cpu']}, {machine['num_cores']} CPUs, "
         "one thread each for two parts at a time. Of each data set at most 6,000 training samples.",
     ]
     for part, write in _WRITERS.items():

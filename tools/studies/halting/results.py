@@ -129,8 +129,8 @@ def _head(document: Mapping[str, Any]) -> Iterator[str]:
     finished = max(row["finished"] for row in document["result"]["rows"])
     settings = ", ".join(f"{name} {value}" for name, value in document["result"]["settings"].items())
     yield f"`tools/studies/halting/run.py`, {finished[:10]}; Keras {versions['keras']},"
-    yield f"TensorFlow {versions['tensorflow']}, Python {machine['python']}, {machine['processor']},"
-    yield f"{machine['num_cpus']} CPUs. Settings: {settings}."
+    yield f"TensorFlow {versions['tensorflow']}, Python {machine['python']}, {machine['cpu']},"
+    yield f"{machine['num_cores']} CPUs. Settings: {settings}."
 
 
 def _chosen(summary: Mapping[str, Any]) -> str:

@@ -1,0 +1,76 @@
+"""What a conversion found, without the file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kd_edge.conversion.tflm_support import MissingOp
+from tflite_bench.provenance import Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Whether int8 needed quantization-aware training; accuracies are shares of the validation samples.
+
+    Attributes:
+        mode: `"auto"`, `"always"` or `"never"`.
+        used: Whether the file is that of the fine-tuned student.
+        float_accuracy: Of the float student; `None` where it was not asked.
+        int8_accuracy: Of the file without fine-tuning.
+        tuned_accuracy: Of the file after fine-tuning, `None` without one.
+        seconds: Time of the fine-tuning.
+    """
+
+    mode: str
+    used: bool = False
+    float_accuracy: Measured[float | None] = None
+    int8_accuracy: Measured[float | None] = None
+    tuned_accuracy: Measured[float | None] = None
+    seconds: Measured[float | None] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """What a compression gave; sizes without metadata, accuracies of the files on the validation samples.
+
+    Attributes:
+        how: `"prune"` or `"cluster"`.
+        gzip_bytes: Size of the zipped file.
+        uncompressed_gzip_bytes: Size of the zipped file of the student as it was.
+        accuracy: Of the file.
+        uncompressed_accuracy: Of the file of the student as it was.
+    """
+
+    how: str
+    gzip_bytes: Measured[int]
+    uncompressed_gzip_bytes: Measured[int]
+    accuracy: Measured[float]
+    uncompressed_accuracy: Measured[float]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionSummary:
+    """A conversion without its file.
+
+    Attributes:
+        quantize: How the file was quantized.
+        flash_bytes: Its size.
+        gzip_bytes: Its size zipped.
+        sha256: Its hash.
+        metadata_bytes: By how much the description of classes, input and provenance has made it larger.
+        warnings: What looked wrong on the way.
+        missing_ops: Its operators that TFLM lacks; `None` where TFLM could not be asked.
+        qat: Whether and why quantization-aware training was done.
+        compression: What a compression gave, `None` without one.
+        unavailable_reason: Why a figure is `None`, by the figure's name.
+    """
+
+    quantize: str
+    flash_bytes: Measured[int]
+    gzip_bytes: Measured[int]
+    sha256: str
+    metadata_bytes: Measured[int]
+    warnings: tuple[str, ...]
+    missing_ops: tuple[MissingOp, ...] | None
+    qat: Tuning
+    compression: Compression | None
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict)

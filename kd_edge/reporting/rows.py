@@ -1,0 +1,132 @@
+"""The tables of a verification and a run as rows of text, for the terminal and for the page alike."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kd_edge.reporting.formatting import figure, latency_text, mark, measured_bytes
+
+Result = Mapping[str, Any]
+
+UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
+_CHECKS = {
+    "flash_bytes": "the file fits the flash",
+    "ram_bytes": "the smallest working arena fits the RAM",
+    "latency_ms": "the computed latency is short enough",
+    "accuracy_loss": "share of samples lost against float",
+    "runtime_disagreement": "share of samples for which LiteRT and TFLM name other classes",
+    "output_steps": "largest difference of an output between LiteRT and TFLM",
+    "tflm_missing_ops": "operators that TFLM lacks",
+    "tflm_refusals": "refusals by TFLM",
+}
+_ACCURACIES = {
+    "float_keras": "student, float in Keras",
+    "float_tflite": "student, float in LiteRT",
+    "int8_litert": "student, {} in LiteRT",
+    "int8_tflm": "student, {} in TFLM",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table as text.
+
+    Attributes:
+        title: What it shows.
+        header: One word or two per column; all empty for a table without a header.
+        rows: The cells.
+        text: The columns that are no numbers.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text: frozenset[int] = frozenset({0})
+
+
+def fit_rows(verify: Result, budget: Result) -> Rows:
+    """Return limits, predictions, what was measured, and whether it fits."""
+    predicted, measured, off = verify["predicted"], verify["measured"], verify["prediction_error_percent"]
+    gates = verify["gates"]
+    limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
+    flash, ram = f"{budget['flash_bytes']:,} B", f"{budget['ram_bytes']:,} B"
+    files = (measured_bytes(cost["flash_bytes"]) for cost in (predicted, measured))
+    arenas = (measured_bytes(verify["predicted_host_arena_bytes"]), measured_bytes(measured["arena_bytes"]))
+    smallest = measured_bytes(measured["arena_minimum_bytes"])
+    rows = [
+        ("flash (.tflite file)", mark(gates["flash_bytes"]), flash, *files, _percent(off.get("flash_bytes"))),
+        ("RAM (tensor arena) on the board", "", ram, measured_bytes(predicted["arena_bytes"]), "", ""),
+        ("RAM on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
+        ("smallest arena, PC", mark(gates["ram_bytes"]), ram, "", smallest, ""),
+        ("latency", mark(gates["latency_ms"]), limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
+    ]
+    header = ("", "", "limit", "predicted", "measured", "prediction off by")
+    return Rows("does it fit?", header, rows, frozenset({0, 1}))
+
+
+def accuracy_rows(verify: Result) -> Rows:
+    """Return the accuracies of a student and of its file."""
+    header = ("", "share right", "95 % interval")
+    return Rows("accuracy on the test samples (measured)", header, list(_accuracies(verify)))
+
+
+def run_accuracy_rows(run: Result) -> Rows:
+    """Return the accuracies and sizes of all networks of a run."""
+    sizes = [(f"{run[stage]['macs']:,}", f"{run[stage]['params']:,}") for stage in ("teacher", "baseline", "distill")]
+    teacher, baseline, distill = sizes
+    rows = [
+        ("teacher, float", share_text(run["teacher"]["test_accuracy"]), "", *teacher),
+        ("student without a teacher, float", share_text(run["baseline"]["test_accuracy"]), "", *baseline),
+        *((f"distilled {name}", *cells, *distill) for name, *cells in _accuracies(run["verify"])),
+    ]
+    header = ("", "share right", "95 % interval", "MACs", "parameters")
+    return Rows("accuracy on the test samples (measured)", header, rows)
+
+
+def noise_rows(noise: Sequence[Result]) -> Rows:
+    """Return the noise of each op of a quantized file."""
+    rows = [(str(op["index"]), op["op"], op["layer"], _decibels(op["signal_to_noise_db"])) for op in noise]
+    header = ("op", "kind", "layer", "signal to noise")
+    return Rows("float against quantized (measured)", header, rows, frozenset({0, 1, 2}))
+
+
+def check_rows(gates: Result) -> Rows:
+    """Return every check with what was found and its limit."""
+    rows = [
+        (
+            _CHECKS.get(name, name),
+            *(_with_unit(value, UNITS.get(name, "")) for value in (gate["measured"], gate["limit"])),
+            mark(gate),
+        )
+        for name, gate in gates.items()
+    ]
+    return Rows("checks", ("", "found", "limit", ""), rows)
+
+
+def precision(verify: Result) -> str:
+    """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
+    return str(verify.get("precision", "file"))
+
+
+def share_text(share: float | None) -> str:
+    """Return a share of samples."""
+    return "not measured" if share is None else f"{share:.3f}"
+
+
+def _accuracies(verify: Result) -> Iterator[tuple[str, str, str]]:
+    for name, title in _ACCURACIES.items():
+        known = verify["accuracy_ci95"].get(name)
+        interval = f"{known['ci95_low']:.3f} to {known['ci95_high']:.3f}" if known else ""
+        yield title.format(precision(verify)), share_text(verify["accuracy"][name]), interval
+
+
+def _decibels(ratio: float | None) -> str:
+    return "no noise" if ratio is None else f"{ratio:.1f} dB"
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{figure(value)} {unit}".rstrip()
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f} %"

@@ -1,0 +1,172 @@
+"""What each stage of a run found, as frozen values; none holds a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from kd_edge.config import RunConfig
+from kd_edge.conversion.results import ConversionSummary
+from kd_edge.cost.budget import Budget
+from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.results import HaltingReport
+from kd_edge.search.results import SearchResult
+from kd_edge.stages.serialization import to_plain
+from kd_edge.verification.results import Verification
+from tflite_bench.benchmark import BenchmarkSummary
+from tflite_bench.provenance import Computed, Given, Measured
+
+History = Mapping[str, list[float | None]]
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """A data set without its samples.
+
+    Attributes:
+        name: What it is called.
+        description: Where it comes from and how it was split.
+        input_shape: Shape of one sample.
+        class_names: One name per class.
+        num_train: Training samples.
+        num_val: Validation samples.
+        num_test: Test samples.
+        scale: Mean and standard deviation per channel that were applied, `None` where none were.
+    """
+
+    name: str
+    description: str
+    input_shape: Given[tuple[int, ...]]
+    class_names: tuple[str, ...]
+    num_train: Computed[int]
+    num_val: Computed[int]
+    num_test: Computed[int]
+    scale: Computed[tuple[tuple[float, ...], tuple[float, ...]] | None]
+
+    @classmethod
+    def of(cls, data: Dataset) -> "DataSummary":
+        """Return the summary of a data set."""
+        counts = len(data.x_train), len(data.x_val), len(data.x_test)
+        return cls(data.name, data.description, data.input_shape, data.class_names, *counts, data.scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How good a network is, and its size.
+
+    Attributes:
+        test_accuracy: Share of the test samples that it classifies right, 0 to 1.
+        macs: Multiply-accumulates of one inference.
+        params: Weights.
+    """
+
+    test_accuracy: Measured[float]
+    macs: Computed[int]
+    params: Computed[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult(Scores):
+    """A training and the network that it gave.
+
+    Attributes:
+        history: Metrics per epoch, as in `keras.callbacks.History`.
+        seconds: Wall-clock time; `None` without a training.
+        halting: One report per guide; empty without guides.
+    """
+
+    history: Measured[History] = field(default_factory=dict)
+    seconds: Measured[float | None] = None
+    halting: tuple[HaltingReport, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherResult(TrainingResult):
+    """The teacher.
+
+    Attributes:
+        path: The file that it was read from; `None` where it was trained.
+    """
+
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillResult(TrainingResult):
+    """The distilled student.
+
+    Attributes:
+        from_search: Whether it is the one that the search trained, by the same recipe.
+    """
+
+    from_search: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineResult(TrainingResult):
+    """The same student from the same weights on the same batches, without guides.
+
+    Attributes:
+        distillation_gain: Accuracy of the distilled student less that of this one on the test samples; see
+            `paired_difference`.
+    """
+
+    distillation_gain: Computed[Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignResult(SearchResult):
+    """What a search found, and for what.
+
+    Attributes:
+        device: Name of the board.
+        budget: The limits.
+    """
+
+    device: str
+    budget: Budget
+
+    @classmethod
+    def of(cls, found: SearchResult, device: str, budget: Budget) -> "DesignResult":
+        """Return a search's result together with its device and budget."""
+        values = {f.name: getattr(found, f.name) for f in fields(found)}
+        return cls(**values, device=device, budget=budget)
+
+
+@dataclass(frozen=True)
+class StageResults:
+    """What every stage of a run found, in their order; `results.json` holds the same under `result`."""
+
+    data: DataSummary
+    teacher: TeacherResult
+    design: DesignResult
+    distill: DistillResult
+    baseline: BaselineResult
+    convert: ConversionSummary
+    verify: Verification
+    bench: BenchmarkSummary
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run found.
+
+    Attributes:
+        folder: Where `teacher.keras`, `student.keras`, `model.tflite`, `results.json` and `report.html` are.
+        config: What was asked.
+        results: What each stage found.
+    """
+
+    folder: Path
+    config: RunConfig
+    results: StageResults
+
+    @property
+    def stages(self) -> Mapping[str, Any]:
+        """Plain data per stage, as in `results.json`."""
+        return dict(to_plain(self.results))
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check of the verification failed."""
+        return self.results.verify.passed
