@@ -1,2 +1,5 @@
+from .arrays import dataset_of as dataset_of
 from .dataset import Dataset as Dataset
 from .loading import load_data as load_data
+from .sources import DataSource as DataSource
+from .sources import register_source as register_source
