@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge import pipeline
 from kd_edge.config import (
     BudgetConfig,
     ConvertConfig,
@@ -38,6 +37,7 @@ from kd_edge.reporting.run_files import write_run
 from kd_edge.search import weight_inheritance
 from kd_edge.search.space import student_space
 from kd_edge.search.weight_inheritance import inherit
+from kd_edge.stages import context
 from kd_edge.verification.confidence import paired_difference
 
 
@@ -203,8 +203,8 @@ def test_a_run_loads_and_prepares_everything_once(waves_npz, tmp_path, monkeypat
 
         monkeypatch.setattr(module, name, counted)
 
-    count(pipeline, "load_data", "data")
-    count(pipeline, "load_device", "device")
+    count(context, "load_data", "data")
+    count(context, "load_device", "device")
     count(run_files, "load_device", "device")
     count(html_report, "load_device", "device")
     count(dataset, "_digest", "hashed arrays")

@@ -1,0 +1,154 @@
+"""The context of a run: what its stages hand on, each read or made once."""
+
+import functools
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kd_edge.config import RunConfig
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import DeviceProfile, load_device
+from kd_edge.data.loading import load_data
+from kd_edge.errors import ConfigError, MissingDependencyError
+from kd_edge.search.strategies import find_strategy
+from kd_edge.stages.results import DesignResult
+from kd_edge.stages.store import StageStore
+
+if TYPE_CHECKING:
+    import keras
+
+    from kd_edge.search.space.student_space import Screening, StudentSpace
+    from kd_edge.search.weight_inheritance import WeightInheritance
+
+TEACHER, STUDENT, MODEL = "teacher.keras", "student.keras", "model.tflite"
+_DRAWING = ("matplotlib", "jinja2")
+
+
+class Progress(Protocol):
+    """Told what a run is doing."""
+
+    def __call__(self, stage: str, done: float, message: str = "") -> None:
+        """Report that a share `done`, 0 to 1, of one of `STAGES` is finished."""
+
+
+class RunContext:
+    """What the stages of one run hand on: configuration, data, results, and the models, each read or made once."""
+
+    def __init__(self, config: RunConfig, folder: Path, progress: Progress) -> None:
+        self.config = config
+        self.progress = progress
+        self.device = load_device(config.budget.device)
+        self.budget = config.budget.budget(self.device)
+        _check_costs(config.convert.quantize, self.device, self.budget)
+        find_strategy(config.design.search)
+        _check_drawing()
+        self.data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        self.store = StageStore(folder)
+        self.results: dict[str, Any] = {}
+        self.keys: dict[str, str] = {}
+
+    def check(self, first: str) -> None:
+        """Say what is wrong, or that nothing fits, before `first` and with it anything is made."""
+        from kd_edge.distillation.augmentation import check_augmentation
+        from kd_edge.distillation.early_halting import EarlyHalting
+
+        EarlyHalting(rule=self.config.distill.rule)
+        for wanted in (self.config.teacher, self.config.distill):
+            check_augmentation(wanted.augment, self.data.input_shape)
+        if first in ("data", "teacher", "design"):
+            _ = self.screening
+
+    @property
+    def search_folder(self) -> Path:
+        """Where the search keeps its state; one that is done anew for another reason is another search."""
+        return self.store.folder / "search" / self.keys["design"][:16]
+
+    @functools.cached_property
+    def teacher(self) -> "keras.Model":
+        """The teacher: trained where its stage is done."""
+        import keras
+
+        from kd_edge.stages.steps import start_teacher
+
+        if "teacher" in self.results:
+            return self.load(TEACHER)
+        keras.utils.set_random_seed(self.config.seed)
+        return start_teacher(self.config.teacher, self.data)
+
+    @functools.cached_property
+    def space(self) -> "StudentSpace":
+        """The networks to choose from; a teacher that is yet to be trained has its architecture already."""
+        from kd_edge.stages.steps import space_of
+
+        return space_of(self.config.design.family, self.teacher, self.data)
+
+    @functools.cached_property
+    def screening(self) -> "Screening":
+        """Which networks of the space fit."""
+        from kd_edge.stages.steps import screen
+
+        return screen(
+            self.space,
+            self.teacher,
+            self.config.design,
+            device=self.device,
+            budget=self.budget,
+            seed=self.config.seed,
+        )
+
+    @functools.cached_property
+    def inheritance(self) -> "WeightInheritance | None":
+        """The trained teacher's weights for students that are derived from it."""
+        from kd_edge.search.weight_inheritance import WeightInheritance
+
+        prunable = self.space.prunable
+        if prunable is None:
+            return None
+        return WeightInheritance(self.teacher, importance=self.config.design.importance, prunable=prunable)
+
+    @functools.cached_property
+    def student(self) -> "keras.Model":
+        """The distilled student."""
+        return self.load(STUDENT)
+
+    def fresh_student(self) -> "keras.Model":
+        """Return the chosen student before its training."""
+        import keras
+
+        design: DesignResult = self.results["design"]
+        inheritance = self.inheritance
+        keras.utils.set_random_seed(self.config.seed)
+        if inheritance is None:
+            return design.blueprint.to_keras()
+        return inheritance.student(design.chosen.values, self.data.x_train)
+
+    def load(self, name: str | Path) -> "keras.Model":
+        """Return a model in the run's folder."""
+        import keras
+
+        return keras.models.load_model(self.store.folder / name, compile=False)
+
+    def epochs(self, stage: str, epochs: int) -> "list[keras.callbacks.Callback]":
+        """Return the callback that shows a training."""
+        from kd_edge.distillation.training import epochs_shown
+
+        return [epochs_shown(self.progress, stage, epochs)]
+
+
+def _check_drawing() -> None:
+    """Say before a teacher is trained that the report could not be drawn in the end."""
+    missing = [name for name in _DRAWING if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingDependencyError(
+            f"{missing[0]} is not installed, the report needs it: pip install 'kd-edge[report]'"
+        )
+
+
+def _check_costs(quantize: str, device: DeviceProfile, budget: Budget) -> None:
+    """Say before a teacher is trained that the latency of the file cannot be checked in the end."""
+    numbers = {"int8": "int8", "int16x8": "int16"}.get(quantize, "float32")
+    if budget.latency_ms is not None and getattr(device, numbers) is None:
+        raise ConfigError(
+            f"no latency on {device.name}: expected a 'quantize' whose costs its profile has, received {quantize!r}; "
+            f"convert to int8, leave out the limit 'latency', or add a table [{numbers}] to a profile of your own"
+        )
