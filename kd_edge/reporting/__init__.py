@@ -1,7 +1,7 @@
 """What people and firmware take: JSON, tables, plots, the HTML page, the bundle of C sources.
 
 In: results of the stages. Out: text and files.
-Imports everything but `cli`.
+Imports `stages` and what is below.
 """
 
 import lazy_loader

@@ -1,7 +1,6 @@
 """Which student: the search for the most accurate network that fits a board.
 
-In: a teacher, a `Dataset`, a `Budget` and a `StudentSpace`. Out: a
-`SearchResult`: the best student and the Pareto front.
+In: a teacher, a `Dataset`, a `Budget`, a `StudentSpace`. Out: a `SearchResult`: the best student, the Pareto front.
 Imports `distillation`, `cost`, `ir`, `data` and keras-tuner.
 """
 

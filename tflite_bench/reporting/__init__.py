@@ -3,3 +3,7 @@
 In: a benchmark, a comparison, a calibration. Out: JSON and text.
 Imports everything but `cli`.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
