@@ -20,10 +20,10 @@ _CHECKS = {
     "tflm_refusals": "refusals by TFLM",
 }
 _ACCURACIES = {
-    "float_keras": "student, float in Keras",
-    "float_tflite": "student, float in LiteRT",
-    "int8_litert": "student, {} in LiteRT",
-    "int8_tflm": "student, {} in TFLM",
+    "float_keras": "float, Keras",
+    "float_tflite": "float, LiteRT",
+    "int8_litert": "{}, LiteRT",
+    "int8_tflm": "{}, TFLM",
 }
 
 
@@ -77,7 +77,7 @@ def run_accuracy_rows(run: Result) -> Rows:
     rows = [
         ("teacher, float", share_text(run["teacher"]["test_accuracy"]), "", *teacher),
         ("student without a teacher, float", share_text(run["baseline"]["test_accuracy"]), "", *baseline),
-        *((f"distilled {name}", *cells, *distill) for name, *cells in _accuracies(run["verify"])),
+        *((f"student distilled, {name}", *cells, *distill) for name, *cells in _accuracies(run["verify"])),
     ]
     header = ("", "share right", "95 % interval", "MACs", "parameters")
     return Rows("accuracy on the test samples (measured)", header, rows)

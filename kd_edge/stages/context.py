@@ -9,6 +9,7 @@ from kd_edge.config import RunConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.loading import load_data
+from kd_edge.distillation.halting_rules import make_rule
 from kd_edge.errors import ConfigError, MissingDependencyError
 from kd_edge.search.strategies import find_strategy
 from kd_edge.stages.results import DesignResult
@@ -41,6 +42,7 @@ class RunContext:
         self.budget = config.budget.budget(self.device)
         _check_costs(config.convert.quantize, self.device, self.budget)
         find_strategy(config.design.search)
+        make_rule(config.distill.rule, {})
         _check_drawing()
         self.data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
         self.store = StageStore(folder)
@@ -50,9 +52,7 @@ class RunContext:
     def check(self, first: str) -> None:
         """Say what is wrong, or that nothing fits, before `first` and with it anything is made."""
         from kd_edge.distillation.augmentation import check_augmentation
-        from kd_edge.distillation.early_halting import EarlyHalting
 
-        EarlyHalting(rule=self.config.distill.rule)
         for wanted in (self.config.teacher, self.config.distill):
             check_augmentation(wanted.augment, self.data.input_shape)
         if first in ("data", "teacher", "design"):

@@ -115,7 +115,7 @@ def _measure_speed(epochs: int, batch_size: int) -> dict[str, Any]:
         "eight_steps_per_execution": speed(data, epochs, batch_size, steps_per_execution=8),
         "jit_compile": speed(data, 5, batch_size, arms=(PLAIN, STORED), jit_compile=True),
     }
-    document = make_document("bench_distiller", result) | {"tool": "tools/benchmarks/distiller.py"}
+    document = make_document("bench_distiller") | {"tool": "tools/benchmarks/distiller.py", "result": result}
     document["load_average"] = os.getloadavg()
     return document
 

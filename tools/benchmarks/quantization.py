@@ -70,7 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     rows = [measure(TASKS[name], seed) for name in args.data for seed in SEEDS]
     result = {"limit_points": LIMIT_POINTS, "rows": rows, "speed": speed()}
-    document = make_document("verify", {}) | {"command": "bench_quantization", "result": result, "provenance": {}}
+    document = make_document("bench_quantization") | {"result": result}
     del document["machine"]["system"]
     write_json(args.output / "results" / "quantization.json", document)
     write_bytes(args.output / "quantization.md", page(document).encode())

@@ -23,6 +23,7 @@ from tflite_bench.errors import ModelFileError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.writer import pack, unpack
+from tflite_bench.reporting.documents import to_plain
 from tflite_bench.runners import litert, tflm
 
 INT8 = ConvertConfig(num_calibration_samples=40, qat="never")
@@ -61,9 +62,7 @@ def test_the_metadata_costs_the_stated_bytes_and_changes_no_output_of_either_run
     assert plain.metadata_bytes == 0
     assert plain.content == convert(student, data.x_train, num_calibration_samples=40)
     assert (
-        made.metadata_bytes
-        == len(made.content) - len(plain.content)
-        == made.summary()["flash_bytes"] - len(plain.content)
+        made.metadata_bytes == len(made.content) - len(plain.content) == made.summary().flash_bytes - len(plain.content)
     )
     assert 300 < made.metadata_bytes < 1000
     steps = quantize(data.x_test[:5], read_model(made.content).input_tensors[0])
@@ -89,7 +88,7 @@ def test_where_tflm_is_not_installed_its_missing_operators_are_not_known(monkeyp
     assert made.missing_ops is None
     reason = made.unavailable_reason["missing_ops"]
     assert "TFLM is not installed" in reason
-    document = make_document("convert", {"model": "student.tflite", **made.summary()}, seed=0)
+    document = make_document("convert", {"model": "student.tflite"}, made.summary(), seed=0)
     check_document(document)
     result = document["result"]
     assert (result["missing_ops"], result["unavailable_reason"]) == (None, {"missing_ops": reason})
@@ -98,7 +97,9 @@ def test_where_tflm_is_not_installed_its_missing_operators_are_not_known(monkeyp
 
 def test_a_file_of_known_operators_lacks_none_and_needs_no_reason(made):
     assert (made.missing_ops, made.unavailable_reason) == ((), {})
-    assert not any("TFLM lacks" in str(line) for line in convert_tables({"model": "m.tflite", **made.summary()}))
+    assert not any(
+        "TFLM lacks" in str(line) for line in convert_tables({"model": "m.tflite", **to_plain(made.summary())})
+    )
 
 
 def test_a_warning_of_the_calibration_is_part_of_the_result(student, data):

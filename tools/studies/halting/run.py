@@ -91,9 +91,8 @@ class Study:
 
     def __init__(self, path: Path, work: Path, settings: Settings) -> None:
         self._path, self._work, self._settings = path, work, settings
-        self.document = make_document(
-            "study_halting", {"settings": asdict(settings), "arms": self.arms, "teachers": {}, "rows": []}
-        )
+        result: dict[str, Any] = {"settings": asdict(settings), "arms": self.arms, "teachers": {}, "rows": []}
+        self.document = make_document("study_halting") | {"result": result}
         if path.is_file():
             self.document = json.loads(path.read_text())
             if self.document["result"]["settings"] != asdict(settings):
