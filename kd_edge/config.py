@@ -92,6 +92,7 @@ class DistillConfig:
     """The student's training; `trainee` is `"like_teacher"` or `"none"`.
 
     `rule` names the rule by which the trainee is halted, see `register_rule`; without `patience` it has its own.
+    `start_from_epoch` is how many epochs pass before its first check.
     """
 
     trainee: str = "like_teacher"
@@ -103,6 +104,7 @@ class DistillConfig:
     trainee_loss_weight: float = 0.5
     rule: str = "agreement"
     patience: int | None = None
+    start_from_epoch: int = 0
     augment: str = "none"
 
     def __post_init__(self) -> None:
@@ -157,7 +159,7 @@ class RunConfig:
             raise ConfigError(f"bad value for key 'seed': expected 0 to {MAX_SEED}, received {self.seed}")
 
 
-_MAY_BE_ZERO = ("student_loss_weight", "trainee_loss_weight", "max_int8_loss")
+_MAY_BE_ZERO = ("start_from_epoch", "student_loss_weight", "trainee_loss_weight", "max_int8_loss")
 
 
 def load_config(path: str | Path) -> RunConfig:

@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kd_edge.config import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.files import write_bytes, write_model
 from kd_edge.reporting.run_files import RUN_FILES, write_run
+from kd_edge.search.results import STUDENT as SEARCHED
 from kd_edge.stages.context import MODEL, STUDENT, TEACHER, Progress, RunContext
 from kd_edge.stages.results import (
     BaselineResult,
@@ -23,9 +24,6 @@ from kd_edge.stages.results import (
 from kd_edge.stages.store import Kept, stage_key
 from kd_edge.verification.results import Verification
 from tflite_bench.benchmark import BenchmarkSummary, run_benchmark
-
-if TYPE_CHECKING:
-    pass
 
 _BENCH_SECONDS = 10.0
 # Files that need packages of their own to be drawn.
@@ -81,7 +79,9 @@ def _make(stage: "_Stage", context: RunContext) -> Kept[Any]:
     for model in stage.uses:  # before the seed is set: reading a model draws random numbers
         getattr(context, model)
     keras.utils.set_random_seed(context.config.seed)
-    kept = context.store.save(stage.name, context.keys[stage.name], stage.make(context), stage.files)
+    result = stage.make(context)
+    files = [name.format(search=context.search) if "{" in name else name for name in stage.files]
+    kept = context.store.save(stage.name, context.keys[stage.name], result, files)
     context.progress(stage.name, 1.0)
     return kept
 
@@ -125,7 +125,7 @@ def _make_design(context: RunContext) -> DesignResult:
         context.config.distill,
         device=context.device,
         budget=context.budget,
-        directory=context.search_folder,
+        directory=context.store.folder / context.search,
         seed=context.config.seed,
         space=context.space,
         screening=context.screening,
@@ -136,12 +136,11 @@ def _make_design(context: RunContext) -> DesignResult:
 
 
 def _make_distill(context: RunContext) -> DistillResult:
-    from kd_edge.search.checkpoint import STUDENT as SEARCHED
     from kd_edge.stages.steps import distill_student, keep_searched, was_distilled
 
-    wanted, seed, searched = context.config.distill, context.config.seed, context.search_folder / SEARCHED
-    if searched.is_file() and was_distilled(context.results["design"], wanted, seed=seed):
-        distilled = keep_searched(context.load(searched), context.data, context.results["design"])
+    wanted, seed = context.config.distill, context.config.seed
+    if was_distilled(context.results["design"], wanted, seed=seed):
+        distilled = keep_searched(context.load(f"{context.search}/{SEARCHED}"), context.data, context.results["design"])
     else:
         callbacks = context.epochs("distill", wanted.epochs)
         student = context.fresh_student()
@@ -228,7 +227,7 @@ class _Stage:
         make: Does it.
         shaped_by: What shapes it besides the stages before.
         uses: The models that it works with, by their names in `RunContext`.
-        files: What it leaves in the run's folder.
+        files: What it leaves in the run's folder; `{search}` stands for the folder of the search.
     """
 
     name: str
@@ -242,10 +241,8 @@ class _Stage:
 _STAGES = (
     _Stage("data", DataSummary, _make_data, _data_shape),
     _Stage("teacher", TeacherResult, _make_teacher, _teacher_shape, ("teacher",), (TEACHER,)),
-    _Stage("design", DesignResult, _make_design, _design_shape, ("teacher",)),
-    _Stage(
-        "distill", DistillResult, _make_distill, lambda context: (context.config.distill,), ("teacher",), (STUDENT,)
-    ),
+    _Stage("design", DesignResult, _make_design, _design_shape, ("teacher",), (f"{{search}}/{SEARCHED}",)),
+    _Stage("distill", DistillResult, _make_distill, _distill_shape, ("teacher",), (STUDENT,)),
     _Stage("baseline", BaselineResult, _make_baseline, uses=("student",)),
     _Stage("convert", ConversionSummary, _make_convert, _convert_shape, ("teacher", "student"), (MODEL,)),
     _Stage("verify", Verification, _make_verify, uses=("student",)),

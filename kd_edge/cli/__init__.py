@@ -15,7 +15,7 @@ from kd_edge.cli.run import run
 from kd_edge.cli.verify import verify
 from kd_edge.errors import KdEdgeError
 
-_TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "tf_keras", "tensorflow_model_optimization")
+_TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "cattrs", "tf_keras", "tensorflow_model_optimization")
 _REPORT_PACKAGES = ("matplotlib", "jinja2")
 
 

@@ -119,7 +119,7 @@ def _workers(workers: int, folder: Path) -> AbstractContextManager[Any]:
 
 def _save(document: Mapping[str, Any], output: Path) -> None:
     from kd_edge.files import write_bytes, write_json
-    from kd_edge.search.checkpoint import STUDENT
+    from kd_edge.search.results import STUDENT
 
     write_bytes(output / "student.keras", (output / "search" / STUDENT).read_bytes())
     write_json(output / "search.json", document)

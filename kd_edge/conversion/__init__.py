@@ -1,7 +1,7 @@
 """From Keras to `.tflite`: quantization, fine-tuning for it, metadata.
 
 In: a trained student and samples that calibrate. Out: the bytes of a file, and what was noticed on the way.
-Imports `distillation`, `data`, `errors`, TensorFlow and tensorflow-model-optimization.
+Imports `distillation`, `config`, `data`, `ir`, what is below, `tflite_bench`, and tensorflow-model-optimization.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
 """What a network costs on a board: flash, tensor arena and latency.
 
 In: a `Graph` and a `DeviceProfile`. Out: a `Cost`, and whether it fits a `Budget`.
-Imports `ir`, `toml`, `errors` and no framework.
+Imports `ir`, `files`, `toml`, `errors`, `tflite_bench.model` and no framework.
 """
 
 import lazy_loader

@@ -8,7 +8,6 @@ from .losses import HintDistillation as HintDistillation
 from .losses import RelationalDistillation as RelationalDistillation
 from .results import HaltingReport as HaltingReport
 from .results import Recipe as Recipe
-from .results import TrainingSummary as TrainingSummary
 from .targets import SoftTargets as SoftTargets
 from .targets import soft_targets as soft_targets
 from .training import Training as Training

@@ -383,6 +383,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
 
     def load_own_variables(self, store: Any) -> None:
         """Let those guides leave that had left when the file was written."""
+        # The name that saved models have.
         if "ledger" not in store.keys():  # noqa: SIM118 - a store is no mapping
             return
         plain = json.loads(bytes(np.asarray(store["ledger"])))

@@ -67,11 +67,20 @@ def make_rule(rule: str | HaltingRule, arguments: Mapping[str, Any]) -> HaltingR
     """
     if not isinstance(rule, str):
         return rule
-    if rule not in _RULES:
-        raise ConfigError(f"unknown halting rule {rule!r}; {nearest(rule, tuple(_RULES))}")
-    taken = inspect.signature(_RULES[rule]).parameters
-    given = {name: value for name, value in arguments.items() if name in taken and value is not None}
-    return _RULES[rule](**given)
+    make = find_rule(rule)
+    taken = inspect.signature(make).parameters
+    return make(**{name: value for name, value in arguments.items() if name in taken and value is not None})
+
+
+def find_rule(name: str) -> Callable[..., HaltingRule]:
+    """Return what makes a rule, by the rule's name.
+
+    Raises:
+        ConfigError: There is no rule of that name.
+    """
+    if name not in _RULES:
+        raise ConfigError(f"unknown halting rule {name!r}; {nearest(name, tuple(_RULES))}")
+    return _RULES[name]
 
 
 @register_rule("plateau")

@@ -93,18 +93,3 @@ class Recipe:
     learning_rate: Given[float] = 2e-3
     augment: str = "none"
     seed: Given[int] = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSummary:
-    """What one training gave, without the network.
-
-    Attributes:
-        history: Metrics per epoch, as in `keras.callbacks.History`.
-        seconds: Wall-clock time.
-        halting: One report per guide; empty without guides.
-    """
-
-    history: Measured[dict[str, list[float]]]
-    seconds: Measured[float]
-    halting: tuple[HaltingReport, ...] = ()

@@ -16,7 +16,7 @@ from kd_edge.data.metrics import classified_right
 from kd_edge.distillation.augmentation import augment
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.early_halting import EarlyHalting
-from kd_edge.distillation.results import HaltingReport, Recipe, TrainingSummary
+from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets import SoftTargets
 from tflite_bench.provenance import Measured
 
@@ -101,11 +101,6 @@ def accuracy(model: keras.Model, data: Dataset) -> float:
 def test_samples_right(model: keras.Model, data: Dataset) -> np.ndarray:
     """Return for each test sample whether a model classifies it right."""
     return classified_right(model.predict(data.x_test, batch_size=256, verbose=0), data.y_test)
-
-
-def summary(training: Training) -> TrainingSummary:
-    """Return what a training gave, without the network."""
-    return TrainingSummary(training.history, training.seconds, training.halting)
 
 
 def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: int) -> keras.callbacks.Callback:

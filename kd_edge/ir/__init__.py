@@ -1,7 +1,7 @@
 """The network as plain data: blueprints, the layers they are made of, and graphs of TFLite ops.
 
 In: a Keras model, a `.tflite` file or a blueprint. Out: a `Blueprint` or a `Graph`.
-Imports `errors` and `tflite_bench.model`; Keras inside functions alone.
+Imports `compat`, `errors` and `tflite_bench.model`; Keras inside functions alone.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
 """The tables that people read, from the plain data of a result."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -9,9 +9,6 @@ from rich.table import Table
 from kd_edge.reporting.formatting import latency_text
 from kd_edge.reporting.rows import Result, Rows, accuracy_rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.verification.verdict import failed_checks, outcome, proven
-
-if TYPE_CHECKING:
-    pass
 
 # Columns where the output is no terminal.
 WIDTH = 110
@@ -227,7 +224,7 @@ def _tuning_lines(tuning: Result) -> Iterator[str]:
 
 def _effort(macs: int | None, seconds: float | None) -> str:
     known = [] if macs is None else [f"{macs / 1e9:,.1f} G MACs (computed)"]
-    return " and ".join(known + ([] if seconds is None else [f"{seconds:,.0f} s (measured)"])) or "an unknown effort"
+    return " and ".join(known + ([] if seconds is None else [f"{seconds:,.0f} s (estimated)"])) or "an unknown effort"
 
 
 _LIMITS = {

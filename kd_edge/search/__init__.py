@@ -1,7 +1,7 @@
 """Which student: the search for the most accurate network that fits a board.
 
 In: a teacher, a `Dataset`, a `Budget`, a `StudentSpace`. Out: a `SearchResult`: the best student, the Pareto front.
-Imports `distillation`, `cost`, `ir`, `data` and keras-tuner.
+Imports `distillation`, `config`, `data`, `cost`, `ir`, `compat`, `files`, `errors` and keras-tuner.
 """
 
 import lazy_loader

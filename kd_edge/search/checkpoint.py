@@ -12,17 +12,16 @@ import keras
 import numpy as np
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.results import Recipe
+from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets import hash_of
 from kd_edge.errors import ConfigError
 from kd_edge.files import write_file, write_json
-from kd_edge.search.results import CandidateTraining
+from kd_edge.search.results import STUDENT, CandidateTraining
 from kd_edge.search.space.student_space import StudentSpace
 
 _TITLE = "search_of.json"
 PROJECT = "trials"
 TARGETS = "targets.npy"
-STUDENT = "student.keras"
 # In the folder of each trial.
 _WEIGHTS = "student.npz"
 _TRAINING = "training.json"
@@ -106,7 +105,8 @@ def load_weights(folder: str | Path) -> list[np.ndarray]:
 def load_training(folder: str | Path) -> CandidateTraining:
     """Return how a trial was trained, from its folder."""
     saved = json.loads((Path(folder) / _TRAINING).read_text())
-    return CandidateTraining(**saved | {"recipe": Recipe(**saved["recipe"])})
+    reports = tuple(HaltingReport(**report) for report in saved["halting"])
+    return CandidateTraining(**saved | {"recipe": Recipe(**saved["recipe"]), "halting": reports})
 
 
 def finite_history(history: Mapping[str, Sequence[float]]) -> dict[str, list[float | None]]:

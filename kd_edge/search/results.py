@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.model import Cost
-from kd_edge.distillation.results import Recipe
+from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.ir.blueprint import Blueprint
 from tflite_bench.provenance import Computed, Given, Measured
+
+# The chosen student as the search trained it, in the search's folder.
+STUDENT = "student.keras"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class CandidateTraining:
         initial_epoch: Epochs of earlier rounds, from whose weights it went on; 0 but in Hyperband's later rounds.
         history: Metrics per epoch, as in `keras.callbacks.History`; None where one was not finite.
         seconds: Wall-clock time.
+        halting: What the teacher cost.
     """
 
     recipe: Recipe
@@ -46,6 +50,7 @@ class CandidateTraining:
     initial_epoch: Computed[int]
     history: Measured[dict[str, list[float | None]]]
     seconds: Measured[float]
+    halting: tuple[HaltingReport, ...]
 
 
 @dataclass(frozen=True, slots=True)

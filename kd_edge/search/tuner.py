@@ -15,6 +15,7 @@ import keras_tuner
 import tensorflow as tf
 
 from kd_edge.compat.keras_tuner import asks_a_chief, tuner_state_path
+from kd_edge.config import STUDENT_LOSS_WEIGHT
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
@@ -27,7 +28,6 @@ from kd_edge.files import write_bytes, write_model
 from kd_edge.ir.lowering import lower
 from kd_edge.search.checkpoint import (
     PROJECT,
-    STUDENT,
     TARGETS,
     claim_folder,
     finite_history,
@@ -38,6 +38,7 @@ from kd_edge.search.checkpoint import (
 )
 from kd_edge.search.oracles import BudgetOracle
 from kd_edge.search.results import (
+    STUDENT,
     Candidate,
     CandidateTraining,
     SearchResult,
@@ -80,7 +81,7 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
         recipe: Recipe,
         inheritance: WeightInheritance | None = None,
         temperature: float = 4.0,
-        student_loss_weight: float = 0.5,
+        student_loss_weight: float = STUDENT_LOSS_WEIGHT,
         **kwargs: Any,
     ) -> None:
         self._space = space
@@ -117,7 +118,8 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
             student, data, recipe, teacher=self._targets, temperature=temperature, student_loss_weight=weight
         )
         history = finite_history(training.history)
-        return CandidateTraining(recipe, temperature, weight, initial_epoch, history, training.seconds)
+        seconds, halting = training.seconds, training.halting
+        return CandidateTraining(recipe, temperature, weight, initial_epoch, history, seconds, halting)
 
     def start(self, values: Values, data: Dataset) -> keras.Model:
         """Return a candidate as its training starts: with inherited weights, or those of an earlier round."""
@@ -158,7 +160,7 @@ def design(
     teacher_ratio: float | None = None,
     importance: str = "l1",
     temperature: float = 4.0,
-    student_loss_weight: float = 0.5,
+    student_loss_weight: float = STUDENT_LOSS_WEIGHT,
     screening: Screening | None = None,
     directory: str | Path = "search",
     overwrite: bool = False,

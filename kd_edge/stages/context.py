@@ -9,7 +9,7 @@ from kd_edge.config import RunConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.halting_rules import make_rule
+from kd_edge.distillation.halting_rules import find_rule
 from kd_edge.errors import ConfigError, MissingDependencyError
 from kd_edge.search.strategies import find_strategy
 from kd_edge.stages.results import DesignResult
@@ -41,10 +41,11 @@ class RunContext:
         self.device = load_device(config.budget.device)
         self.budget = config.budget.budget(self.device)
         _check_costs(config.convert.quantize, self.device, self.budget)
-        find_strategy(config.design.search)
-        make_rule(config.distill.rule, {})
         _check_drawing()
         self.data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        # Behind the data, whose Python file may have registered one.
+        find_strategy(config.design.search)
+        find_rule(config.distill.rule)
         self.store = StageStore(folder)
         self.results: dict[str, Any] = {}
         self.keys: dict[str, str] = {}
@@ -59,9 +60,9 @@ class RunContext:
             _ = self.screening
 
     @property
-    def search_folder(self) -> Path:
-        """Where the search keeps its state; one that is done anew for another reason is another search."""
-        return self.store.folder / "search" / self.keys["design"][:16]
+    def search(self) -> str:
+        """The folder of the search within the run's; one that is done anew for another reason is another search."""
+        return f"search/{self.keys['design'][:16]}"
 
     @functools.cached_property
     def teacher(self) -> "keras.Model":
@@ -122,7 +123,7 @@ class RunContext:
             return design.blueprint.to_keras()
         return inheritance.student(design.chosen.values, self.data.x_train)
 
-    def load(self, name: str | Path) -> "keras.Model":
+    def load(self, name: str) -> "keras.Model":
         """Return a model in the run's folder."""
         import keras
 

@@ -10,6 +10,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe
+from kd_edge.search.results import CandidateTraining
 from kd_edge.stages.results import BaselineResult, DesignResult, DistillResult, Scores, TeacherResult
 from kd_edge.verification.confidence import paired_difference
 
@@ -198,7 +199,7 @@ def distill_student(
         temperature=wanted.temperature,
         student_loss_weight=wanted.student_loss_weight,
         trainee_loss_weight=wanted.trainee_loss_weight,
-        halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience),
+        halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience, start_from_epoch=wanted.start_from_epoch),
         callbacks=callbacks,
     )
     return Distilled(student, DistillResult(**_scores(student, data), **_training(training)))
@@ -224,9 +225,7 @@ def keep_searched(student: "keras.Model", data: Dataset, design: DesignResult) -
         design: The search.
     """
     training = design.training
-    result = DistillResult(
-        **_scores(student, data), history=training.history, seconds=training.seconds, from_search=True
-    )
+    result = DistillResult(**_scores(student, data), **_training(training), from_search=True)
     return Distilled(student, result)
 
 
@@ -269,5 +268,5 @@ def _scores(model: "keras.Model", data: Dataset) -> dict[str, Any]:
     return vars(scores)
 
 
-def _training(training: "Training") -> dict[str, Any]:
+def _training(training: "Training | CandidateTraining") -> dict[str, Any]:
     return {"history": training.history, "seconds": training.seconds, "halting": training.halting}

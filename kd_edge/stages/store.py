@@ -54,10 +54,10 @@ class StageStore:
         record = self._read(name)
         if record is None or record.get("key") != key:
             return None
-        files = record.get("files", {})
-        if any(_sha256(self.folder / name) != file["sha256"] for name, file in files.items()):
-            return None
         try:
+            files = record["files"]
+            if any(_sha256(self.folder / name) != file["sha256"] for name, file in files.items()):
+                return None
             return Kept(from_plain(cls, record["result"]), _digest(key, files))
         except Exception:  # a record of another version, or damaged: the stage is made again
             return None

@@ -192,6 +192,7 @@ def test_a_finished_run_is_told_without_loading_a_framework(finished, waves_npz,
 
 
 def test_a_run_loads_and_prepares_everything_once(waves_npz, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     counts = Counter()
 
     def count(module, name, what):
@@ -219,10 +220,18 @@ def test_a_run_loads_and_prepares_everything_once(waves_npz, tmp_path, monkeypat
         design=DesignConfig("from_teacher", trials=1, epochs=1, teacher_ratio=2.0),
         distill=DistillConfig("none", epochs=1),
     )
-    done = run(config, tmp_path)
+    done = run(config, "runs/once")
     once = ("data", "device", "teacher built", "teacher prepared", "space screened")
     assert counts == dict.fromkeys(once, 1) | {"hashed arrays": 6, "models read": 1}
     assert done.results.distill.from_search
+    assert [report.guide for report in done.results.distill.halting] == ["teacher"]
+
+
+def test_a_guide_leaves_after_the_epochs_that_the_configuration_says(finished, tmp_path):
+    distill = replace(finished.config.distill, epochs=3, rule="epoch", start_from_epoch=2)
+    shutil.copytree(finished.folder, tmp_path / "run")
+    done = run(replace(finished.config, distill=distill), tmp_path / "run")
+    assert {report.guide: report.epoch for report in done.results.distill.halting} == {"teacher": None, "trainee": 2}
 
 
 class StartedError(Exception):

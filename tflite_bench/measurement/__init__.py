@@ -1,7 +1,7 @@
 """A measurement: how long, on which inputs, with which spread, on which machine.
 
 In: a function to time. Out: `LatencyStats`.
-Imports `model`, `errors`.
+Imports `model`, `processes`, `errors`, `provenance`.
 """
 
 import lazy_loader

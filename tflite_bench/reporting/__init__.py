@@ -1,7 +1,7 @@
 """What people and programs read: JSON documents and tables.
 
 In: a benchmark, a comparison, a calibration. Out: JSON and text.
-Imports everything but `cli`.
+Imports `benchmark`, `calibration`, `comparison` and what is below.
 """
 
 import lazy_loader

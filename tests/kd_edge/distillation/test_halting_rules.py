@@ -52,9 +52,10 @@ def test_a_name_of_a_rule_is_not_taken_twice():
     assert type(EarlyHalting(rule="agreement").rule) is Agreement
 
 
-def test_a_run_with_an_unknown_rule_ends_before_anything_is_loaded(tmp_path):
+def test_a_run_with_an_unknown_rule_ends_before_anything_is_trained(waves_npz, tmp_path):
     from kd_edge.pipeline import run
 
-    config = RunConfig(DataConfig("nowhere.npz"), BudgetConfig("nrf52840"), distill=DistillConfig(rule="platau"))
+    config = RunConfig(DataConfig(str(waves_npz)), BudgetConfig("nrf52840"), distill=DistillConfig(rule="platau"))
     with pytest.raises(ConfigError, match="unknown halting rule 'platau'; did you mean 'plateau'"):
-        run(config, tmp_path)
+        run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

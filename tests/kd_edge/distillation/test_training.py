@@ -9,7 +9,7 @@ import keras
 from kd_edge.config import DistillConfig
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.early_halting import EarlyHalting
-from kd_edge.distillation.training import Recipe, distill, summary, train
+from kd_edge.distillation.training import Recipe, distill, train
 from tflite_bench.provenance import provenance_of
 
 
@@ -37,7 +37,7 @@ def test_the_summary_of_a_training_says_how_each_figure_was_had(waves_npz):
     trained = distill(
         network(4, data), data, Recipe(3), teacher=network(16, data), trainee="like_teacher", halting=halting
     )
-    marked = provenance_of(summary(trained))
+    marked = provenance_of(trained)
     assert marked["seconds"] == marked["history.val_accuracy"] == "measured"
     assert marked["halting[].macs_saved"] == marked["halting[].megabytes_saved"] == "computed"
     # An extrapolation: what a step took with the guide less what it took without, times the steps.

@@ -31,8 +31,8 @@ LEFT = {
 def test_the_lines_on_halting_say_what_each_guide_cost_and_what_was_saved():
     assert list(halting_lines([STAYED, LEFT])) == [
         "the teacher stayed to the end and cost 2.5 G MACs (computed) in 4 passes over the data",
-        "the trainee was halted after epoch 2 (fixed after 2 epochs): it cost 1.0 G MACs (computed) and 3 s (measured) "
-        "in 2 passes over the data; halting it saved 3 s (measured) and 1.2 MB of memory",
+        "the trainee was halted after epoch 2 (fixed after 2 epochs): it cost 1.0 G MACs (computed) and 3 s "
+        "(estimated) in 2 passes over the data; halting it saved 3 s (estimated) and 1.2 MB of memory",
     ]
 
 

@@ -51,7 +51,17 @@ def test_a_stage_whose_file_is_gone_or_another_is_made_again(store):
     assert store.load("convert", "key", Result) == kept
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "key"}', '{"key": "key", "result": {"name": 3}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"key": "key"}',
+        '{"key": "key", "files": {}, "result": {"name": 3}}',
+        '{"key": "key", "files": {"model.bin": 3}, "result": {"name": "one", "sizes": [1], "share": null}}',
+    ],
+)
 def test_a_damaged_record_is_as_good_as_none(store, text):
     store.save("convert", "key", RESULT)
     (store.folder / "stages" / "convert.json").write_text(text)

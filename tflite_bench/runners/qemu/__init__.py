@@ -1,5 +1,5 @@
 """An emulated Cortex-M: a program is compiled for it and its instructions are counted.
 
 In: a model. Out: a `RunnerResult` with counts, no times.
-Imports the other runners, `model`, `processes`, `errors`.
+Imports the other runners, `measurement`, `model`, `processes`, `errors`.
 """

@@ -1,8 +1,9 @@
-"""The trainings of `study_halting`: each way is compiled once and used for all seeds.
+"""The trainings of `tools/studies/halting/run.py`: each way is compiled once and used for all seeds.
 
 A training in which a guide leaves after some epoch is the one in which it stays, up to that epoch, and from then on the
 one that never had it, with the student and its optimizer as they were: that is what halting does, and what
-`tests/kd_edge/test_halting.py` checks of the Distiller. So the epochs that trainings share are done once.
+`tests/kd_edge/distillation/test_early_halting.py` checks of the Distiller. So the epochs
+that trainings share are done once.
 """
 
 import time
