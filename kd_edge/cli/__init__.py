@@ -1,4 +1,8 @@
-"""The command `kd-edge`. TensorFlow loads only in the commands that need it."""
+"""The command `kd-edge`: one file per command.
+
+In: options and files. Out: a document as JSON or as tables on stdout, progress and errors on stderr, an exit code.
+Imports `pipeline`, `reporting`, `stages` and what is below, inside the commands: TensorFlow loads only where needed.
+"""
 
 from typing import Any
 

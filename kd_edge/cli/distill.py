@@ -53,10 +53,10 @@ def distill(
     from kd_edge.stages.steps import distill_student
 
     keras.utils.set_random_seed(seed)
-    guide, pupil = load_teacher(teacher, data), load_teacher(student, data)
+    guide, small = load_teacher(teacher, data), load_teacher(student, data)
     with StageDisplay(("distill",)) as display:
         shown = [epochs_shown(display, "distill", epochs)]
-        distilled = distill_student(pupil, data, wanted, teacher=guide, seed=seed, callbacks=shown)
+        distilled = distill_student(small, data, wanted, teacher=guide, seed=seed, callbacks=shown)
     write_model(output, distilled.model)
     document = make_document("distill", distilled.result, {"student": str(output)}, seed=seed)
     print_document(document, as_json, text_tables.distill_tables)

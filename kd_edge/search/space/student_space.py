@@ -213,10 +213,10 @@ class StudentSpace:
             "macs": max_macs,
         }
         problem = FeasibilityProblem(self.choices, self.channel_choices, self.graph, cost_model, limits)
-        answer = find_fitting(problem)
-        if answer.values is None:
-            raise BudgetError(f"no candidate of the space {self.name!r} fits the budget ({answer.explanation()}")
-        return problem.cost(answer.values).macs, answer.values
+        result = find_fitting(problem)
+        if result.values is None:
+            raise BudgetError(f"no candidate of the space {self.name!r} fits the budget ({result.explanation()}")
+        return problem.cost(result.values).macs, result.values
 
 
 @dataclass(frozen=True, slots=True)
