@@ -55,12 +55,12 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
     smallest = measured_bytes(measured["arena_minimum_bytes"])
     rows = [
         ("flash (.tflite file)", mark(gates["flash_bytes"]), flash, *files, _percent(off.get("flash_bytes"))),
-        ("RAM (tensor arena) on the board", "", ram, measured_bytes(predicted["arena_bytes"]), "", ""),
-        ("RAM on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
+        ("RAM (arena) on the board", "", ram, measured_bytes(predicted["arena_bytes"]), "", ""),
+        ("RAM (arena) on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
         ("smallest arena, PC", mark(gates["ram_bytes"]), ram, "", smallest, ""),
         ("latency", mark(gates["latency_ms"]), limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
     ]
-    header = ("", "", "limit", "predicted", "measured", "prediction off by")
+    header = ("", "", "limit", "predicted", "measured", "off by")
     return Rows("does it fit?", header, rows, frozenset({0, 1}))
 
 
