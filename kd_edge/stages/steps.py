@@ -16,6 +16,7 @@ from kd_edge.verification.confidence import paired_difference
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from kd_edge.distillation.training import Training
     from kd_edge.search.space.student_space import Screening, StudentSpace
@@ -251,21 +252,22 @@ def train_baseline(
     from kd_edge.distillation.training import test_samples_right, train
 
     training = train(student, data, _recipe(wanted, seed), callbacks=callbacks)
-    gain = paired_difference(test_samples_right(distilled, data), test_samples_right(student, data), seed=seed)
-    return BaselineResult(**_scores(student, data), **_training(training), distillation_gain=gain)
+    right = test_samples_right(student, data)
+    gain = paired_difference(test_samples_right(distilled, data), right, seed=seed)
+    return BaselineResult(**_scores(student, data, right), **_training(training), distillation_gain=gain)
 
 
 def _recipe(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
     return Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, wanted.augment, seed)
 
 
-def _scores(model: "keras.Model", data: Dataset) -> dict[str, Any]:
-    from kd_edge.distillation.training import accuracy
+def _scores(model: "keras.Model", data: Dataset, right: "np.ndarray | None" = None) -> dict[str, Any]:
+    """Return the fields of `Scores`; `right`: of each test sample whether it is classified right, where it is known."""
+    from kd_edge.distillation.training import test_samples_right
     from kd_edge.ir.lowering import lower
 
-    graph = lower(model)
-    scores = Scores(test_accuracy=accuracy(model, data), macs=graph.total_macs, params=model.count_params())
-    return vars(scores)
+    right = test_samples_right(model, data) if right is None else right
+    return vars(Scores(test_accuracy=float(right.mean()), macs=lower(model).total_macs, params=model.count_params()))
 
 
 def _training(training: "Training | CandidateTraining") -> dict[str, Any]:
