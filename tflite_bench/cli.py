@@ -254,7 +254,7 @@ def inspect(model: str, as_json: bool, output: Path | None) -> None:
 
 
 def _show(document: dict[str, Any], text: str, as_json: bool, output: Path | None) -> None:
-    from tflite_bench.reporting.documents import to_json
+    from tflite_bench.reporting.envelope import to_json
 
     if output is not None:
         _write(output, to_json(document))

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tflite_bench.measurement.environment import read_machine, read_versions
-from tflite_bench.reporting import documents
+from tflite_bench.reporting import envelope
 
 if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
 
 _PACKAGES = ("kd-edge", "tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
-KD_EDGE = documents.Tool("kd-edge", 2, {name: name for name in _PACKAGES})
+KD_EDGE = envelope.Tool("kd-edge", 2, {name: name for name in _PACKAGES})
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,4 @@ def make_document(
     """
     nobody_measured = device is not None and device.quality == "datasheet"
     replaced = {"calibrated": "computed"} if nobody_measured else {}
-    return documents.make_document(KD_EDGE, command, *parts, seed=seed, replaced=replaced)
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return what a figure of time depends on, as in every document."""
-    return dict(documents.to_plain(read_machine()))
-
-
-def list_versions() -> dict[str, str | None]:
-    """Return the versions of the packages that results depend on; `None` for one that is not installed."""
-    return read_versions(KD_EDGE.packages)
+    return envelope.make_document(KD_EDGE, command, *parts, seed=seed, replaced=replaced)

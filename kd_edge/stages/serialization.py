@@ -7,7 +7,7 @@ from cattrs.cols import is_namedtuple, namedtuple_dict_structure_factory
 
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.ir.blueprint import Blueprint
-from tflite_bench.reporting.documents import to_plain
+from tflite_bench.reporting.envelope import to_plain
 
 __all__ = ["from_plain", "to_plain"]
 

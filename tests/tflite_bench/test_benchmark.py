@@ -12,7 +12,8 @@ import pytest
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.errors import ConfigError, ModelFileError
 from tflite_bench.measurement.timing import Plan
-from tflite_bench.reporting.documents import benchmark_document, to_json
+from tflite_bench.reporting.documents import benchmark_document
+from tflite_bench.reporting.envelope import to_json
 from tflite_bench.reporting.tables import benchmark_text
 
 SCHEMA = json.loads((files("tflite_bench.reporting") / "schemas" / "benchmark.schema.json").read_text())

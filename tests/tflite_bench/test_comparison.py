@@ -15,7 +15,8 @@ from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.comparison import Rule, compare, read_document, read_rule
 from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.timing import Plan
-from tflite_bench.reporting.documents import benchmark_document, comparison_document, to_json
+from tflite_bench.reporting.documents import benchmark_document, comparison_document
+from tflite_bench.reporting.envelope import to_json
 from tflite_bench.reporting.tables import comparison_text
 from tflite_bench.runners.base import Estimate, Execution
 

@@ -1,2 +1,2 @@
-from .documents import make_document as make_document
-from .documents import to_plain as to_plain
+from .envelope import make_document as make_document
+from .envelope import to_plain as to_plain

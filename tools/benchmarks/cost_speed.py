@@ -22,7 +22,7 @@ from kd_edge.ir.blueprint import Sketch
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.layers import Add, AveragePooling2D, Conv2D, DepthwiseConv2D, Flatten
 from kd_edge.ir.layers.core import Dense
-from kd_edge.reporting.documents import describe_machine, list_versions
+from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
 
 REPORT = Path(__file__).parents[2] / "docs" / "results" / "bench_cost.json"
@@ -97,7 +97,8 @@ def main() -> None:
         print(f"{name}: {rate:,} per second on one core (median, measured)")
     if args.write:
         made = {"tool": "tools/benchmarks/cost_speed.py", "date": datetime.date.today().isoformat()}
-        write_json(REPORT, made | {"machine": describe_machine(), "versions": list_versions(), "per_second": rates})
+        document = make_document("bench_cost")
+        write_json(REPORT, made | {name: document[name] for name in ("machine", "versions")} | {"per_second": rates})
 
 
 if __name__ == "__main__":

@@ -66,6 +66,16 @@ def test_help_and_devices_answer_without_a_framework(arguments):
     assert done.stdout.strip() == "[]"
 
 
+def test_help_loads_neither_numpy_nor_a_runtime():
+    code = (
+        "import sys; from click.testing import CliRunner; from kd_edge.cli import main;"
+        "result = CliRunner().invoke(main, ['--help']); assert result.exit_code == 0, result.output;"
+        "print([name for name in ('numpy', 'rich', 'ai_edge_litert') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_importing_the_packages_loads_no_framework_and_no_numpy():
     code = (
         "import sys, kd_edge, tflite_bench; kd_edge.Budget, kd_edge.load_device;"

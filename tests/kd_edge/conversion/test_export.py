@@ -23,7 +23,7 @@ from tflite_bench.errors import ModelFileError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.writer import pack, unpack
-from tflite_bench.reporting.documents import to_plain
+from tflite_bench.reporting.envelope import to_plain
 from tflite_bench.runners import litert, tflm
 
 INT8 = ConvertConfig(num_calibration_samples=40, qat="never")

@@ -29,7 +29,8 @@ from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.op_spec import GROUPED, KERNEL_CLASSES, Blocks
 from tflite_bench.model.op_work import kernel_variant, op_work
 from tflite_bench.model.reader import read_model
-from tflite_bench.reporting.documents import calibration_document, to_json
+from tflite_bench.reporting.documents import calibration_document
+from tflite_bench.reporting.envelope import to_json
 from tflite_bench.reporting.tables import calibration_text
 from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.litert import run_outputs

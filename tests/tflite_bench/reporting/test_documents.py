@@ -16,16 +16,8 @@ from tflite_bench.comparison import Change, Comparison, Rule
 from tflite_bench.measurement.environment import read_machine
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Calibrated, Given, Measured
-from tflite_bench.reporting.documents import (
-    Tool,
-    calibration_document,
-    comparison_document,
-    devices_document,
-    make_document,
-    model_document,
-    to_json,
-    to_plain,
-)
+from tflite_bench.reporting.documents import calibration_document, comparison_document, devices_document, model_document
+from tflite_bench.reporting.envelope import Tool, make_document, to_json, to_plain
 from tflite_bench.runners.spec import Device
 
 TOOL = Tool("some-tool", 7, {"numbers": "numpy", "absent": "no-such-distribution"})

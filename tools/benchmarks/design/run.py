@@ -34,7 +34,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.errors import BudgetError
 from kd_edge.files import write_json
-from kd_edge.reporting.documents import describe_machine, list_versions
+from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
 from tools.benchmarks.design.results import render
 from tools.fill_docs import fill
@@ -350,7 +350,9 @@ def main() -> None:
     for part in args.parts:
         result = PARTS[part](args.seeds, args.sets)
         report["parts"][part] = result
-        made = {"date": datetime.date.today().isoformat(), "machine": describe_machine(), "versions": list_versions()}
+        document = make_document("bench_design")
+        made = {"date": datetime.date.today().isoformat()}
+        made |= {name: document[name] for name in ("machine", "versions")}
         write_json(REPORT, report | made)
         for line in lines(part, result):
             print(line, flush=True)

@@ -16,7 +16,8 @@ from tflite_bench import run_benchmark
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.measurement.timing import Plan
-from tflite_bench.reporting.documents import benchmark_document, to_json
+from tflite_bench.reporting.documents import benchmark_document
+from tflite_bench.reporting.envelope import to_json
 from tflite_bench.reporting.tables import benchmark_text
 from tflite_bench.runners.base import Execution, RunnerResult
 from tflite_bench.runners.qemu import firmware
