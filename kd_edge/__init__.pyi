@@ -12,14 +12,14 @@ from .cost.model import CostModel as CostModel
 from .data.dataset import Dataset as Dataset
 from .data.loading import load_data as load_data
 from .distillation.distiller import Distiller as Distiller
-from .distillation.early_halting import EarlyHalting as EarlyHalting
+from .distillation.halting.early_halting import EarlyHalting as EarlyHalting
 from .distillation.losses import AttentionTransfer as AttentionTransfer
 from .distillation.losses import DecoupledDistillation as DecoupledDistillation
 from .distillation.losses import HintDistillation as HintDistillation
 from .distillation.losses import RelationalDistillation as RelationalDistillation
 from .distillation.results import HaltingReport as HaltingReport
-from .distillation.targets import SoftTargets as SoftTargets
-from .distillation.targets import soft_targets as soft_targets
+from .distillation.targets.soft_targets import SoftTargets as SoftTargets
+from .distillation.targets.soft_targets import soft_targets as soft_targets
 from .errors import KdEdgeError as KdEdgeError
 from .ir.blueprint import Blueprint as Blueprint
 from .ir.graph import Graph as Graph

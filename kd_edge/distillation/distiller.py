@@ -23,12 +23,12 @@ from kd_edge.distillation.guides import (
     fresh_optimizer,
     update_mean,
 )
-from kd_edge.distillation.halting_report import TrainingLog
 from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, make_guides, make_loss_terms
 from kd_edge.distillation.monitor import TrainingMonitor
 from kd_edge.distillation.results import HaltingReport
-from kd_edge.distillation.targets import SoftTargets, Taught
+from kd_edge.distillation.targets.soft_targets import SoftTargets, Taught
 from kd_edge.distillation.trainer_support import build_metrics, local_batch, with_worker_axis
+from kd_edge.distillation.training_log import TrainingLog
 from kd_edge.errors import ConfigError, DataError, ModelError
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
-from kd_edge.distillation.targets import SoftTargets, Taught
+from kd_edge.distillation.targets.soft_targets import SoftTargets, Taught
 from kd_edge.errors import DataError, ModelError
 from kd_edge.ir.lowering import lower
 

@@ -13,11 +13,11 @@ from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.config import STUDENT_LOSS_WEIGHT
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import classified_right
-from kd_edge.distillation.augmentation import augment
+from kd_edge.distillation.augmentation.imu import augment
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.early_halting import EarlyHalting
+from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.results import HaltingReport, Recipe
-from kd_edge.distillation.targets import SoftTargets
+from kd_edge.distillation.targets.soft_targets import SoftTargets
 from tflite_bench.provenance import Measured
 
 

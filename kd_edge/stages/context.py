@@ -9,7 +9,7 @@ from kd_edge.config import RunConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.halting_rules import find_rule
+from kd_edge.distillation.halting.rules import find_rule
 from kd_edge.errors import ConfigError, MissingDependencyError
 from kd_edge.search.strategies import find_strategy
 from kd_edge.stages.results import DesignResult
@@ -52,7 +52,7 @@ class RunContext:
 
     def check(self, first: str) -> None:
         """Say what is wrong, or that nothing fits, before `first` and with it anything is made."""
-        from kd_edge.distillation.augmentation import check_augmentation
+        from kd_edge.distillation.augmentation.imu import check_augmentation
 
         for wanted in (self.config.teacher, self.config.distill):
             check_augmentation(wanted.augment, self.data.input_shape)

@@ -188,7 +188,7 @@ def distill_student(
         seed: Makes the training repeatable.
         callbacks: For example a progress display.
     """
-    from kd_edge.distillation.early_halting import EarlyHalting
+    from kd_edge.distillation.halting.early_halting import EarlyHalting
     from kd_edge.distillation.training import distill
 
     training = distill(

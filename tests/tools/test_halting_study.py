@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.early_halting import EarlyHalting
+from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import distill
 from tools.studies.halting.results import ALONE, MIN_SEEDS, NEVER, RULES, paired, render, summarize

@@ -14,7 +14,7 @@ import pytest
 from keras.distillation import LogitsDistillation
 
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.early_halting import EarlyHalting
+from kd_edge.distillation.halting.early_halting import EarlyHalting
 
 BATCH = 16
 STEPS = 4  # of one epoch over the task's 64 samples

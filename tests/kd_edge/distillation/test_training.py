@@ -8,7 +8,7 @@ import keras
 
 from kd_edge.config import DistillConfig
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.early_halting import EarlyHalting
+from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.training import Recipe, distill, train
 from tflite_bench.provenance import provenance_of
 

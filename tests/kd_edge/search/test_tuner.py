@@ -14,7 +14,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.targets import soft_targets
+from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import Recipe
 from kd_edge.errors import BudgetError, ConfigError

@@ -136,7 +136,7 @@ def inherit(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _inherit(name: str, seed: int) -> dict[str, Any]:
     import keras
 
-    from kd_edge.distillation.targets import soft_targets
+    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.training import Recipe, distill
     from kd_edge.search.weight_inheritance import WeightInheritance
 
@@ -172,7 +172,7 @@ def size(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _size(name: str, num: int = 10) -> dict[str, Any]:
     import keras
 
-    from kd_edge.distillation.targets import soft_targets
+    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.training import Recipe, distill
     from kd_edge.search.weight_inheritance import WeightInheritance
 
@@ -248,7 +248,7 @@ def references(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _reference(name: str, seed: int) -> dict[str, Any]:
     import keras
 
-    from kd_edge.distillation.targets import soft_targets
+    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.training import Recipe, accuracy, distill
     from kd_edge.search.tuner import design
     from tools.benchmarks.design.references import REFERENCES

@@ -17,8 +17,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kd_edge.distillation.early_halting import EarlyHalting
-from kd_edge.distillation.halting_rules import FixedEpoch
+from kd_edge.distillation.halting.early_halting import EarlyHalting
+from kd_edge.distillation.halting.rules import FixedEpoch
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import accuracy, train
 from kd_edge.files import write_json, write_model

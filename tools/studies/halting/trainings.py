@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.targets import soft_targets
+from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.training import Recipe, _batches, _compiled, accuracy
 from kd_edge.ir.lowering import lower
 from tools.studies.halting.tasks import Settings, Task

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kd_edge.compat.keras import state_without_model
-from kd_edge.distillation.halting_rules import HaltingRule, make_rule
+from kd_edge.distillation.halting.rules import HaltingRule, make_rule
 from kd_edge.distillation.loss_terms import check_observable
 from kd_edge.distillation.results import HaltingReport
 from kd_edge.errors import ConfigError, nearest

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kd_edge.distillation.augmentation import augment, imu
+from kd_edge.distillation.augmentation.imu import augment, imu
 from kd_edge.errors import ConfigError
 
 
