@@ -3,7 +3,7 @@
 import pytest
 
 from kd_edge.config import BudgetConfig, DataConfig, DistillConfig, RunConfig
-from kd_edge.distillation import halting_rules
+from kd_edge.distillation.halting import rules as halting_rules
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.halting.rules import Agreement, register_rule
 from kd_edge.errors import ConfigError
