@@ -39,6 +39,7 @@ class Dataset:
     class_names: tuple[str, ...]
     scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     description: str = ""
+    x_unlabeled: np.ndarray | None = None
 
     @property
     def num_classes(self) -> int:
