@@ -13,6 +13,7 @@ from keras.distillation import DistillationLoss
 
 from kd_edge.compat.keras import TrainerExtension, compiled_metrics, init_past
 from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
+from kd_edge.distillation.fit_data import FitData
 from kd_edge.distillation.guides import (
     FINAL,
     OWN_LOSS,
@@ -105,6 +106,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         guides = make_guides(teacher, trainee, student, loss_terms=loss_terms, trainee_loss_weight=trainee_loss_weight)
         self._guide_set = GuideSet(student, guides, loss_terms)
         self._saves_trainee = False
+        self.fit_data: FitData | None = None
         self._batch = threading.local()  # one per replica of a distribution strategy
         self.built = student.built
 
@@ -112,6 +114,11 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
     def guides(self) -> tuple[str, ...]:
         """Names of the guides that are still there."""
         return tuple(self._guide_set.guides)
+
+    @property
+    def guide_set(self) -> GuideSet:
+        """The guides that are still there, with what they teach."""
+        return self._guide_set
 
     @property
     def halted(self) -> tuple[str, ...]:
@@ -224,6 +231,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
             x = x if in_step or self.strategy is not None else targets.attach(x)
             if not isinstance(x, Taught | tf.data.Dataset):
                 self.jit_compile: bool = False  # XLA cannot look up samples in the step
+        self.fit_data = FitData(x, y, kwargs.get("sample_weight"), kwargs.get("validation_data"))
         callbacks = [TrainingMonitor(), *(keras.tree.flatten(callbacks) if callbacks else [])]
         try:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
@@ -232,6 +240,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
                 raise
             raise DataError(targets.refusal) from error
         finally:
+            self.fit_data = None
             release_traced_graphs()
 
     def halt(self, guide: str, *, epoch: int = 0, reason: str = "halted by hand") -> None:
