@@ -107,6 +107,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         guides = make_guides(teacher, trainee, student, loss_terms=loss_terms, trainee_loss_weight=trainee_loss_weight)
         self._guide_set = GuideSet(student, guides, loss_terms)
         self._saves_trainee = False
+        self.feed: Feed | None = None  # while `fit` runs, for callbacks that need samples
         self._batch = threading.local()  # one per replica of a distribution strategy
         self.built = student.built
 
@@ -114,6 +115,11 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
     def guides(self) -> tuple[str, ...]:
         """Names of the guides that are still there."""
         return tuple(self._guide_set.guides)
+
+    @property
+    def guide_set(self) -> GuideSet:
+        """The guides that are still there, with what they teach."""
+        return self._guide_set
 
     @property
     def halted(self) -> tuple[str, ...]:
@@ -232,6 +238,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         feed = self._fed(Feed(x, y, batch_size, epochs, kwargs), x_unlabeled, callbacks)
         if self._chooses_steps:
             self._run_steps_at_once(steps_per_execution(feed.num_steps, callbacks))
+        self.feed = feed
         try:
             return super().fit(feed.x, feed.y, feed.batch_size, epochs, verbose, callbacks, **feed.options)
         except tf.errors.OpError as error:
@@ -240,6 +247,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
                 raise
             raise DataError(targets.refusal) from error
         finally:
+            self.feed = None
             release_traced_graphs()
 
     def _fed(self, feed: Feed, x_unlabeled: Any, callbacks: list[Any]) -> Feed:

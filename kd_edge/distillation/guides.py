@@ -66,8 +66,13 @@ class Guide(ABC):
         """
 
     @abstractmethod
+    def answer(self, x: Any) -> dict[str, Any]:
+        """Return the guide's outputs for samples by `"final_output"` and the names of its layers that are shown."""
+
     def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-        """Return the guide's outputs for a batch by `"final_output"` and the names of its layers that are shown."""
+        """Return the guide's outputs for the batch of a training step, named as by `answer`."""
+        del y, sample_weight
+        return self.answer(x)
 
     def results(self) -> dict[str, Any]:
         """Return the metrics by the names they have in the history."""
@@ -108,9 +113,8 @@ class LiveGuide(Guide):
         """Check that guide and student fit together; see `check_pair`."""
         check_pair(self.model, student, self.name)
 
-    def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-        """Return the guide's outputs and features for a batch."""
-        del y, sample_weight
+    def answer(self, x: Any) -> dict[str, Any]:
+        """Return the guide's outputs and features for samples."""
         return self._forward(inputs_of(x), training=False)
 
 
@@ -152,12 +156,10 @@ class StoredTeacher(Guide):
                 f"{self.targets.shapes}; build the student for the teacher's task"
             )
 
-    def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-        """Return the outputs that belong to the samples of a batch."""
-        del y, sample_weight
-        return {
-            FINAL: x.targets if isinstance(x, Samples) and x.targets is not None else self.targets.lookup(inputs_of(x))
-        }
+    def answer(self, x: Any) -> dict[str, Any]:
+        """Return the outputs that belong to samples."""
+        stored = x.targets if isinstance(x, Samples) else None
+        return {FINAL: self.targets.lookup(inputs_of(x)) if stored is None else stored}
 
 
 class Trainee(LiveGuide):
