@@ -104,17 +104,18 @@ def check_counts(x: np.ndarray, y: np.ndarray, split: str, name: str) -> None:
         )
 
 
-def check_groups(groups: np.ndarray, num_samples: int, name: str) -> np.ndarray:
+def check_groups(groups: np.ndarray, num_samples: int, name: str, array: str = "groups_train") -> np.ndarray:
     """Return groups as int64; raise unless they are one number per training sample.
 
     Args:
         groups: The numbers.
         num_samples: How many training samples there are.
-        name: What error messages name.
+        name: The data, for error messages.
+        array: What the numbers are called there.
     """
     if groups.shape != (num_samples,) or groups.dtype.kind not in "iu":
         raise DataError(
-            f"bad data in {name}: expected groups_train with an integer for each of {num_samples} training samples, "
+            f"bad data in {name}: expected {array} with an integer for each of {num_samples} training samples, "
             f"received {groups.dtype} of shape {groups.shape}; number names by np.unique(names, return_inverse=True)[1]"
         )
     return groups.astype(np.int64)

@@ -53,6 +53,11 @@ class SoftTargets:
         return len(self._rows)
 
     @property
+    def rows(self) -> np.ndarray:
+        """The records, in the order of the samples that the teacher saw."""
+        return self._rows
+
+    @property
     def shapes(self) -> list[tuple[int, ...]]:
         """Shape of each output for one sample."""
         return [tuple(shape) for shape in self.header["shapes"]]
