@@ -51,6 +51,11 @@ class SoftTargets:
         return [tuple(shape) for shape in self.header["shapes"]]
 
     @property
+    def rows(self) -> np.ndarray:
+        """One record per sample; see the class' arguments."""
+        return self._rows
+
+    @property
     def num_bytes(self) -> int:
         """Size of the rows."""
         return self._rows.nbytes
