@@ -83,7 +83,8 @@ class Recipe:
     Attributes:
         epochs: Passes over the training samples.
         batch_size: Samples per step.
-        learning_rate: Peak of the schedule: two epochs of linear warm-up, then a cosine to 1 % of the peak.
+        learning_rate: Peak of the schedule: two epochs of linear warm-up, then a cosine to 1 % of the peak;
+            `"auto"` finds it for the network and the samples, see `find_learning_rate`.
         augment: Name of a kind of random changes of the training samples; see `make_augmentation`.
         strength: Of these changes; 1 by sizes that suit small students.
         seed: Weights, order of the samples and augmentation all follow from it.
@@ -91,7 +92,7 @@ class Recipe:
 
     epochs: Given[int]
     batch_size: Given[int] = 64
-    learning_rate: Given[float] = 2e-3
+    learning_rate: Given[float | str] = 4e-2
     augment: str = "none"
     strength: Given[float] = 1.0
     seed: Given[int] = 0

@@ -1,8 +1,9 @@
 """Trains teachers and students: one recipe, so that what is compared differs in nothing but the guides."""
 
+import functools
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -13,15 +14,18 @@ from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import classified_right
 from kd_edge.distillation.augmentation.registry import make_augmentation
+from kd_edge.distillation.auto_augment import choose_augmentation
 from kd_edge.distillation.batches import Batches
 from kd_edge.distillation.best_epoch import BestEpoch
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.guides import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
+from kd_edge.distillation.rate_finder import find_learning_rate
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
+from kd_edge.errors import DataError
 from tflite_bench.provenance import Measured
 
 # Views of each sample that a teacher is asked about where the samples are changed at random.
@@ -36,6 +40,7 @@ class Training:
         model: The trained network, as it was after `best_epoch`.
         history: Metrics per epoch, as in `keras.callbacks.History`.
         seconds: Wall-clock time, the teacher's passes over the samples included.
+        recipe: How it was trained: with the rate that was found, where none was given.
         best_epoch: The epoch, from 1, with the highest validation accuracy, of equal ones the lowest validation loss.
         halting: One report per guide; empty without guides.
     """
@@ -44,7 +49,13 @@ class Training:
     history: Measured[dict[str, list[float]]]
     seconds: Measured[float]
     best_epoch: Measured[int]
+    recipe: Recipe
     halting: tuple[HaltingReport, ...] = ()
+
+    @property
+    def val_accuracy(self) -> float:
+        """Validation accuracy of the best epoch, 0 to 1."""
+        return self.history["val_accuracy"][self.best_epoch - 1]
 
 
 def train(
@@ -59,9 +70,13 @@ def train(
         callbacks: For example a progress display.
     """
     start = time.perf_counter()
-    feed = _batches(data, recipe)
-    model.compile(**_compiled(recipe, feed), steps_per_execution=steps_per_execution(feed.num_steps, callbacks))
-    return _fit(model, model, data, recipe, feed, callbacks, start)
+    if recipe.augment == "auto":
+        recipe = choose_augmentation(model, data, recipe, lambda short: train(model, data, short))
+    batches = _batches(data, recipe)
+    recipe = _with_rate(recipe, model, model, batches)
+    at_once = steps_per_execution(batches.num_steps, callbacks)
+    model.compile(**_compiled(recipe, batches), steps_per_execution=at_once)
+    return _fit(model, model, data, recipe, batches, callbacks, start)
 
 
 def distill(
@@ -101,21 +116,23 @@ def distill(
     start = time.perf_counter()
     if trainee == "like_teacher" and isinstance(teacher, keras.Model):
         trainee = fresh_copy(teacher)
+    settings = {"temperature": temperature, "student_loss_weight": student_loss_weight}
+    if recipe.augment == "auto":
+        recipe = _augmentation_of(recipe, student, data, teacher, settings)
     if isinstance(teacher, keras.Model):
         teacher = store_targets(teacher, data, recipe) or teacher
-    distiller = Distiller(
-        teacher=teacher,
-        student=student,
-        trainee=trainee,
-        distillation_losses=keras.distillation.LogitsDistillation(temperature),
-        student_loss_weight=student_loss_weight,
-        trainee_loss_weight=trainee_loss_weight,
-    )
+    make = functools.partial(_distiller, student, teacher, **settings, trainee_loss_weight=trainee_loss_weight)
     targets = teacher if isinstance(teacher, SoftTargets) else None
-    feed = _batches(data, recipe, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
-    distiller.compile(**_compiled(recipe, feed))
+    _check_views(targets, recipe)
+    batches = _batches(data, recipe, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
+    if recipe.learning_rate == "auto":
+        alone = teacher is None
+        fed = (student, _batches(data, recipe)) if alone else (make(trainee=None), batches)
+        recipe = _with_rate(recipe, fed[0], student, fed[1])
+    distiller = make(trainee=trainee)
+    distiller.compile(**_compiled(recipe, batches))
     halts = [halting] if halting and halting.guide in distiller.guides else []
-    return _fit(distiller, student, data, recipe, feed, [*halts, *callbacks], start)
+    return _fit(distiller, student, data, recipe, batches, [*halts, *callbacks], start)
 
 
 def store_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, **kwargs: Any) -> SoftTargets | None:
@@ -191,14 +208,61 @@ def make_optimizer(learning_rate: float, *, epochs: int, steps_per_epoch: int) -
     return optimizer
 
 
-def _compiled(recipe: Recipe, feed: Batches) -> dict[str, Any]:
-    one_hot = recipe.augment == "mixup"
-    loss = keras.losses.CategoricalCrossentropy if one_hot else keras.losses.SparseCategoricalCrossentropy
-    return {
-        "optimizer": make_optimizer(recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=feed.num_steps),
-        "loss": loss(from_logits=True),
-        "metrics": ["accuracy"],
-    }
+def _distiller(student: keras.Model, teacher: Any, *, temperature: float, **kwargs: Any) -> Distiller:
+    losses = keras.distillation.LogitsDistillation(temperature)
+    return Distiller(teacher, student, losses, **kwargs)
+
+
+def _augmentation_of(
+    recipe: Recipe, student: keras.Model, data: Dataset, teacher: Any, settings: Mapping[str, Any]
+) -> Recipe:
+    """Return the recipe with the augmentation that suits the student; stored targets have decided on it."""
+    if isinstance(teacher, SoftTargets):
+        views = teacher.views
+        return replace(recipe, augment=views.augment if views else "none", strength=views.strength if views else 1.0)
+
+    def attempt(short: Recipe) -> Training:
+        if teacher is None:
+            return train(student, data, short)
+        return distill(student, data, short, teacher=teacher, **settings)
+
+    return choose_augmentation(student, data, recipe, attempt)
+
+
+def _check_views(targets: SoftTargets | None, recipe: Recipe) -> None:
+    """Check that stored targets are of the changes by which the student learns.
+
+    Raises:
+        DataError: They are not.
+    """
+    if targets is None:
+        return
+    views = targets.views
+    stored = ("none", recipe.strength) if views is None else (views.augment, views.strength)
+    if stored == (recipe.augment, recipe.strength):
+        return
+    raise DataError(
+        f"stored targets of other samples: expected {recipe.augment!r} of strength {recipe.strength:g} as in the "
+        f"recipe, received {views or 'the samples unchanged'}; make them by the same recipe"
+    )
+
+
+def _with_rate(recipe: Recipe, fitted: keras.Model, network: keras.Model, batches: Batches) -> Recipe:
+    if recipe.learning_rate != "auto":
+        return recipe
+    return replace(recipe, learning_rate=find_learning_rate(fitted, network, batches, loss=_loss(recipe)))
+
+
+def _compiled(recipe: Recipe, batches: Batches) -> dict[str, Any]:
+    optimizer = make_optimizer(float(recipe.learning_rate), epochs=recipe.epochs, steps_per_epoch=batches.num_steps)
+    return {"optimizer": optimizer, "loss": _loss(recipe), "metrics": ["accuracy"]}
+
+
+def _loss(recipe: Recipe) -> keras.losses.Loss:
+    """Return the labels' loss; those of mixup are one-hot rows."""
+    if recipe.augment == "mixup":
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def _batches(data: Dataset, recipe: Recipe, **kwargs: Any) -> Batches:
@@ -222,22 +286,23 @@ def _fit(
     model: keras.Model,
     data: Dataset,
     recipe: Recipe,
-    feed: Batches,
+    batches: Batches,
     callbacks: Sequence[keras.callbacks.Callback],
     start: float,
 ) -> Training:
     best = BestEpoch(model)
     y_val = keras.ops.one_hot(data.y_val, data.num_classes) if recipe.augment == "mixup" else data.y_val
     history = fitted.fit(
-        feed.feed(recipe.epochs),
+        batches.feed(recipe.epochs),
         validation_data=(data.x_val, y_val),
         validation_batch_size=256,
         epochs=recipe.epochs,
-        steps_per_epoch=feed.num_steps,
+        steps_per_epoch=batches.num_steps,
         callbacks=[best, *callbacks],
         shuffle=False,
         verbose=0,
     )
     seconds = time.perf_counter() - start
     release_traced_graphs()  # or every network that was ever trained would stay in memory
-    return Training(model, history.history, seconds, best.epoch, tuple(getattr(fitted, "halting_reports", ())))
+    halting = tuple(getattr(fitted, "halting_reports", ()))
+    return Training(model, history.history, seconds, best.epoch, recipe, halting)

@@ -15,15 +15,14 @@ import keras_tuner
 import tensorflow as tf
 
 from kd_edge.compat.keras_tuner import asks_a_chief, tuner_state_path
-from kd_edge.config import STUDENT_LOSS_WEIGHT
+from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe
-from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.training import distill
+from kd_edge.distillation.training import distill, store_targets
 from kd_edge.errors import ConfigError, KdEdgeError
 from kd_edge.files import write_bytes, write_model
 from kd_edge.ir.lowering import lower
@@ -81,7 +80,7 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
         targets: SoftTargets,
         recipe: Recipe,
         inheritance: WeightInheritance | None = None,
-        temperature: float = 4.0,
+        temperature: float = TEMPERATURE,
         student_loss_weight: float = STUDENT_LOSS_WEIGHT,
         **kwargs: Any,
     ) -> None:
@@ -160,7 +159,7 @@ def design(
     num_trials: int = 8,
     teacher_ratio: float | None = None,
     importance: str = "l1",
-    temperature: float = 4.0,
+    temperature: float = TEMPERATURE,
     student_loss_weight: float = STUDENT_LOSS_WEIGHT,
     screening: Screening | None = None,
     directory: str | Path = "search",
@@ -207,7 +206,7 @@ def design(
     """
     device = load_device(device) if isinstance(device, str) else device
     budget = budget or Budget.of(device)
-    recipe = recipe or Recipe(epochs=6, learning_rate=4e-3)
+    recipe = recipe or Recipe(epochs=6)
     space = space or StudentSpace.from_teacher(teacher)
     find_strategy(search)
     cost_model, max_macs = CostModel(device), macs_limit(teacher, teacher_ratio)
@@ -221,7 +220,7 @@ def design(
     tuner = SizingTuner(
         _budget_oracle(search, space, screening, accepts, num_trials, recipe, on_trial),
         space=space,
-        targets=soft_targets(teacher, data.x_train, path=Path(directory) / TARGETS),
+        targets=_stored_targets(teacher, data, recipe, Path(directory) / TARGETS),
         recipe=recipe,
         inheritance=inheritance,
         temperature=temperature,
@@ -235,6 +234,15 @@ def design(
     found = _result(space, screening, tuner, cost_model, budget)
     write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
     return found
+
+
+def _stored_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, path: Path) -> SoftTargets:
+    targets = store_targets(teacher, data, recipe, path=path)
+    if targets is None:
+        raise ConfigError(
+            f"the teacher runs once for the whole search: expected an augmentation by name, received {recipe.augment!r}"
+        )
+    return targets
 
 
 def _inheritance(teacher: keras.Model, space: StudentSpace, importance: str) -> WeightInheritance | None:

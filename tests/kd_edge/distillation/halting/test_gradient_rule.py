@@ -252,7 +252,7 @@ def test_without_held_out_labels_the_training_does_not_start(task):
 def test_samples_of_a_generator_cannot_be_drawn(task):
     distiller = compiled(task, teacher=task.network(16))
     batches = ((task.x, task.y) for _ in range(9))
-    with pytest.raises(ConfigError, match="draws training samples with labels: expected arrays.*received generator"):
+    with pytest.raises(ConfigError, match=r"draws training samples with labels: expected arrays.*received generator"):
         distiller.fit(
             batches,
             steps_per_epoch=1,
