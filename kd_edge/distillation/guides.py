@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
-from kd_edge.distillation.targets.soft_targets import SoftTargets, Taught
+from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import DataError, ModelError
 from kd_edge.ir.lowering import lower
 
@@ -65,8 +66,13 @@ class Guide(ABC):
         """
 
     @abstractmethod
+    def answer(self, x: Any) -> dict[str, Any]:
+        """Return the guide's outputs for samples by `"final_output"` and the names of its layers that are shown."""
+
     def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-        """Return the guide's outputs for a batch by `"final_output"` and the names of its layers that are shown."""
+        """Return the guide's outputs for the batch of a training step, named as by `answer`."""
+        del y, sample_weight
+        return self.answer(x)
 
     def results(self) -> dict[str, Any]:
         """Return the metrics by the names they have in the history."""
@@ -107,10 +113,9 @@ class LiveGuide(Guide):
         """Check that guide and student fit together; see `check_pair`."""
         check_pair(self.model, student, self.name)
 
-    def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-        """Return the guide's outputs and features for a batch."""
-        del y, sample_weight
-        return self._forward(x.inputs if isinstance(x, Taught) else x, training=False)
+    def answer(self, x: Any) -> dict[str, Any]:
+        """Return the guide's outputs and features for samples."""
+        return self._forward(inputs_of(x), training=False)
 
 
 class StoredTeacher(Guide):
@@ -151,10 +156,10 @@ class StoredTeacher(Guide):
                 f"{self.targets.shapes}; build the student for the teacher's task"
             )
 
-    def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-        """Return the outputs that belong to the samples of a batch."""
-        del y, sample_weight
-        return {FINAL: x.targets if isinstance(x, Taught) else self.targets.lookup(x)}
+    def answer(self, x: Any) -> dict[str, Any]:
+        """Return the outputs that belong to samples."""
+        stored = x.targets if isinstance(x, Samples) else None
+        return {FINAL: self.targets.lookup(inputs_of(x)) if stored is None else stored}
 
 
 class Trainee(LiveGuide):
@@ -191,19 +196,20 @@ class Trainee(LiveGuide):
 
     def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
         """Train the network on a batch; return the outputs it had before, and its loss."""
-        inputs = x.inputs if isinstance(x, Taught) else x
+        inputs = inputs_of(x)
         if y is None:
             raise DataError("a trainee learns from labels: expected y, received none; pass y or leave the trainee out")
         model = self.model
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             answers = _in_form(outputs, self.softmax, self._student_softmax)
-            loss = model.compute_loss(inputs, y, answers, sample_weight, training=True)
+            weight = label_weight_of(x, sample_weight)
+            loss = model.compute_loss(inputs, y, answers, weight, training=True)
             scaled = model.optimizer.scale_loss(loss)
         weights = model.trainable_weights
         model.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         update_mean(self.loss, loss, outputs)
-        model.compute_metrics(inputs, y, answers, sample_weight)
+        model.compute_metrics(inputs, *labelled(x, y, answers, sample_weight))
         return {FINAL: keras.tree.map_structure(tf.stop_gradient, outputs), OWN_LOSS: loss}
 
     def results(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from kd_edge.distillation.guides import (
 )
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.distillation.losses import distillation_value
-from kd_edge.distillation.targets.soft_targets import SoftTargets
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.training_log import TrainingLog
 from kd_edge.errors import ConfigError, ModelError
 
@@ -198,6 +198,14 @@ class GuideSet:
         """Return the student's outputs and features, in one forward pass for training."""
         return self._look(inputs, training=True)
 
+    def divergence(
+        self, guide: Guide, outputs: dict[str, Any], features: dict[str, Any], *, sample_weight: Any, labels: Any
+    ) -> Any:
+        """Return how far the student is from what one guide shows."""
+        context = {"student_softmax": self.student_softmax, "sample_weight": sample_weight, "labels": labels}
+        loss_terms = [term for term in self._loss_terms if term.teacher_layer in outputs]
+        return sum(term.value(guide, outputs, features, **context) for term in loss_terms)
+
     def divergences(
         self, features: dict[str, Any], shown: dict[str, dict[str, Any]], *, sample_weight: Any, labels: Any
     ) -> dict[str, Any]:
@@ -205,9 +213,7 @@ class GuideSet:
         divergences = {}
         for name, outputs in shown.items():
             guide = self.guides[name]
-            context = {"student_softmax": self.student_softmax, "sample_weight": sample_weight, "labels": labels}
-            loss_terms = [term for term in self._loss_terms if term.teacher_layer in outputs]
-            divergences[name] = sum(term.value(guide, outputs, features, **context) for term in loss_terms)
+            divergences[name] = self.divergence(guide, outputs, features, sample_weight=sample_weight, labels=labels)
             update_mean(guide.divergence, divergences[name], features[FINAL])
             guide.agreement.update_state(_agreement(outputs[FINAL], features[FINAL]))
         return divergences

@@ -2,12 +2,15 @@
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 import keras
 
 from kd_edge.compat.keras import state_without_model
+from kd_edge.distillation.halting.gradient_probe import GradientProbe, make_probe
+from kd_edge.distillation.halting.gradient_rule import GradientEvidence
+from kd_edge.distillation.halting.registry import GRADIENTS
 from kd_edge.distillation.halting.rules import HaltingRule, make_rule
 from kd_edge.distillation.loss_terms import check_observable
 from kd_edge.distillation.results import HaltingReport
@@ -34,14 +37,20 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         guide: `"trainee"` or `"teacher"`.
         rule: `"agreement"` (the student gives the guide's answer for enough samples), `"plateau"` (the guide's
             divergence from the student stopped changing), `"epoch"` (after `start_from_epoch` epochs, whatever
-            happens), another name that `register_rule` made known, or an object with the methods of `HaltingRule`. The
-            default is the one that
+            happens), `"gradient"` (the gradient that the guide gives the student is harmful or redundant, see
+            `GradientRule`), another name that `register_rule` made known, or an object with the methods of
+            `HaltingRule`. The default is the one that
             `tools/studies/halting/run.py` found for 6 to 40 classes. It needs an output with classes, and with two of
             them is soon reached by chance: take `"plateau"` there.
         monitor: Name in the history of what the rule observes; by default the guide's divergence or agreement.
-        min_delta: For `"plateau"`: the smallest relative change that counts. Defaults to 0.05.
-        patience: Checks in a row that must call for halting. Defaults to 3 for `"plateau"`, else to 1.
-        baseline: For `"agreement"`: the share of samples that is enough. Defaults to 0.8.
+        min_delta: For `"plateau"`: the smallest relative change that counts. Defaults to 0.05. For `"gradient"`: how
+            negative the cosine with the held-out labels' gradient has to be. Defaults to 0.1.
+        patience: Checks in a row that must call for halting, for `"gradient"` on average. Defaults to 3 for `"plateau"`
+            and `"gradient"`, else to 1.
+        baseline: For `"agreement"`: the share of samples that is enough. Defaults to 0.8. For `"gradient"`: the share
+            of the guide's gradient that has to be explained. Defaults to 0.5.
+        held_out: For `"gradient"`: samples with labels that nobody is trained on, `(x, y)`. Defaults to the
+            `validation_data` of the fit.
         start_from_epoch: Epochs before the first check. Defaults to 0.
         check_freq: `"epoch"`, or a number of steps between two checks. Defaults to `"epoch"`.
         verbose: 1 prints a line on halting. Defaults to 0.
@@ -63,6 +72,7 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         min_delta: float | None = None,
         patience: int | None = None,
         baseline: float | None = None,
+        held_out: Any = None,
         start_from_epoch: int = 0,
         check_freq: str | int = "epoch",
         verbose: int = 0,
@@ -81,12 +91,14 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         self.verbose = verbose
         # Keras may call what does nothing at the end of a batch from another thread, without waiting for it.
         self.async_safe = check_freq == "epoch"
+        self._held_out = held_out
+        self._probe: GradientProbe | None = None
         self._since: _Since
         self._restart(0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model out, so that a callback that was used can be copied, as keras-tuner does."""
-        return state_without_model(self)
+        return state_without_model(self) | {"_probe": None}
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Check that there is a model with guides."""
@@ -99,10 +111,18 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         if self.guide not in (*self.model.guides, *self.model.halted):
             raise ConfigError(f"no guide {self.guide!r} to halt: expected one of {self.model.guides}; pass one")
         check_observable(self.rule.metric, self.model.student)
+        if self.rule.metric == GRADIENTS and self._live:
+            self._probe = make_probe(self.model, self.guide, self._held_out)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Let go of what was used to measure."""
+        self._probe = None
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Note the epoch."""
         self._restart(epoch)
+        if self._probe is not None:
+            self._probe.forget_halted()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Check every `check_freq` steps."""
@@ -115,10 +135,12 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         self._check((total - self._since.total) / num_steps, self._epoch)
         self._since = _Since(total, batch + 1)
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Check at the end of an epoch."""
+    def on_epoch_end(self, epoch: int, logs: MutableMapping[str, Any] | None = None) -> None:
+        """Check at the end of an epoch, and give the history what was measured."""
+        logs = {} if logs is None else logs
         if self.check_freq == "epoch" and self._live:
-            self._check(float((logs or {}).get(self.monitor, math.nan)), epoch + 1)
+            self._check(float(logs.get(self.monitor, math.nan)), epoch + 1)
+        logs.update(self._figures)
 
     @property
     def _live(self) -> bool:
@@ -126,13 +148,24 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _restart(self, epoch: int) -> None:
         self._epoch, self._since = epoch, _Since()
+        self._figures: dict[str, float] = {}
 
     def _check(self, value: float, epoch: int) -> None:
+        observed = value if self._probe is None else self._measured(self._probe)
         if epoch < self.start_from_epoch:
             return
-        reason = self.rule.reason(value, epoch)
+        reason = self.rule.reason(observed, epoch)
         if reason is None:
             return
+        self._probe = None  # it holds the guide's weights
         self.model.halt(self.guide, epoch=epoch, reason=reason)
         if self.verbose:
             print(f"Epoch {epoch}: {self.guide} halted: {reason}", file=sys.stderr)
+
+    def _measured(self, probe: GradientProbe) -> GradientEvidence:
+        evidence = probe.measure()
+        self._figures = {
+            f"{self.guide}_alignment": evidence.alignment,
+            f"{self.guide}_explained": evidence.explained,
+        }
+        return evidence

@@ -1,86 +1,20 @@
-"""The rules by which a guide is halted, each behind the same small interface."""
+"""The rules that come with the package, each behind the same small interface."""
 
-import inspect
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
 
-from kd_edge.errors import ConfigError, nearest
+from kd_edge.distillation.halting.gradient_rule import GradientRule
+from kd_edge.distillation.halting.registry import HaltingRule, find_rule, make_rule, register_rule
 
-
-class HaltingRule(Protocol):
-    """Decides from one observed value at a time whether a guide still helps.
-
-    Attributes:
-        metric: What it observes, without the guide's name: `"divergence"` is `trainee_divergence` in the history.
-    """
-
-    metric: str
-
-    def reset(self) -> None:
-        """Forget everything; called at the start of a training."""
-
-    def reason(self, value: float, epoch: int) -> str | None:
-        """Return why the guide should halt now, `None` to go on.
-
-        Args:
-            value: The metric's mean since the last call; NaN where the rule observes nothing.
-            epoch: Finished epochs.
-        """
-
-
-_Made = TypeVar("_Made", bound=Callable[..., HaltingRule])
-_RULES: dict[str, Callable[..., HaltingRule]] = {}
-
-
-def register_rule(name: str) -> Callable[[_Made], _Made]:
-    """Return a decorator that makes a class, or function, known by a name: to `EarlyHalting(rule=...)` and to `run`.
-
-    It is called with those arguments of `EarlyHalting` that it names, of `min_delta`, `patience`, `baseline` and
-    `start_from_epoch`; those that the user leaves out keep its own defaults.
-
-    Args:
-        name: The name.
-
-    Raises:
-        ConfigError: Another rule has the name.
-    """
-    if name in _RULES:
-        raise ConfigError(f"cannot register the halting rule {name!r}: expected a new name, it is taken")
-
-    def register(make: _Made) -> _Made:
-        _RULES[name] = make
-        return make
-
-    return register
-
-
-def make_rule(rule: str | HaltingRule, arguments: Mapping[str, Any]) -> HaltingRule:
-    """Return a rule by its name, or the rule itself.
-
-    Args:
-        rule: The name of a registered rule, or an object with the methods of `HaltingRule`.
-        arguments: What the user gave to `EarlyHalting`; `None` stands for the rule's own default.
-
-    Raises:
-        ConfigError: There is no rule of that name.
-    """
-    if not isinstance(rule, str):
-        return rule
-    make = find_rule(rule)
-    taken = inspect.signature(make).parameters
-    return make(**{name: value for name, value in arguments.items() if name in taken and value is not None})
-
-
-def find_rule(name: str) -> Callable[..., HaltingRule]:
-    """Return what makes a rule, by the rule's name.
-
-    Raises:
-        ConfigError: There is no rule of that name.
-    """
-    if name not in _RULES:
-        raise ConfigError(f"unknown halting rule {name!r}; {nearest(name, tuple(_RULES))}")
-    return _RULES[name]
+__all__ = [
+    "Agreement",
+    "FixedEpoch",
+    "GradientRule",
+    "HaltingRule",
+    "Plateau",
+    "find_rule",
+    "make_rule",
+    "register_rule",
+]
 
 
 @register_rule("plateau")

@@ -1,7 +1,7 @@
 """Targets for each sample from a teacher that has not seen it."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.data.dataset import check_counts
 from kd_edge.data.folds import fold_numbers
-from kd_edge.distillation.targets.soft_targets import SoftTargets, fingerprint, soft_targets
+from kd_edge.distillation.targets.fingerprints import fingerprint, slices_of
+from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError, DataError
 
 _KEY = "cross_fitting"
@@ -112,7 +114,7 @@ def _folds_of(
             f"bad labels for cross-fitting: expected integers of shape (samples,), received {y.dtype} of shape "
             f"{y.shape}; one-hot labels: pass y.argmax(axis=1)"
         )
-    keys = np.concatenate([fingerprint(batch).numpy() for batch in _slices(x, len(y))]).view(np.uint64).ravel()
+    keys = np.concatenate([fingerprint(batch).numpy() for batch in slices_of(x, 1024)]).view(np.uint64).ravel()
     if groups is None and not np.ndim(folds):
         _, first, twin = np.unique(keys, return_index=True, return_inverse=True)
         numbers = fold_numbers(y[first], folds, seed=seed)[twin]
@@ -172,11 +174,6 @@ def _path(directory: str | Path | None, name: str) -> Path | None:
 
 def _rows(x: Any, rows: np.ndarray) -> Any:
     return keras.tree.map_structure(lambda leaf: leaf[rows], x)
-
-
-def _slices(x: Any, num_samples: int) -> Iterator[Any]:
-    for start in range(0, num_samples, 1024):
-        yield keras.tree.map_structure(lambda leaf, at=start: leaf[at : at + 1024], x)
 
 
 def _hash(*facts: object) -> str:

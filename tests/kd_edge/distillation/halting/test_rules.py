@@ -3,7 +3,7 @@
 import pytest
 
 from kd_edge.config import BudgetConfig, DataConfig, DistillConfig, RunConfig
-from kd_edge.distillation import halting_rules
+from kd_edge.distillation.halting import registry
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.halting.rules import Agreement, register_rule
 from kd_edge.errors import ConfigError
@@ -27,7 +27,7 @@ def registered():
             return f"divergence {value:g}" if value < self.baseline else None
 
     yield Certain
-    del halting_rules._RULES["certain"]
+    del registry._RULES["certain"]
 
 
 def test_a_rule_from_outside_is_made_with_those_arguments_that_it_names(registered):
