@@ -50,9 +50,7 @@ def test_every_figure_says_that_it_was_measured():
     assert set(provenance_of(TeacherInformation(100, 0.98, 0.1, 0.1)).values()) == {"measured"}
 
 
-@pytest.mark.parametrize(
-    ("logits", "labels"), [((4, 3, 2), (4,)), ((4, 3), (5,)), ((4, 3), (4, 1)), ((0, 3), (0,))]
-)
+@pytest.mark.parametrize(("logits", "labels"), [((4, 3, 2), (4,)), ((4, 3), (5,)), ((4, 3), (4, 1)), ((0, 3), (0,))])
 def test_shapes_that_do_not_fit_are_named(logits, labels):
     with pytest.raises(DataError, match=r"expected logits of shape \(samples, classes\).*received \("):
         teacher_information(np.zeros(logits), np.zeros(labels, int))
