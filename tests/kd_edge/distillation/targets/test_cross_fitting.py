@@ -156,18 +156,27 @@ def test_an_interrupted_run_trains_only_the_folds_that_are_missing(task, tmp_pat
     np.testing.assert_array_equal(resumed.lookup(task.x), whole.lookup(task.x))
     assert of(task, none, x_unlabeled=task.x + 1, directory=tmp_path).num_passes == 0
     assert none.teachers == []
+    with pytest.raises(DataError, match=r"fold-0-unlabeled.npy is of other samples"):
+        of(task, none, x_unlabeled=task.x[::-1] + 1, directory=tmp_path)
+
+
+def test_samples_without_labels_that_come_later_are_asked_about_by_new_teachers(task, tmp_path):
+    first, later = Trainings(), Trainings()
+    of(task, first, directory=tmp_path)
+    targets = of(task, later, x_unlabeled=task.x[:5] + 1, directory=tmp_path)
+    assert (len(later.teachers), len(targets)) == (3, 69)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"folds": np.arange(64) % 3}, "samples have no soft targets|of other samples, folds"),
-        ({"seed": 1}, "samples have no soft targets|of other samples, folds"),
+        ({"folds": np.arange(64) % 3}, "of other samples, labels, folds"),
+        ({"seed": 1}, "of other samples, labels, folds"),
         (
             {"build": lambda: keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])},
             "or networks; choose another",
         ),
-        ({"y": np.arange(64) % 3}, "samples have no soft targets|of other samples, folds"),
+        ({"y": np.arange(64) % 3}, "of other samples, labels, folds"),
     ],
 )
 def test_files_of_other_folds_labels_or_networks_are_refused(task, fit, tmp_path, change, message):
