@@ -8,6 +8,9 @@ from .losses import HintDistillation as HintDistillation
 from .losses import RelationalDistillation as RelationalDistillation
 from .results import HaltingReport as HaltingReport
 from .results import Recipe as Recipe
+from .targets.cross_fitting import cross_fitted_targets as cross_fitted_targets
+from .targets.information import TeacherInformation as TeacherInformation
+from .targets.information import teacher_information as teacher_information
 from .targets.soft_targets import soft_targets as soft_targets
 from .targets.stored import SoftTargets as SoftTargets
 from .training import Training as Training

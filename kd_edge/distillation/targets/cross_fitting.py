@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -91,14 +91,14 @@ def cross_fitted_targets(
     for place, fold in enumerate(np.unique(numbers).tolist()):
         keras.utils.set_random_seed(seed + place)
         teacher, seen = build(), numbers != fold
-        shown = {f"fold-{fold}": _rows(x, ~seen)}
+        made_by = _hash(shaped_by, stored, [weight.shape for weight in teacher.weights])
+        shown = [_Shown.of(_rows(x, ~seen), directory, f"fold-{fold}", made_by)]
         if x_unlabeled is not None:
-            shown[f"fold-{fold}-unlabeled"] = x_unlabeled
-        key = _hash(shaped_by, stored, [weight.shape for weight in teacher.weights])
-        kept = _kept(directory, shown, key)
+            shown.append(_Shown.of(x_unlabeled, directory, f"fold-{fold}-unlabeled", made_by))
+        kept = _kept(shown)
         if kept is None:
             train(teacher, _rows(x, seen), y[seen])
-            kept = [_ask(teacher, samples, stored, _path(directory, name), key) for name, samples in shown.items()]
+            kept = [_ask(teacher, samples, stored) for samples in shown]
         answers.append(kept)
     return _joined(*zip(*answers, strict=True))
 
@@ -114,7 +114,7 @@ def _folds_of(
             f"bad labels for cross-fitting: expected integers of shape (samples,), received {y.dtype} of shape "
             f"{y.shape}; one-hot labels: pass y.argmax(axis=1)"
         )
-    keys = np.concatenate([fingerprint(batch).numpy() for batch in slices_of(x, 1024)]).view(np.uint64).ravel()
+    keys = _fingerprints(x)
     if groups is None and not np.ndim(folds):
         _, first, twin = np.unique(keys, return_index=True, return_inverse=True)
         numbers = fold_numbers(y[first], folds, seed=seed)[twin]
@@ -123,29 +123,47 @@ def _folds_of(
     return numbers, _hash(keys.tobytes(), y.astype(np.int64).tobytes(), numbers.tobytes(), seed)
 
 
-def _kept(directory: str | Path | None, shown: Mapping[str, Any], key: str) -> list[SoftTargets] | None:
+class _Shown(NamedTuple):
+    """Samples that a teacher is asked about.
+
+    Attributes:
+        samples: An array, or a structure of arrays.
+        path: File of the targets, if any.
+        key: Hash of all that shaped them, but for the training.
+    """
+
+    samples: Any
+    path: Path | None
+    key: str
+
+    @classmethod
+    def of(cls, samples: Any, directory: str | Path | None, name: str, made_by: str) -> "_Shown":
+        path = None if directory is None else Path(directory) / f"{name}.npy"
+        return cls(samples, path, _hash(made_by, _fingerprints(samples).tobytes()))
+
+
+def _kept(shown: list[_Shown]) -> list[SoftTargets] | None:
     """Return the targets of a fold where all its files are there."""
-    paths = [_path(directory, name) for name in shown]
-    found = [path for path in paths if path is not None and path.exists()]
-    if len(found) < len(paths):
+    if any(path is None or not path.exists() for _, path, _ in shown):
         return None
     kept = []
-    for path, samples in zip(found, shown.values(), strict=True):
-        targets = SoftTargets.load(path, x=samples)
+    for _, path, key in shown:
+        targets = SoftTargets.load(path or "")
         if targets.header.get(_KEY) != key:
             raise DataError(
-                f"{path} is of other samples, folds, views or networks; choose another directory, or delete the file"
+                f"{path} is of other samples, labels, folds, views or networks; choose another directory, or delete "
+                "the file"
             )
         kept.append(targets)
     return kept
 
 
-def _ask(teacher: keras.Model, samples: Any, stored: Mapping[str, Any], path: Path | None, key: str) -> SoftTargets:
-    targets = soft_targets(teacher, samples, **stored)
+def _ask(teacher: keras.Model, shown: _Shown, stored: Mapping[str, Any]) -> SoftTargets:
+    targets = soft_targets(teacher, shown.samples, **stored)
     release_traced_graphs()  # or every teacher would stay in memory
-    if path is not None:
-        targets.header[_KEY] = key
-        targets.save(path)
+    if shown.path is not None:
+        targets.header[_KEY] = shown.key
+        targets.save(shown.path)
     return targets
 
 
@@ -163,13 +181,12 @@ def _mean(rows: list[np.ndarray]) -> np.ndarray:
     for name in mean.dtype.names or ():
         if name.startswith("output_"):
             mean[name] = np.mean([part[name] for part in rows], axis=0, dtype=np.float32)
-        elif any((part[name] != mean[name]).any() for part in rows):
-            raise DataError("teachers were shown different views of the samples without labels; use one directory")
     return mean
 
 
-def _path(directory: str | Path | None, name: str) -> Path | None:
-    return None if directory is None else Path(directory) / f"{name}.npy"
+def _fingerprints(x: Any) -> np.ndarray:
+    """Return a number per sample by which it is known."""
+    return np.concatenate([fingerprint(batch).numpy() for batch in slices_of(x, 1024)]).view(np.uint64).ravel()
 
 
 def _rows(x: Any, rows: np.ndarray) -> Any:
