@@ -28,6 +28,7 @@ from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, mak
 from kd_edge.distillation.monitor import TrainingMonitor
 from kd_edge.distillation.results import HaltingReport
 from kd_edge.distillation.targets.soft_targets import SoftTargets, Taught
+from kd_edge.distillation.samples import Samples
 from kd_edge.distillation.trainer_support import build_metrics, local_batch, with_worker_axis
 from kd_edge.distillation.training_log import TrainingLog
 from kd_edge.errors import ConfigError, DataError, ModelError
@@ -269,7 +270,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
     def train_step(self, data: Any) -> dict[str, Any]:
         """Let the guides observe a batch, then update the student."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        inputs = x.inputs if isinstance(x, Taught) else x
+        inputs = x.inputs if isinstance(x, Taught | Samples) else x
         shown = self._observe(x, y, sample_weight)
         with tf.GradientTape() as tape:
             features = self._guide_set.look(inputs)

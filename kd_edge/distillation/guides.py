@@ -10,6 +10,7 @@ import tensorflow as tf
 from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.distillation.targets.soft_targets import SoftTargets, Taught
+from kd_edge.distillation.samples import Samples
 from kd_edge.errors import DataError, ModelError
 from kd_edge.ir.lowering import lower
 
@@ -114,7 +115,7 @@ class LiveGuide(Guide):
 
     def answer(self, x: Any) -> dict[str, Any]:
         """Return the guide's outputs and features for samples."""
-        return self._forward(x.inputs if isinstance(x, Taught) else x, training=False)
+        return self._forward(x.inputs if isinstance(x, Taught | Samples) else x, training=False)
 
 
 class StoredTeacher(Guide):
@@ -194,7 +195,7 @@ class Trainee(LiveGuide):
 
     def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
         """Train the network on a batch; return the outputs it had before, and its loss."""
-        inputs = x.inputs if isinstance(x, Taught) else x
+        inputs = x.inputs if isinstance(x, Taught | Samples) else x
         if y is None:
             raise DataError("a trainee learns from labels: expected y, received none; pass y or leave the trainee out")
         model = self.model

@@ -15,8 +15,8 @@ from kd_edge.distillation.halting.gradient_rule import GradientEvidence
 from kd_edge.distillation.halting.probe_batch import ProbeBatch, draw_batch
 from kd_edge.errors import ConfigError
 
-NUM_TAUGHT = 256
-NUM_HELD_OUT = 1024
+NUM_TAUGHT = 192
+NUM_HELD_OUT = 256
 LABELS = "labels"
 
 
