@@ -18,8 +18,8 @@ from .distillation.losses import DecoupledDistillation as DecoupledDistillation
 from .distillation.losses import HintDistillation as HintDistillation
 from .distillation.losses import RelationalDistillation as RelationalDistillation
 from .distillation.results import HaltingReport as HaltingReport
-from .distillation.targets.soft_targets import SoftTargets as SoftTargets
 from .distillation.targets.soft_targets import soft_targets as soft_targets
+from .distillation.targets.stored import SoftTargets as SoftTargets
 from .errors import KdEdgeError as KdEdgeError
 from .ir.blueprint import Blueprint as Blueprint
 from .ir.graph import Graph as Graph

@@ -18,7 +18,9 @@ CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
 TRAINEES = ("like_teacher", "none")
 # Weight of the labels' loss beside (1 - weight) times the guides'; `Distiller` keeps the default of Keras' Distiller.
-STUDENT_LOSS_WEIGHT = 0.3
+STUDENT_LOSS_WEIGHT = 0.1
+# Of the softmax of guides and student.
+TEMPERATURE = 2.0
 # NumPy, Keras and TensorFlow all take 32 bits.
 MAX_SEED = 2**32 - 1
 COMPRESSIONS = ("none", "prune", "cluster")
@@ -99,7 +101,7 @@ class DistillConfig:
     epochs: int = 20
     batch_size: int = 64
     learning_rate: float = 4e-3
-    temperature: float = 4.0
+    temperature: float = TEMPERATURE
     student_loss_weight: float = STUDENT_LOSS_WEIGHT
     trainee_loss_weight: float = 0.5
     rule: str = "agreement"

@@ -1,15 +1,17 @@
 """A data set from arrays by their names: which are needed, and how validation samples are drawn."""
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from kd_edge.data.dataset import Dataset, check_counts, checked, standardized
+from kd_edge.data.dataset import Dataset, check_counts, check_groups, checked, standardized
 from kd_edge.errors import DataError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-_OPTIONAL_ARRAYS = ("x_val", "y_val", "class_names")
+_OPTIONAL_ARRAYS = ("x_val", "y_val", "x_unlabeled", "groups_train", "class_names")
+_VALIDATION_SHARE = 0.15
 
 
 def dataset_of(name: str, arrays: Mapping[str, Any], source: str, normalize: bool | None, seed: int) -> Dataset:
@@ -17,13 +19,14 @@ def dataset_of(name: str, arrays: Mapping[str, Any], source: str, normalize: boo
 
     Args:
         name: What the data set is called.
-        arrays: `x_train, y_train, x_test, y_test` and optionally `x_val, y_val, class_names`.
+        arrays: `x_train, y_train, x_test, y_test` and optionally `x_val, y_val, x_unlabeled, groups_train,
+            class_names`; others are left alone.
         source: What error messages name.
         normalize: As for `load_data`.
         seed: As for `load_data`.
 
     Raises:
-        DataError: An array is missing, or they do not fit together.
+        DataError: An array is missing or nearly named like an optional one, or they do not fit together.
     """
     _check_names(list(arrays), source)
     integers = np.asarray(arrays["x_train"]).dtype.kind in "iu"
@@ -40,6 +43,12 @@ def _check_names(names: list[str], source: str) -> None:
             f"bad data in {source}: expected arrays {', '.join(ARRAYS)}, missing {', '.join(missing)}; "
             f"received {', '.join(sorted(names)) or 'none'}"
         )
+    for name in sorted(set(names) - {*ARRAYS, *_OPTIONAL_ARRAYS}):
+        if meant := difflib.get_close_matches(name, _OPTIONAL_ARRAYS, n=1, cutoff=0.8):
+            raise DataError(
+                f"bad data in {source}: received an array {name!r} that nothing reads, did you mean {meant[0]!r}? "
+                "Rename it, or give it a name of its own"
+            )
 
 
 def _with_validation(name: str, arrays: Mapping[str, Any], seed: int) -> Dataset:
@@ -49,13 +58,33 @@ def _with_validation(name: str, arrays: Mapping[str, Any], seed: int) -> Dataset
     names = known.pop("class_names", None)
     description = f"{name}, split as given"
     check_counts(known["x_train"], known["y_train"], "train", name)
+    if "groups_train" in known:
+        known["groups_train"] = check_groups(known["groups_train"], len(known["y_train"]), name)
     if "x_val" not in known:
-        chosen = np.random.default_rng(seed).permutation(len(known["y_train"])) < 0.15 * len(known["y_train"])
+        chosen = _drawn_for_validation(len(known["y_train"]), known.get("groups_train"), name, seed)
         known["x_val"], known["y_val"] = known["x_train"][chosen], known["y_train"][chosen]
-        known["x_train"], known["y_train"] = known["x_train"][~chosen], known["y_train"][~chosen]
-        description = f"{name}, 15 % of the training samples drawn for validation with seed {seed}"
+        for key in {"x_train", "y_train", "groups_train"} & known.keys():
+            known[key] = known[key][~chosen]
+        whole = ", whole groups of them," if "groups_train" in known else ""
+        description = f"{name}, 15 % of the training samples{whole} drawn for validation with seed {seed}"
     if names is None:
         labels = known["y_train"]
         count = int(labels.max()) + 1 if labels.dtype.kind in "iu" and labels.size else 0
         names = [str(i) for i in range(count)]
     return Dataset(name, class_names=tuple(map(str, names)), description=description, **known)
+
+
+def _drawn_for_validation(num_samples: int, groups: np.ndarray | None, name: str, seed: int) -> np.ndarray:
+    """Return which training samples validate: 15 %, or whole groups that have about as many, at least one."""
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        return np.asarray(rng.permutation(num_samples) < _VALIDATION_SHARE * num_samples)
+    numbers, sizes = np.unique(groups, return_counts=True)
+    if len(numbers) < 2:
+        raise DataError(
+            f"bad data in {name}: expected at least 2 groups in groups_train, one of them for validation, "
+            f"received {len(numbers)}; give x_val and y_val"
+        )
+    order = rng.permutation(len(numbers))
+    drawn = order[np.cumsum(sizes[order]) - sizes[order] / 2 < _VALIDATION_SHARE * num_samples]
+    return np.isin(groups, numbers[drawn] if drawn.size else numbers[sizes.argmin()])

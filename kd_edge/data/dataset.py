@@ -9,7 +9,7 @@ import numpy as np
 
 from kd_edge.errors import DataError
 
-_ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
+_ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "x_unlabeled", "groups_train")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,9 @@ class Dataset:
         class_names: One name per class.
         scale: Mean and standard deviation per channel that were applied to the raw values, `None` where none were.
         description: Where the samples come from and how they were split.
+        x_unlabeled: Further training samples, without labels; a teacher labels them. `None` where there are none.
+        groups_train: A number per training sample, the same for samples that belong together, such as those of one
+            person: int64, shape `(samples,)`. `None` where nothing is known.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Dataset:
     class_names: tuple[str, ...]
     scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     description: str = ""
+    x_unlabeled: np.ndarray | None = None
+    groups_train: np.ndarray | None = None
 
     @property
     def num_classes(self) -> int:
@@ -52,8 +57,8 @@ class Dataset:
 
     @functools.cached_property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of each array's shape, type and values, by its name; computed once."""
-        return {name: _digest(getattr(self, name)) for name in _ARRAYS}
+        """SHA-256 of the shape, type and values of each array that there is, by its name; computed once."""
+        return {name: _digest(array) for name in _ARRAYS if (array := getattr(self, name)) is not None}
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -82,6 +87,10 @@ def checked(data: Dataset) -> Dataset:
         check_counts(x, y, split, data.name)
         if split == "train":
             _check_classes(fixed["y_train"], data)
+    if data.x_unlabeled is not None:
+        fixed["x_unlabeled"] = _check_samples(data.x_unlabeled, "x_unlabeled", data)
+    if data.groups_train is not None:
+        fixed["groups_train"] = check_groups(data.groups_train, len(data.x_train), data.name)
     return replace(data, **fixed)
 
 
@@ -93,6 +102,23 @@ def check_counts(x: np.ndarray, y: np.ndarray, split: str, name: str) -> None:
             f"bad data in {name}: expected as many samples as labels, "
             f"received {num_samples} in x_{split} and {num_labels} in y_{split}"
         )
+
+
+def check_groups(groups: np.ndarray, num_samples: int, name: str, array: str = "groups_train") -> np.ndarray:
+    """Return groups as int64; raise unless they are one number per training sample.
+
+    Args:
+        groups: The numbers.
+        num_samples: How many training samples there are.
+        name: The data, for error messages.
+        array: What the numbers are called there.
+    """
+    if groups.shape != (num_samples,) or groups.dtype.kind not in "iu":
+        raise DataError(
+            f"bad data in {name}: expected {array} with an integer for each of {num_samples} training samples, "
+            f"received {groups.dtype} of shape {groups.shape}; number names by np.unique(names, return_inverse=True)[1]"
+        )
+    return groups.astype(np.int64)
 
 
 def _check_classes(labels: np.ndarray, data: Dataset) -> None:
@@ -155,6 +181,8 @@ def scaled(data: Dataset, mean: np.ndarray, deviation: np.ndarray) -> Dataset:
     """Return the samples less `mean`, divided by `deviation` where that is not 0; both have a number per channel."""
     deviation = np.where(deviation > 1e-8, deviation, 1.0)
     samples = {
-        name: ((getattr(data, name) - mean) / deviation).astype(np.float32) for name in ("x_train", "x_val", "x_test")
+        name: ((array - mean) / deviation).astype(np.float32)
+        for name in ("x_train", "x_val", "x_test", "x_unlabeled")
+        if (array := getattr(data, name)) is not None
     }
     return replace(data, **samples, scale=(tuple(mean.tolist()), tuple(deviation.tolist())))

@@ -20,11 +20,13 @@ def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 
 
     Args:
         source: `"watch"`; the path of an `.npz` with `x_train, y_train, x_test, y_test` and optionally
-            `x_val, y_val, class_names`; or `"module:function"`, a function without arguments that returns a mapping
-            with these names or `((x_train, y_train), (x_test, y_test))` as `keras.datasets` do.
+            `x_val, y_val`, `x_unlabeled` (samples without labels), `groups_train` (an integer per training sample,
+            such as its person) and `class_names`; or `"module:function"`, a function without arguments that returns a
+            mapping with these names or `((x_train, y_train), (x_test, y_test))` as `keras.datasets` do.
         normalize: Whether to subtract the training samples' mean per channel (the last axis) and divide by their
             standard deviation. By default integer samples are normalised and float samples are taken as they are.
-        seed: Chooses the 15 % of the training samples that become validation samples where the source has none.
+        seed: Chooses the 15 % of the training samples that become validation samples where the source has none; whole
+            groups where it names groups.
 
     Raises:
         DataError: The source is missing, cannot be read without unpickling, or its arrays do not fit together.

@@ -22,6 +22,8 @@ _WATCH_HOPS = {"train": 32, "val": 64, "test": 64}
 def load_watch(*, normalize: bool = True) -> Dataset:
     """Return the recordings of accelerometer and gyroscope, windows of shape `(128, 6)`, 7 activities.
 
+    Groups are the people.
+
     Args:
         normalize: Whether to divide by one standard deviation per sensor.
 
@@ -43,13 +45,16 @@ def _read_recordings() -> Dataset:
     recordings = np.load(path, allow_pickle=True).item()
     arrays: dict[str, Any] = {}
     for split, people in (("train", _WATCH_TRAIN), ("val", _WATCH_VAL), ("test", _WATCH_TEST)):
-        windows, labels = [], []
+        windows, labels, persons = [], [], []
         for signal, label, person in zip(recordings["X"], recordings["y"], recordings["subject"], strict=True):
             if person in people:
                 cut = _windows(np.asarray(signal, np.float32), _WATCH_WINDOW, _WATCH_HOPS[split])
                 windows.append(cut)
                 labels.append(np.full(len(cut), label))
+                persons.append(np.full(len(cut), person))
         arrays[f"x_{split}"], arrays[f"y_{split}"] = np.concatenate(windows), np.concatenate(labels)
+        if split == "train":
+            arrays["groups_train"] = np.concatenate(persons)
     description = (
         f"smartwatch recordings of the package seglearn, windows of {_WATCH_WINDOW} samples at 50 Hz; "
         f"people {_WATCH_TRAIN} train, {_WATCH_VAL} validate, {_WATCH_TEST} test"

@@ -9,8 +9,8 @@ from .losses import HintDistillation as HintDistillation
 from .losses import RelationalDistillation as RelationalDistillation
 from .results import HaltingReport as HaltingReport
 from .results import Recipe as Recipe
-from .targets.soft_targets import SoftTargets as SoftTargets
 from .targets.soft_targets import soft_targets as soft_targets
+from .targets.stored import SoftTargets as SoftTargets
 from .training import Training as Training
 from .training import distill as distill
 from .training import train as train

@@ -13,7 +13,7 @@ from keras.distillation import DistillationLoss
 
 from kd_edge.compat.keras import TrainerExtension, compiled_metrics, init_past
 from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
-from kd_edge.distillation.fit_data import FitData
+from kd_edge.distillation.feed import Feed, steps_per_execution
 from kd_edge.distillation.guides import (
     FINAL,
     OWN_LOSS,
@@ -27,8 +27,8 @@ from kd_edge.distillation.guides import (
 from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, make_guides, make_loss_terms
 from kd_edge.distillation.monitor import TrainingMonitor
 from kd_edge.distillation.results import HaltingReport
-from kd_edge.distillation.targets.soft_targets import SoftTargets, Taught
-from kd_edge.distillation.samples import Samples
+from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.trainer_support import build_metrics, local_batch, with_worker_axis
 from kd_edge.distillation.training_log import TrainingLog
 from kd_edge.errors import ConfigError, DataError, ModelError
@@ -107,7 +107,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         guides = make_guides(teacher, trainee, student, loss_terms=loss_terms, trainee_loss_weight=trainee_loss_weight)
         self._guide_set = GuideSet(student, guides, loss_terms)
         self._saves_trainee = False
-        self.fit_data: FitData | None = None
+        self.feed: Feed | None = None  # while `fit` runs, for callbacks that need samples
         self._batch = threading.local()  # one per replica of a distribution strategy
         self.built = student.built
 
@@ -185,11 +185,14 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
             loss: Of the labels, for the student and the trainee.
             metrics: For the student and the trainee; the latter's are named `trainee_...` in the history.
             trainee_optimizer: Updates the trainee. Defaults to a fresh copy of `optimizer`.
-            **kwargs: As for `keras.Model.compile`.
+            **kwargs: As for `keras.Model.compile`. Without `steps_per_execution`, `fit` runs several steps in one call
+                where no callback looks at single batches.
         """
         if loss is None:
             raise ConfigError("no loss for the labels: expected a Keras loss, received None; pass compile(..., loss=)")
         optimizer = keras.optimizers.get(optimizer)
+        plain = not (kwargs.get("run_eagerly") or kwargs.get("jit_compile") is True or self.strategy)
+        self._chooses_steps = plain and "steps_per_execution" not in kwargs
         keras.Model.compile(self, optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
         if self.built and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)  # or the first step would be traced twice
@@ -212,9 +215,15 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         epochs: int = 1,
         verbose: Any = "auto",
         callbacks: Any = None,
+        *,
+        x_unlabeled: Any = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
-        """Train the student; the arguments are those of `keras.Model.fit`.
+        """Train the student; the other arguments are those of `keras.Model.fit`.
+
+        Args:
+            x_unlabeled: Samples without labels, of the shape of those in `x`: the student learns from the guides
+                what they are. `x` and `y` are arrays then.
 
         Raises:
             ModelError: There is no guide, or a loss is no longer finite.
@@ -225,24 +234,50 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
                 "nothing guides the student: expected a teacher or a trainee, received neither; make a new Distiller "
                 "with them, a saved one comes back without (see save_teacher)"
             )
-        targets = self.teacher if isinstance(self.teacher, SoftTargets) else None
-        if targets and self.student_loss_weight < 1:
-            # To look up batches of a data set in the step is cheaper than in a stage of their own, but XLA cannot.
-            in_step = isinstance(x, tf.data.Dataset) and not self.jit_compile
-            x = x if in_step or self.strategy is not None else targets.attach(x)
-            if not isinstance(x, Taught | tf.data.Dataset):
-                self.jit_compile: bool = False  # XLA cannot look up samples in the step
-        self.fit_data = FitData(x, y, kwargs.get("sample_weight"), kwargs.get("validation_data"))
         callbacks = [TrainingMonitor(), *(keras.tree.flatten(callbacks) if callbacks else [])]
+        feed = self._fed(Feed(x, y, batch_size, epochs, kwargs), x_unlabeled, callbacks)
+        if self._chooses_steps:
+            self._run_steps_at_once(steps_per_execution(feed.num_steps, callbacks))
+        self.feed = feed
         try:
-            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+            return super().fit(feed.x, feed.y, feed.batch_size, epochs, verbose, callbacks, **feed.options)
         except tf.errors.OpError as error:
+            targets = self._targets
             if targets is None or targets.refusal is None:
                 raise
             raise DataError(targets.refusal) from error
         finally:
-            self.fit_data = None
+            self.feed = None
             release_traced_graphs()
+
+    def _fed(self, feed: Feed, x_unlabeled: Any, callbacks: list[Any]) -> Feed:
+        """Return the samples with what the teacher said of them, where there is something to add."""
+        targets = self._targets if self.student_loss_weight < 1 else None
+        if feed.is_taught:
+            return feed
+        by_position = x_unlabeled is not None or any(getattr(c, "needs_index", False) for c in callbacks)
+        is_dataset = isinstance(feed.x, tf.data.Dataset)
+        if by_position or (targets is not None and targets.views is not None and not is_dataset):
+            return feed.with_batches(targets, x_unlabeled=x_unlabeled)
+        if targets is None:
+            return feed
+        # To look up batches of a data set in the step is cheaper than in a stage of their own, but XLA cannot.
+        in_step = is_dataset and not self.jit_compile and targets.views is None
+        if not in_step and self.strategy is None:
+            feed = feed.with_targets(targets)
+        if not isinstance(feed.x, Samples | tf.data.Dataset):
+            self.jit_compile: bool = False  # XLA cannot look up samples in the step
+        return feed
+
+    @property
+    def _targets(self) -> SoftTargets | None:
+        return self.teacher if isinstance(self.teacher, SoftTargets) else None
+
+    def _run_steps_at_once(self, num_steps: int) -> None:
+        if num_steps == self.steps_per_execution:
+            return
+        self.steps_per_execution: int = num_steps
+        self.train_function = self.test_function = None
 
     def halt(self, guide: str, *, epoch: int = 0, reason: str = "halted by hand") -> None:
         """Take a guide out of the training for good and free its memory.
@@ -270,12 +305,12 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
     def train_step(self, data: Any) -> dict[str, Any]:
         """Let the guides observe a batch, then update the student."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        inputs = x.inputs if isinstance(x, Taught | Samples) else x
+        inputs = inputs_of(x)
         shown = self._observe(x, y, sample_weight)
         with tf.GradientTape() as tape:
             features = self._guide_set.look(inputs)
             self._batch.seen = features, shown
-            loss = self.compute_loss(inputs, y, features[FINAL], sample_weight, training=True)
+            loss = self.compute_loss(x, y, features[FINAL], sample_weight, training=True)
             self._batch.seen = None
             scaled = self.optimizer.scale_loss(loss)
         update_mean(self.loss_mean, loss, features[FINAL])
@@ -283,13 +318,13 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         self._batch.terms = None  # its tensors would keep the traced step and its variables
         weights = [w for layer in (self.student, *self._guide_set.taught_projectors()) for w in layer.trainable_weights]
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
-        logs = self.compute_metrics(inputs, y, features[FINAL], sample_weight)
+        logs = self.compute_metrics(inputs, *labelled(x, y, features[FINAL], sample_weight))
         return with_worker_axis(self.distribute_strategy, logs)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Evaluate the student; no guide runs."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        x = x.inputs if isinstance(x, Taught) else x
+        x = inputs_of(x)
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
         update_mean(self.loss_mean, loss, y_pred)
@@ -307,15 +342,20 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         if not training:
             return keras.Model.compute_loss(self, x, y, y_pred, sample_weight, training=False)
         features, shown = getattr(self._batch, "seen", None) or (
-            self._guide_set.look(x),
+            self._guide_set.look(inputs_of(x)),
             self._observe(x, y, sample_weight),
         )
+        label_weight = label_weight_of(x, sample_weight)
+        x, all_labelled = inputs_of(x), label_weight is sample_weight
         penalty = tf.nn.scale_regularization_loss(sum(self.losses)) if self.losses else 0.0
         labels = 0.0
         if y is not None and (self.student_loss_weight > 0 or not shown):
-            labels = keras.Model.compute_loss(self, x, y, features[FINAL], sample_weight, training=True) - penalty
+            weighed = keras.Model.compute_loss(self, x, y, features[FINAL], label_weight, training=True)
+            labels = weighed - penalty
         update_mean(self.student_loss_tracker, labels, features[FINAL])
-        taught = self._guide_set.divergences(features, shown, sample_weight=sample_weight, labels=y)
+        taught = self._guide_set.divergences(
+            features, shown, sample_weight=sample_weight, labels=y if all_labelled else None
+        )
         own = shown.get("trainee", {}).get(OWN_LOSS, 0.0)
         self._batch.terms = {"labels": labels, "penalty": penalty, "trainee's own": own, **taught}
         if not shown:

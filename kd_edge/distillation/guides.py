@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
-from kd_edge.distillation.targets.soft_targets import SoftTargets, Taught
-from kd_edge.distillation.samples import Samples
+from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import DataError, ModelError
 from kd_edge.ir.lowering import lower
 
@@ -115,7 +115,7 @@ class LiveGuide(Guide):
 
     def answer(self, x: Any) -> dict[str, Any]:
         """Return the guide's outputs and features for samples."""
-        return self._forward(x.inputs if isinstance(x, Taught | Samples) else x, training=False)
+        return self._forward(inputs_of(x), training=False)
 
 
 class StoredTeacher(Guide):
@@ -158,7 +158,8 @@ class StoredTeacher(Guide):
 
     def answer(self, x: Any) -> dict[str, Any]:
         """Return the outputs that belong to samples."""
-        return {FINAL: x.targets if isinstance(x, Taught) else self.targets.lookup(x)}
+        stored = x.targets if isinstance(x, Samples) else None
+        return {FINAL: self.targets.lookup(inputs_of(x)) if stored is None else stored}
 
 
 class Trainee(LiveGuide):
@@ -195,19 +196,20 @@ class Trainee(LiveGuide):
 
     def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
         """Train the network on a batch; return the outputs it had before, and its loss."""
-        inputs = x.inputs if isinstance(x, Taught | Samples) else x
+        inputs = inputs_of(x)
         if y is None:
             raise DataError("a trainee learns from labels: expected y, received none; pass y or leave the trainee out")
         model = self.model
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             answers = _in_form(outputs, self.softmax, self._student_softmax)
-            loss = model.compute_loss(inputs, y, answers, sample_weight, training=True)
+            weight = label_weight_of(x, sample_weight)
+            loss = model.compute_loss(inputs, y, answers, weight, training=True)
             scaled = model.optimizer.scale_loss(loss)
         weights = model.trainable_weights
         model.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         update_mean(self.loss, loss, outputs)
-        model.compute_metrics(inputs, y, answers, sample_weight)
+        model.compute_metrics(inputs, *labelled(x, y, answers, sample_weight))
         return {FINAL: keras.tree.map_structure(tf.stop_gradient, outputs), OWN_LOSS: loss}
 
     def results(self) -> dict[str, Any]:

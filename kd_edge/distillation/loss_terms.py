@@ -21,7 +21,7 @@ from kd_edge.distillation.guides import (
 )
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.distillation.losses import distillation_value
-from kd_edge.distillation.targets.soft_targets import SoftTargets
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.training_log import TrainingLog
 from kd_edge.errors import ConfigError, ModelError
 

@@ -88,7 +88,8 @@ class Recipe:
         epochs: Passes over the training samples.
         batch_size: Samples per step.
         learning_rate: Peak of the schedule: two epochs of linear warm-up, then a cosine to 1 % of the peak.
-        augment: Name of a family of random changes of the training samples; see `augment`.
+        augment: Name of a kind of random changes of the training samples; see `make_augmentation`.
+        strength: Of these changes; 1 by sizes that suit small students.
         seed: Weights, order of the samples and augmentation all follow from it.
     """
 
@@ -96,4 +97,5 @@ class Recipe:
     batch_size: Given[int] = 64
     learning_rate: Given[float] = 2e-3
     augment: str = "none"
+    strength: Given[float] = 1.0
     seed: Given[int] = 0

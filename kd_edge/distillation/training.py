@@ -7,18 +7,25 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kd_edge.compat.tensorflow import release_traced_graphs
-from kd_edge.config import STUDENT_LOSS_WEIGHT
+from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import classified_right
-from kd_edge.distillation.augmentation.imu import augment
+from kd_edge.distillation.augmentation.registry import make_augmentation
+from kd_edge.distillation.batches import Batches
+from kd_edge.distillation.best_epoch import BestEpoch
 from kd_edge.distillation.distiller import Distiller
+from kd_edge.distillation.feed import steps_per_execution
+from kd_edge.distillation.guides import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.results import HaltingReport, Recipe
-from kd_edge.distillation.targets.soft_targets import SoftTargets
+from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.distillation.targets.stored import SoftTargets
 from tflite_bench.provenance import Measured
+
+# Views of each sample that a teacher is asked about where the samples are changed at random.
+NUM_VIEWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +33,24 @@ class Training:
     """What one training gave.
 
     Attributes:
-        model: The trained network.
+        model: The trained network, as it was after `best_epoch`.
         history: Metrics per epoch, as in `keras.callbacks.History`.
-        seconds: Wall-clock time.
+        seconds: Wall-clock time, the teacher's passes over the samples included.
+        best_epoch: The epoch, from 1, with the highest validation accuracy, of equal ones the lowest validation loss.
         halting: One report per guide; empty without guides.
     """
 
     model: keras.Model
     history: Measured[dict[str, list[float]]]
     seconds: Measured[float]
+    best_epoch: Measured[int]
     halting: tuple[HaltingReport, ...] = ()
 
 
 def train(
     model: keras.Model, data: Dataset, recipe: Recipe, *, callbacks: Sequence[keras.callbacks.Callback] = ()
 ) -> Training:
-    """Train a network on labels alone.
+    """Train a network on labels alone and keep its best validation epoch.
 
     Args:
         model: Ends in logits; its weights are changed in place.
@@ -49,8 +58,10 @@ def train(
         recipe: How.
         callbacks: For example a progress display.
     """
-    model.compile(**_compiled(data, recipe))
-    return _fit(model, model, data, recipe, callbacks)
+    start = time.perf_counter()
+    feed = _batches(data, recipe)
+    model.compile(**_compiled(recipe, feed), steps_per_execution=steps_per_execution(feed.num_steps, callbacks))
+    return _fit(model, model, data, recipe, feed, callbacks, start)
 
 
 def distill(
@@ -60,26 +71,38 @@ def distill(
     *,
     teacher: "keras.Model | SoftTargets | None",
     trainee: keras.Model | str | None = None,
-    temperature: float = 4.0,
+    temperature: float = TEMPERATURE,
     student_loss_weight: float = STUDENT_LOSS_WEIGHT,
     trainee_loss_weight: float = 0.5,
     halting: EarlyHalting | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Training:
-    """Train a student with guides, by the same recipe as `train`.
+    """Train a student with guides, by the same recipe as `train`, and keep its best validation epoch.
+
+    A teacher is asked before the training, once about each sample or, where the recipe changes the samples, about
+    several changed forms of it, which are what the student sees; see `store_targets`. Samples without labels in the
+    data join those with labels.
 
     Args:
         student: Ends in logits; its weights are changed in place.
         data: Training and validation samples.
         recipe: How.
-        teacher: The trained network, or its soft targets for `data.x_train`.
+        teacher: The trained network, or its soft targets for the training samples.
         trainee: An untrained large network that learns beside the student, `"like_teacher"`, or none.
-        temperature: Softens the guides' outputs.
-        student_loss_weight: Weight of the labels, 0 to 1; the guides have the rest. Defaults to 0.3.
+        temperature: Softens the guides' outputs. Defaults to 2.
+        student_loss_weight: Weight of the labels, 0 to 1; the guides have the rest. Defaults to 0.1.
         trainee_loss_weight: Weight of the trainee beside the teacher's 1.
         halting: Takes a guide out of the training; never by default, and without effect where there is no such guide.
         callbacks: For example a progress display.
+
+    Raises:
+        DataError: The soft targets do not belong to the samples, or to the recipe's changes of them.
     """
+    start = time.perf_counter()
+    if trainee == "like_teacher" and isinstance(teacher, keras.Model):
+        trainee = fresh_copy(teacher)
+    if isinstance(teacher, keras.Model):
+        teacher = store_targets(teacher, data, recipe) or teacher
     distiller = Distiller(
         teacher=teacher,
         student=student,
@@ -88,9 +111,37 @@ def distill(
         student_loss_weight=student_loss_weight,
         trainee_loss_weight=trainee_loss_weight,
     )
-    distiller.compile(**_compiled(data, recipe))
+    targets = teacher if isinstance(teacher, SoftTargets) else None
+    feed = _batches(data, recipe, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
+    distiller.compile(**_compiled(recipe, feed))
     halts = [halting] if halting and halting.guide in distiller.guides else []
-    return _fit(distiller, student, data, recipe, [*halts, *callbacks])
+    return _fit(distiller, student, data, recipe, feed, [*halts, *callbacks], start)
+
+
+def store_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, **kwargs: Any) -> SoftTargets | None:
+    """Return what a teacher says of the training samples, as a training by a recipe needs it.
+
+    Args:
+        teacher: A trained network.
+        data: Its training samples, and those without labels.
+        recipe: Whether and how samples are changed; then the teacher sees as many changed forms of each as there are
+            epochs, 8 at most.
+        **kwargs: `path` and others of `soft_targets`.
+
+    Returns:
+        The targets; `None` where the changes cannot be made again from a seed, so that the teacher has to run in
+        every step.
+    """
+    x = data.x_train if data.x_unlabeled is None else np.concatenate([data.x_train, data.x_unlabeled])
+    augmentation = make_augmentation(recipe.augment, strength=recipe.strength)
+    if augmentation is None:
+        return soft_targets(teacher, x, **kwargs)
+    if not augmentation.repeatable:
+        return None
+    views = min(NUM_VIEWS, recipe.epochs)
+    return soft_targets(
+        teacher, x, views=views, augment=recipe.augment, strength=recipe.strength, seed=recipe.seed, **kwargs
+    )
 
 
 def accuracy(model: keras.Model, data: Dataset) -> float:
@@ -119,33 +170,51 @@ def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: in
     return keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
 
 
-def _compiled(data: Dataset, recipe: Recipe) -> dict[str, Any]:
-    steps = len(data.x_train) // recipe.batch_size or 1
-    warm_up = min(2, recipe.epochs - 1) * steps
+def make_optimizer(learning_rate: float, *, epochs: int, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """Return AdamW (arXiv 1711.05101) with two epochs of linear warm-up and a cosine (arXiv 1608.03983) to 1 %.
+
+    Args:
+        learning_rate: Peak of the schedule.
+        epochs: Of the training.
+        steps_per_epoch: Batches of an epoch.
+    """
+    warm_up = min(2, epochs - 1) * steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20,
-        max(recipe.epochs * steps - warm_up, 1),
+        learning_rate / 20,
+        max(epochs * steps_per_epoch - warm_up, 1),
         alpha=0.01,
-        warmup_target=recipe.learning_rate,
+        warmup_target=learning_rate,
         warmup_steps=warm_up,
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-2)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _compiled(recipe: Recipe, feed: Batches) -> dict[str, Any]:
+    one_hot = recipe.augment == "mixup"
+    loss = keras.losses.CategoricalCrossentropy if one_hot else keras.losses.SparseCategoricalCrossentropy
     return {
-        "optimizer": optimizer,
-        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "optimizer": make_optimizer(recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=feed.num_steps),
+        "loss": loss(from_logits=True),
         "metrics": ["accuracy"],
     }
 
 
-def _batches(data: Dataset, recipe: Recipe) -> tf.data.Dataset:
-    size = min(recipe.batch_size, len(data.x_train))
-    batches = (
-        tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train))
-        .shuffle(len(data.x_train), seed=recipe.seed)
-        .batch(size, drop_remainder=True)
+def _batches(data: Dataset, recipe: Recipe, **kwargs: Any) -> Batches:
+    augmentation = make_augmentation(recipe.augment, strength=recipe.strength)
+    if augmentation is not None:
+        augmentation.check(data.input_shape)
+    return Batches(
+        x=data.x_train,
+        y=data.y_train,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        drop_remainder=True,
+        augmentation=augmentation,
+        num_classes=data.num_classes,
+        **kwargs,
     )
-    return augment(batches, recipe.augment, seed=recipe.seed).prefetch(2)
 
 
 def _fit(
@@ -153,18 +222,22 @@ def _fit(
     model: keras.Model,
     data: Dataset,
     recipe: Recipe,
+    feed: Batches,
     callbacks: Sequence[keras.callbacks.Callback],
+    start: float,
 ) -> Training:
-    start = time.perf_counter()
+    best = BestEpoch(model)
+    y_val = keras.ops.one_hot(data.y_val, data.num_classes) if recipe.augment == "mixup" else data.y_val
     history = fitted.fit(
-        _batches(data, recipe),
-        validation_data=(data.x_val, data.y_val),
+        feed.feed(recipe.epochs),
+        validation_data=(data.x_val, y_val),
         validation_batch_size=256,
         epochs=recipe.epochs,
-        callbacks=list(callbacks),
+        steps_per_epoch=feed.num_steps,
+        callbacks=[best, *callbacks],
         shuffle=False,
         verbose=0,
     )
     seconds = time.perf_counter() - start
     release_traced_graphs()  # or every network that was ever trained would stay in memory
-    return Training(model, history.history, seconds, tuple(getattr(fitted, "halting_reports", ())))
+    return Training(model, history.history, seconds, best.epoch, tuple(getattr(fitted, "halting_reports", ())))

@@ -13,7 +13,7 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import HaltingReport, Recipe
-from kd_edge.distillation.targets.soft_targets import hash_of
+from kd_edge.distillation.targets.fingerprints import hash_of
 from kd_edge.errors import ConfigError
 from kd_edge.files import write_file, write_json
 from kd_edge.search.results import STUDENT, CandidateTraining

@@ -258,7 +258,7 @@ def train_baseline(
 
 
 def _recipe(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
-    return Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, wanted.augment, seed)
+    return Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, wanted.augment, seed=seed)
 
 
 def _scores(model: "keras.Model", data: Dataset, right: "np.ndarray | None" = None) -> dict[str, Any]:

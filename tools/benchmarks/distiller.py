@@ -25,7 +25,8 @@ import tensorflow as tf
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.targets.soft_targets import SoftTargets, soft_targets
+from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.files import write_json
 from kd_edge.ir.lowering import lower
@@ -105,7 +106,7 @@ def main() -> None:
 
 def _measure_speed(epochs: int, batch_size: int) -> dict[str, Any]:
     data = load_data("watch")
-    data = replace(data, x_train=data.x_train[:NUM_SAMPLES], y_train=data.y_train[:NUM_SAMPLES])
+    data = replace(data, x_train=data.x_train[:NUM_SAMPLES], y_train=data.y_train[:NUM_SAMPLES], groups_train=None)
     result = {
         **networks(data),
         "epochs": epochs,

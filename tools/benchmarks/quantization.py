@@ -86,7 +86,7 @@ def load(task: Task, seed: int) -> Dataset:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(y))[:most])
         arrays[f"x_{split}"] = x[chosen][..., np.newaxis] if task.image else x[chosen]
         arrays[f"y_{split}"] = y[chosen]
-    return replace(data, **arrays)
+    return replace(data, **arrays, groups_train=None)
 
 
 def measure(task: Task, seed: int) -> dict[str, Any]:

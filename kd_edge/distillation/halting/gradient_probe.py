@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import compiled_losses
 from kd_edge.compat.tensorflow import free_memory
-from kd_edge.distillation.fit_data import FitData
+from kd_edge.distillation.feed import Feed
 from kd_edge.distillation.guides import FINAL, Trainee
 from kd_edge.distillation.halting.gradient_rule import GradientEvidence
 from kd_edge.distillation.halting.probe_batch import ProbeBatch, draw_batch
+from kd_edge.distillation.samples import inputs_of, label_weight_of
 from kd_edge.errors import ConfigError
 
 NUM_TAUGHT = 192
@@ -78,22 +79,24 @@ class GradientProbe:
         guide_set = self._distiller.guide_set
         weights = self._distiller.student.trainable_weights
         with keras.StatelessScope(), tf.GradientTape(persistent=True) as tape:
-            features = guide_set.look(_inputs(held_out.x))
+            features = guide_set.look(inputs_of(held_out.x))
             losses = [self._labels_loss(held_out, features)]
-            features = guide_set.look(_inputs(taught.x))
+            features = guide_set.look(inputs_of(taught.x))
             for name in (self._guide, self._remaining):
                 if name == LABELS:
                     losses.append(self._labels_loss(taught, features))
                     continue
                 guide = guide_set.guides[name]
                 shown = answers[name] if name in answers else guide.answer(taught.x)
-                context = {"sample_weight": taught.sample_weight, "labels": taught.y}
+                all_labelled = label_weight_of(taught.x, None) is None
+                context = {"sample_weight": taught.sample_weight, "labels": taught.y if all_labelled else None}
                 losses.append(guide_set.divergence(guide, shown, features, **context))
         rows = tf.stack([_flat(tape.gradient(loss, weights, unconnected_gradients="zero")) for loss in losses])
         return tf.matmul(rows, rows, transpose_b=True)
 
     def _labels_loss(self, batch: ProbeBatch, features: dict[str, Any]) -> Any:
-        return compiled_losses(self._distiller)(batch.y, features[FINAL], batch.sample_weight)
+        weight = label_weight_of(batch.x, batch.sample_weight)
+        return compiled_losses(self._distiller)(batch.y, features[FINAL], weight)
 
 
 def make_probe(distiller: Any, guide: str, held_out: Any) -> GradientProbe:
@@ -107,8 +110,8 @@ def make_probe(distiller: Any, guide: str, held_out: Any) -> GradientProbe:
     Raises:
         ConfigError: There are no held-out labels, or training samples cannot be drawn.
     """
-    data = distiller.fit_data or FitData(None)
-    source = data.validation_data if held_out is None else held_out
+    feed: Feed = distiller.feed
+    source = feed.options.get("validation_data") if held_out is None else held_out
     parts = source if isinstance(source, tuple | list) else (source,)
     batch = draw_batch(*parts, num_samples=NUM_HELD_OUT)
     if batch is None:
@@ -116,17 +119,13 @@ def make_probe(distiller: Any, guide: str, held_out: Any) -> GradientProbe:
             f"the rule of the {guide} needs held-out labels: expected held_out=(x, y), or arrays or a tf.data.Dataset "
             f"as validation_data, received {type(source).__name__}; pass one of them, or take rule='agreement'"
         )
-    taught = draw_batch(data.x, data.y, data.sample_weight, num_samples=NUM_TAUGHT)
+    taught = draw_batch(feed.x, feed.y, feed.options.get("sample_weight"), num_samples=NUM_TAUGHT)
     if taught is None:
         raise ConfigError(
             f"the rule of the {guide} draws training samples with labels: expected arrays or a tf.data.Dataset, "
-            f"received {type(data.x).__name__}; pass one of them, or take rule='agreement'"
+            f"received {type(feed.x).__name__}; pass one of them, or take rule='agreement'"
         )
     return GradientProbe(distiller, guide, held_out=batch, taught=taught)
-
-
-def _inputs(x: Any) -> Any:
-    return x.inputs if hasattr(x, "inputs") else x
 
 
 def _flat(gradients: list[Any]) -> Any:

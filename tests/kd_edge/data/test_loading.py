@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from kd_edge.data.arrays import dataset_of
 from kd_edge.data.loading import load_data
 from kd_edge.errors import DataError
 
@@ -66,6 +67,65 @@ def test_class_names_of_the_file_are_kept(save):
     assert load_data(save(class_names=np.array(["a", "b", "c", "d"]))).class_names == ("a", "b", "c", "d")
 
 
+def test_names_that_resemble_no_optional_array_are_left_alone(save):
+    assert len(load_data(save(subject_test=np.zeros(12), channel_names=np.array(["x", "y", "z"]))).x_test) == 12
+
+
+def test_data_without_unlabelled_samples_and_groups_keep_their_hash():
+    x, y = np.arange(24, dtype="f4").reshape(12, 2), np.arange(12) % 2
+    counted = {"x_train": x, "y_train": y, "x_val": x[:4], "y_val": y[:4], "x_test": x, "y_test": y}
+    data = dataset_of("counted", counted, "counted", None, 0)
+    # The hash of version 0.1.0 without the two arrays: folders of runs stay valid.
+    assert data.sha256 == "0216c5e9653b9a12bf6e29f5970c34b54f155198926d3f21acfc39dbd8d3cd1c"
+    hashes = {dataset_of("counted", counted | more, "counted", None, 0).sha256 for more in EXTRA}
+    assert len(hashes | {data.sha256}) == 5
+
+
+EXTRA = (
+    {"x_unlabeled": np.zeros((1, 2), "f4")},
+    {"x_unlabeled": np.ones((1, 2), "f4")},
+    {"groups_train": np.zeros(12, int)},
+    {"groups_train": np.ones(12, int)},
+)
+
+
+def test_unlabelled_samples_are_normalised_with_the_training_samples_statistics(save):
+    raw = np.random.default_rng(1).integers(0, 255, (40, 8, 3), dtype=np.uint8)
+    more = raw[:10] // 2
+    data = load_data(save(x_train=raw, x_val=raw[:4], y_val=np.arange(4), x_unlabeled=more))
+    assert data.x_unlabeled is not None
+    assert data.x_unlabeled.dtype == np.float32
+    np.testing.assert_allclose(data.x_unlabeled, (more - raw.mean((0, 1))) / raw.std((0, 1)), atol=1e-5)
+
+
+def test_no_group_is_in_both_training_and_validation(save):
+    x = np.arange(40)[:, None] * np.ones((1, 2))
+    groups = np.arange(40) // 4 * 7  # ten groups of four samples, all four classes in each
+    for seed in range(5):
+        data = load_data(save(x_train=x, x_test=x[:12], groups_train=groups), seed=seed)
+        # 15 % of 40 samples are 6; one group and a half, so one.
+        assert len(data.x_val) == 4
+        assert data.groups_train is not None
+        assert len(data.groups_train) == len(data.x_train) == 36
+        assert np.array_equal(data.groups_train, groups[data.x_train[:, 0].astype(int)])
+        assert not np.isin(groups[data.x_val[:, 0].astype(int)], data.groups_train).any()
+    assert "whole groups of them" in data.description
+
+
+def test_groups_too_large_for_15_percent_give_the_smallest(save):
+    groups = np.repeat([5, 3, 9], [16, 8, 16])
+    data = load_data(save(groups_train=groups))
+    assert len(data.x_val) == 8
+    assert set(data.groups_train.tolist()) == {5, 9}
+
+
+def test_the_groups_of_watch_are_its_people():
+    data = load_data("watch")
+    assert data.groups_train is not None
+    assert len(data.groups_train) == len(data.x_train)
+    assert set(data.groups_train.tolist()) == {1, 2, 3, 4, 5, 6}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -82,6 +142,27 @@ def test_class_names_of_the_file_are_kept(save):
         ({"x_train": np.full((40, 8, 3), np.inf)}, "received NaN or infinity"),
         ({"x_train": np.array(["a"] * 40)}, "expected numbers in x_train, received dtype <U1"),
         ({"x_test": np.zeros((0, 8, 3)), "y_test": np.zeros(0, int)}, "expected x_test of shape"),
+        (
+            {"x_unlabeled": np.zeros((9, 8, 2))},
+            r"expected samples of shape \(8, 3\) as in x_train, received \(8, 2\) in x_unlabeled",
+        ),
+        ({"x_unlabeled": np.full((9, 8, 3), np.nan)}, "NaN or infinity in 9 of 9 samples of x_unlabeled"),
+        ({"x_unlabeled": np.zeros((0, 8, 3))}, "expected x_unlabeled of shape"),
+        (
+            {"groups_train": np.arange(39)},
+            r"an integer for each of 40 training samples, received int64 of shape \(39,\)",
+        ),
+        (
+            {"groups_train": np.array(["a", "b"] * 20)},
+            r"received <U1 of shape.*np.unique\(names, return_inverse=True\)",
+        ),
+        ({"groups_train": np.ones(40, int)}, "at least 2 groups in groups_train.*received 1; give x_val and y_val"),
+        ({"x_unlabelled": np.zeros((9, 8, 3))}, "'x_unlabelled' that nothing reads, did you mean 'x_unlabeled'"),
+        ({"group_train": np.arange(40)}, "'group_train' that nothing reads, did you mean 'groups_train'"),
+        (
+            {"x_valid": np.zeros((3, 8, 3)), "y_valid": np.zeros(3)},
+            "'x_valid' that nothing reads, did you mean 'x_val'",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_together_are_named(save, changes, message):
@@ -120,11 +201,14 @@ def test_an_entry_point_gives_a_mapping_or_two_pairs(tmp_path, monkeypatch):
         "def pairs(): return (x, y), (x, y)\n"
         "def mapping(): return {'x_train': x, 'y_train': y, 'x_test': x, 'y_test': y, 'class_names': ['no', 'yes']}\n"
         "def nothing(): return None\n"
+        "def more(): return mapping() | {'x_unlabeled': x[:3], 'groups_train': np.arange(8) // 2}\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert load_data("my_data:pairs").input_shape == (4,)
     assert load_data("my_data:mapping").class_names == ("no", "yes")
+    more = load_data("my_data:more")
+    assert (more.x_unlabeled.shape, len(set(more.groups_train.tolist()))) == ((3, 4), 3)
     with pytest.raises(DataError, match="received NoneType"):
         load_data("my_data:nothing")
     with pytest.raises(DataError, match="no data function 'my_data:missing'"):

@@ -46,7 +46,7 @@ def test_the_summary_of_a_training_says_how_each_figure_was_had(waves_npz):
 
 def test_the_labels_have_the_same_weight_in_the_function_and_in_the_configuration():
     default = inspect.signature(distill).parameters["student_loss_weight"].default
-    assert default == DistillConfig().student_loss_weight == 0.3
+    assert default == DistillConfig().student_loss_weight == 0.1
 
 
 def test_a_network_that_was_trained_leaves_the_memory_with_its_last_user(waves_npz):

@@ -76,7 +76,7 @@ def data_of(name: str) -> Dataset:
         chosen = np.random.default_rng(0).permutation(len(y))[:most]
         arrays[f"x_{part}"] = x[chosen][..., None] if name in ("arabic", "fashion") else x[chosen]
         arrays[f"y_{part}"] = y[chosen]
-    return replace(data, **arrays)
+    return replace(data, **arrays, groups_train=None)
 
 
 def teacher_of(name: str, data: Dataset) -> Any:

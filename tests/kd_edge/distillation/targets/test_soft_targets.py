@@ -7,7 +7,9 @@ import tensorflow as tf
 from keras.distillation import FeatureDistillation, LogitsDistillation
 
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.targets.soft_targets import SoftTargets, fingerprint, soft_targets
+from kd_edge.distillation.targets.fingerprints import fingerprint
+from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError, DataError, ModelError
 
 BATCH = 16

@@ -1,0 +1,180 @@
+"""Targets for each sample from a teacher that has not seen it."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kd_edge.compat.tensorflow import release_traced_graphs
+from kd_edge.data.dataset import check_counts
+from kd_edge.data.folds import fold_numbers
+from kd_edge.distillation.targets.fingerprints import fingerprint, slices_of
+from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.distillation.targets.stored import SoftTargets
+from kd_edge.errors import ConfigError, DataError
+
+_KEY = "cross_fitting"
+
+
+def cross_fitted_targets(
+    build: Callable[[], keras.Model],
+    x: Any,
+    y: np.ndarray,
+    *,
+    train: Callable[[keras.Model, Any, np.ndarray], object],
+    folds: "int | np.ndarray" = 5,
+    groups: np.ndarray | None = None,
+    x_unlabeled: Any = None,
+    directory: str | Path | None = None,
+    seed: int = 0,
+    views: int | None = None,
+    augment: str = "none",
+    strength: float = 1.0,
+) -> SoftTargets:
+    """Train a teacher per fold without the samples of that fold, and keep what it says about just those.
+
+    For a teacher that knows its samples by heart, whose outputs for them are little more than the labels
+    (`teacher_information`); it costs as many trainings as there are folds. Identical samples come into one fold where
+    the folds are drawn without groups. Cross-fitting is the method of T. Dao, G. Kamath, V. Syrgkanis, L. Mackey,
+    "Knowledge Distillation as Semiparametric Inference", ICLR 2021, arXiv 2104.09732.
+
+    Args:
+        build: Returns an untrained teacher; called once per fold, after Keras' random seed was set to `seed` plus the
+            fold's place, so that a training that is done again gives the same teacher.
+        x: Training samples: an array, or a structure of arrays.
+        y: Their labels, integers, shape `(samples,)`.
+        train: Called with a teacher and the samples and labels that it may see; trains it in place.
+        folds: How many, at least 2; or the number of each sample's fold.
+        groups: An integer per sample, such as its person: a teacher then has seen no sample of the same group. Defaults
+            to `None`: each fold has its share of each class.
+        x_unlabeled: Samples without labels. No teacher has seen them; their targets are the mean of all teachers'
+            logits, which is a better guess than that of any one.
+        directory: Folder for a file of targets per fold; a fold whose file is there is not trained again. It belongs to
+            one way of training: `train` cannot be compared, so another one needs another folder. Defaults to `None`: in
+            memory alone.
+        seed: Draws the folds and, where there are any, the views.
+        views: As for `soft_targets`, as are the next two.
+        augment: Name of what changes the samples; any but `"mixup"`, which mixes a sample with those of other folds.
+        strength: Of the changes.
+
+    Returns:
+        Targets for all samples, as one teacher's.
+
+    Raises:
+        ConfigError: Fewer than 2 folds, or views of mixup.
+        DataError: The samples cannot be parted in such folds, or a file is of other samples, folds or networks.
+
+    Example:
+
+    ```python
+    targets = cross_fitted_targets(
+        lambda: kd_edge.build_teacher(data.input_shape, data.num_classes),
+        data.x_train,
+        data.y_train,
+        groups=data.groups_train,
+        train=lambda model, x, y: model.fit(x, y, epochs=9),
+    )
+    distiller = kd_edge.Distiller(targets, student, keras.distillation.LogitsDistillation(2.0))
+    ```
+    """
+    if views is not None and augment == "mixup":
+        raise ConfigError(
+            "no views of 'mixup' by cross-fitting: each would mix a sample with one that its teacher has seen; "
+            "expected another augmentation"
+        )
+    stored = {} if views is None else {"views": views, "augment": augment, "strength": strength, "seed": seed}
+    numbers, shaped_by = _folds_of(x, y, folds, groups, seed)
+    answers = []
+    for place, fold in enumerate(np.unique(numbers).tolist()):
+        keras.utils.set_random_seed(seed + place)
+        teacher, seen = build(), numbers != fold
+        shown = {f"fold-{fold}": _rows(x, ~seen)}
+        if x_unlabeled is not None:
+            shown[f"fold-{fold}-unlabeled"] = x_unlabeled
+        key = _hash(shaped_by, stored, [weight.shape for weight in teacher.weights])
+        kept = _kept(directory, shown, key)
+        if kept is None:
+            train(teacher, _rows(x, seen), y[seen])
+            kept = [_ask(teacher, samples, stored, _path(directory, name), key) for name, samples in shown.items()]
+        answers.append(kept)
+    return _joined(*zip(*answers, strict=True))
+
+
+def _folds_of(
+    x: Any, y: np.ndarray, folds: "int | np.ndarray", groups: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, str]:
+    """Return the number of each sample's fold, and a hash of samples, labels and folds."""
+    leaf = keras.tree.flatten(x)[0]
+    check_counts(leaf, y, "train", "cross-fitting")
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise DataError(
+            f"bad labels for cross-fitting: expected integers of shape (samples,), received {y.dtype} of shape "
+            f"{y.shape}; one-hot labels: pass y.argmax(axis=1)"
+        )
+    keys = np.concatenate([fingerprint(batch).numpy() for batch in slices_of(x, 1024)]).view(np.uint64).ravel()
+    if groups is None and not np.ndim(folds):
+        _, first, twin = np.unique(keys, return_index=True, return_inverse=True)
+        numbers = fold_numbers(y[first], folds, seed=seed)[twin]
+    else:
+        numbers = fold_numbers(y, folds, groups=groups, seed=seed)
+    return numbers, _hash(keys.tobytes(), y.astype(np.int64).tobytes(), numbers.tobytes(), seed)
+
+
+def _kept(directory: str | Path | None, shown: Mapping[str, Any], key: str) -> list[SoftTargets] | None:
+    """Return the targets of a fold where all its files are there."""
+    paths = [_path(directory, name) for name in shown]
+    found = [path for path in paths if path is not None and path.exists()]
+    if len(found) < len(paths):
+        return None
+    kept = []
+    for path, samples in zip(found, shown.values(), strict=True):
+        targets = SoftTargets.load(path, x=samples)
+        if targets.header.get(_KEY) != key:
+            raise DataError(
+                f"{path} is of other samples, folds, views or networks; choose another directory, or delete the file"
+            )
+        kept.append(targets)
+    return kept
+
+
+def _ask(teacher: keras.Model, samples: Any, stored: Mapping[str, Any], path: Path | None, key: str) -> SoftTargets:
+    targets = soft_targets(teacher, samples, **stored)
+    release_traced_graphs()  # or every teacher would stay in memory
+    if path is not None:
+        targets.header[_KEY] = key
+        targets.save(path)
+    return targets
+
+
+def _joined(left_out: tuple[SoftTargets, ...], *unlabeled: tuple[SoftTargets, ...]) -> SoftTargets:
+    """Return the folds' targets, followed by the mean of all teachers' for the samples without labels."""
+    header = {**left_out[0].header, "teacher": _hash(*(part.header["teacher"] for part in left_out))}
+    header.pop(_KEY, None)
+    rows = [part.rows for part in left_out] + [_mean([part.rows for part in parts]) for parts in unlabeled]
+    return SoftTargets(np.concatenate(rows), header, num_passes=max(part.num_passes for part in left_out))
+
+
+def _mean(rows: list[np.ndarray]) -> np.ndarray:
+    """Return the same samples' rows with the mean of all teachers' logits."""
+    mean = np.array(rows[0])
+    for name in mean.dtype.names or ():
+        if name.startswith("output_"):
+            mean[name] = np.mean([part[name] for part in rows], axis=0, dtype=np.float32)
+        elif any((part[name] != mean[name]).any() for part in rows):
+            raise DataError("teachers were shown different views of the samples without labels; use one directory")
+    return mean
+
+
+def _path(directory: str | Path | None, name: str) -> Path | None:
+    return None if directory is None else Path(directory) / f"{name}.npy"
+
+
+def _rows(x: Any, rows: np.ndarray) -> Any:
+    return keras.tree.map_structure(lambda leaf: leaf[rows], x)
+
+
+def _hash(*facts: object) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()

@@ -1,0 +1,56 @@
+"""What a sample and a network are recognised by, and a set of samples batch by batch."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kd_edge.compat.keras import all_layers
+from kd_edge.errors import DataError
+
+
+def fingerprint(x: Any) -> tf.Tensor:
+    """Return 64-bit fingerprints of samples, shape `(samples, 8)`, uint8: FarmHash of their values as float32.
+
+    Args:
+        x: A batch: a tensor or a structure of tensors.
+    """
+    flat = [tf.cast(leaf, tf.float32) for leaf in keras.tree.flatten(x)]
+    prints = [tf.fingerprint(tf.reshape(leaf, (tf.shape(leaf)[0], -1))) for leaf in flat]
+    return prints[0] if len(prints) == 1 else tf.fingerprint(tf.concat(prints, axis=1))
+
+
+def hash_of(teacher: keras.Model) -> str:
+    """Return a fingerprint of a network: its layers and weights."""
+    digest = hashlib.sha256()
+    for layer in all_layers(teacher):
+        activation = getattr(getattr(layer, "activation", None), "__name__", "")
+        digest.update(f"{type(layer).__name__} {activation}\n".encode())
+    for weight in teacher.get_weights():
+        digest.update(f"{weight.shape} {weight.dtype}\n".encode() + np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def batches_of(x: Any, size: int) -> Iterator[Any]:
+    """Yield the samples of arrays, or of a `tf.data.Dataset` as it is batched.
+
+    Raises:
+        DataError: The dataset has no end.
+    """
+    if not isinstance(x, tf.data.Dataset):
+        yield from slices_of(x, size)
+        return
+    if x.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise DataError("the teacher cannot run once over samples without an end; drop repeat() from the dataset")
+    for batch in x:
+        yield batch[0] if isinstance(batch, tuple) else batch
+
+
+def slices_of(x: Any, size: int) -> Iterator[Any]:
+    """Yield arrays, or a structure of them, in batches."""
+    num_samples = len(keras.tree.flatten(x)[0])
+    for start in range(0, num_samples, size):
+        yield keras.tree.map_structure(lambda leaf, at=start: leaf[at : at + size], x)
