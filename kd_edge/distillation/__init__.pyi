@@ -2,6 +2,7 @@ from .distiller import Distiller as Distiller
 from .halting.early_halting import EarlyHalting as EarlyHalting
 from .halting.rules import HaltingRule as HaltingRule
 from .halting.rules import register_rule as register_rule
+from .halting.sample_halting import SampleHalting as SampleHalting
 from .losses import AttentionTransfer as AttentionTransfer
 from .losses import DecoupledDistillation as DecoupledDistillation
 from .losses import HintDistillation as HintDistillation

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
+from kd_edge.distillation.asked_samples import ASKED, AskedSamples
 from kd_edge.distillation.guides import (
     FINAL,
     Guide,
@@ -187,12 +188,47 @@ class GuideSet:
         self.training_log = TrainingLog()
         self.student_softmax = ends_in_softmax(student)
         self._loss_terms = loss_terms
+        self._by_sample: dict[str, AskedSamples] = {}
         names = (term.student_layer for term in loss_terms)
         self._look = feature_extractor(student, tuple(dict.fromkeys(name for name in names if name != FINAL)))
 
     def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
         """Return what every guide shows for a batch; a trainee learns from it, too."""
-        return {name: guide.observe(x, y, sample_weight) for name, guide in self.guides.items()}
+        shown = {}
+        for name, guide in self.guides.items():
+            shown[name] = self._by_sample.get(name, guide).observe(x, y, sample_weight)
+            if ASKED in shown[name]:
+                self.training_log.count_skipped(name, shown[name][ASKED])
+        return shown
+
+    def ask_by_sample(self, name: str) -> None:
+        """Let a guide be asked only for the samples that the student does not answer like it; see `AskedSamples`.
+
+        Raises:
+            ConfigError: Its answers for single samples cannot be told, or left out.
+        """
+        guide = self.guides[name]
+        if not isinstance(guide, LiveGuide):
+            raise ConfigError(
+                f"the {name}'s targets are stored: expected a network to ask by sample, received SoftTargets, which "
+                "cost nothing to ask; leave the callback out"
+            )
+        shapes = [tuple(output.shape) for output in getattr(guide.model, "outputs", None) or ()]
+        if len(shapes) != 1 or len(shapes[0]) != 2 or (shapes[0][1] or 0) < 2:
+            raise ConfigError(
+                f"the {name} cannot be asked by sample: expected one output of 2 classes or more, received the shapes "
+                f"{shapes}; halt it as a whole, with EarlyHalting"
+            )
+        if any(term.teacher_layer != FINAL for term in self._loss_terms) and name == "teacher":
+            raise ConfigError(
+                "the teacher cannot be asked by sample: expected losses on outputs, received one between layers; "
+                "halt it as a whole, with EarlyHalting"
+            )
+        self._by_sample[name] = AskedSamples(guide, student_softmax=self.student_softmax[0])
+
+    def ask_always(self, name: str) -> None:
+        """Let a guide be asked for all samples."""
+        self._by_sample.pop(name, None)
 
     def look(self, inputs: Any) -> dict[str, Any]:
         """Return the student's outputs and features, in one forward pass for training."""
@@ -213,6 +249,8 @@ class GuideSet:
         divergences = {}
         for name, outputs in shown.items():
             guide = self.guides[name]
+            if name in self._by_sample:
+                outputs = self._by_sample[name].completed(outputs, features)
             divergences[name] = self.divergence(guide, outputs, features, sample_weight=sample_weight, labels=labels)
             update_mean(guide.divergence, divergences[name], features[FINAL])
             guide.agreement.update_state(_agreement(outputs[FINAL], features[FINAL]))
@@ -226,6 +264,7 @@ class GuideSet:
 
     def halt(self, name: str, *, epoch: int, step: int, reason: str) -> None:
         """Let a guide go."""
+        self.ask_always(name)
         self.training_log.add_halt(self.guides.pop(name), epoch=epoch, step=step, reason=reason)
 
     def results(self) -> dict[str, Any]:

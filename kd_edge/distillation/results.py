@@ -16,6 +16,7 @@ _UNITS = {
     "seconds_saved": "s",
     "megabytes_spent": "MB (10^6 bytes)",
     "megabytes_saved": "MB (10^6 bytes)",
+    "share_asked": "share of num_samples, 0 to 1",
 }
 
 
@@ -29,11 +30,12 @@ class HaltingReport:
         epoch: Epochs finished when it left, `None` if it stayed.
         step: Optimizer steps done when it left, `None` if it stayed.
         reason: Why it left.
-        num_samples: Samples that it saw in training steps.
+        num_samples: Samples of the training steps while it was there.
         data_passes: How often it ran over the training samples; a fraction counts the part of an epoch.
         macs_spent: Multiply-accumulates of its passes; forward for a teacher, three times that for a trainee. `None`
             where the network cannot be lowered, so that they are unknown.
-        macs_saved: Those it would have needed from then on; `None` as above.
+        macs_saved: Those it would have needed from then on, and before for samples that it was not asked for; `None` as
+            above.
         seconds_spent: Wall-clock time that it added to the steps: their number times the difference between a step
             with it and a step without it; `None` without steps of both kinds to compare. Below 0 where the machine's
             other work hides it.
@@ -41,6 +43,7 @@ class HaltingReport:
         megabytes_spent: Weights and optimizer slots while it was there.
         megabytes_saved: Those freed when it left, from the shapes; whether the process shrinks by them is up to
             TensorFlow's allocator, see `Distiller.halt`.
+        share_asked: Share of the samples that it was asked for: 1 without `SampleHalting`.
     """
 
     guide: str
@@ -56,6 +59,7 @@ class HaltingReport:
     seconds_saved: Estimated[float] | None
     megabytes_spent: Computed[float]
     megabytes_saved: Computed[float]
+    share_asked: Measured[float] = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, with the unit and the provenance of each figure."""

@@ -25,6 +25,7 @@ class Halt:
     macs_per_sample: Computed[int] | None
     num_bytes: Computed[int]
     num_passes: Measured[float] | None
+    num_skipped: Measured[int] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class TrainingLog:
 
     def __init__(self) -> None:
         self.num_samples = keras.metrics.Sum(name="num_samples", dtype="int64")
+        self.num_skipped = {
+            name: keras.metrics.Sum(name=f"{name}_skipped", dtype="int64") for name in ("teacher", "trainee")
+        }
         self.not_finite = NotFinite()
         self.halts: dict[str, Halt] = {}
         self._epochs: list[_Epoch] = []
@@ -50,6 +54,10 @@ class TrainingLog:
         """Count the samples of a batch and look at the terms of its loss; part of the compiled step."""
         self.num_samples.update_state(tf.shape(keras.tree.flatten(outputs)[0], tf.int64)[0])
         self.not_finite.update_state(terms)
+
+    def count_skipped(self, guide: str, asked: Any) -> None:
+        """Count the samples of a batch that a guide is not asked for; part of the compiled step."""
+        self.num_skipped[guide].update_state(tf.reduce_sum(tf.cast(~asked, tf.int64)))
 
     def add_epoch(self, guides: tuple[str, ...] | None, seconds: float, num_steps: int) -> None:
         """Note the time that the steps of an epoch took with some guides; `None` if one left before its end."""
@@ -73,6 +81,7 @@ class TrainingLog:
         """Return what a restored training must know."""
         return {
             "num_samples": int(self.num_samples.result()),
+            "num_skipped": {name: int(skipped.result()) for name, skipped in self.num_skipped.items()},
             "halts": {name: asdict(halt) for name, halt in self.halts.items()},
             "epochs": [asdict(epoch) for epoch in self._epochs],
         }
@@ -80,6 +89,8 @@ class TrainingLog:
     def restore(self, plain: dict[str, Any]) -> None:
         """Take over what `to_plain` gave."""
         self.num_samples.total.assign(plain["num_samples"])
+        for name, skipped in plain.get("num_skipped", {}).items():
+            self.num_skipped[name].total.assign(skipped)
         self.halts = {name: Halt(**halt) for name, halt in plain["halts"].items()}
         self._epochs = [_Epoch(**{**e, "guides": e["guides"] and tuple(e["guides"])}) for e in plain["epochs"]]
 
@@ -92,16 +103,18 @@ class TrainingLog:
             macs_per_sample=guide.macs_per_sample,
             num_bytes=sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in guide.variables),
             num_passes=guide.num_passes,
+            num_skipped=int(self.num_skipped[guide.name].result()),
         )
 
     def _report(self, name: str, facts: Halt, *, halted: bool) -> HaltingReport:
-        num_after = int(self.num_samples.result()) - facts.num_samples
+        num_asked = facts.num_samples - facts.num_skipped
+        num_spared = int(self.num_samples.result()) - num_asked
         macs = facts.macs_per_sample
         extra = self._extra_seconds(name)
         num_steps = sum(e.num_steps for e in self._epochs)
         steps_live = facts.step if halted else num_steps
         megabytes = facts.num_bytes / 1e6
-        passes = facts.num_samples / self._samples_per_epoch if facts.num_passes is None else facts.num_passes
+        passes = num_asked / self._samples_per_epoch if facts.num_passes is None else facts.num_passes
         return HaltingReport(
             guide=name,
             halted=halted,
@@ -110,12 +123,13 @@ class TrainingLog:
             reason=facts.reason,
             num_samples=facts.num_samples,
             data_passes=passes,
-            macs_spent=None if macs is None else macs * facts.num_samples,
-            macs_saved=None if macs is None else macs * num_after,
+            macs_spent=None if macs is None else macs * num_asked,
+            macs_saved=None if macs is None else macs * num_spared,
             seconds_spent=None if extra is None else extra * steps_live,
             seconds_saved=None if extra is None else extra * (num_steps - steps_live),
             megabytes_spent=megabytes,
             megabytes_saved=megabytes if halted else 0.0,
+            share_asked=num_asked / facts.num_samples if facts.num_samples else 1.0,
         )
 
     @property

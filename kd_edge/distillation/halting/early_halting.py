@@ -78,8 +78,7 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         verbose: int = 0,
     ) -> None:
         super().__init__()
-        if guide not in ("trainee", "teacher"):
-            raise ConfigError(f"unknown guide {guide!r}; {nearest(guide, ('trainee', 'teacher'))}")
+        check_guide_name(guide)
         if check_freq != "epoch" and (not isinstance(check_freq, int) or check_freq < 1):
             raise ConfigError(f"bad check_freq: expected 'epoch' or a number of steps, received {check_freq!r}")
         self.guide = guide
@@ -104,12 +103,7 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         """Check that there is a model with guides."""
         self.rule.reset()
         self._restart(0)
-        if not hasattr(self.model, "halt"):
-            raise ConfigError(
-                f"EarlyHalting needs a kd_edge.Distiller, received a {type(self.model).__name__}; fit the distiller"
-            )
-        if self.guide not in (*self.model.guides, *self.model.halted):
-            raise ConfigError(f"no guide {self.guide!r} to halt: expected one of {self.model.guides}; pass one")
+        check_guide(self.model, self.guide)
         check_observable(self.rule.metric, self.model.student)
         if self.rule.metric == GRADIENTS and self._live:
             self._probe = make_probe(self.model, self.guide, self._held_out)
@@ -169,3 +163,27 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
             f"{self.guide}_explained": evidence.explained,
         }
         return evidence
+
+
+def check_guide_name(guide: str) -> None:
+    """Check that there is a guide of that name at all.
+
+    Raises:
+        ConfigError: There is not.
+    """
+    if guide not in ("trainee", "teacher"):
+        raise ConfigError(f"unknown guide {guide!r}; {nearest(guide, ('trainee', 'teacher'))}")
+
+
+def check_guide(model: keras.Model, guide: str) -> None:
+    """Check that a model has, or had, a guide.
+
+    Raises:
+        ConfigError: It has not.
+    """
+    if not hasattr(model, "halt"):
+        raise ConfigError(
+            f"EarlyHalting needs a kd_edge.Distiller, received a {type(model).__name__}; fit the distiller"
+        )
+    if guide not in (*model.guides, *model.halted):
+        raise ConfigError(f"no guide {guide!r} to halt: expected one of {model.guides}; pass one")

@@ -16,8 +16,8 @@ from kd_edge.distillation.halting.probe_batch import ProbeBatch, draw_batch
 from kd_edge.distillation.samples import inputs_of, label_weight_of
 from kd_edge.errors import ConfigError
 
-NUM_TAUGHT = 256
-NUM_HELD_OUT = 1024
+NUM_TAUGHT = 192
+NUM_HELD_OUT = 256
 LABELS = "labels"
 
 
@@ -88,7 +88,8 @@ class GradientProbe:
                     continue
                 guide = guide_set.guides[name]
                 shown = answers[name] if name in answers else guide.answer(taught.x)
-                context = {"sample_weight": taught.sample_weight, "labels": taught.y}
+                all_labelled = label_weight_of(taught.x, None) is None
+                context = {"sample_weight": taught.sample_weight, "labels": taught.y if all_labelled else None}
                 losses.append(guide_set.divergence(guide, shown, features, **context))
         rows = tf.stack([_flat(tape.gradient(loss, weights, unconnected_gradients="zero")) for loss in losses])
         return tf.matmul(rows, rows, transpose_b=True)

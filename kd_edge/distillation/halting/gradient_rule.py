@@ -40,6 +40,8 @@ class GradientRule:
     Args:
         min_delta: How far below 0 the mean alignment has to be. Defaults to 0.1.
         baseline: Share of the gradient that has to be explained on average, 0 to 1. Defaults to 0.5: a cosine of 0.7.
+            Where only labels remain it is at least 0.9: what a guide knows beyond them is the smaller part of what it
+            says as long as the student knows little, and goes on when the larger part is learnt.
         patience: Checks that are averaged. Defaults to 3.
     """
 
@@ -70,7 +72,8 @@ class GradientRule:
         alignment, explained = self._mean(self._alignments), self._mean(self._explained)
         if alignment < -self._min_delta:
             return f"harmful: cosine {alignment:.2f} with the held-out labels' gradient"
-        if explained > self._baseline:
+        alone = self._remaining == "labels"
+        if explained > (max(self._baseline, _ALONE) if alone else self._baseline):
             return f"redundant: {_OWNERS[self._remaining]} gradient explains {explained:.0%} of it"
         return None
 
@@ -79,4 +82,5 @@ class GradientRule:
         return sum(values) / len(values) if len(values) == self._patience else math.nan
 
 
+_ALONE = 0.9
 _OWNERS = {"teacher": "the teacher's", "trainee": "the trainee's", "labels": "the training labels'"}
