@@ -15,15 +15,15 @@ _NUM_STEPS = 200
 _SMOOTHING = 0.9
 _DIVERGED = 4.0
 # Of the rate with the lowest loss; see docs/teaching.md.
-_SHARE = 0.25
-_LARGEST = 0.1
+_SHARE = 1 / 3
+_LARGEST = 0.16
 
 
 def find_learning_rate(fitted: keras.Model, network: keras.Model, batches: Batches, *, loss: Any) -> float:
     """Return a peak learning rate for a network by the learning rate range test, and leave the network as it was.
 
-    Over 200 steps the rate rises exponentially from 1e-4 to 3. A quarter of the rate at which the smoothed loss is
-    lowest is taken, at most 0.1, rounded to two digits: beyond the lowest loss training begins to diverge.
+    Over 200 steps the rate rises exponentially from 1e-4 to 3. A third of the rate at which the smoothed loss is
+    lowest is taken, at most 0.16, rounded to two digits: beyond the lowest loss training begins to diverge.
 
     Source: L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, arXiv 1506.01186, section
     3.3; smoothing and stopping as in the test's usual form. The share is this package's own; `docs/teaching.md` has
@@ -54,7 +54,7 @@ def find_learning_rate(fitted: keras.Model, network: keras.Model, batches: Batch
     return suggested_rate(np.geomspace(_LOWEST, _HIGHEST, _NUM_STEPS), recorder.losses)
 
 
-def suggested_rate(rates: Sequence[float] | np.ndarray, losses: Sequence[float]) -> float:
+def suggested_rate(rates: Sequence[float] | np.ndarray, losses: Sequence[float] | np.ndarray) -> float:
     """Return the rate to take after a range test.
 
     Args:
@@ -64,10 +64,10 @@ def suggested_rate(rates: Sequence[float] | np.ndarray, losses: Sequence[float])
     Raises:
         ModelError: The first loss is no number.
     """
-    if not losses or not math.isfinite(losses[0]):
+    if not len(losses) or not math.isfinite(losses[0]):
         raise ModelError(
             f"no learning rate can be found: expected a finite loss in the first step, received "
-            f"{losses[0] if losses else 'none'}; look for NaN in samples, labels and weights, or give a number"
+            f"{losses[0] if len(losses) else 'none'}; look for NaN in samples, labels and weights, or give a number"
         )
     mean, best, best_rate = 0.0, math.inf, float(rates[0])
     for step, (rate, loss) in enumerate(zip(rates, losses, strict=False), 1):

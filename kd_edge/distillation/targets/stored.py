@@ -175,9 +175,8 @@ class SoftTargets:
             targets, seeds = self.lookup_view(rows, (rows * 7919 + number) % views.num_views)
             return Samples(views.augmentation(tf.cast(x, tf.float32), seeds), targets), *rest
 
-        # One number for all batches of a pass.
-        passes = tf.data.Dataset.random(seed=views.seed, rerandomize_each_iteration=True).take(1).cache()
-        numbers = passes.repeat()
+        drawn = tf.data.Dataset.random(seed=views.seed, rerandomize_each_iteration=True).take(1)
+        numbers = drawn.flat_map(lambda number: tf.data.Dataset.from_tensors(number).repeat())  # the same for a pass
         return tf.data.Dataset.zip(batches, numbers).map(show, num_parallel_calls=tf.data.AUTOTUNE)
 
     def find_all(self, x: Any) -> np.ndarray:
