@@ -37,9 +37,12 @@ def cross_fitted_targets(
     """Train a teacher per fold without the samples of that fold, and keep what it says about just those.
 
     For a teacher that knows its samples by heart, whose outputs for them are little more than the labels
-    (`teacher_information`); it costs as many trainings as there are folds. Identical samples come into one fold where
-    the folds are drawn without groups. Cross-fitting is the method of T. Dao, G. Kamath, V. Syrgkanis, L. Mackey,
-    "Knowledge Distillation as Semiparametric Inference", ICLR 2021, arXiv 2104.09732.
+    (`teacher_information`), where teachers are about as good on samples that they have not seen: their errors are
+    taught, too (`docs/teaching.md`). It costs as many trainings as there are folds. Identical samples come into one
+    fold where the folds are drawn without groups.
+
+    Cross-fitting is the method of T. Dao, G. Kamath, V. Syrgkanis, L. Mackey, "Knowledge Distillation as Semiparametric
+    Inference", ICLR 2021, arXiv 2104.09732.
 
     Args:
         build: Returns an untrained teacher; called once per fold, after Keras' random seed was set to `seed` plus the
