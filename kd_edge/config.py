@@ -12,7 +12,7 @@ from kd_edge.errors import ConfigError
 from kd_edge.toml import from_table, read_toml
 
 QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
-AUGMENTATIONS = ("none", "imu")
+AUGMENTATIONS = ("none", "image", "image-flip", "spectrogram", "sensor", "imu", "mixup")
 IMPORTANCES = ("l1", "batch_norm")
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")

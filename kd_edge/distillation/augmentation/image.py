@@ -28,9 +28,9 @@ class Image:
 
     version = 1
     repeatable = True
-    name = "image"
 
     def __init__(self, *, strength: float = 1.0, flip: bool = False) -> None:
+        self._name = "image-flip" if flip else "image"
         self._strength = checked_strength(strength)
         self._largest_shift = min(_LARGEST_SHIFT * self._strength, 0.5)
         self._cutout_side = min(_CUTOUT_SIDE * self._strength, 1.0)
@@ -38,7 +38,7 @@ class Image:
 
     def check(self, sample_shape: tuple[int | None, ...]) -> None:
         """Make sure that samples are images of `(height, width, channels)`."""
-        check_axes(self.name, sample_shape, "(height, width, channels)", (4, 4, 1))
+        check_axes(self._name, sample_shape, "(height, width, channels)", (4, 4, 1))
 
     def __call__(self, samples: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         """Return the changed images: one look-up reads each pixel from where it was, or the mean where it is hidden."""

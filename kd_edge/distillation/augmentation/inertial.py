@@ -1,5 +1,6 @@
 """Changes of what an accelerometer and a gyroscope recorded, as if worn by somebody else."""
 
+import functools
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ _LARGEST_SLOWING = 0.3
 _FORCE_DEVIATION = 0.1
 _NOISE_DEVIATION = 0.03
 _NUM_ANGLES = 2**12
+_NUM_DIRECTIONS = 2**12
 
 
 @register_augmentation("imu")
@@ -68,14 +70,26 @@ class Inertial:
         angles = np.linspace(-largest, largest, _NUM_ANGLES)
         table = np.stack([np.sin(angles), 1 - np.cos(angles)], 1).astype(np.float32)
         sine, versine = tf.split(draws.entries(table, seeds, 3), 2, axis=-1)
-        x, y, z = tf.split(draws.normal(seeds, 4, (3,)), 3, axis=-1)
-        length = tf.sqrt(tf.add_n([x * x, y * y, z * z]))
-        x, y, z = x / length, y / length, z / length
+        x, y, z = tf.split(draws.entries(_directions(), seeds, 4), 3, axis=-1)
         return [
-            [1.0 - versine * (y * y + z * z), versine * x * y - sine * z, versine * x * z + sine * y],
-            [versine * x * y + sine * z, 1.0 - versine * (x * x + z * z), versine * y * z - sine * x],
-            [versine * x * z - sine * y, versine * y * z + sine * x, 1.0 - versine * (x * x + y * y)],
+            [1.0 - versine * (1.0 - x * x), versine * x * y - sine * z, versine * x * z + sine * y],
+            [versine * x * y + sine * z, 1.0 - versine * (1.0 - y * y), versine * y * z - sine * x],
+            [versine * x * z - sine * y, versine * y * z + sine * x, 1.0 - versine * (1.0 - z * z)],
         ]
+
+
+@functools.cache
+def _directions() -> np.ndarray:
+    """Return unit vectors evenly over the sphere, shape `(4096, 3)`: the Fibonacci lattice.
+
+    González, "Measurement of areas on a sphere using Fibonacci and latitude-longitude lattices" (Mathematical
+    Geosciences 2010).
+    """
+    i = np.arange(_NUM_DIRECTIONS)
+    height = (2 * i + 1) / _NUM_DIRECTIONS - 1
+    longitude = math.pi * (3 - math.sqrt(5)) * i
+    radius = np.sqrt(1 - height**2)
+    return np.stack([radius * np.cos(longitude), radius * np.sin(longitude), height], 1).astype(np.float32)
 
 
 def _stretched(samples: tf.Tensor, speed: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
@@ -87,7 +101,11 @@ def _stretched(samples: tf.Tensor, speed: tf.Tensor, start: tf.Tensor) -> tf.Ten
 
 
 def _turned(vectors: tf.Tensor, rotation: list[list[tf.Tensor]], factor: tf.Tensor) -> list[tf.Tensor]:
-    """Return row vectors times a matrix and a factor, by axis; `tf.matmul` may add in another order."""
-    axes = tf.unstack(vectors, axis=-1)
-    columns = [[entry * factor for entry in column] for column in zip(*rotation, strict=True)]
-    return [tf.add_n([axis * entry for axis, entry in zip(axes, column, strict=True)]) for column in columns]
+    """Return row vectors times a matrix and a factor, by axis.
+
+    `tf.matmul` may add in another order in another batch, and the graph optimizer changes the order of a sum of three,
+    but not that of a sum and a difference.
+    """
+    x, y, z = tf.unstack(vectors, axis=-1)
+    columns = zip(*rotation, strict=True)
+    return [x * (a * factor) + y * (b * factor) - z * (c * -factor) for a, b, c in columns]

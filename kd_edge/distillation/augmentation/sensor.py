@@ -50,19 +50,31 @@ class Sensor:
             return samples
         steps, channels = samples.shape[1:]
         factors = np.exp(_SCALE_DEVIATION * self._strength * draws.normal_quantiles())
-        factor = draws.entries(factors, seeds, 1, (1, channels))
-        deviation = moments.deviation(samples[:, :: max(1, steps // 32)])
-        noise = deviation * factor * (_NOISE_DEVIATION * self._strength)
+        # A factor, and the noise in deviations that it makes: constants go into the table, since the graph optimizer
+        # multiplies them in an order of its own.
+        table = np.stack([factors, factors * np.float32(_NOISE_DEVIATION * self._strength)], 1)
+        factor, noisiness = tf.unstack(draws.entries(table, seeds, 1, (1, channels)), axis=-1)
+        deviation = moments.deviation(moments.some(samples, 32))
         read = read_at(samples, self._positions(steps, seeds))
-        return read * factor + draws.noise(seeds, 2, (steps, channels)) * noise
+        noise = draws.noise(seeds, 2, (steps, channels))
+        return _times(read, factor) + _times(noise, deviation * noisiness)
 
     def _positions(self, steps: int, seeds: tf.Tensor) -> tf.Tensor:
         """Return from where each step is read: `t + sum_k a_k sin(pi k t / T) T / (pi k)`, of speed above 0."""
         last = steps - 1
         time = np.linspace(0.0, 1.0, steps)
         size = draws.uniform(seeds, 0, (len(_HALF_WAVES), 1), low=-self._speed_change, high=self._speed_change)
-        waves = [
-            size[:, i] * tf.constant(np.sin(math.pi * k * time) * (share * last / (math.pi * k)), tf.float32)
-            for i, (k, share) in enumerate(_HALF_WAVES.items())
-        ]
-        return tf.clip_by_value(tf.range(steps, dtype=tf.float32) + tf.add_n(waves), 0.0, float(last))
+        positions = tf.range(steps, dtype=tf.float32)
+        for i, (k, share) in enumerate(_HALF_WAVES.items()):
+            wave = size[:, i] * tf.constant(np.sin(math.pi * k * time) * (share * last / (math.pi * k)), tf.float32)
+            # The graph optimizer may change the order of a sum, but not that of sums and differences.
+            positions = positions - wave if i % 2 else positions + wave
+        return tf.clip_by_value(positions, 0.0, float(last))
+
+
+def _times(windows: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    """Return windows times a factor per channel; a few steps at once, since TensorFlow is slow along a short axis."""
+    steps, channels = windows.shape[1:]
+    together = math.gcd(steps, 16)
+    groups = tf.reshape(windows, [-1, steps // together, together * channels])
+    return tf.reshape(groups * tf.tile(factor, [1, 1, together]), [-1, steps, channels])

@@ -1,5 +1,6 @@
 """Changes of spectrograms: when something is said, how loud, and what of it is lost."""
 
+import numpy as np
 import tensorflow as tf
 
 from kd_edge.distillation.augmentation import draws, moments
@@ -45,7 +46,7 @@ class Spectrogram:
             return samples
         steps, bins = samples.shape[1:3]
         frames = tf.reshape(samples, [-1, steps, bins])
-        fewer = frames[:, :: max(1, steps // 16)]
+        fewer = moments.some(frames, 16)
         fewer = tf.reshape(fewer, [-1, fewer.shape[1] * bins])
         place = draws.uniform(seeds, 0, (5, 1))
         lost = tf.logical_or(
@@ -53,7 +54,8 @@ class Spectrogram:
             self._mask(bins, _WIDEST_MASK, place[:, 3], place[:, 4])[:, tf.newaxis],
         )
         left = tf.where(lost, moments.mean(fewer)[:, tf.newaxis], self._shifted(frames, place[:, 0]))
-        level = draws.normal(seeds, 1, (1,)) * moments.deviation(fewer) * (_LEVEL_DEVIATION * self._strength)
+        levels = draws.normal_quantiles() * np.float32(_LEVEL_DEVIATION * self._strength)
+        level = draws.entries(levels, seeds, 1, (1,)) * moments.deviation(fewer)
         return tf.reshape(left + level[:, tf.newaxis], [-1, *samples.shape[1:]])
 
     def _shifted(self, frames: tf.Tensor, place: tf.Tensor) -> tf.Tensor:

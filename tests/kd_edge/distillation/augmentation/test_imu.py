@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kd_edge.distillation.augmentation.imu import augment, imu
+from kd_edge.distillation.augmentation.imu import augment
+from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.errors import ConfigError
 
 
@@ -36,7 +37,7 @@ def test_a_seed_repeats_the_changes_and_every_pass_has_its_own():
 def test_both_sensors_are_turned_alike():
     """Of a still window whose two sensors agree, the directions still agree afterwards."""
     still = np.tile(np.array([3.0, 4.0, 0.0, 3.0, 4.0, 0.0], "float32"), (16, 200, 1))
-    turned = imu(tf.constant(still), tf.constant([5, 6])).numpy().mean(axis=1)
+    turned = make_augmentation("imu")(tf.constant(still), tf.range(16, dtype=tf.int64)).numpy().mean(axis=1)
     first, second = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (turned[:, :3], turned[:, 3:]))
     assert np.allclose(first, second, atol=0.02)
     angles = np.degrees(np.arccos(np.clip(first @ np.array([0.6, 0.8, 0.0]), -1, 1)))
@@ -49,3 +50,8 @@ def test_what_does_not_fit_is_named():
         augment(batches(), "imus")
     with pytest.raises(ConfigError, match=r"reads samples of shape \(time, 6\), received \(64, 3\)"):
         augment(batches((64, 3)), "imu")
+
+
+def test_mixup_is_refused_where_labels_cannot_be_blended():
+    with pytest.raises(ConfigError, match="cannot augment batches with 'mixup': it blends labels as well"):
+        augment(batches(), "mixup")
