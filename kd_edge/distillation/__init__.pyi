@@ -1,3 +1,4 @@
+from .augmentation.registry import register_augmentation as register_augmentation
 from .distiller import Distiller as Distiller
 from .halting.early_halting import EarlyHalting as EarlyHalting
 from .halting.rules import HaltingRule as HaltingRule
@@ -16,4 +17,5 @@ from .targets.soft_targets import soft_targets as soft_targets
 from .targets.stored import SoftTargets as SoftTargets
 from .training import Training as Training
 from .training import distill as distill
+from .training import store_targets as store_targets
 from .training import train as train

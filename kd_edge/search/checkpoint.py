@@ -20,6 +20,8 @@ from kd_edge.search.results import STUDENT, CandidateTraining
 from kd_edge.search.space.student_space import StudentSpace
 
 _TITLE = "search_of.json"
+# Arrays that a search learns from or judges by.
+_SAMPLES = ("x_train", "y_train", "x_val", "y_val", "x_unlabeled")
 PROJECT = "trials"
 TARGETS = "targets.npy"
 # In the folder of each trial.
@@ -38,7 +40,7 @@ def identify_search(
         space: Its choices count, and the teacher's architecture where it is derived from that.
         settings: What else changes the result, by the name that a message gives it.
     """
-    samples = repr([data.digests[name] for name in ("x_train", "y_train", "x_val", "y_val")])
+    samples = repr([data.digests[name] for name in _SAMPLES if name in data.digests])
     choices = repr([space.name, space.input_shape, space.num_classes, dict(space.choices)])
     parts = {"teacher": hash_of(teacher), "data": _digest(samples), "space": _digest(choices)}
     return parts | {name: _digest(repr(value)) for name, value in settings.items()}

@@ -52,7 +52,7 @@ class RunContext:
 
     def check(self, first: str) -> None:
         """Say what is wrong, or that nothing fits, before `first` and with it anything is made."""
-        from kd_edge.distillation.augmentation.imu import check_augmentation
+        from kd_edge.distillation.augmentation.registry import check_augmentation
 
         for wanted in (self.config.teacher, self.config.distill):
             check_augmentation(wanted.augment, self.data.input_shape)

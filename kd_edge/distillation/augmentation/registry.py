@@ -2,7 +2,7 @@
 
 import keras
 
-from kd_edge.distillation.augmentation import image, inertial, mixup, sensor, spectrogram
+from kd_edge.distillation.augmentation import image, imu, mixup, sensor, spectrogram
 from kd_edge.distillation.augmentation.base import (
     Augmentation,
     checked_strength,
@@ -20,7 +20,7 @@ __all__ = [
     "register_augmentation",
 ]
 # Importing them registers them.
-_BUILT_IN = (image, spectrogram, sensor, inertial, mixup)
+_BUILT_IN = (image, spectrogram, sensor, imu, mixup)
 
 
 def make_augmentation(augment: "str | keras.layers.Layer", *, strength: float = 1.0) -> Augmentation | None:

@@ -3,13 +3,20 @@
 import gc
 import inspect
 import weakref
+from dataclasses import replace
 
 import keras
+import numpy as np
+import pytest
 
 from kd_edge.config import DistillConfig
+from kd_edge.data.dataset import Dataset, checked
 from kd_edge.data.loading import load_data
+from kd_edge.distillation.augmentation.registry import candidates_for
+from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.halting.early_halting import EarlyHalting
-from kd_edge.distillation.training import Recipe, distill, train
+from kd_edge.distillation.training import Recipe, distill, store_targets, train
+from kd_edge.errors import DataError
 from tflite_bench.provenance import provenance_of
 
 
@@ -42,6 +49,82 @@ def test_the_summary_of_a_training_says_how_each_figure_was_had(waves_npz):
     assert marked["halting[].macs_saved"] == marked["halting[].megabytes_saved"] == "computed"
     # An extrapolation: what a step took with the guide less what it took without, times the steps.
     assert marked["halting[].seconds_saved"] == "estimated"
+
+
+def images(seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(60) % 3
+    x = rng.normal(size=(60, 8, 8, 1)).astype("float32") + y[:, None, None, None]
+    return checked(Dataset("dots", x[:40], y[:40], x[40:50], y[40:50], x[50:], y[50:], ("a", "b", "c")))
+
+
+@pytest.mark.parametrize("augment", ["none", "image", "mixup"])
+def test_a_teacher_is_asked_before_the_training_once_per_view_and_never_in_it(augment):
+    data = images()
+    trained = distill(network(4, data), data, Recipe(10, augment=augment), teacher=network(16, data))
+    (report,) = trained.halting
+    assert report.data_passes == (1.0 if augment == "none" else 8.0)
+    assert report.macs_spent == 0  # in training steps
+
+
+def test_a_teacher_runs_in_every_step_where_a_layer_changes_the_samples():
+    data = images()
+    recipe = Recipe(2, batch_size=20, augment=keras.layers.RandomTranslation(0.1, 0.1))
+    (report,) = distill(network(4, data), data, recipe, teacher=network(16, data)).halting
+    assert report.data_passes == 2.0
+    assert report.macs_spent > 0
+
+
+def test_the_augmentation_is_chosen_from_those_that_fit_and_the_training_starts_anew():
+    data = images()
+    keras.utils.set_random_seed(0)
+    chosen = train(network(4, data), data, Recipe(2, augment="auto"))
+    assert chosen.recipe.augment in {"none", *candidates_for((8, 8, 1))}
+    keras.utils.set_random_seed(0)
+    given = train(network(4, data), data, Recipe(2, augment=chosen.recipe.augment))
+    assert chosen.history["loss"][1] == pytest.approx(given.history["loss"][1], rel=1e-3)
+
+
+def test_stored_targets_of_other_changes_are_refused():
+    data, teacher = images(), network(16, images())
+    targets = store_targets(teacher, data, Recipe(4, augment="image"))
+    with pytest.raises(DataError, match="stored targets of other samples: expected 'mixup' of strength 1"):
+        distill(network(4, data), data, Recipe(4, augment="mixup"), teacher=targets)
+    with pytest.raises(DataError, match="expected 'none' of strength 1 as in the recipe, received 4 views by 'image'"):
+        distill(network(4, data), data, Recipe(4), teacher=targets)
+
+
+def test_samples_without_labels_join_the_training():
+    data = replace(images(), x_unlabeled=images(1).x_train)
+    trained = distill(
+        network(4, data), data, Recipe(3, batch_size=20), teacher=network(16, data), trainee="like_teacher"
+    )
+    assert {report.guide: report.num_samples for report in trained.halting} == {"teacher": 240, "trainee": 240}
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "at_once"), [(None, 1), (1, 1), (7, 7), (64, 64), (65, 13), (156, 52), (157, 157), (941, 1)]
+)
+def test_as_many_steps_run_at_once_as_divide_an_epoch(num_steps, at_once):
+    assert steps_per_execution(num_steps, []) == at_once
+
+
+def test_steps_run_one_by_one_where_a_callback_looks_at_batches():
+    class Watcher(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(batch)
+
+    seen: list[int] = []
+    data = images()
+    for callback in (
+        Watcher(),
+        keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch)),
+    ):
+        seen.clear()
+        train(network(4, data), data, Recipe(1, batch_size=10), callbacks=[callback])
+        assert seen == [0, 1, 2, 3]
+    assert steps_per_execution(4, [EarlyHalting()]) == 4
+    assert steps_per_execution(4, [EarlyHalting(check_freq=2)]) == 1
 
 
 def test_the_labels_have_the_same_weight_in_the_function_and_in_the_configuration():

@@ -4,34 +4,35 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kd_edge.distillation.augmentation.imu import augment
-from kd_edge.distillation.augmentation.registry import make_augmentation
+from kd_edge.distillation.augmentation.registry import check_augmentation, make_augmentation
+from kd_edge.distillation.batches import Batches
 from kd_edge.errors import ConfigError
 
-
-def batches(shape=(64, 6), count=8):
-    samples = np.random.default_rng(0).normal(size=(count, *shape)).astype("float32")
-    return tf.data.Dataset.from_tensor_slices((samples, np.arange(count))).batch(4)
+SAMPLES = np.random.default_rng(0).normal(size=(8, 64, 6)).astype("float32")
 
 
-def collected(dataset):
-    return np.concatenate([x for x, _ in dataset]), np.concatenate([y for _, y in dataset])
+def collected(name="none", seed=1, epochs=1):
+    """The samples and labels of each epoch."""
+    plan = Batches(
+        x=SAMPLES, y=np.arange(8), batch_size=8, seed=seed, shuffle=False, augmentation=make_augmentation(name)
+    )
+    return [(x.numpy(), y.numpy()) for x, y in plan.feed(epochs)]
 
 
 def test_samples_change_and_labels_stay():
-    (plain, labels), (changed, kept) = collected(batches()), collected(augment(batches(), "imu", seed=1))
+    ((plain, labels),), ((changed, kept),) = collected(), collected("imu")
     assert changed.shape == plain.shape
     assert np.array_equal(kept, labels)
     assert np.abs(changed - plain).mean() > 0.1
 
 
 def test_a_seed_repeats_the_changes_and_every_pass_has_its_own():
-    first, again = augment(batches(), "imu", seed=1), augment(batches(), "imu", seed=1)
-    one, two = collected(first)[0], collected(first)[0]
+    (one, _), (two, _) = collected("imu", epochs=2)
+    (again, _), (too, _) = collected("imu", epochs=2)
     assert not np.allclose(one, two)
-    assert np.array_equal(one, collected(again)[0])
-    assert np.array_equal(two, collected(again)[0])
-    assert not np.allclose(one, collected(augment(batches(), "imu", seed=2))[0])
+    assert np.array_equal(one, again)
+    assert np.array_equal(two, too)
+    assert not np.allclose(one, collected("imu", seed=2)[0][0])
 
 
 def test_both_sensors_are_turned_alike():
@@ -47,11 +48,6 @@ def test_both_sensors_are_turned_alike():
 
 def test_what_does_not_fit_is_named():
     with pytest.raises(ConfigError, match="unknown augmentation 'imus': did you mean 'imu'"):
-        augment(batches(), "imus")
+        check_augmentation("imus", (64, 6))
     with pytest.raises(ConfigError, match=r"reads samples of shape \(time, 6\), received \(64, 3\)"):
-        augment(batches((64, 3)), "imu")
-
-
-def test_mixup_is_refused_where_labels_cannot_be_blended():
-    with pytest.raises(ConfigError, match="cannot augment batches with 'mixup': it blends labels as well"):
-        augment(batches(), "mixup")
+        check_augmentation("imu", (64, 3))
