@@ -21,6 +21,10 @@ TRAINEES = ("like_teacher", "none")
 STUDENT_LOSS_WEIGHT = 0.1
 # Of the softmax of guides and student.
 TEMPERATURE = 2.0
+# For students of 1 k to 100 k parameters; see `Recipe`.
+LEARNING_RATE = 8e-2
+STUDENT_EPOCHS = 40
+_TEACHER_EPOCHS, _TEACHER_RATE = 16, 2e-3
 # NumPy, Keras and TensorFlow all take 32 bits.
 MAX_SEED = 2**32 - 1
 COMPRESSIONS = ("none", "prune", "cluster")
@@ -55,18 +59,35 @@ class BudgetConfig:
 
 @dataclass(frozen=True, slots=True)
 class TeacherConfig:
-    """A trained `.keras` file at `path`, or how a teacher is trained here when `path` is missing."""
+    """A trained `.keras` file at `path`, or how a teacher is trained here when `path` is missing.
+
+    With `folds`, each sample's targets come from a teacher that has not seen it; see `cross_fitted_targets`. Those
+    teachers are trained here, for which a file's network needs `epochs` and `learning_rate`.
+    """
 
     path: str | None = None
     width: int = 48
-    epochs: int = 16
+    epochs: int | None = None
     batch_size: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float | str | None = None
     augment: str = "none"
+    strength: float = 1.0
+    folds: int = 0
 
     def __post_init__(self) -> None:
         _check_choice("augment", self.augment, AUGMENTATIONS)
+        _check_rate(self.learning_rate)
         _check_numbers(self)
+        if self.folds == 1:
+            raise ConfigError("bad value for key 'folds': expected 0 for none, or 2 and more, received 1")
+        if self.path is None:
+            object.__setattr__(self, "epochs", self.epochs or _TEACHER_EPOCHS)
+            object.__setattr__(self, "learning_rate", self.learning_rate or _TEACHER_RATE)
+        elif self.folds and (self.epochs is None or self.learning_rate is None):
+            raise ConfigError(
+                "bad value for key 'folds': expected the recipe of a teacher that is a file, 'epochs' and "
+                f"'learning_rate', since its network is trained anew on {self.folds} folds; received the path alone"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +112,16 @@ class DesignConfig:
 
 @dataclass(frozen=True, slots=True)
 class DistillConfig:
-    """The student's training; `trainee` is `"like_teacher"` or `"none"`.
+    """The student's training; `trainee` is `"like_teacher"` or `"none"`, `learning_rate` and `augment` may be `"auto"`.
 
     `rule` names the rule by which the trainee is halted, see `register_rule`; without `patience` it has its own.
     `start_from_epoch` is how many epochs pass before its first check.
     """
 
     trainee: str = "like_teacher"
-    epochs: int = 20
+    epochs: int = STUDENT_EPOCHS
     batch_size: int = 64
-    learning_rate: float = 4e-3
+    learning_rate: float | str = LEARNING_RATE
     temperature: float = TEMPERATURE
     student_loss_weight: float = STUDENT_LOSS_WEIGHT
     trainee_loss_weight: float = 0.5
@@ -108,9 +129,11 @@ class DistillConfig:
     patience: int | None = None
     start_from_epoch: int = 0
     augment: str = "none"
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_choice("augment", self.augment, AUGMENTATIONS)
+        _check_choice("augment", self.augment, (*AUGMENTATIONS, "auto"))
+        _check_rate(self.learning_rate)
         _check_choice("trainee", self.trainee, TRAINEES)
         _check_numbers(self)
         if not 0 <= self.student_loss_weight <= 1:
@@ -161,7 +184,7 @@ class RunConfig:
             raise ConfigError(f"bad value for key 'seed': expected 0 to {MAX_SEED}, received {self.seed}")
 
 
-_MAY_BE_ZERO = ("start_from_epoch", "student_loss_weight", "trainee_loss_weight", "max_int8_loss")
+_MAY_BE_ZERO = ("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight", "max_int8_loss")
 
 
 def load_config(path: str | Path) -> RunConfig:
@@ -182,6 +205,11 @@ def _check_numbers(section: Any) -> None:
         if not math.isfinite(value) or value < 0 or (value == 0 and not may_be_zero):
             expected = "0 or more" if may_be_zero else "more than 0"
             raise ConfigError(f"bad value for key {f.name!r}: expected {expected}, a finite number, received {value!r}")
+
+
+def _check_rate(value: object) -> None:
+    if isinstance(value, str) and value != "auto":
+        raise ConfigError(f"bad value for key 'learning_rate': expected a number or 'auto', received {value!r}")
 
 
 def _check_choice(key: str, value: str, known: Sequence[str]) -> None:

@@ -11,16 +11,19 @@ from kd_edge.conversion.results import ConversionSummary
 from kd_edge.files import write_bytes, write_model
 from kd_edge.reporting.run_files import RUN_FILES, write_run
 from kd_edge.search.results import STUDENT as SEARCHED
-from kd_edge.stages.context import MODEL, STUDENT, TEACHER, Progress, RunContext
+from kd_edge.stages.context import ALONE, DISTILLED, MODEL, STUDENT, TEACHER, Progress, RunContext
 from kd_edge.stages.results import (
     BaselineResult,
+    ChoiceResult,
     DataSummary,
     DesignResult,
     DistillResult,
+    RaceResult,
     RunResult,
     StageResults,
     TeacherResult,
 )
+from kd_edge.stages.serialization import to_plain
 from kd_edge.stages.store import Kept, stage_key
 from kd_edge.verification.results import Verification
 from tflite_bench.benchmark import BenchmarkSummary, run_benchmark
@@ -106,8 +109,9 @@ def _make_teacher(context: RunContext) -> TeacherResult:
     from kd_edge.stages.steps import teach
 
     wanted = context.config.teacher
-    callbacks = context.epochs("teacher", wanted.epochs)
+    callbacks = context.epochs("teacher", wanted.epochs or 0)
     taught = teach(context.teacher, context.data, wanted, seed=context.config.seed, callbacks=callbacks)
+    context.progress("teacher", 1.0, taught.result.information.sentence)
     write_model(context.store.folder / TEACHER, taught.model)
     return taught.result
 
@@ -135,30 +139,68 @@ def _make_design(context: RunContext) -> DesignResult:
     return found
 
 
-def _make_distill(context: RunContext) -> DistillResult:
-    from kd_edge.stages.steps import distill_student, keep_searched, was_distilled
+def _make_race(context: RunContext) -> RaceResult:
+    from kd_edge.reporting.text_tables import race_line
+    from kd_edge.stages.race import race
 
     wanted, seed = context.config.distill, context.config.seed
-    if was_distilled(context.results["design"], wanted, seed=seed):
+    if _is_kept(context):
+        return RaceResult(verdict="not_raced")
+    found = race(context.fresh_student, context.data, wanted, teacher=context.guidance, seed=seed)
+    context.progress("race", 1.0, race_line(to_plain(found)))
+    return found
+
+
+def _make_distill(context: RunContext) -> DistillResult:
+    from kd_edge.stages.steps import distill_student, keep_searched, train_unguided
+
+    wanted, seed = context.config.distill, context.config.seed
+    callbacks = context.epochs("distill", wanted.epochs)
+    if _is_kept(context):
         distilled = keep_searched(context.load(f"{context.search}/{SEARCHED}"), context.data, context.results["design"])
+    elif context.results["race"].verdict == "hurts":
+        distilled = train_unguided(context.fresh_student(), context.data, wanted, seed=seed, callbacks=callbacks)
     else:
-        callbacks = context.epochs("distill", wanted.epochs)
+        guides = {"teacher": context.guidance, "trainee": context.trainee}
         student = context.fresh_student()
-        distilled = distill_student(
-            student, context.data, wanted, teacher=context.teacher, seed=seed, callbacks=callbacks
-        )
-    context.student = distilled.model
-    write_model(context.store.folder / STUDENT, distilled.model)
+        distilled = distill_student(student, context.data, wanted, **guides, seed=seed, callbacks=callbacks)
+    context.distilled = distilled.model
+    write_model(context.store.folder / DISTILLED, distilled.model)
     return distilled.result
 
 
-def _make_baseline(context: RunContext) -> BaselineResult:
-    from kd_edge.stages.steps import train_baseline
+def _is_kept(context: RunContext) -> bool:
+    """Return whether the search has trained the student just as the distillation would."""
+    from kd_edge.stages.steps import was_distilled
 
-    wanted = context.config.distill
+    config = context.config
+    return not config.teacher.folds and was_distilled(context.results["design"], config.distill, seed=config.seed)
+
+
+def _make_baseline(context: RunContext) -> BaselineResult:
+    from kd_edge.stages.steps import baseline_of, train_baseline
+
+    wanted, seed = context.config.distill, context.config.seed
+    if not context.results["distill"].guided:
+        context.alone = context.distilled
+        write_model(context.store.folder / ALONE, context.alone)
+        return baseline_of(context.results["distill"])
     callbacks = context.epochs("baseline", wanted.epochs)
-    student, seed = context.fresh_student(), context.config.seed
-    return train_baseline(student, context.data, wanted, distilled=context.student, seed=seed, callbacks=callbacks)
+    context.alone = context.fresh_student()
+    distilled = context.distilled
+    found = train_baseline(context.alone, context.data, wanted, distilled=distilled, seed=seed, callbacks=callbacks)
+    write_model(context.store.folder / ALONE, context.alone)
+    return found
+
+
+def _make_choice(context: RunContext) -> ChoiceResult:
+    from kd_edge.stages.steps import choose
+
+    found = choose(context.results["distill"], context.results["baseline"])
+    shipped, name = (context.distilled, DISTILLED) if found.shipped == "distilled" else (context.alone, ALONE)
+    context.student = shipped
+    write_bytes(context.store.folder / STUDENT, (context.store.folder / name).read_bytes())
+    return found
 
 
 def _make_convert(context: RunContext) -> ConversionSummary:
@@ -242,8 +284,10 @@ _STAGES = (
     _Stage("data", DataSummary, _make_data, _data_shape),
     _Stage("teacher", TeacherResult, _make_teacher, _teacher_shape, ("teacher",), (TEACHER,)),
     _Stage("design", DesignResult, _make_design, _design_shape, ("teacher",), (f"{{search}}/{SEARCHED}",)),
-    _Stage("distill", DistillResult, _make_distill, _distill_shape, ("teacher",), (STUDENT,)),
-    _Stage("baseline", BaselineResult, _make_baseline, uses=("student",)),
+    _Stage("race", RaceResult, _make_race, _distill_shape, ("teacher",)),
+    _Stage("distill", DistillResult, _make_distill, uses=("teacher",), files=(DISTILLED,)),
+    _Stage("baseline", BaselineResult, _make_baseline, uses=("distilled",), files=(ALONE,)),
+    _Stage("choice", ChoiceResult, _make_choice, uses=("distilled", "alone"), files=(STUDENT,)),
     _Stage("convert", ConversionSummary, _make_convert, _convert_shape, ("teacher", "student"), (MODEL,)),
     _Stage("verify", Verification, _make_verify, uses=("student",)),
     _Stage("bench", BenchmarkSummary, _make_bench),

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kd_edge.config import LEARNING_RATE
 from tflite_bench.provenance import Computed, Estimated, Given, Measured, provenance_of
 
 _UNITS = {
@@ -96,7 +97,7 @@ class Recipe:
 
     epochs: Given[int]
     batch_size: Given[int] = 64
-    learning_rate: Given[float | str] = 4e-2
+    learning_rate: Given[float | str] = LEARNING_RATE
     augment: str = "none"
     strength: Given[float] = 1.0
     seed: Given[int] = 0

@@ -151,14 +151,17 @@ def store_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, **kwargs:
     """
     x = data.x_train if data.x_unlabeled is None else np.concatenate([data.x_train, data.x_unlabeled])
     augmentation = make_augmentation(recipe.augment, strength=recipe.strength)
-    if augmentation is None:
-        return soft_targets(teacher, x, **kwargs)
-    if not augmentation.repeatable:
+    if augmentation is not None and not augmentation.repeatable:
         return None
-    views = min(NUM_VIEWS, recipe.epochs)
-    return soft_targets(
-        teacher, x, views=views, augment=recipe.augment, strength=recipe.strength, seed=recipe.seed, **kwargs
-    )
+    return soft_targets(teacher, x, **views_of(recipe), **kwargs)
+
+
+def views_of(recipe: Recipe) -> dict[str, Any]:
+    """Return the arguments of `soft_targets` that a recipe calls for."""
+    if recipe.augment == "none":
+        return {"seed": recipe.seed}
+    changes = {"augment": recipe.augment, "strength": recipe.strength, "seed": recipe.seed}
+    return {"views": min(NUM_VIEWS, recipe.epochs), **changes}
 
 
 def accuracy(model: keras.Model, data: Dataset) -> float:

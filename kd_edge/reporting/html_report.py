@@ -96,7 +96,7 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
         "asked": _asked(run, config, device),
         "fit": fit_rows(verify, run["design"]["budget"]),
         "accuracy": run_accuracy_rows(run),
-        "gain": list(text_tables.gain_lines(run["baseline"]["distillation_gain"], run["data"]["num_test"])),
+        "gain": list(text_tables.teaching_lines(run)),
         "conversion": list(text_tables.convert_lines(run["convert"])),
         "halting": list(text_tables.halting_lines(run["halting"])),
         "parity": list(text_tables.parity_lines(verify)),

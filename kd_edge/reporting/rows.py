@@ -74,10 +74,13 @@ def run_accuracy_rows(run: Result) -> Rows:
     """Return the accuracies and sizes of all networks of a run."""
     sizes = [(f"{run[stage]['macs']:,}", f"{run[stage]['params']:,}") for stage in ("teacher", "baseline", "distill")]
     teacher, baseline, distill = sizes
+    shipped, other, stage = "student distilled", "student without a teacher, float", "baseline"
+    if run["choice"]["shipped"] == "alone":
+        shipped, other, stage = "student without a teacher", "student distilled, float", "distill"
     rows = [
         ("teacher, float", share_text(run["teacher"]["test_accuracy"]), "", *teacher),
-        ("student without a teacher, float", share_text(run["baseline"]["test_accuracy"]), "", *baseline),
-        *((f"student distilled, {name}", *cells, *distill) for name, *cells in _accuracies(run["verify"])),
+        (other, share_text(run[stage]["test_accuracy"]), "", *baseline),
+        *((f"{shipped}, {name}", *cells, *distill) for name, *cells in _accuracies(run["verify"])),
     ]
     header = ("", "share right", "95 % interval", "MACs", "parameters")
     return Rows("accuracy on the test samples (measured)", header, rows)

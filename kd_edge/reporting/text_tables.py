@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from kd_edge.distillation.targets.information import TeacherInformation
 from kd_edge.reporting.formatting import latency_text
 from kd_edge.reporting.rows import Result, Rows, accuracy_rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.verification.verdict import failed_checks, outcome, proven
@@ -23,7 +24,7 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield from _untimed_lines(verify["predicted"], verify)
     yield from _estimate_lines(verify)
     yield _drawn(run_accuracy_rows(result))
-    yield from gain_lines(result["baseline"]["distillation_gain"], data["num_test"])
+    yield from teaching_lines(result)
     yield from halting_lines(result["halting"])
     yield from parity_lines(verify)
     yield from convert_lines(result["convert"])
@@ -250,6 +251,48 @@ def _drawn(rows: Rows) -> Table:
     for row in rows.rows:
         table.add_row(*row)
     return table
+
+
+def teaching_lines(run: Result) -> Iterator[str]:
+    """Yield what the teacher had to tell, what it gave, and which student is handed on."""
+    yield information_line(run["teacher"]["information"])
+    yield race_line(run["race"])
+    if run["distill"]["guided"]:
+        yield from gain_lines(run["baseline"]["distillation_gain"], run["data"]["num_test"])
+        yield choice_line(run["choice"])
+
+
+def information_line(information: Result) -> str:
+    """Return what the teacher's outputs tell beyond the labels."""
+    return TeacherInformation(**information).sentence
+
+
+def race_line(race: Result) -> str:
+    """Return what a short training with and without guides has shown, and what follows."""
+    if race["verdict"] == "not_raced":
+        return "no short race of training with and without guides: the long training is short itself, or was done"
+    points = {name: 100 * value for name, value in race["difference"].items()}
+    seen = (
+        f"{race['epochs']} epochs with and without guides, {race['seconds']:.0f} s in all: {points['difference']:+.1f} "
+        f"points on the validation samples (95 % interval {points['ci95_low']:+.1f} to {points['ci95_high']:+.1f})"
+    )
+    return f"{seen}; {_RACE_VERDICTS[race['verdict']]}"
+
+
+_RACE_VERDICTS = {
+    "helps": "distillation helps here",
+    "no_difference": "whether distillation helps here is not proven",
+    "hurts": "distillation does not help here: the student is trained without a teacher",
+}
+
+
+def choice_line(choice: Result) -> str:
+    """Return which student is handed on, and why."""
+    shipped = {"distilled": "the distilled student", "alone": "the student without a teacher"}[choice["shipped"]]
+    return (
+        f"{shipped} is handed on: validation accuracy {choice['distilled_accuracy']:.3f} distilled, "
+        f"{choice['alone_accuracy']:.3f} without a teacher (measured)"
+    )
 
 
 def gain_lines(gain: Result, num_samples: int) -> Iterator[str]:

@@ -18,10 +18,12 @@ from kd_edge.stages.store import StageStore
 if TYPE_CHECKING:
     import keras
 
+    from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.search.space.student_space import Screening, StudentSpace
     from kd_edge.search.weight_inheritance import WeightInheritance
 
 TEACHER, STUDENT, MODEL = "teacher.keras", "student.keras", "model.tflite"
+DISTILLED, ALONE = "distilled.keras", "alone.keras"
 _DRAWING = ("matplotlib", "jinja2")
 
 
@@ -55,7 +57,8 @@ class RunContext:
         from kd_edge.distillation.augmentation.registry import check_augmentation
 
         for wanted in (self.config.teacher, self.config.distill):
-            check_augmentation(wanted.augment, self.data.input_shape)
+            if wanted.augment != "auto":
+                check_augmentation(wanted.augment, self.data.input_shape)
         if first in ("data", "teacher", "design"):
             _ = self.screening
 
@@ -108,8 +111,39 @@ class RunContext:
         return WeightInheritance(self.teacher, importance=self.config.design.importance, prunable=prunable)
 
     @functools.cached_property
+    def guidance(self) -> "keras.Model | SoftTargets":
+        """What the student learns from: the teacher's outputs, stored; where that cannot be, the teacher."""
+        from kd_edge.distillation.training import store_targets
+        from kd_edge.stages.steps import cross_fit, recipe_of
+
+        wanted, recipe = self.config.teacher, recipe_of(self.config.distill, self.config.seed)
+        if wanted.folds:
+            directory = self.store.folder / f"folds/{self.keys['teacher'][:16]}"
+            return cross_fit(self.teacher, self.data, wanted, recipe, directory=directory, seed=self.config.seed)
+        if recipe.augment == "auto":
+            return self.teacher
+        return store_targets(self.teacher, self.data, recipe) or self.teacher
+
+    @functools.cached_property
+    def trainee(self) -> "keras.Model | None":
+        """The untrained network that learns beside the student, where one is asked for."""
+        from kd_edge.distillation.guides import fresh_copy
+
+        return None if self.config.distill.trainee == "none" else fresh_copy(self.teacher)
+
+    @functools.cached_property
+    def distilled(self) -> "keras.Model":
+        """The student that was trained with guides."""
+        return self.load(DISTILLED)
+
+    @functools.cached_property
+    def alone(self) -> "keras.Model":
+        """The student that was trained without guides."""
+        return self.load(ALONE)
+
+    @functools.cached_property
     def student(self) -> "keras.Model":
-        """The distilled student."""
+        """The student that is handed on."""
         return self.load(STUDENT)
 
     def fresh_student(self) -> "keras.Model":

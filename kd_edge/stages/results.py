@@ -9,7 +9,8 @@ from kd_edge.config import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.cost.budget import Budget
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.results import HaltingReport
+from kd_edge.distillation.results import HaltingReport, Recipe
+from kd_edge.distillation.targets.information import TeacherInformation
 from kd_edge.search.results import SearchResult
 from kd_edge.stages.serialization import to_plain
 from kd_edge.verification.results import Verification
@@ -73,11 +74,16 @@ class TrainingResult(Scores):
         history: Metrics per epoch, as in `keras.callbacks.History`.
         seconds: Wall-clock time; `None` without a training.
         halting: One report per guide; empty without guides.
+        recipe: How it was trained; `None` without a training.
+        val_accuracy: Share of the validation samples that the network, which is that of its best epoch, classifies
+            right; `None` without a training.
     """
 
     history: Measured[History] = field(default_factory=dict)
     seconds: Measured[float | None] = None
     halting: tuple[HaltingReport, ...] = ()
+    recipe: Recipe | None = None
+    val_accuracy: Measured[float | None] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +92,33 @@ class TeacherResult(TrainingResult):
 
     Attributes:
         path: The file that it was read from; `None` where it was trained.
+        information: What its outputs for the training samples tell beyond the labels.
     """
 
     path: str | None = None
+    information: TeacherInformation
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceResult:
+    """A short training with guides beside one without, before the long one.
+
+    Attributes:
+        verdict: `"helps"` or `"hurts"` where the interval of the difference leaves out 0, `"no_difference"` where it
+            does not, `"not_raced"` where the long training is short itself.
+        epochs: Of each of the two; 0 without a race.
+        seconds: Wall-clock time of both.
+        distilled_accuracy: On the validation samples; `None` without a race, like the next two.
+        alone_accuracy: The same without guides.
+        difference: The first less the second, with its interval; see `paired_difference`.
+    """
+
+    verdict: str
+    epochs: Given[int] = 0
+    seconds: Measured[float] = 0.0
+    distilled_accuracy: Measured[float | None] = None
+    alone_accuracy: Measured[float | None] = None
+    difference: Computed[Mapping[str, float] | None] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +127,11 @@ class DistillResult(TrainingResult):
 
     Attributes:
         from_search: Whether it is the one that the search trained, by the same recipe.
+        guided: Whether there were guides: none where the race has shown that they hurt.
     """
 
     from_search: bool = False
+    guided: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +144,21 @@ class BaselineResult(TrainingResult):
     """
 
     distillation_gain: Computed[Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceResult:
+    """Which student is handed on: the better one on the validation samples, of equal ones the distilled one.
+
+    Attributes:
+        shipped: `"distilled"` or `"alone"`.
+        distilled_accuracy: On the validation samples.
+        alone_accuracy: The same of the student without guides.
+    """
+
+    shipped: str
+    distilled_accuracy: Measured[float]
+    alone_accuracy: Measured[float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +187,10 @@ class StageResults:
     data: DataSummary
     teacher: TeacherResult
     design: DesignResult
+    race: RaceResult
     distill: DistillResult
     baseline: BaselineResult
+    choice: ChoiceResult
     convert: ConversionSummary
     verify: Verification
     bench: BenchmarkSummary

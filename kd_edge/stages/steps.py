@@ -1,7 +1,7 @@
 """The stages that train, as functions: teach, design, distil, train the baseline."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,24 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe
+from kd_edge.distillation.targets.information import teacher_information
 from kd_edge.search.results import CandidateTraining
-from kd_edge.stages.results import BaselineResult, DesignResult, DistillResult, Scores, TeacherResult
+from kd_edge.stages.results import (
+    BaselineResult,
+    ChoiceResult,
+    DesignResult,
+    DistillResult,
+    Scores,
+    TeacherResult,
+    TrainingResult,
+)
 from kd_edge.verification.confidence import paired_difference
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.distillation.training import Training
     from kd_edge.search.space.student_space import Screening, StudentSpace
 
@@ -76,9 +86,45 @@ def teach(
     from kd_edge.distillation.training import train
 
     if wanted.path is not None:
-        return Taught(teacher, TeacherResult(**_scores(teacher, data), path=wanted.path))
-    training = train(teacher, data, _recipe(wanted, seed), callbacks=callbacks)
-    return Taught(teacher, TeacherResult(**_scores(teacher, data), **_training(training)))
+        found: dict[str, Any] = {"path": wanted.path}
+    else:
+        found = _training(train(teacher, data, recipe_of(wanted, seed), callbacks=callbacks))
+    information = teacher_information(teacher.predict(data.x_train, batch_size=256, verbose=0), data.y_train)
+    return Taught(teacher, TeacherResult(**_scores(teacher, data), **found, information=information))
+
+
+def cross_fit(
+    teacher: "keras.Model", data: Dataset, wanted: TeacherConfig, recipe: Recipe, *, directory: Path, seed: int = 0
+) -> "SoftTargets":
+    """Return targets from teachers that have not seen the sample.
+
+    Args:
+        teacher: Its network is trained anew without each fold.
+        data: Training samples; their groups, where they have some, stay together.
+        wanted: How many folds, and how the teachers are trained.
+        recipe: The student's: whether its samples are changed.
+        directory: Where finished folds are kept.
+        seed: Draws the folds.
+    """
+    from kd_edge.distillation.guides import fresh_copy
+    from kd_edge.distillation.targets.cross_fitting import cross_fitted_targets
+    from kd_edge.distillation.training import train, views_of
+
+    def train_on(model: "keras.Model", x: Any, y: Any) -> None:
+        part = replace(data, x_train=x, y_train=y, groups_train=None, x_unlabeled=None)
+        train(model, part, recipe_of(wanted, seed))
+
+    return cross_fitted_targets(
+        lambda: fresh_copy(teacher),
+        data.x_train,
+        data.y_train,
+        train=train_on,
+        folds=wanted.folds,
+        groups=data.groups_train,
+        x_unlabeled=data.x_unlabeled,
+        directory=directory,
+        **views_of(recipe),
+    )
 
 
 def space_of(family: str, teacher: "keras.Model", data: Dataset) -> "StudentSpace":
@@ -154,7 +200,7 @@ def design_student(
         device=device,
         budget=budget,
         space=space or space_of(wanted.family, teacher, data),
-        recipe=replace(_recipe(distillation, seed), epochs=wanted.epochs, augment="none"),
+        recipe=replace(recipe_of(distillation, seed), epochs=wanted.epochs, augment="none", strength=1.0),
         search=wanted.search,
         num_trials=wanted.trials,
         teacher_ratio=wanted.teacher_ratio,
@@ -174,7 +220,8 @@ def distill_student(
     data: Dataset,
     wanted: DistillConfig,
     *,
-    teacher: "keras.Model",
+    teacher: "keras.Model | SoftTargets",
+    trainee: "keras.Model | None" = None,
     seed: int = 0,
     callbacks: "Sequence[keras.callbacks.Callback]" = (),
 ) -> Distilled:
@@ -184,26 +231,56 @@ def distill_student(
         student: Ends in logits.
         data: Training and validation samples.
         wanted: How.
-        teacher: The trained teacher.
+        teacher: The trained teacher, or its stored targets.
+        trainee: The untrained network to take where `wanted` asks for one and the teacher is no network.
         seed: Makes the training repeatable.
         callbacks: For example a progress display.
     """
+    training = distill_by(wanted, student, data, teacher=teacher, trainee=trainee, seed=seed, callbacks=callbacks)
+    return Distilled(student, DistillResult(**_scores(student, data), **_training(training)))
+
+
+def distill_by(
+    wanted: DistillConfig,
+    student: "keras.Model",
+    data: Dataset,
+    *,
+    teacher: "keras.Model | SoftTargets",
+    trainee: "keras.Model | None" = None,
+    seed: int = 0,
+    callbacks: "Sequence[keras.callbacks.Callback]" = (),
+) -> "Training":
+    """Train a student as a configuration says; the arguments are those of `distill_student`."""
     from kd_edge.distillation.halting.early_halting import EarlyHalting
     from kd_edge.distillation.training import distill
 
-    training = distill(
+    return distill(
         student,
         data,
-        _recipe(wanted, seed),
+        recipe_of(wanted, seed),
         teacher=teacher,
-        trainee=None if wanted.trainee == "none" else wanted.trainee,
+        trainee=None if wanted.trainee == "none" else trainee or wanted.trainee,
         temperature=wanted.temperature,
         student_loss_weight=wanted.student_loss_weight,
         trainee_loss_weight=wanted.trainee_loss_weight,
         halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience, start_from_epoch=wanted.start_from_epoch),
         callbacks=callbacks,
     )
-    return Distilled(student, DistillResult(**_scores(student, data), **_training(training)))
+
+
+def train_unguided(
+    student: "keras.Model",
+    data: Dataset,
+    wanted: DistillConfig,
+    *,
+    seed: int = 0,
+    callbacks: "Sequence[keras.callbacks.Callback]" = (),
+) -> Distilled:
+    """Train a student alone where guides were seen to hurt; the arguments are those of `distill_student`."""
+    from kd_edge.distillation.training import train
+
+    training = train(student, data, recipe_of(wanted, seed), callbacks=callbacks)
+    return Distilled(student, DistillResult(**_scores(student, data), **_training(training), guided=False))
 
 
 def was_distilled(design: DesignResult, wanted: DistillConfig, *, seed: int = 0) -> bool:
@@ -212,7 +289,7 @@ def was_distilled(design: DesignResult, wanted: DistillConfig, *, seed: int = 0)
     return (
         wanted.trainee == "none"
         and training.initial_epoch == 0
-        and training.recipe == _recipe(wanted, seed)
+        and training.recipe == recipe_of(wanted, seed)
         and (training.temperature, training.student_loss_weight) == (wanted.temperature, wanted.student_loss_weight)
     )
 
@@ -251,14 +328,31 @@ def train_baseline(
     """
     from kd_edge.distillation.training import test_samples_right, train
 
-    training = train(student, data, _recipe(wanted, seed), callbacks=callbacks)
+    training = train(student, data, recipe_of(wanted, seed), callbacks=callbacks)
     right = test_samples_right(student, data)
     gain = paired_difference(test_samples_right(distilled, data), right, seed=seed)
     return BaselineResult(**_scores(student, data, right), **_training(training), distillation_gain=gain)
 
 
-def _recipe(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
-    return Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, wanted.augment, seed=seed)
+def baseline_of(unguided: DistillResult) -> BaselineResult:
+    """Return as the baseline what was trained without guides in the place of the distilled student."""
+    values = {f.name: getattr(unguided, f.name) for f in fields(TrainingResult)}
+    nothing = {"difference": 0.0, "ci95_low": 0.0, "ci95_high": 0.0}
+    return BaselineResult(**values, distillation_gain=nothing)
+
+
+def choose(distilled: DistillResult, alone: BaselineResult) -> ChoiceResult:
+    """Return which student is handed on, by validation samples alone; of equal ones the distilled one."""
+    theirs, own = distilled.val_accuracy or 0.0, alone.val_accuracy or 0.0
+    shipped = "distilled" if distilled.guided and theirs >= own else "alone"
+    return ChoiceResult(shipped=shipped, distilled_accuracy=theirs, alone_accuracy=own)
+
+
+def recipe_of(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
+    """Return how a configuration trains a network."""
+    assert wanted.epochs is not None  # only of a teacher that is read and never trained
+    assert wanted.learning_rate is not None
+    return Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, wanted.augment, wanted.strength, seed)
 
 
 def _scores(model: "keras.Model", data: Dataset, right: "np.ndarray | None" = None) -> dict[str, Any]:
@@ -271,4 +365,11 @@ def _scores(model: "keras.Model", data: Dataset, right: "np.ndarray | None" = No
 
 
 def _training(training: "Training | CandidateTraining") -> dict[str, Any]:
-    return {"history": training.history, "seconds": training.seconds, "halting": training.halting}
+    accuracies = [value for value in training.history["val_accuracy"] if value is not None]
+    return {
+        "history": training.history,
+        "seconds": training.seconds,
+        "halting": training.halting,
+        "recipe": training.recipe,
+        "val_accuracy": max(accuracies),
+    }

@@ -66,7 +66,7 @@ def test_every_stage_leaves_its_result(finished):
 
 def test_the_models_of_the_run_are_those_of_its_figures(finished, waves_npz):
     data = load_data(waves_npz)
-    for stage, name in (("teacher", "teacher.keras"), ("distill", "student.keras")):
+    for stage, name in (("teacher", "teacher.keras"), ("distill", "distilled.keras"), ("baseline", "alone.keras")):
         model = keras.models.load_model(finished.folder / name)
         scores = model.predict(data.x_test, verbose=0)
         assert finished.stages[stage]["test_accuracy"] == np.mean(scores.argmax(axis=1) == data.y_test)
@@ -158,7 +158,8 @@ def test_a_change_repeats_its_stage_and_what_follows_only(finished, tmp_path):
     ("name", "made_again"),
     [
         ("model.tflite", ["convert"]),
-        ("student.keras", ["distill"]),
+        ("student.keras", ["choice"]),
+        ("distilled.keras", ["distill"]),
         ("teacher.keras", ["teacher"]),
     ],
 )

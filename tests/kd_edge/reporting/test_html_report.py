@@ -64,10 +64,13 @@ def finished(waves_npz, tmp_path_factory):
     result = {
         "data": {"name": data.name, "description": "synthetic", "input_shape": data.input_shape, "class_names": NAMES}
         | {"num_train": 320, "num_val": 80, "num_test": 80},
-        "teacher": scores,
+        "teacher": scores
+        | {"information": {"num_samples": 320, "accuracy": 0.9, "entropy_bits": 0.5, "bits_beyond_label": 0.25}},
         "design": {"space": "ds_cnn", "device": "nucleo-l4r5zi", "budget": asdict(budget), "num_costed": 10}
         | {"num_feasible": 5, "candidates": [candidate], "front": [candidate], "chosen": candidate},
-        "distill": scores | {"halting": [halted]},
+        "race": {"verdict": "not_raced"},
+        "distill": scores | {"halting": [halted], "guided": True},
+        "choice": {"shipped": "distilled", "distilled_accuracy": 0.6, "alone_accuracy": 0.5},
         "baseline": scores | {"distillation_gain": {"difference": 0.01, "ci95_low": -0.02, "ci95_high": 0.03}},
         "convert": {"sha256": "0" * 64, "warnings": [], "missing_ops": [], "qat": qat},
         "verify": checked,

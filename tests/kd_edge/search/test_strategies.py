@@ -70,7 +70,7 @@ def finished(data, teacher, widest_first, tmp_path_factory):
     )
     found = design(
         teacher, data, device="nucleo-l4r5zi", budget=BUDGET, recipe=Recipe(2, 32, seed=5), search="widest_first",
-        teacher_ratio=2.0, importance="batch_norm", temperature=2.0, student_loss_weight=0.25, screening=screening,
+        teacher_ratio=2.0, importance="batch_norm", temperature=3.0, student_loss_weight=0.25, screening=screening,
         directory=folder, on_trial=lambda done, planned: calls.append((done, planned)),
     )  # fmt: skip
     return folder, found, screening, calls
@@ -88,7 +88,7 @@ def test_the_training_that_a_search_tells_of_gives_the_very_student_that_it_keep
     folder, found, _, _ = finished
     training = found.training
     assert (training.recipe, training.initial_epoch) == (Recipe(2, 32, seed=5), 0)
-    assert (training.temperature, training.student_loss_weight) == (2.0, 0.25)
+    assert (training.temperature, training.student_loss_weight) == (3.0, 0.25)
     assert max(training.history["val_accuracy"]) == found.chosen.accuracy
     keras.utils.set_random_seed(5)
     student = WeightInheritance(teacher, importance="batch_norm").student(found.chosen.values, data.x_train)
