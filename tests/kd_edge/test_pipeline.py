@@ -60,7 +60,7 @@ def finished(waves_npz, tmp_path_factory):
 
 def test_every_stage_leaves_its_result(finished):
     assert list(finished.stages) == list(STAGES)
-    for name in ("teacher.keras", "student.keras", "model.tflite"):
+    for name in ("teacher.keras", "distilled.keras", "alone.keras", "student.keras", "model.tflite"):
         assert (finished.folder / name).stat().st_size > 1000
 
 
@@ -160,6 +160,7 @@ def test_a_change_repeats_its_stage_and_what_follows_only(finished, tmp_path):
         ("model.tflite", ["convert"]),
         ("student.keras", ["choice"]),
         ("distilled.keras", ["distill"]),
+        ("alone.keras", ["baseline"]),
         ("teacher.keras", ["teacher"]),
     ],
 )
@@ -388,6 +389,7 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
     config = load_config(Path(__file__).parents[2] / "examples" / "watch.toml")
     assert config.budget == BudgetConfig("nucleo-l4r5zi", "64k", "24k", "15ms")
     assert config.data.source == "watch"
+    assert (config.distill.trainee, config.distill.rule) == ("like_teacher", "agreement")
 
 
 @pytest.mark.parametrize(
@@ -401,6 +403,15 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nepochs=0", "key 'epochs': expected more than 0"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\ntrainee='me'", "key 'trainee': expected"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent_loss_weight=2", "expected 0 to 1"),
+        ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\nfolds=1", "'folds': expected 0 for none, or 2"),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\npath='t.keras'\nepochs=3\nfolds=3",
+            "'folds': expected the recipe of a teacher that is a file, 'epochs' and 'learning_rate'",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nlearning_rate='fast'",
+            "'learning_rate': expected a number or 'auto', received 'fast'",
+        ),
         (
             "[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\naugment='imi'",
             "'augment': expected one of none",
@@ -429,6 +440,8 @@ def test_a_bad_configuration_names_the_key(tmp_path, text, message):
         ("teacher", "learning_rate", "more than 0"),
         ("design", "teacher_ratio", "more than 0"),
         ("distill", "temperature", "more than 0"),
+        ("distill", "strength", "0 or more"),
+        ("teacher", "strength", "0 or more"),
         ("distill", "learning_rate", "more than 0"),
         ("distill", "student_loss_weight", "0 or more"),
         ("distill", "trainee_loss_weight", "0 or more"),

@@ -1,0 +1,178 @@
+"""The race before the long training, and which student is handed on."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.config import (
+    BudgetConfig,
+    ConvertConfig,
+    DataConfig,
+    DesignConfig,
+    DistillConfig,
+    RunConfig,
+    TeacherConfig,
+)
+from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.pipeline import run
+from kd_edge.reporting.run_files import write_run
+from kd_edge.stages.race import race, verdict_of
+from kd_edge.stages.results import BaselineResult, DistillResult
+from kd_edge.stages.steps import choose
+
+WANTED = DistillConfig("none", epochs=16, batch_size=32)
+DIRECTIONS = np.random.default_rng(0).normal(size=(8, 3))
+
+
+def samples(count, seed):
+    x = np.random.default_rng(seed).normal(size=(count, 8)).astype("float32")
+    return x, (x @ DIRECTIONS).argmax(axis=1)
+
+
+def dataset(*, share_wrong=0.0):
+    """A task that a dense network learns; a share of the training labels is drawn anew."""
+    (x, y), val, test = samples(320, 1), samples(300, 2), samples(60, 3)
+    rng = np.random.default_rng(4)
+    y = np.where(rng.random(len(y)) < share_wrong, rng.integers(0, 3, len(y)), y)
+    return Dataset("directions", x, y, *val, *test, class_names=("a", "b", "c"))
+
+
+def answering(weights):
+    """A teacher whose logits are the samples times `weights`."""
+    teacher = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, use_bias=False)])
+    teacher.set_weights([weights])
+    return teacher
+
+
+def fresh_student():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(3)])
+
+
+RIGHT, WRONG = answering(4 * DIRECTIONS), answering(4 * np.roll(DIRECTIONS, 1, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "share_wrong", "verdict"), [(RIGHT, 0.9, "helps"), (WRONG, 0.0, "hurts")], ids=["helps", "hurts"]
+)
+def test_a_race_tells_a_teacher_that_helps_from_one_that_hurts(teacher, share_wrong, verdict):
+    found = race(fresh_student, dataset(share_wrong=share_wrong), WANTED, teacher=teacher)
+    assert (found.verdict, found.epochs) == (verdict, 4)
+    gain = found.distilled_accuracy - found.alone_accuracy
+    assert found.difference["difference"] == pytest.approx(gain)
+    assert found.difference["ci95_low"] <= gain <= found.difference["ci95_high"]
+
+
+def test_a_teacher_without_weight_makes_no_difference():
+    found = race(fresh_student, dataset(), replace(WANTED, student_loss_weight=1.0), teacher=WRONG)
+    assert found.verdict == "no_difference"
+    assert found.difference["ci95_low"] <= 0 <= found.difference["ci95_high"]
+
+
+def test_a_race_with_stored_targets_is_the_race_with_their_teacher():
+    data = dataset()
+    stored = race(fresh_student, data, WANTED, teacher=soft_targets(RIGHT, data.x_train))
+    asked = race(fresh_student, data, WANTED, teacher=RIGHT)
+    assert replace(stored, seconds=0.0) == replace(asked, seconds=0.0)
+
+
+def test_a_training_that_is_short_itself_is_not_raced():
+    found = race(lambda: pytest.fail("a student was made"), dataset(), replace(WANTED, epochs=15), teacher=RIGHT)
+    assert (found.verdict, found.epochs, found.difference) == ("not_raced", 0, None)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.01, 0.1, "helps"), (-0.1, -0.01, "hurts"), (-0.1, 0.1, "no_difference"), (0.0, 0.0, "no_difference")],
+)
+def test_an_interval_proves_something_only_where_it_leaves_out_zero(low, high, verdict):
+    assert verdict_of(low, high) == verdict
+
+
+@pytest.mark.parametrize(
+    ("distilled", "alone", "guided", "shipped"),
+    [
+        (0.8, 0.7, True, "distilled"),
+        (0.8, 0.8, True, "distilled"),
+        (0.7, 0.8, True, "alone"),
+        (0.8, 0.8, False, "alone"),
+    ],
+)
+def test_the_better_student_on_validation_samples_is_handed_on_and_of_equal_ones_the_distilled_one(
+    distilled, alone, guided, shipped
+):
+    sizes = {"macs": 1, "params": 1}
+    gain = {"difference": 0.0, "ci95_low": 0.0, "ci95_high": 0.0}
+    chosen = choose(
+        DistillResult(test_accuracy=0.1, val_accuracy=distilled, guided=guided, **sizes),
+        BaselineResult(test_accuracy=0.9, val_accuracy=alone, distillation_gain=gain, **sizes),
+    )
+    assert (chosen.shipped, chosen.distilled_accuracy, chosen.alone_accuracy) == (shipped, distilled, alone)
+
+
+def small_config(source, teacher):
+    return RunConfig(
+        DataConfig(str(source)),
+        BudgetConfig("nucleo-l4r5zi", flash="64k", ram="24k"),
+        teacher=teacher,
+        design=DesignConfig(trials=1, epochs=1, teacher_ratio=1.0),
+        distill=WANTED,
+        convert=ConvertConfig(qat="never"),
+    )
+
+
+@pytest.fixture(scope="module")
+def misled(waves_npz, tmp_path_factory):
+    """A run whose teacher has been trained on labels that are one too high."""
+    folder = tmp_path_factory.mktemp("misled")
+    arrays = dict(np.load(waves_npz))
+    shape, classes = arrays["x_train"].shape[1:], 4
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    teacher = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Conv1D(16, 7, activation="relu"),
+            layers.GlobalMaxPooling1D(),
+            layers.Dense(classes),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    teacher.compile(keras.optimizers.Adam(1e-2), loss)
+    teacher.fit(arrays["x_train"], (arrays["y_train"] + 1) % classes, epochs=20, verbose=0)
+    teacher.save(folder / "teacher.keras")
+    config = small_config(waves_npz, TeacherConfig(path=str(folder / "teacher.keras")))
+    return run(config, folder / "run")
+
+
+def test_where_distillation_hurts_the_student_is_trained_alone_and_that_is_said(misled, check_document):
+    assert misled.results.race.verdict == "hurts"
+    assert not misled.results.distill.guided
+    assert misled.results.distill.halting == ()
+    assert misled.results.choice.shipped == "alone"
+    assert (misled.folder / "student.keras").read_bytes() == (misled.folder / "alone.keras").read_bytes()
+    assert misled.results.verify.accuracy.float_keras == misled.results.baseline.test_accuracy
+    check_document(write_run(misled))
+    summary = " ".join((misled.folder / "summary.txt").read_text().split())
+    assert "distillation does not help here: the student is trained without a teacher" in summary
+
+
+def stages_done(config, folder):
+    """Run and return the stages that were not done before."""
+    done = []
+    run(config, folder, progress=lambda stage, share, message="": done.append(stage) if share == 0.0 else None)
+    return done
+
+
+def test_the_targets_of_each_fold_are_made_once(waves_npz, tmp_path):
+    config = small_config(waves_npz, TeacherConfig(width=8, epochs=1, folds=2))
+    config = replace(config, distill=replace(WANTED, epochs=2))
+    run(config, tmp_path)
+    folds = {path: path.stat().st_mtime_ns for path in (tmp_path / "folds").rglob("*.npy")}
+    assert sorted(path.name for path in folds) == ["fold-0.npy", "fold-1.npy"]
+    (tmp_path / "distilled.keras").unlink()
+    assert stages_done(config, tmp_path) == ["distill"]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "folds").rglob("*.npy")} == folds
