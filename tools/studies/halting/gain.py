@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kd_edge.data.dataset import Dataset
 from tools.studies.halting.rows import Row, Rows
-from tools.studies.halting.tasks import ALL, FEW, Task
+from tools.studies.halting.tasks import FEW, Task
 from tools.studies.halting.teachers import Teachers
 from tools.studies.halting.trainings import Plan, Trained, Trainer
 
@@ -33,7 +33,9 @@ class Gain:
         rows: Of the study.
     """
 
-    def __init__(self, task: Task, amount: str, side: str, *, data_of, trainer: Trainer, teachers: Teachers, rows: Rows) -> None:
+    def __init__(
+        self, task: Task, amount: str, side: str, *, data_of, trainer: Trainer, teachers: Teachers, rows: Rows
+    ) -> None:
         self._task, self._amount, self._side = task, amount, side
         self._data_of, self._trainer, self._teachers, self._rows = data_of, trainer, teachers, rows
 
@@ -52,7 +54,7 @@ class Gain:
 
     def tuned(self) -> Plan:
         """Return the best training on validation samples: first its rate, then its augmentation, then its epochs."""
-        epochs = max(_EPOCHS, math.ceil(_FEWEST_STEPS / self._steps_per_epoch))
+        epochs = first_epochs(self._steps_per_epoch)
         best = self._best([Plan(rate, epochs) for rate in RATES])
         best = self._best([replace(best, augment=augment) for augment in ("none", self._task.augment, "mixup")])
         for longer in (2 * epochs, 4 * epochs):
@@ -101,6 +103,11 @@ class Gain:
         return self._trainer.train(data, plan, seed, targets)
 
 
+def first_epochs(steps_per_epoch: int) -> int:
+    """Return the epochs of the first trainings, more where an epoch has few steps."""
+    return max(_EPOCHS, math.ceil(_FEWEST_STEPS / steps_per_epoch))
+
+
 def sides(task: Task, amount: str) -> Iterator[str]:
     """Yield the sides of a data set with an amount of labels."""
     yield from (ALONE, DISTILLED)
@@ -114,6 +121,3 @@ def is_done(rows: list[Row], task: Task, amount: str, side: str) -> bool:
     found = {(row["arm"], row["seed"]) for row in rows if all(row.get(k) == v for k, v in own.items())}
     arms = (BEST,) if side == OWN_LABELS else (BEST, DEFAULT, TODAY)
     return all((arm, seed) in found for arm in arms for seed in SEEDS)
-
-
-__all__ = ["ALL", "FEW", "Gain", "is_done", "sides"]

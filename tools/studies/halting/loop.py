@@ -104,7 +104,10 @@ class Order:
         size = min(BATCH_SIZE, self.num_samples)
         joined = (np.concatenate(column) for column in zip(*parts, strict=True))
         batches = (column.reshape(-1, size, *column.shape[1:]) for column in joined)
-        return Steps(*map(tf.constant, batches), tf.constant(rate[first * self.steps_per_epoch :][: len(parts) * self.steps_per_epoch]))
+        return Steps(
+            *map(tf.constant, batches),
+            tf.constant(rate[first * self.steps_per_epoch :][: len(parts) * self.steps_per_epoch]),
+        )
 
     def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         seed, count = tf.constant([self.seed, epoch], tf.int64), self.num_samples
@@ -181,7 +184,9 @@ def make_loop(network: FlatNetwork, augmentation: Augmentation | None, num_class
 
 def make_predict(network: FlatNetwork) -> Callable[..., np.ndarray]:
     """Return the function `(state, x)` of the network's outputs."""
-    run = tf.function(lambda weights, others, x: network.call(weights, others, x, training=False)[0], reduce_retracing=True)
+    run = tf.function(
+        lambda weights, others, x: network.call(weights, others, x, training=False)[0], reduce_retracing=True
+    )
 
     def predict(state: State, x: np.ndarray) -> np.ndarray:
         parts = [run(state.weights, state.others, x[start : start + 500]) for start in range(0, len(x), 500)]

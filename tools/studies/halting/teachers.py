@@ -92,7 +92,9 @@ class Teachers:
 
         def figures() -> dict[str, float]:
             told = teacher_information(model.predict(data.x_train, batch_size=256, verbose=0), data.y_train)
-            shown = {part: model.predict(getattr(data, f"x_{part}"), batch_size=256, verbose=0) for part in ("val", "test")}
+            shown = {
+                part: model.predict(getattr(data, f"x_{part}"), batch_size=256, verbose=0) for part in ("val", "test")
+            }
             return {
                 **{part: accuracy(logits, getattr(data, f"y_{part}")) for part, logits in shown.items()},
                 "train": told.accuracy,

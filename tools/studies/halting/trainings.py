@@ -58,23 +58,11 @@ class Trained(NamedTuple):
     seconds: float
 
 
-class Best:
-    """Keeps the state with the highest validation accuracy, of equal ones the lowest loss, as `BestEpoch` does."""
+class Score(NamedTuple):
+    """How good a student is on validation samples: higher accuracy, of equal ones lower loss, as for `BestEpoch`."""
 
-    def __init__(self) -> None:
-        self._score = (-1.0, -np.inf)
-        self.epoch, self.state = 0, None
-
-    @property
-    def val(self) -> float:
-        """Validation accuracy of the best."""
-        return self._score[0]
-
-    def offer(self, epoch: int, state: State, logits: np.ndarray, y: np.ndarray) -> None:
-        """Take a state if it is better."""
-        score = accuracy(logits, y), -_cross_entropy(logits, y)
-        if score > self._score:
-            self._score, self.epoch, self.state = score, epoch, state
+    accuracy: float
+    minus_loss: float
 
 
 class Trainer:
@@ -103,11 +91,22 @@ class Trainer:
 
     def train(self, data: Dataset, plan: Plan, seed: int, targets: SoftTargets | None = None) -> Trained:
         """Train a student, guided where there are targets, and keep its best epoch."""
-        start, best = time.perf_counter(), Best()
+        start, best = time.perf_counter(), (Score(-1.0, 0.0), 0, None)
         for epoch, state in self.states(data, plan, seed, targets):
-            best.offer(epoch, state, self.predict(state, data.x_val), data.y_val)
-        test = accuracy(self.predict(best.state, data.x_test), data.y_test)
-        return Trained(best.val, test, best.epoch, time.perf_counter() - start)
+            score = self.score(state, data)
+            if score > best[0]:
+                best = score, epoch, state
+        score, epoch, state = best
+        return Trained(score.accuracy, self.test(state, data), epoch, time.perf_counter() - start)
+
+    def score(self, state: State, data: Dataset) -> Score:
+        """Return how good a student is on the validation samples."""
+        logits = self.predict(state, data.x_val)
+        return Score(accuracy(logits, data.y_val), -_cross_entropy(logits, data.y_val))
+
+    def test(self, state: State, data: Dataset) -> float:
+        """Return the test accuracy."""
+        return accuracy(self.predict(state, data.x_test), data.y_test)
 
     def states(
         self, data: Dataset, plan: Plan, seed: int, targets: SoftTargets | None, *, checks: int = _NUM_CHECKS
