@@ -10,9 +10,7 @@ import tensorflow as tf
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.teacher_models import build_teacher
-from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.lowering import lower
-from kd_edge.search.space.student_space import StudentSpace
 from tools.studies.halting.loop import Pool, Steps, divergence, labels_loss, look
 from tools.studies.halting.networks import FlatNetwork, State, stepped
 from tools.studies.halting.tasks import Task
@@ -192,11 +190,8 @@ def _places(both: keras.Model, small: keras.Model) -> np.ndarray:
 
 
 def _sub_network(task: Task, data: Dataset, student: FlatNetwork) -> Joint:
-    def blueprint() -> Blueprint:
-        space = StudentSpace.family("ds_cnn", data.input_shape, data.num_classes)
-        return space.blueprint({**task.student, "width": _WIDER * task.student["width"]})
-
-    wide = FlatNetwork(blueprint().to_keras())
+    blueprint = task.network(data.input_shape, data.num_classes, wider=_WIDER)
+    wide = FlatNetwork(blueprint.to_keras())
     num_others = len(student.model.non_trainable_variables)
     places, begin = [], 0
     for variable, part in zip(wide.model.trainable_variables, student.model.trainable_variables, strict=True):
@@ -215,7 +210,7 @@ def _sub_network(task: Task, data: Dataset, student: FlatNetwork) -> Joint:
 
     def start(begin: State, seed: int) -> State:
         keras.utils.set_random_seed(seed)
-        fresh = wide.start(blueprint().to_keras())
+        fresh = wide.start(blueprint.to_keras())
         return joint.beginning(begin, fresh.weights.numpy(), begin.others + fresh.others)
 
     macs = lower(wide.model).total_macs

@@ -8,6 +8,7 @@ import keras
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.folds import fold_numbers
+from kd_edge.ir.blueprint import Blueprint
 from kd_edge.search.space.student_space import StudentSpace
 from tools.studies.halting import sources
 
@@ -71,8 +72,12 @@ class Task:
     def build_student(self, data: Dataset, seed: int) -> keras.Model:
         """Return the student with the weights that belong to a seed."""
         keras.utils.set_random_seed(seed)
-        space = StudentSpace.family("ds_cnn", data.input_shape, data.num_classes)
-        return space.blueprint(self.student).to_keras()
+        return self.network(data.input_shape, data.num_classes).to_keras()
+
+    def network(self, input_shape: tuple[int, ...], num_classes: int, *, wider: int = 1) -> Blueprint:
+        """Return the student for samples of a shape, or one with so many times its channels."""
+        values = {**self.student, "width": wider * self.student["width"]}
+        return StudentSpace.family("ds_cnn", input_shape, num_classes).blueprint(values)
 
 
 def with_few_labels(data: Dataset) -> Dataset:
