@@ -13,11 +13,13 @@ from tools.studies.halting.trainings import Plan, Trained, Trainer
 PART = "gain"
 ALONE, DISTILLED, OWN_LABELS = "alone", "distilled", "teacher of the same labels"
 BEST, DEFAULT, TODAY = "best", "default", "today"
+_TUNING = "tuning"
 SEEDS = range(5)
 RATES = (2e-2, 6e-2, 1.6e-1)
 _EPOCHS = 40
 _FEWEST_STEPS = 1_250
 _MOST_STEPS = 10_000
+_FIGURES = ("rate", "augment", "epochs", "val", "test", "epoch", "seconds")
 
 
 class Gain:
@@ -40,7 +42,7 @@ class Gain:
         self._data_of, self._trainer, self._teachers, self._rows = data_of, trainer, teachers, rows
 
     def run(self) -> None:
-        """Do what is missing: the choice of the best training by seed 0, then the seeds."""
+        """Do what is missing: the choice of the best training, then the seeds."""
         best = self.tuned()
         for seed in SEEDS:
             self._row(BEST, best, seed)
@@ -75,15 +77,19 @@ class Gain:
         return max(count // 64, 1)
 
     def _best(self, plans: list[Plan]) -> Plan:
-        return max(plans, key=lambda plan: self._row("tuning", plan, 0)["val"])
+        seeds = range(self._task.tuning_seeds)
+        return max(plans, key=lambda plan: sum(self._row(_TUNING, plan, seed)["val"] for seed in seeds))
 
     def _row(self, arm: str, plan: Plan, seed: int) -> Row:
         identity = {"part": PART, "set": self._task.name, "labels": self._amount, "side": self._side, "arm": arm}
-        if arm == "tuning":
+        if arm == _TUNING:
             identity |= {"rate": plan.rate, "augment": plan.augment, "epochs": plan.epochs}
-        return self._rows.once(lambda: self._figures(plan, seed), **identity, seed=seed)
+        return self._rows.once(lambda: self._figures(arm, plan, seed), **identity, seed=seed)
 
-    def _figures(self, plan: Plan, seed: int) -> Row:
+    def _figures(self, arm: str, plan: Plan, seed: int) -> Row:
+        if arm == BEST and seed < self._task.tuning_seeds:  # that training is done
+            known = self._row(_TUNING, plan, seed)
+            return {name: known[name] for name in _FIGURES}
         trained = self._train(self._data_of(seed), plan, seed)
         return {
             "rate": plan.rate,

@@ -12,7 +12,7 @@ from kd_edge.data.npz import read_npz
 from kd_edge.data.smartwatch import load_watch
 
 NUM_FOLDS = 5
-_NUM_VAL = 2_000
+_NUM_VAL = 5_000
 
 
 def arabic(folder: Path, fold: int) -> Dataset:
@@ -24,7 +24,7 @@ def arabic(folder: Path, fold: int) -> Dataset:
 
 
 def fashion(num_train: int | None) -> Callable[[Path, int], Dataset]:
-    """Return what reads Fashion-MNIST with so many training samples, by default all but 5,000, of which 2,000 validate.
+    """Return what reads Fashion-MNIST with so many training samples, by default all but the 5,000 that validate.
 
     Fewer samples are the first of more.
     """
@@ -33,7 +33,7 @@ def fashion(num_train: int | None) -> Callable[[Path, int], Dataset]:
         del fold
         arrays = read_npz(folder / "fashion_mnist.npz")
         order = np.random.default_rng(0).permutation(len(arrays["y_train"]))
-        rows = {"val": order[:_NUM_VAL], "train": order[5_000:][:num_train]}
+        rows = {"val": order[:_NUM_VAL], "train": order[_NUM_VAL:][:num_train]}
         x, y = arrays["x_train"][..., None], arrays["y_train"]
         parts = [(x[rows[split]], y[rows[split]]) for split in ("train", "val")]
         return _dataset("fashion", arrays["class_names"], *parts, (arrays["x_test"][..., None], arrays["y_test"]))
