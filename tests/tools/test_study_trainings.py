@@ -38,7 +38,7 @@ def data(waves_npz):
 
 @pytest.fixture(scope="module")
 def task(data):
-    return Task("waves", "sensor", STUDENT, TeacherPlan(4, "none", 2), lambda folder, fold: data)
+    return Task("waves", "sensor", STUDENT, TeacherPlan(4, 2, ("none",)), lambda folder, fold: data)
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ from kd_edge.distillation.targets.information import teacher_information
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.teacher_models import build_teacher
-from kd_edge.distillation.training import NUM_VIEWS, train
+from kd_edge.distillation.training import NUM_VIEWS, Training, train
 from kd_edge.files import write_model
 from kd_edge.ir.lowering import lower
-from tools.studies.halting.rows import Rows
-from tools.studies.halting.tasks import FASHION, FEW, Task, with_few_labels
+from tools.studies.halting.loop import BATCH_SIZE
+from tools.studies.halting.rows import Row, Rows
+from tools.studies.halting.tasks import ALL, FASHION, FEW, Task, with_few_labels
 from tools.studies.halting.trainings import accuracy
 
 _RATE = 4e-3
@@ -72,7 +73,7 @@ class Teachers:
     def _of(self, task: Task, amount: str, *, own: bool) -> tuple[Task, str]:
         """Return the task whose teacher teaches, and how many labels it has."""
         if task.teacher_task == FASHION.name and not (own and amount == FEW):
-            return FASHION, "all"
+            return FASHION, ALL
         return task, amount
 
     def _name(self, task: Task, seed: int, amount: str) -> str:
@@ -82,28 +83,45 @@ class Teachers:
         fold = task.fold(seed)
         data = task.load(self._samples, fold)
         data = with_few_labels(data) if amount == FEW else data
-        keras.utils.set_random_seed(_SEED)
-        model = build_teacher(data.input_shape, data.num_classes, width=task.teacher.width)
-        steps = len(data.y_train) // 64
-        epochs = max(task.teacher.epochs, -(-_FEWEST_STEPS // steps))
-        recipe = Recipe(epochs, learning_rate=_RATE, augment=task.teacher.augment, seed=_SEED)
-        training = train(model, data, recipe)
-        write_model(path, model)
-
-        def figures() -> dict[str, float]:
-            told = teacher_information(model.predict(data.x_train, batch_size=256, verbose=0), data.y_train)
-            shown = {
-                part: model.predict(getattr(data, f"x_{part}"), batch_size=256, verbose=0) for part in ("val", "test")
-            }
-            return {
-                **{part: accuracy(logits, getattr(data, f"y_{part}")) for part, logits in shown.items()},
-                "train": told.accuracy,
-                "bits_beyond_label": told.bits_beyond_label,
-                "macs": lower(model).total_macs,
-                "epochs": epochs,
-                "num_train": len(data.y_train),
-                "seconds": training.seconds,
-            }
-
-        self._rows.once(figures, part="teacher", set=task.name, fold=fold, labels=amount)
+        training = max((_trained(task, data, augment) for augment in self._augments(task, fold, amount)), key=_accuracy)
+        write_model(path, training.model)
+        self._rows.once(lambda: _figures(training, data), part="teacher", set=task.name, fold=fold, labels=amount)
         free_memory()
+
+    def _augments(self, task: Task, fold: int, amount: str) -> tuple[str, ...]:
+        """Return what may change the samples: where there is a choice, it is made in the first fold with all labels."""
+        if len(task.teacher.augments) == 1 or (fold, amount) == (0, ALL):
+            return task.teacher.augments
+        self.model(task, 0, ALL)
+        row = self._rows.find(part="teacher", set=task.name, fold=0, labels=ALL)
+        assert row is not None
+        return (row["augment"],)
+
+
+def _trained(task: Task, data: Dataset, augment: str) -> Training:
+    keras.utils.set_random_seed(_SEED)
+    model = build_teacher(data.input_shape, data.num_classes, width=task.teacher.width)
+    epochs = max(task.teacher.epochs, -(-_FEWEST_STEPS // (len(data.y_train) // BATCH_SIZE)))
+    return train(model, data, Recipe(epochs, learning_rate=_RATE, augment=augment, seed=_SEED))
+
+
+def _accuracy(training: Training) -> float:
+    return training.val_accuracy
+
+
+def _figures(training: Training, data: Dataset) -> Row:
+    def shown(x: np.ndarray) -> np.ndarray:
+        return training.model.predict(x, batch_size=256, verbose=0)
+
+    told = teacher_information(shown(data.x_train), data.y_train)
+    return {
+        "augment": training.recipe.augment,
+        "epochs": training.recipe.epochs,
+        "val": training.val_accuracy,
+        "test": accuracy(shown(data.x_test), data.y_test),
+        "train": told.accuracy,
+        "bits_beyond_label": told.bits_beyond_label,
+        "macs": lower(training.model).total_macs,
+        "num_train": len(data.y_train),
+        "seconds": training.seconds,
+    }
