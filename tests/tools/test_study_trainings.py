@@ -12,11 +12,13 @@ from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import distill, make_optimizer, store_targets, train
+from kd_edge.ir.lowering import lower
+from tools.studies.halting import forms, gain, leaving, product, sources
 from tools.studies.halting import guided as guided_trainings
-from tools.studies.halting import sources
 from tools.studies.halting.guided import Guided
 from tools.studies.halting.joint import SEPARATE, SHARED, SUB_NETWORK, make_joint
 from tools.studies.halting.networks import rates
+from tools.studies.halting.rows import Rows
 from tools.studies.halting.tasks import Task, TeacherPlan, with_few_labels
 from tools.studies.halting.trainings import Plan, Trainer
 
@@ -183,3 +185,77 @@ def test_the_student_is_the_first_channels_of_the_wider_one(task, data, trainer)
     np.testing.assert_array_equal(
         tf.reshape(wide, (3, 2, 12))[..., :4], tf.reshape(trainer.start(data, 5).weights[: 3 * 2 * 4], (3, 2, 4))
     )
+
+
+@pytest.fixture
+def rows(tmp_path):
+    return Rows(tmp_path / "results.json", tmp_path / "locks")
+
+
+@pytest.mark.slow
+def test_every_rule_of_halting_has_a_row(rows, task, data, trainer, teacher, monkeypatch):
+    monkeypatch.setattr(leaving, "PLAN", Plan(1e-2, 5))
+    leaving.Leaving(task, data, trainer, rows).run(0, data, soft_targets(teacher, data.x_train))
+    found = {row["arm"]: row for row in rows.all}
+    assert tuple(found) == leaving.ARMS
+    assert leaving.is_done(rows.all, task, 0)
+    halted = {arm: row["halted"] for arm, row in found.items()}
+    assert (halted["never"], halted["fixed epoch"], halted["from the start"]) == (5, 1, 0)
+    # Of 5 epochs one: 1 pass of the teacher and 3 of the trainee in place of 1 and 15. All samples fill batches here.
+    assert found["fixed epoch"]["guide_macs"] / found["never"]["guide_macs"] == pytest.approx(4 / 16)
+    assert found["never"]["guide_macs"] == 16 * 320 * guide_macs(task, data)
+    assert len(found["never"]["alignment"]) == 5
+
+
+def guide_macs(task, data):
+    return lower(build_teacher(data.input_shape, data.num_classes, width=task.teacher.width)).total_macs
+
+
+@pytest.mark.slow
+def test_every_form_of_a_trainee_has_a_row(rows, task, data, trainer, teacher, monkeypatch):
+    monkeypatch.setattr(forms, "PLAN", Plan(1e-2, 2))
+    targets = soft_targets(teacher, data.x_train)
+    forms.Forms(task, data, trainer, rows).run(0, data, targets, teacher=False)
+    assert [row["form"] for row in rows.all] == list(forms.FORMS)
+    assert forms.is_done(rows.all, task, 0, teacher=False)
+    assert not forms.is_done(rows.all, task, 0, teacher=True)
+
+
+@pytest.mark.slow
+def test_a_trainee_is_asked_for_a_share_of_the_samples(task, data, teacher, monkeypatch):
+    monkeypatch.setattr(product, "_RECIPE", Recipe(4, learning_rate=1e-2))
+    targets = soft_targets(teacher, data.x_train)
+    always, asked = (product.halted_by_sample(task, data, targets, 0, by_sample=by) for by in (False, True))
+    assert always["share_asked"] == 1
+    assert 0 < asked["share_asked"] < 1
+
+
+@pytest.mark.slow
+def test_a_rate_is_found_and_trained_with(task, data, trainer, teacher):
+    few = with_few_labels(data)
+    row = product.found_rate(task, few, soft_targets(teacher, joined(few)), trainer, Plan(0.0, 2), 0)
+    assert 1e-4 / 3 <= row["rate"] <= 0.16
+    assert 0 <= row["val"] <= 1
+
+
+def joined(data):
+    return np.concatenate([data.x_train, data.x_unlabeled])
+
+
+@pytest.mark.slow
+def test_the_best_training_is_chosen_and_gone_on_with(rows, task, data, trainer, teacher, monkeypatch):
+    monkeypatch.setattr(gain, "first_epochs", lambda steps: 1)
+    monkeypatch.setattr(gain, "_EPOCHS", 1)
+    own = {"data_of": lambda seed: data, "trainer": trainer, "teachers": None, "rows": rows}
+    gain.Gain(task, "all", gain.ALONE, **own).run()
+    tuning = [row for row in rows.all if row["arm"] == "tuning"]
+    best = [row for row in rows.all if row["arm"] == gain.BEST]
+    # Two seeds: three rates, two augmentations more, then once or twice as many epochs.
+    assert len(tuning) in (2 * 6, 2 * 7)
+    plans = {(row["rate"], row["augment"], row["epochs"]) for row in best}
+    assert len(plans) == 1
+    means = {}
+    for row in tuning:
+        means.setdefault((row["rate"], row["augment"], row["epochs"]), []).append(row["val"])
+    assert sum(means[plans.pop()]) == pytest.approx(max(map(sum, means.values())))
+    assert gain.is_done(rows.all, task, "all", gain.ALONE)
