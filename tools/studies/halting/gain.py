@@ -1,7 +1,7 @@
 """What distillation adds where student alone and distilled student each have their own best training."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from kd_edge.data.dataset import Dataset
@@ -36,7 +36,15 @@ class Gain:
     """
 
     def __init__(
-        self, task: Task, amount: str, side: str, *, data_of, trainer: Trainer, teachers: Teachers, rows: Rows
+        self,
+        task: Task,
+        amount: str,
+        side: str,
+        *,
+        data_of: Callable[[int], Dataset],
+        trainer: Trainer,
+        teachers: Teachers,
+        rows: Rows,
     ) -> None:
         self._task, self._amount, self._side = task, amount, side
         self._data_of, self._trainer, self._teachers, self._rows = data_of, trainer, teachers, rows

@@ -95,31 +95,32 @@ def with_few_labels(data: Dataset) -> Dataset:
     )
 
 
-def _task(name: str, load: Callable[[Path, int], Dataset], augment: str, student: Mapping, *teacher: object, **kwargs):
-    return Task(name, augment, student, TeacherPlan(*teacher), load, **kwargs)
-
-
-_DEAR = {"tuning_seeds": 1}
+_FASHION_TEACHER = TeacherPlan(16, 10, ("none",))
 TASKS = {
     task.name: task
     for task in (
-        _task("fashion-2000", sources.fashion(2_000), "image", _IMAGE, 16, 10, ("none",), teacher_task="fashion"),
-        _task("mnist-5000", sources.mnist, "image", _IMAGE, 16, 40, ("image", "none")),
-        _task("watch", sources.watch, "imu", _SEQUENCE, 28, 30, ("imu", "none"), num_folds=5),
-        _task("har", sources.har, "sensor", _SEQUENCE, 32, 20, ("sensor", "none"), num_folds=5),
-        _task(
+        Task("fashion-2000", "image", _IMAGE, _FASHION_TEACHER, sources.fashion(2_000), teacher_task="fashion"),
+        Task("mnist-5000", "image", _IMAGE, TeacherPlan(16, 40, ("image", "none")), sources.mnist),
+        Task("watch", "imu", _SEQUENCE, TeacherPlan(28, 30, ("imu", "none")), sources.watch, num_folds=5),
+        Task("har", "sensor", _SEQUENCE, TeacherPlan(32, 20, ("sensor", "none")), sources.har, num_folds=5),
+        Task(
             "fashion-10000",
-            sources.fashion(10_000),
             "image",
             _IMAGE,
-            16,
-            "image-flip",
-            12,
-            **_DEAR,
+            _FASHION_TEACHER,
+            sources.fashion(10_000),
+            tuning_seeds=1,
             teacher_task="fashion",
         ),
-        _task("arabic", sources.arabic, "spectrogram", _SPECTROGRAM, 20, 40, ("spectrogram",), **_DEAR),
+        Task(
+            "arabic",
+            "spectrogram",
+            _SPECTROGRAM,
+            TeacherPlan(20, 40, ("spectrogram",)),
+            sources.arabic,
+            tuning_seeds=1,
+        ),
     )
 }
 # The teacher of the two that are drawn from Fashion-MNIST has seen all samples that are not for validation.
-FASHION = _task("fashion", sources.fashion(None), "image", _IMAGE, 16, 10, ("none",))
+FASHION = Task("fashion", "image", _IMAGE, _FASHION_TEACHER, sources.fashion(None))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,10 +36,6 @@ class Plan:
     augment: str = "none"
     temperature: float = 2.0
     labels: float = 0.1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for a row."""
-        return asdict(self)
 
 
 class Trained(NamedTuple):
