@@ -259,3 +259,12 @@ def test_the_best_training_is_chosen_and_gone_on_with(rows, task, data, trainer,
         means.setdefault((row["rate"], row["augment"], row["epochs"]), []).append(row["val"])
     assert sum(means[plans.pop()]) == pytest.approx(max(map(sum, means.values())))
     assert gain.is_done(rows.all, task, "all", gain.ALONE)
+
+
+@pytest.mark.slow
+def test_a_network_that_teaches_nothing_leaves_the_labels_their_full_weight(task, data, trainer):
+    joint = make_joint(SUB_NETWORK, task, data, trainer.network)
+    guided = Guided(trainer, joint, data.num_classes)
+    plans = [Plan(1e-2, 1, labels=share) for share in (0.1, 0.9)]
+    first, second = (guided.train(data, plan, 0, None, observe=False).states[-1].weights for plan in plans)
+    np.testing.assert_array_equal(first, second)

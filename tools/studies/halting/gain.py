@@ -89,7 +89,7 @@ class Gain:
         return max(plans, key=lambda plan: sum(self._row(_TUNING, plan, seed)["val"] for seed in seeds))
 
     def _row(self, arm: str, plan: Plan, seed: int) -> Row:
-        identity = {"part": PART, "set": self._task.name, "labels": self._amount, "side": self._side, "arm": arm}
+        identity: Row = {"part": PART, "set": self._task.name, "labels": self._amount, "side": self._side, "arm": arm}
         if arm == _TUNING:
             identity |= {"rate": plan.rate, "augment": plan.augment, "epochs": plan.epochs}
         return self._rows.once(lambda: self._figures(arm, plan, seed), **identity, seed=seed)

@@ -80,7 +80,9 @@ class Guided:
             observe: Whether to measure what the halting rules see.
         """
         pool, order = feed(data, seed, targets)
-        loss = GuidedLoss(*map(tf.constant, (plan.temperature, plan.labels, 0.0 if targets is None else 1.0)))
+        is_guided = targets is not None or self._joint.hint > 0
+        weights = plan.temperature, plan.labels if is_guided else 1.0, 0.0 if targets is None else 1.0
+        loss = GuidedLoss(*map(tf.constant, weights))
         rate = rates(plan.rate, plan.epochs, order.steps_per_epoch)
         state = self._joint.start(self._trainer.start(data, seed), seed)
         states, scores, observed = [self._joint.student(state)], {}, []

@@ -71,7 +71,7 @@ def pool_of(data: Dataset, *, unlabelled: bool) -> Pool:
     if unlabelled and data.x_unlabeled is not None:
         num_more = len(data.x_unlabeled)
         x, y = np.concatenate([x, data.x_unlabeled]), np.concatenate([y, np.zeros(num_more, y.dtype)])
-        weight = np.repeat(np.float32([len(x) / (len(x) - num_more), 0]), [len(x) - num_more, num_more])
+        weight = np.repeat(np.array([len(x) / (len(x) - num_more), 0], np.float32), [len(x) - num_more, num_more])
     return Pool(tf.constant(x), tf.constant(y), tf.constant(weight))
 
 

@@ -40,7 +40,7 @@ class FlatNetwork:
         self._shapes = [tuple(v.shape) for v in trainable]
         self._sizes = [math.prod(shape) for shape in self._shapes]
         decays = [0.0 if any(name in v.path for name in _NOT_DECAYED) else _DECAY for v in trainable]
-        self.decay = np.repeat(np.float32(decays), self._sizes)
+        self.decay = np.repeat(np.array(decays, np.float32), self._sizes)
 
     def call(self, weights: tf.Tensor, others: tuple[Any, ...], x: tf.Tensor, *, training: bool) -> tuple[Any, Any]:
         """Return the outputs, and `others` after the step."""

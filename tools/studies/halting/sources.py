@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def _people(everyone: np.ndarray, fold: int) -> tuple[np.ndarray, np.ndarray, np
 
 
 def _dataset(name: str, class_names: np.ndarray, *parts: tuple[np.ndarray, np.ndarray]) -> Dataset:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, (x, y) in zip(("train", "val", "test"), parts, strict=True):
         arrays |= {f"x_{split}": x, f"y_{split}": y}
     return standardized(checked(Dataset(name, class_names=tuple(map(str, class_names)), **arrays)))

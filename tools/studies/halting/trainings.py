@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,12 +88,10 @@ class Trainer:
 
     def train(self, data: Dataset, plan: Plan, seed: int, targets: SoftTargets | None = None) -> Trained:
         """Train a student, guided where there are targets, and keep its best epoch."""
-        start, best = time.perf_counter(), (Score(-1.0, 0.0), 0, None)
-        for epoch, state in self.states(data, plan, seed, targets):
-            score = self.score(state, data)
-            if score > best[0]:
-                best = score, epoch, state
-        score, epoch, state = best
+        start = time.perf_counter()
+        states = self.states(data, plan, seed, targets)
+        scored = ((self.score(state, data), epoch, state) for epoch, state in states)
+        score, epoch, state = max(scored, key=itemgetter(0))
         return Trained(score.accuracy, self.test(state, data), epoch, time.perf_counter() - start)
 
     def score(self, state: State, data: Dataset) -> Score:
