@@ -2,7 +2,9 @@
 
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,29 +14,30 @@ from kd_edge.data.sources import DataSource
 from kd_edge.errors import MissingDependencyError
 
 # People of the watch recordings; the teacher and every student are judged on people that none has seen.
-_WATCH_TRAIN = (1, 2, 3, 4, 5, 6)
-_WATCH_VAL = (7, 8)
-_WATCH_TEST = (9, 10)
+PEOPLE: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"train": (1, 2, 3, 4, 5, 6), "val": (7, 8), "test": (9, 10)}
+)
 _WATCH_WINDOW = 128
 _WATCH_HOPS = {"train": 32, "val": 64, "test": 64}
 
 
-def load_watch(*, normalize: bool = True) -> Dataset:
+def load_watch(*, normalize: bool = True, people: Mapping[str, tuple[int, ...]] = PEOPLE) -> Dataset:
     """Return the recordings of accelerometer and gyroscope, windows of shape `(128, 6)`, 7 activities.
 
     Groups are the people.
 
     Args:
         normalize: Whether to divide by one standard deviation per sensor.
+        people: Whose recordings train, validate and test, out of 1 to 10. Defaults to 1 to 6, 7 and 8, 9 and 10.
 
     Raises:
         MissingDependencyError: The package that holds them is not installed.
     """
-    data = checked(_read_recordings())
+    data = checked(_read_recordings(people))
     return _normalized_by_sensor(data) if normalize else data
 
 
-def _read_recordings() -> Dataset:
+def _read_recordings(people_of: Mapping[str, tuple[int, ...]]) -> Dataset:
     spec = importlib.util.find_spec("seglearn")
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
@@ -44,7 +47,7 @@ def _read_recordings() -> Dataset:
     # Pickled by an installed package, trusted like that package's code; files of the user are never unpickled.
     recordings = np.load(path, allow_pickle=True).item()
     arrays: dict[str, Any] = {}
-    for split, people in (("train", _WATCH_TRAIN), ("val", _WATCH_VAL), ("test", _WATCH_TEST)):
+    for split, people in people_of.items():
         windows, labels, persons = [], [], []
         for signal, label, person in zip(recordings["X"], recordings["y"], recordings["subject"], strict=True):
             if person in people:
@@ -57,7 +60,7 @@ def _read_recordings() -> Dataset:
             arrays["groups_train"] = np.concatenate(persons)
     description = (
         f"smartwatch recordings of the package seglearn, windows of {_WATCH_WINDOW} samples at 50 Hz; "
-        f"people {_WATCH_TRAIN} train, {_WATCH_VAL} validate, {_WATCH_TEST} test"
+        f"people {people_of['train']} train, {people_of['val']} validate, {people_of['test']} test"
     )
     return Dataset("watch", class_names=tuple(recordings["y_labels"]), description=description, **arrays)
 

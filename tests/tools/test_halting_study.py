@@ -1,4 +1,4 @@
-"""The study that sets the defaults of halting: its arithmetic, and a small version of it."""
+"""The study of teaching and halting: its arithmetic, its file, its page and the defaults that it found."""
 
 import json
 import math
@@ -6,27 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.data.loading import load_data
 from kd_edge.distillation.halting.early_halting import EarlyHalting
-from kd_edge.distillation.teacher_models import build_teacher
-from kd_edge.distillation.training import distill
-from tools.studies.halting.results import ALONE, MIN_SEEDS, NEVER, RULES, paired, render, summarize
-from tools.studies.halting.run import Study, halting_arms
-from tools.studies.halting.tasks import Settings, Task
-from tools.studies.halting.trainings import LIVE, TRAINEE, Runs
+from tools.studies.halting import gain, leaving
+from tools.studies.halting.pages import render
+from tools.studies.halting.results import MIN_SEEDS, RULES, default_rule, difference, paired, summarize
+from tools.studies.halting.rows import Rows, dumped
+from tools.studies.halting.tasks import TASKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "halting.md"
-QUICK, SLOW = RULES[1], RULES[0]
-
-
-def row(data, seed, arm, accuracy, macs):
-    figures = {"accuracy": accuracy, "guide_macs": macs, "seconds": 1.0, "halted": {}}
-    return {"data": data, "seed": seed, "arm": arm, **figures}
-
-
-def document(rows):
-    arms = list(dict.fromkeys(r["arm"] for r in rows))
-    return {"result": {"rows": rows, "arms": arms}}
 
 
 def test_the_interval_is_that_of_the_paired_t_test():
@@ -40,24 +27,88 @@ def test_one_seed_has_no_interval():
     assert paired([0.9], [0.8]) == (pytest.approx(10), None)
 
 
-def test_a_seed_that_lacks_an_arm_does_not_count():
-    rows = [row("a", seed, arm, 0.5 + seed / 10, 10) for seed in (0, 1) for arm in (ALONE, NEVER)]
-    found = summarize(document(rows[:-1]))["data"]["a"]
-    assert (found[ALONE]["num_seeds"], found[ALONE]["accuracy"]) == (1, 0.5)
+def test_a_seed_that_lacks_a_side_does_not_count():
+    assert difference({0: 0.6, 1: 0.9}, {0: 0.5})["points"] == pytest.approx(10)
+    assert difference({0: 0.6}, {1: 0.5}) is None
 
 
-def test_data_sets_count_alike_and_their_macs_add_up():
-    rows = [row(d, 0, arm, a, 10) for d, a in (("a", 0.5), ("b", 0.9)) for arm in (ALONE, NEVER)]
-    overall = summarize(document(rows))["overall"][ALONE]
-    assert (overall["accuracy"], overall["guide_macs"]) == (pytest.approx(0.7), 20)
+def of_rule(saved, points, num_seeds=MIN_SEEDS):
+    return {"macs_saved_share": saved, "against_never": {"points": points, "half_width": 0.1, "num_seeds": num_seeds}}
 
 
-@pytest.mark.parametrize(("loss", "chosen"), [(0.001, QUICK), (0.003, SLOW)])
-def test_the_default_saves_most_without_losing_more_than_the_limit(loss, chosen):
-    arms = ((ALONE, 0.8, 0), (NEVER, 0.9, 100), (SLOW, 0.9, 60), (QUICK, 0.9 - loss, 30))
-    rows = [row("a", seed, *arm) for seed in range(MIN_SEEDS) for arm in arms]
-    assert summarize(document(rows))["default_rule"] == chosen
-    assert summarize(document(rows[: -len(arms)]))["default_rule"] is None  # too few seeds
+@pytest.mark.parametrize(("points", "chosen"), [(-0.1, "gradient"), (-0.3, "plateau 5 %")])
+def test_the_default_saves_most_without_losing_more_than_the_limit(points, chosen):
+    rules = {
+        "gradient": of_rule(0.9, points),
+        "agreement 80 %": None,
+        "plateau 5 %": of_rule(0.6, 0.0),
+        "fixed epoch": of_rule(0.95, 0.0),
+        leaving.FROM_THE_START: of_rule(0.99, 0.0),
+    }
+    assert default_rule(rules) == chosen
+    assert default_rule({chosen: of_rule(0.9, 0.0, num_seeds=MIN_SEEDS - 1)}) is None
+
+
+def gain_row(side, arm, seed, test):
+    return {"part": "gain", "set": "har", "labels": "all", "side": side, "arm": arm, "seed": seed, "test": test}
+
+
+def test_the_gain_of_a_set_is_distilled_less_alone_at_the_best_of_each():
+    plan = {"rate": 0.06, "augment": "none", "epochs": 40}
+    rows = [gain_row(gain.ALONE, gain.BEST, seed, 0.8) | plan for seed in (0, 1)]
+    rows += [gain_row(gain.DISTILLED, gain.BEST, seed, test) | plan for seed, test in ((0, 0.81), (1, 0.83))]
+    summary = summarize(rows)
+    assert summary["gain"]["har"]["all"]["gain"]["points"] == pytest.approx(2)
+    assert summary["mean_gain_points"] is None  # the other sets are missing
+
+
+def test_the_default_gains_on_both_sides_alike():
+    rows = [
+        gain_row(side, arm, 0, test)
+        for side, new, old in ((gain.ALONE, 0.8, 0.7), (gain.DISTILLED, 0.9, 0.7))
+        for arm, test in ((gain.DEFAULT, new), (gain.TODAY, old))
+    ]
+    assert summarize(rows)["gain"]["har"]["all"]["default"]["points"] == pytest.approx(15)
+
+
+def test_what_a_rule_saves_and_loses_is_the_mean_over_the_sets():
+    def row(name, arm, test, macs):
+        return {"part": "halting", "set": name, "seed": 0, "arm": arm, "test": test, "guide_macs": macs, "halted": 4}
+
+    rows = [row("har", "never", 0.9, 100), row("har", "gradient", 0.91, 10)]
+    rows += [row("watch", "never", 0.8, 200), row("watch", "gradient", 0.77, 100)]
+    rule = summarize(rows)["rules"]["gradient"]
+    assert rule["macs_saved_share"] == pytest.approx((0.9 + 0.5) / 2)
+    assert rule["against_never"]["points"] == pytest.approx((1 - 3) / 2)
+
+
+def test_a_row_is_made_once_and_kept(tmp_path):
+    made = []
+
+    def make():
+        made.append(len(made))
+        return {"test": 0.123456789}
+
+    path = tmp_path / "results.json"
+    for _ in range(2):
+        row = Rows(path, tmp_path / "locks").once(make, part="gain", seed=1)
+    assert made == [0]
+    assert row == {"part": "gain", "seed": 1, "test": 0.12346}
+    assert json.loads(path.read_text())["result"]["rows"] == [row]
+
+
+def test_a_job_has_one_process(tmp_path):
+    rows = Rows(tmp_path / "results.json", tmp_path / "locks")
+    with rows.claimed("job") as mine, rows.claimed("job") as theirs, rows.claimed("other") as another:
+        assert (mine, theirs, another) == (True, False, True)
+    with rows.claimed("job") as again:
+        assert again
+
+
+def test_a_file_of_rows_has_one_line_for_each():
+    document = {"a": 1, "result": {"rows": [{"x": 1}, {"x": 2}]}}
+    assert json.loads(dumped(document)) == document
+    assert sum('"x"' in line for line in dumped(document).splitlines()) == 2
 
 
 @pytest.fixture
@@ -65,60 +116,37 @@ def results():
     return json.loads((PAGE.parent / "results" / "halting.json").read_text())
 
 
-def test_the_default_of_early_halting_is_the_one_that_the_study_found(results):
-    summary = summarize(results)
-    if summary["overall"][NEVER]["num_seeds"] < MIN_SEEDS:
-        pytest.skip("the study is not finished: no default is drawn from it")
-    (chosen,) = halting_arms(Settings())[summary["default_rule"]]
-    default = EarlyHalting()
-    assert type(default.rule) is type(chosen.rule)
-    assert vars(default.rule) == vars(chosen.rule)
+def test_the_summary_is_that_of_the_rows(results):
+    assert results["summary"] == json.loads(json.dumps(summarize(results["result"]["rows"])))
 
 
 def test_the_page_shows_the_results_that_are_there(results):
-    assert render(results, summarize(results)).rstrip() in PAGE.read_text()
+    assert render(results).rstrip() in PAGE.read_text()
 
 
-@pytest.fixture
-def waves_task(waves_npz):
-    values = {"num_blocks": 1, "num_strided": 1, "kernel": 3, "growth": 1.0}
-    student = {"width": 4, "stem_kernel": 3, "stem_stride": 2, **values}
-    return Task("waves", load_data(waves_npz), student, teacher_width=8)
+def test_the_default_of_early_halting_is_the_one_that_the_study_found(results):
+    chosen = results["summary"]["default_rule"]
+    if chosen is None:
+        pytest.skip("the study is not finished: no default is drawn from it")
+    found, default = leaving.rules()[chosen], EarlyHalting().rule
+    default.reset()
+    assert type(default) is type(found)
+    assert vars(default) == vars(found)
 
 
-SMALL = Settings(epochs=4, fixed_epochs=2, teacher_epochs=3)
+def test_no_teacher_has_less_than_fifty_times_the_students_macs(results):
+    shapes = {"fashion-2000": ((28, 28, 1), 10), "har": ((128, 9), 6), "watch": ((128, 6), 7)}
+    teachers = {row["set"]: row for row in results["result"]["rows"] if row["part"] == "teacher"}
+    for name, (shape, num_classes) in shapes.items():
+        teacher = teachers[TASKS[name].teacher_task or name]
+        assert teacher["macs"] >= 50 * TASKS[name].network(shape, num_classes).to_graph().total_macs
 
 
-@pytest.mark.slow
-def test_a_training_in_two_parts_is_the_one_with_early_halting(waves_task):
-    teacher = build_teacher(waves_task.data.input_shape, waves_task.data.num_classes, width=8)
-    runs = Runs(waves_task, SMALL, teacher)
-    whole = runs.run(TRAINEE, 3)
-    parts = whole.until(2).then(runs.run(LIVE, 3, first_epoch=2, state=whole.states[2]))
-    student = waves_task.build_student(3)
-    halting = EarlyHalting(rule="epoch", start_from_epoch=2)
-    loss = {"temperature": 4.0, "student_loss_weight": 0.3, "trainee_loss_weight": 0.5}
-    trained = distill(
-        student, waves_task.data, SMALL.recipe(3), teacher=teacher, trainee="like_teacher", halting=halting, **loss
-    )
-    for name in ("teacher_divergence", "trainee_divergence", "student_loss"):
-        assert parts.history[name] == pytest.approx(trained.history[name], rel=1e-2)
-
-
-@pytest.mark.slow
-def test_a_small_study_runs_goes_on_where_it_was_and_is_shown(waves_task, tmp_path):
-    results, arms = tmp_path / "halting.json", [ALONE, "live teacher", "soft targets", NEVER, *halting_arms(SMALL)]
-    Study(results, tmp_path, SMALL).run([waves_task], range(1))
-    first = json.loads(results.read_text())["result"]["rows"]
-    again = Study(results, tmp_path, SMALL)
-    again.run([waves_task], range(2))
-    assert again.rows[: len(arms)] == first
-    assert [(r["seed"], r["arm"]) for r in again.rows] == [(seed, arm) for seed in range(2) for arm in arms]
-    found = summarize(again.document)["data"]["waves"]
-    assert found["trainee, fixed epoch"]["halted"]["trainee"] == [2, 2]
-    # Half of the trainee's MACs and all of the teacher's, which stays; a trainee costs three times a teacher.
-    assert found["trainee, fixed epoch"]["share_of_never"] == pytest.approx((1 + 3 / 2) / (1 + 3))
-    assert found["soft targets"]["guide_macs"] == pytest.approx(found["live teacher"]["guide_macs"] / 4)
-    assert "| trainee, fixed epoch |" in render(again.document, summarize(again.document))
-    with pytest.raises(SystemExit, match="other settings"):
-        Study(results, tmp_path, Settings())
+def test_the_rules_are_those_of_the_package():
+    assert RULES[0] == "gradient"
+    assert {type(rule).__name__ for rule in leaving.rules().values()} == {
+        "GradientRule",
+        "Agreement",
+        "Plateau",
+        "FixedEpoch",
+    }

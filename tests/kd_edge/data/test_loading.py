@@ -7,6 +7,7 @@ import pytest
 
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.loading import load_data
+from kd_edge.data.smartwatch import load_watch
 from kd_edge.errors import DataError
 
 
@@ -117,6 +118,13 @@ def test_groups_too_large_for_15_percent_give_the_smallest(save):
     data = load_data(save(groups_train=groups))
     assert len(data.x_val) == 8
     assert set(data.groups_train.tolist()) == {5, 9}
+
+
+def test_other_people_of_watch_may_train_and_test():
+    people = {"train": (9, 10), "val": (1,), "test": (2,)}
+    data = load_watch(people=people)
+    assert set(data.groups_train.tolist()) == {9, 10}
+    assert "people (9, 10) train, (1,) validate, (2,) test" in data.description
 
 
 def test_the_groups_of_watch_are_its_people():

@@ -1,47 +1,52 @@
-"""What the trainings of `study_halting` come to: intervals of the differences, the default rule, the page's table."""
+"""What the rows of the study come to: paired differences with their intervals, in points of accuracy."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-ALONE, NEVER = "student alone", "trainee, never halted"
-RULES = tuple(
-    f"trainee, {rule}"
-    for rule in (
-        "plateau 5 %, patience 3",
-        "plateau 10 %, patience 2",
-        "agreement 95 %, patience 3",
-        "agreement 80 %, patience 1",
-        "fixed epoch",
-    )
-)
+from tools.studies.halting import forms, gain, leaving, product
+from tools.studies.halting.rows import Row
+from tools.studies.halting.tasks import ALL, AMOUNTS, FEW, TASKS
+
+EXTRA_SETS = ("fashion-2000",)  # shown beside the five, not counted in their means
 MIN_SEEDS = 5  # before a default is drawn from the figures
 MAX_LOSS = 0.2  # points of accuracy that a rule may lose against never halting
+RULES = tuple(leaving.rules())
+_ABLATION = "fixed epoch"
 
 # Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom.
 _T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 
-Row = Mapping[str, Any]
+Figures = dict[str, Any]
 
 
-def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the means and paired differences of a study, and the rule that its figures make the default.
-
-    Only the seeds that a data set has of all arms count.
+def summarize(rows: Sequence[Row]) -> Figures:
+    """Return the means and paired differences of a study.
 
     Args:
-        document: The JSON of a study.
+        rows: Of finished trainings; a comparison counts the seeds for which it has both sides.
 
     Returns:
-        `data` (per data set and arm), `overall` (per arm, over the data sets) and `default_rule` (`None` before there
-        are `MIN_SEEDS` seeds); differences in points of accuracy.
+        See the names; `mean_gain_points` and `default_gain_points` are `None` until each of the five sets has a seed.
     """
-    rows = _complete(document["result"]["rows"])
-    arms = document["result"]["arms"]
-    names = list(dict.fromkeys(row["data"] for row in rows))
-    by_data = {name: {arm: _arm([r for r in rows if r["data"] == name], arm) for arm in arms} for name in names}
-    overall = {arm: _arm(_over_data_sets(rows), arm) for arm in arms}
-    return {"data": by_data, "overall": overall, "default_rule": _default_rule(overall)}
+    gains = {name: {amount: _gain(rows, name, amount) for amount in AMOUNTS} for name in TASKS}
+    counted = [gains[name] for name in TASKS if name not in EXTRA_SETS]
+    rules = {rule: _rule(rows, rule) for rule in (*RULES, leaving.FROM_THE_START)}
+    chosen = default_rule(rules)
+    return {
+        "mean_gain_points": _mean([part[amount]["gain"] for part in counted for amount in AMOUNTS]),
+        "mean_gain_points_all_labels": _mean([part[ALL]["gain"] for part in counted]),
+        "mean_gain_points_few_labels": _mean([part[FEW]["gain"] for part in counted]),
+        "default_gain_points": _mean([part[amount]["default"] for part in counted for amount in AMOUNTS]),
+        "default_rule": chosen,
+        "guide_macs_saved_share": rules[chosen]["macs_saved_share"] if chosen else None,
+        "halting_loss_points": -rules[chosen]["against_never"]["points"] if chosen else None,
+        "gain": gains,
+        "rules": rules,
+        "forms": {"teacher": _forms(rows, teacher=True), "no teacher": _forms(rows, teacher=False)},
+        "by_sample": _by_sample(rows),
+        "rate_finder": _found_rates(rows),
+    }
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float | None]:
@@ -62,125 +67,153 @@ def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, floa
     return mean, _T975[min(count - 1, len(_T975)) - 1] * deviation / math.sqrt(count)
 
 
-def _complete(rows: Sequence[Row]) -> list[Row]:
-    arms = {row["arm"] for row in rows}
-    found: dict[tuple[str, int], set[str]] = {}
-    for row in rows:
-        found.setdefault((row["data"], row["seed"]), set()).add(row["arm"])
-    return [row for row in rows if found[row["data"], row["seed"]] == arms]
+def default_rule(rules: Mapping[str, Figures | None]) -> str | None:
+    """Return the rule that saves most among those whose mean loss stays within `MAX_LOSS`; `None` before 5 seeds.
+
+    That a guide leaves after a fixed number of epochs is an ablation, no candidate.
+    """
+    kept = {
+        name: figures
+        for name, figures in rules.items()
+        if name in RULES and name != _ABLATION and figures and figures["against_never"]["num_seeds"] >= MIN_SEEDS
+    }
+    kept = {name: figures for name, figures in kept.items() if figures["against_never"]["points"] >= -MAX_LOSS}
+    return max(kept, key=lambda name: kept[name]["macs_saved_share"], default=None)
 
 
-def _over_data_sets(rows: Sequence[Row]) -> list[Row]:
-    """Return rows with the mean over the data sets, of the seeds that all of them have."""
-    names = {row["data"] for row in rows}
-    groups: dict[tuple[int, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["seed"], row["arm"]), []).append(row)
-    return [
-        {
-            "seed": seed,
-            "arm": arm,
-            "accuracy": sum(row["accuracy"] for row in group) / len(group),
-            "guide_macs": sum(row["guide_macs"] for row in group),
-            "seconds": sum(row["seconds"] for row in group),
-            "halted": {},
-        }
-        for (seed, arm), group in groups.items()
-        if len(group) == len(names)
-    ]
+def tests(rows: Sequence[Row], **identity: Any) -> dict[int, float]:
+    """Return the test accuracies by seed."""
+    return {row["seed"]: row["test"] for row in _having(rows, **identity)}
 
 
-def _arm(rows: Sequence[Row], arm: str) -> dict[str, Any]:
-    by_seed = {name: {r["seed"]: r for r in rows if r["arm"] == name} for name in (arm, ALONE, NEVER)}
-    seeds = sorted(by_seed[arm])
-    own = [by_seed[arm][seed] for seed in seeds]
-    accuracies = [row["accuracy"] for row in own]
-    macs, never = (sum(by_seed[name][seed]["guide_macs"] for seed in seeds) for name in (arm, NEVER))
+def difference(first: Mapping[Any, float], second: Mapping[Any, float]) -> Figures | None:
+    """Return the paired difference over the seeds that both have; `None` where there is none."""
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        return None
+    points, half = paired([first[seed] for seed in seeds], [second[seed] for seed in seeds])
+    return {"points": _round(points), "half_width": None if half is None else _round(half), "num_seeds": len(seeds)}
+
+
+def _gain(rows: Sequence[Row], name: str, amount: str) -> Figures:
+    own = {"part": gain.PART, "set": name, "labels": amount}
+    alone, distilled, fair = (
+        tests(rows, side=side, arm=gain.BEST, **own) for side in (gain.ALONE, gain.DISTILLED, gain.OWN_LABELS)
+    )
+    new, today = (_both_sides(rows, own, arm) for arm in (gain.DEFAULT, gain.TODAY))
+    plain = {side: tests(rows, side=side, arm=gain.DEFAULT, **own) for side in (gain.ALONE, gain.DISTILLED)}
     return {
-        "num_seeds": len(seeds),
-        "accuracy": sum(accuracies) / len(own),
-        "against_alone": paired(accuracies, [by_seed[ALONE][seed]["accuracy"] for seed in seeds]),
-        "against_never": paired(accuracies, [by_seed[NEVER][seed]["accuracy"] for seed in seeds]),
-        "guide_macs": macs / len(own),
-        "share_of_never": macs / never,
-        "seconds": sum(row["seconds"] for row in own) / len(own),
-        "halted": {guide: [row["halted"].get(guide) for row in own] for guide in ("trainee", "teacher")},
+        "alone": _percent(alone),
+        "distilled": _percent(distilled),
+        "gain": difference(distilled, alone),
+        "gain_with_teacher_of_the_same_labels": difference(fair, alone),
+        "gain_without_tuning": difference(plain[gain.DISTILLED], plain[gain.ALONE]),
+        "today": _percent(today),
+        "default": difference(new, today),
+        "plans": {side: _plan(rows, own, side) for side in (gain.ALONE, gain.DISTILLED)},
     }
 
 
-def _default_rule(overall: Mapping[str, Any]) -> str | None:
-    """The rule that saves most guide MACs among those whose mean loss stays within `MAX_LOSS`."""
-    if overall[NEVER]["num_seeds"] < MIN_SEEDS:
+def _both_sides(rows: Sequence[Row], own: Row, arm: str) -> dict[int, float]:
+    """Return by seed the mean of student alone and distilled student."""
+    alone, distilled = (tests(rows, side=side, arm=arm, **own) for side in (gain.ALONE, gain.DISTILLED))
+    return {seed: (alone[seed] + distilled[seed]) / 2 for seed in alone.keys() & distilled.keys()}
+
+
+def _plan(rows: Sequence[Row], own: Row, side: str) -> Figures | None:
+    row = next(iter(_having(rows, side=side, arm=gain.BEST, **own)), None)
+    return row and {name: row[name] for name in ("rate", "augment", "epochs")}
+
+
+def _rule(rows: Sequence[Row], arm: str) -> Figures | None:
+    """Return what a rule saves and loses: the mean over the sets, of the seeds that all sets have."""
+    own = {
+        which: {(row["set"], row["seed"]): row for row in _having(rows, part=leaving.PART, arm=which)}
+        for which in (arm, leaving.NEVER)
+    }
+    keys = own[arm].keys() & own[leaving.NEVER].keys()
+    if not keys:
         return None
-    kept = [arm for arm in RULES if arm in overall and overall[arm]["against_never"][0] >= -MAX_LOSS]
-    return min(kept, key=lambda arm: overall[arm]["guide_macs"], default=None)
-
-
-def render(document: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
-    """Return the study as Markdown."""
-    lines = [*_head(document), "", *_table("All data sets together", summary["overall"], ""), "", _chosen(summary), ""]
-    for name, arms in summary["data"].items():
-        lines += [*_table(name, arms, _about(document["result"]["teachers"][name])), ""]
-    return "\n".join(lines)
-
-
-def _head(document: Mapping[str, Any]) -> Iterator[str]:
-    versions, machine = document["versions"], document["machine"]
-    finished = max(row["finished"] for row in document["result"]["rows"])
-    settings = ", ".join(f"{name} {value}" for name, value in document["result"]["settings"].items())
-    yield f"`tools/studies/halting/run.py`, {finished[:10]}; Keras {versions['keras']},"
-    yield f"TensorFlow {versions['tensorflow']}, Python {machine['python']}, {machine['cpu']},"
-    yield f"{machine['num_cores']} CPUs. Settings: {settings}."
-
-
-def _chosen(summary: Mapping[str, Any]) -> str:
-    rule, num_seeds = summary["default_rule"], summary["overall"][NEVER]["num_seeds"]
-    if num_seeds < MIN_SEEDS:
-        return f"The study is not finished: {num_seeds} of {MIN_SEEDS} seeds. No default is drawn from it."
-    if rule is None:
-        return f"Every rule loses more than {MAX_LOSS} points on average against never halting."
-    return f"The rule that saves most guide MACs and loses at most {MAX_LOSS} points on average: {rule}."
-
-
-def _about(teacher: Mapping[str, Any]) -> str:
-    ratio = teacher["macs"] / teacher["student_macs"]
-    return (
-        f"Teacher {100 * teacher['accuracy']:.1f} %, {teacher['macs'] / 1e6:.2f} M MACs, {ratio:.0f} times the "
-        f"student's {teacher['student_macs'] / 1e6:.3f} M; {teacher['num_train']} training and {teacher['num_test']} "
-        f"test samples, {teacher['num_classes']} classes."
-    )
-
-
-def _table(title: str, arms: Mapping[str, Any], about: str) -> Iterator[str]:
-    yield f"### {title}"
-    yield ""
-    if about:
-        yield from (about, "")
-    num_seeds = next(iter(arms.values()))["num_seeds"]
-    heads = ("accuracy", "against alone", "against never halted", "guide G MACs", "seconds", "halted after")
-    yield f"| {num_seeds} seeds | {' | '.join(heads)} |"
-    yield "|---|---|---|---|---|---|---|"
-    for arm, figures in arms.items():
-        cells = (
-            arm,
-            f"{100 * figures['accuracy']:.2f}",
-            "" if arm == ALONE else _interval(*figures["against_alone"]),
-            _interval(*figures["against_never"]) if "trainee" in arm and arm != NEVER else "",
-            f"{figures['guide_macs'] / 1e9:.1f} ({figures['share_of_never']:.0%})",
-            f"{figures['seconds']:.0f}",
-            _halted(figures["halted"]),
-        )
-        yield f"| {' | '.join(cells)} |"
-
-
-def _interval(mean: float, half_width: float | None) -> str:
-    return f"{mean:+.2f}" if half_width is None else f"{mean:+.2f} ± {half_width:.2f}"
-
-
-def _halted(epochs: Mapping[str, Sequence[int | None]]) -> str:
-    parts = [
-        f"{guide} {', '.join('-' if epoch is None else str(epoch) for epoch in of_seeds)}"
-        for guide, of_seeds in epochs.items()
-        if any(epoch is not None for epoch in of_seeds)
+    sets = sorted({name for name, _ in keys})
+    per_set = {name: _of_set(own, arm, [key for key in keys if key[0] == name]) for name in sets}
+    seeds = [seed for seed in leaving.SEEDS if all((name, seed) in keys for name in sets)]
+    means = [
+        {s: sum(own[which][n, s]["test"] for n in sets) / len(sets) for s in seeds} for which in (arm, leaving.NEVER)
     ]
-    return "; ".join(parts)
+    return {
+        "macs_saved_share": _round(sum(part["macs_saved_share"] for part in per_set.values()) / len(sets)),
+        "against_never": difference(*means) or {"points": 0.0, "half_width": None, "num_seeds": 0},
+        "sets": per_set,
+    }
+
+
+def _of_set(own: Mapping[str, Mapping[Any, Row]], arm: str, keys: Sequence[tuple[str, int]]) -> Figures:
+    keys = sorted(keys)
+    spent, never = (sum(own[which][key]["guide_macs"] for key in keys) for which in (arm, leaving.NEVER))
+    accuracies = [{key[1]: own[which][key]["test"] for key in keys} for which in (arm, leaving.NEVER)]
+    return {
+        "macs_saved_share": _round(1 - spent / never),
+        "against_never": difference(*accuracies),
+        "halted": [own[arm][key]["halted"] for key in keys],
+    }
+
+
+def _forms(rows: Sequence[Row], *, teacher: bool) -> Figures:
+    found = {}
+    for name in forms.SETS:
+        own = {"part": forms.PART, "set": name, "teacher": teacher}
+        none = tests(rows, form=forms.NONE, **own)
+        found[name] = {
+            form: {
+                "accuracy": _percent(tests(rows, form=form, **own)),
+                "gain": difference(tests(rows, form=form, **own), none),
+            }
+            for form in forms.FORMS
+        }
+    return found
+
+
+def _by_sample(rows: Sequence[Row]) -> Figures:
+    own = {by: _having(rows, part=product.BY_SAMPLE, by_sample=by) for by in (False, True)}
+    always, asked = ({row["seed"]: row["test"] for row in own[by]} for by in (False, True))
+    shares = [row["share_asked"] for row in own[True]]
+    return {
+        "share_asked": _round(sum(shares) / len(shares)) if shares else None,
+        "against_always": difference(asked, always),
+    }
+
+
+def _found_rates(rows: Sequence[Row]) -> list[Figures]:
+    """Return for each set and side the rate that was found, and its validation accuracy beside the grid's best."""
+    found = []
+    for row in _having(rows, part=product.RATE):
+        own = {"part": gain.PART, "set": row["set"], "labels": ALL, "side": row["side"]}
+        grid = [r for r in _having(rows, arm="tuning", augment="none", **own) if r["rate"] in gain.RATES]
+        if not grid:
+            continue
+        grid = [r for r in grid if r["epochs"] == min(other["epochs"] for other in grid)]
+        best = max(grid, key=lambda r: r["val"])
+        figures = {
+            "rate": row["rate"],
+            "best_of_grid": best["rate"],
+            "val_points": _round(100 * (row["val"] - best["val"])),
+        }
+        found.append({"set": row["set"], "side": row["side"], **figures})
+    return found
+
+
+def _having(rows: Sequence[Row], **identity: Any) -> list[Row]:
+    return [row for row in rows if all(row.get(k) == v for k, v in identity.items())]
+
+
+def _mean(differences: Sequence[Figures | None]) -> float | None:
+    points = [figures["points"] for figures in differences if figures]
+    return _round(sum(points) / len(points)) if len(points) == len(differences) else None
+
+
+def _percent(accuracies: Mapping[int, float]) -> float | None:
+    return _round(100 * sum(accuracies.values()) / len(accuracies)) if accuracies else None
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.4g}")

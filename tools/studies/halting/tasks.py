@@ -1,53 +1,19 @@
-"""The data sets and networks of `study_halting`."""
+"""The data sets of the study, how each is parted, and the networks that learn it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.loading import load_data
-from kd_edge.distillation.training import Recipe
+from kd_edge.data.folds import fold_numbers
+from kd_edge.ir.blueprint import Blueprint
 from kd_edge.search.space.student_space import StudentSpace
+from tools.studies.halting import sources
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What all trainings of a study have in common; `kd-edge run`'s defaults where it has them."""
-
-    epochs: int = 10
-    batch_size: int = 32
-    learning_rate: float = 4e-3
-    temperature: float = 4.0
-    student_loss_weight: float = 0.3
-    trainee_loss_weight: float = 0.5
-    fixed_epochs: int = 3
-    teacher_epochs: int = 20
-    num_val: int = 64
-    num_test: int = 3000
-
-    def recipe(self, seed: int, *, epochs: int | None = None) -> Recipe:
-        """Return how the student is trained; a teacher for another number of epochs."""
-        return Recipe(epochs or self.epochs, batch_size=self.batch_size, learning_rate=self.learning_rate, seed=seed)
-
-
-@dataclass(frozen=True)
-class Task:
-    """A data set, and the networks that learn it."""
-
-    name: str
-    data: Dataset
-    student: Mapping[str, int | float]
-    teacher_width: int
-
-    def build_student(self, seed: int) -> keras.Model:
-        """Return the student with the weights that belong to a seed."""
-        keras.utils.set_random_seed(seed)
-        space = StudentSpace.family("ds_cnn", self.data.input_shape, self.data.num_classes)
-        return space.blueprint(self.student).to_keras()
-
+ALL, FEW = "all", "few"
+AMOUNTS = (ALL, FEW)
 
 _SEQUENCE = {
     "width": 8,
@@ -59,47 +25,102 @@ _SEQUENCE = {
     "growth": 1.25,
 }
 _IMAGE = {**_SEQUENCE, "stem_kernel": 3, "kernel": 3}
+_SPECTROGRAM = {**_IMAGE, "num_strided": 3, "growth": 1.5}
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a data set comes from, and what is made of it."""
+class TeacherPlan:
+    """The teacher of a data set: at least 50 times the student's multiply-accumulates.
 
-    data: str
+    Attributes:
+        width: Of `build_teacher`.
+        epochs: With all labels.
+        augments: What may change its samples; of several, what is best on validation samples with all labels.
+    """
+
+    width: int
+    epochs: int
+    augments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, how it is parted, and the networks that learn it.
+
+    Attributes:
+        name: In tables.
+        augment: The augmentation of this kind of data.
+        student: Values of the choices of the family `ds_cnn`.
+        teacher: The large network.
+        load: Returns the samples of a fold from a folder of files.
+        num_folds: People are parted in so many folds; 1 where the parts are fixed.
+        tuning_seeds: How many seeds the best training is chosen by; of two, by the mean.
+        teacher_task: Name of the data set whose teacher teaches here; "" for one of its own.
+    """
+
+    name: str
+    augment: str
     student: Mapping[str, int | float]
-    teacher_width: int
-    num_train: int
-    has_channels: bool = True
+    teacher: TeacherPlan
+    load: Callable[[Path, int], Dataset]
+    num_folds: int = 1
+    tuning_seeds: int = 2
+    teacher_task: str = ""
+
+    def fold(self, seed: int) -> int:
+        """Return the fold that a seed stands for."""
+        return seed % self.num_folds
+
+    def build_student(self, data: Dataset, seed: int) -> keras.Model:
+        """Return the student with the weights that belong to a seed."""
+        keras.utils.set_random_seed(seed)
+        return self.network(data.input_shape, data.num_classes).to_keras()
+
+    def network(self, input_shape: tuple[int, ...], num_classes: int, *, wider: int = 1) -> Blueprint:
+        """Return the student for samples of a shape, or one with so many times its channels."""
+        values = {**self.student, "width": wider * self.student["width"]}
+        return StudentSpace.family("ds_cnn", input_shape, num_classes).blueprint(values)
 
 
-SOURCES = {
-    "watch": Source("watch", _SEQUENCE, 16, 1536),
-    "UCI HAR recordings, re-windowed": Source("uci_har_raw.npz", _SEQUENCE, 18, 1536),
-    "Fashion-MNIST": Source("fashion_mnist.npz", _IMAGE, 10, 2048, has_channels=False),
-    "Arabic speech commands": Source(
-        "arabic_speech_commands_logmel.npz", {**_IMAGE, "num_strided": 3, "growth": 1.5}, 10, 3072, has_channels=False
-    ),
+def with_few_labels(data: Dataset) -> Dataset:
+    """Return a data set in which every tenth training sample, of each class alike, has kept its label."""
+    kept = fold_numbers(data.y_train, 10, seed=0) == 0
+    groups = None if data.groups_train is None else data.groups_train[kept]
+    return replace(
+        data,
+        x_train=data.x_train[kept],
+        y_train=data.y_train[kept],
+        x_unlabeled=data.x_train[~kept],
+        groups_train=groups,
+    )
+
+
+_FASHION_TEACHER = TeacherPlan(16, 10, ("none",))
+TASKS = {
+    task.name: task
+    for task in (
+        Task("fashion-2000", "image", _IMAGE, _FASHION_TEACHER, sources.fashion(2_000), teacher_task="fashion"),
+        Task("mnist-5000", "image", _IMAGE, TeacherPlan(16, 40, ("image", "none")), sources.mnist),
+        Task("watch", "imu", _SEQUENCE, TeacherPlan(28, 30, ("imu", "none")), sources.watch, num_folds=5),
+        Task("har", "sensor", _SEQUENCE, TeacherPlan(32, 20, ("sensor", "none")), sources.har, num_folds=5),
+        Task(
+            "fashion-10000",
+            "image",
+            _IMAGE,
+            _FASHION_TEACHER,
+            sources.fashion(10_000),
+            tuning_seeds=1,
+            teacher_task="fashion",
+        ),
+        Task(
+            "arabic",
+            "spectrogram",
+            _SPECTROGRAM,
+            TeacherPlan(20, 40, ("spectrogram",)),
+            sources.arabic,
+            tuning_seeds=1,
+        ),
+    )
 }
-
-
-def tasks(folder: Path, settings: Settings) -> Iterator[Task]:
-    """Yield the data sets that are there, each reduced to fewer samples."""
-    for name, source in SOURCES.items():
-        built_in = source.data == "watch"
-        path = source.data if built_in else folder / source.data
-        if not built_in and not path.is_file():
-            print(f"{name} left out: no {path}", flush=True)
-            continue
-        data = load_data(path, normalize=None if built_in else True)
-        limits = {"train": source.num_train, "val": settings.num_val, "test": settings.num_test}
-        yield Task(name, reduced(data, limits, has_channels=source.has_channels), source.student, source.teacher_width)
-
-
-def reduced(data: Dataset, limits: Mapping[str, int], *, has_channels: bool) -> Dataset:
-    """Return a seeded draw of the samples, with a channel axis where they have none."""
-    arrays = {}
-    for split, limit in limits.items():
-        x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
-        chosen = np.random.default_rng(0).permutation(len(y))[:limit]
-        arrays[f"x_{split}"], arrays[f"y_{split}"] = x[chosen] if has_channels else x[chosen, ..., None], y[chosen]
-    return replace(data, **arrays)
+# The teacher of the two that are drawn from Fashion-MNIST has seen all samples that are not for validation.
+FASHION = Task("fashion", "image", _IMAGE, _FASHION_TEACHER, sources.fashion(None))

@@ -1,174 +1,136 @@
-"""The trainings of `tools/studies/halting/run.py`: each way is compiled once and used for all seeds.
-
-A training in which a guide leaves after some epoch is the one in which it stays, up to that epoch, and from then on the
-one that never had it, with the student and its optimizer as they were: that is what halting does, and what
-`tests/kd_edge/distillation/test_early_halting.py` checks of the Distiller. So the epochs
-that trainings share are done once.
-"""
+"""Trains students: one compiled loop per data set and augmentation, for all seeds, rates and guides."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-import keras
 import numpy as np
+import tensorflow as tf
 
-from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.targets.soft_targets import soft_targets
-from kd_edge.distillation.training import Recipe, _batches, _compiled, accuracy
-from kd_edge.ir.lowering import lower
-from tools.studies.halting.tasks import Settings, Task
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics import classified_right
+from kd_edge.distillation.augmentation.registry import make_augmentation
+from kd_edge.distillation.targets.stored import SoftTargets
+from tools.studies.halting.loop import Loss, Order, Pool, make_loop, make_predict, pool_of
+from tools.studies.halting.networks import FlatNetwork, State, rates
+from tools.studies.halting.tasks import Task
 
-_ITERATORS_PER_EPOCH = 2  # that Keras 3.15 makes; a test compares with trainings in one piece
-ALONE, STORED, LIVE, TRAINEE = "alone", "stored", "live", "trainee"
-
-
-@dataclass(frozen=True)
-class State:
-    """A student between two epochs: its weights, and the state of its optimizer."""
-
-    weights: list[np.ndarray]
-    slots: list[np.ndarray]
+_NUM_CHECKS = 20
 
 
 @dataclass(frozen=True)
-class Run:
-    """Some epochs of a training.
+class Plan:
+    """How a student is trained.
 
     Attributes:
-        states: The student before the first epoch and after each.
-        history: Metrics per epoch.
-        seconds: Wall-clock time per epoch.
+        rate: Peak of the learning rate.
+        epochs: Of the training.
+        augment: What changes the samples.
+        temperature: Of the guides.
+        labels: Weight of the labels beside guides.
     """
 
-    states: list[State]
-    history: dict[str, list[float]]
-    seconds: list[float]
-
-    def until(self, epoch: int) -> "Run":
-        """Return the first epochs."""
-        history = {name: values[:epoch] for name, values in self.history.items()}
-        return Run(self.states[: epoch + 1], history, self.seconds[:epoch])
-
-    def then(self, rest: "Run") -> "Run":
-        """Return this run and the epochs that follow it."""
-        names = {*self.history, *rest.history}
-        history = {name: self.history.get(name, []) + rest.history.get(name, []) for name in names}
-        return Run(self.states + rest.states[1:], history, self.seconds + rest.seconds)
+    rate: float
+    epochs: int
+    augment: str = "none"
+    temperature: float = 2.0
+    labels: float = 0.1
 
 
-class Runs:
-    """The ways to train the student of one task.
+class Trained(NamedTuple):
+    """What a training gave.
+
+    Attributes:
+        val: Validation accuracy of the best epoch that was looked at.
+        test: Test accuracy after it.
+        epoch: Its number, from 1.
+        seconds: Wall-clock time.
+    """
+
+    val: float
+    test: float
+    epoch: int
+    seconds: float
+
+
+class Score(NamedTuple):
+    """How good a student is on validation samples: higher accuracy, of equal ones lower loss, as for `BestEpoch`."""
+
+    accuracy: float
+    minus_loss: float
+
+
+class Trainer:
+    """Trains the student of a task by labels and stored targets.
 
     Args:
-        task: The data set and its student.
-        settings: Of the study.
-        teacher: The trained teacher.
+        task: The data set and its networks.
+        data: Of any fold, for its shapes.
     """
 
-    def __init__(self, task: Task, settings: Settings, teacher: keras.Model) -> None:
-        self._task, self._settings, self._teacher = task, settings, teacher
-        guides = {STORED: soft_targets(teacher, task.data.x_train), LIVE: teacher, TRAINEE: teacher}
-        self._models = {ALONE: task.build_student(0)} | {way: self._distiller(way, guides[way]) for way in guides}
-        for model in self._models.values():
-            model.compile(**_compiled(task.data, settings.recipe(0)))
-            model.optimizer.build(_student(model).trainable_variables)
-            model.fit(_batches(task.data, settings.recipe(0)).take(1), verbose=0, validation_data=self._validation)
+    def __init__(self, task: Task, data: Dataset) -> None:
+        self._task, self._num_classes = task, data.num_classes
+        self.network = FlatNetwork(task.build_student(data, 0))
+        self.predict = make_predict(self.network)
+        self._loops: dict[str, Any] = {}
 
-    def run(self, way: str, seed: int, *, first_epoch: int = 0, state: State | None = None) -> Run:
-        """Train from an epoch to the end.
+    def start(self, data: Dataset, seed: int) -> State:
+        """Return the student of a seed before the first step."""
+        return self.network.start(self._task.build_student(data, seed))
 
-        Args:
-            way: `ALONE`, `STORED`, `LIVE` or `TRAINEE`.
-            seed: Of the weights and of the order of the samples.
-            first_epoch: Finished epochs.
-            state: The student after them; by default the fresh one of the seed.
-        """
-        model, student = self._models[way], _student(self._models[way])
-        state = state or self._fresh(seed)
-        _set(model, state)
-        if way == TRAINEE:
-            self._renew_trainee(seed)
-        recorder = _Recorder(student, state)
-        history = model.fit(
-            self._batches_from(first_epoch, self._settings.recipe(seed)),
-            validation_data=self._validation,
-            initial_epoch=first_epoch,
-            epochs=self._settings.epochs,
-            shuffle=False,
-            verbose=0,
-            callbacks=[recorder],
-        )
-        return Run(recorder.states, history.history, recorder.seconds)
+    def loop(self, augment: str) -> Any:
+        """Return the compiled loop for an augmentation."""
+        if augment not in self._loops:
+            self._loops[augment] = make_loop(self.network, make_augmentation(augment), self._num_classes)
+        return self._loops[augment]
 
-    def accuracy(self, state: State) -> float:
-        """Return the student's accuracy on the test samples."""
-        _set(self._models[ALONE], state)
-        return accuracy(self._models[ALONE], self._task.data)
+    def train(self, data: Dataset, plan: Plan, seed: int, targets: SoftTargets | None = None) -> Trained:
+        """Train a student, guided where there are targets, and keep its best epoch."""
+        start = time.perf_counter()
+        states = self.states(data, plan, seed, targets)
+        scored = ((self.score(state, data), epoch, state) for epoch, state in states)
+        score, epoch, state = max(scored, key=itemgetter(0))
+        return Trained(score.accuracy, self.test(state, data), epoch, time.perf_counter() - start)
 
-    @property
-    def teacher_macs(self) -> int:
-        """Multiply-accumulates of the teacher for one sample."""
-        return lower(self._teacher).total_macs
+    def score(self, state: State, data: Dataset) -> Score:
+        """Return how good a student is on the validation samples."""
+        logits = self.predict(state, data.x_val)
+        return Score(accuracy(logits, data.y_val), -_cross_entropy(logits, data.y_val))
 
-    @property
-    def _validation(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._task.data.x_val, self._task.data.y_val
+    def test(self, state: State, data: Dataset) -> float:
+        """Return the test accuracy."""
+        return accuracy(self.predict(state, data.x_test), data.y_test)
 
-    def _batches_from(self, epoch: int, recipe: Recipe) -> Any:
-        batches = _batches(self._task.data, recipe)
-        for _ in range(_ITERATORS_PER_EPOCH * epoch):
-            iter(batches)  # each has an order of its own
-        return batches
-
-    def _distiller(self, way: str, guide: Any, seed: int = 0) -> Distiller:
-        settings = self._settings
-        return Distiller(
-            guide,
-            self._task.build_student(seed),
-            keras.distillation.LogitsDistillation(settings.temperature),
-            student_loss_weight=settings.student_loss_weight,
-            trainee="like_teacher" if way == TRAINEE else None,
-            trainee_loss_weight=settings.trainee_loss_weight,
-        )
-
-    def _fresh(self, seed: int) -> State:
-        slots = [np.zeros(v.shape, v.dtype) for v in self._models[ALONE].optimizer.variables]
-        return State(self._task.build_student(seed).get_weights(), slots)
-
-    def _renew_trainee(self, seed: int) -> None:
-        """Give the trainee the weights, and the seeds of its dropout, that it has beside the student of the seed."""
-        fresh = self._distiller(TRAINEE, self._teacher, seed).trainee
-        trainee = self._models[TRAINEE].trainee
-        for variable, value in zip(trainee.variables, fresh.variables, strict=True):
-            variable.assign(value)
-        for slot in trainee.optimizer.variables:
-            slot.assign(np.zeros(slot.shape, slot.dtype))
+    def states(
+        self, data: Dataset, plan: Plan, seed: int, targets: SoftTargets | None, *, checks: int = _NUM_CHECKS
+    ) -> Iterator[tuple[int, State]]:
+        """Yield the number of finished epochs and the student, about `checks` times and after the last epoch."""
+        pool, order = feed(data, seed, targets)
+        loss = Loss(tf.constant(plan.temperature), tf.constant(1.0 if targets is None else plan.labels))
+        rate = rates(plan.rate, plan.epochs, order.steps_per_epoch)
+        state, apart = self.start(data, seed), -(-plan.epochs // checks)
+        for first in range(0, plan.epochs, apart):
+            last = min(first + apart, plan.epochs)
+            steps = order.epochs(first, last, rate)
+            state, _ = self.loop(plan.augment)(state, pool, steps, loss, tf.constant(first * order.steps_per_epoch))
+            yield last, state
 
 
-class _Recorder(keras.callbacks.Callback):
-    """Keeps the student after each epoch, and how long the epoch took."""
-
-    def __init__(self, student: keras.Model, state: State) -> None:
-        super().__init__()
-        self._student = student
-        self.states = [state]
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._start = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.seconds.append(time.perf_counter() - self._start)
-        slots = [v.numpy() for v in self.model.optimizer.variables]
-        self.states.append(State(self._student.get_weights(), slots))
+def feed(data: Dataset, seed: int, targets: SoftTargets | None) -> tuple[Pool, Order]:
+    """Return the samples of a training and their order; those without labels are there where a teacher is."""
+    pool = pool_of(data, unlabelled=targets is not None)
+    rows = None if targets is None else targets.find_all(pool.x.numpy())
+    return pool, Order(len(pool.y), data.num_classes, seed, targets, rows)
 
 
-def _student(model: keras.Model) -> keras.Model:
-    return getattr(model, "student", model)
+def accuracy(logits: np.ndarray, y: np.ndarray) -> float:
+    """Return the share that is classified right."""
+    return float(classified_right(logits, y).mean())
 
 
-def _set(model: keras.Model, state: State) -> None:
-    _student(model).set_weights(state.weights)
-    for variable, value in zip(model.optimizer.variables, state.slots, strict=True):
-        variable.assign(value)
+def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> float:
+    peak = logits.max(-1, keepdims=True)
+    log_sum = np.log(np.exp(logits - peak).sum(-1)) + peak[:, 0]
+    return float((log_sum - np.take_along_axis(logits, y[:, None], -1)[:, 0]).mean())
