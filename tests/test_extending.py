@@ -53,6 +53,15 @@ USES = {
         print(report.halted, report.epoch, report.reason.endswith("below 1000000.0"))
         # True 1 True
     """,
+    "a random change of samples": """
+        import keras, numpy as np, kd_edge, my_change
+
+        x = np.ones((5, 4, 2), "float32")
+        teacher = keras.Sequential([keras.Input((4, 2)), keras.layers.Flatten(), keras.layers.Dense(3)])
+        targets = kd_edge.soft_targets(teacher, x, views=2, augment="fade", strength=0.5)
+        print(targets.views)
+        # 2 views by 'fade' (version 1) of strength 0.5, seed 0
+    """,
     "a data source": """
         import kd_edge, my_source
 

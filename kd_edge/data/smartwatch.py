@@ -14,9 +14,7 @@ from kd_edge.data.sources import DataSource
 from kd_edge.errors import MissingDependencyError
 
 # People of the watch recordings; the teacher and every student are judged on people that none has seen.
-PEOPLE: Mapping[str, tuple[int, ...]] = MappingProxyType(
-    {"train": (1, 2, 3, 4, 5, 6), "val": (7, 8), "test": (9, 10)}
-)
+PEOPLE: Mapping[str, tuple[int, ...]] = MappingProxyType({"train": (1, 2, 3, 4, 5, 6), "val": (7, 8), "test": (9, 10)})
 _WATCH_WINDOW = 128
 _WATCH_HOPS = {"train": 32, "val": 64, "test": 64}
 
