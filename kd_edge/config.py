@@ -182,6 +182,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"bad value for key 'seed': expected 0 to {MAX_SEED}, received {self.seed}")
+        if self.teacher.folds and self.distill.augment in ("auto", "mixup"):
+            raise ConfigError(
+                "bad value for key 'augment' in [distill]: expected an augmentation by name other than 'mixup' with "
+                f"'folds' in [teacher], received {self.distill.augment!r}; name another, or leave out the folds"
+            )
 
 
 _MAY_BE_ZERO = ("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight", "max_int8_loss")

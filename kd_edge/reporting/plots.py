@@ -29,9 +29,10 @@ def plot_run(stages: Mapping[str, Any], folder: str | Path) -> None:
 
 
 def plot_training(distill: Mapping[str, Any], baseline: Mapping[str, Any], path: str | Path) -> Path:
-    """Draw validation accuracy per epoch, with and without guides, and when each guide was halted."""
+    """Draw validation accuracy per epoch, with guides, if there were any, and without, and when each was halted."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for stage, name, color in ((distill, "distilled", _BLUE), (baseline, "without a teacher", _GREY)):
+    drawn = [(distill, "distilled", _BLUE)] if distill.get("guided", True) else []
+    for stage, name, color in (*drawn, (baseline, "without a teacher", _GREY)):
         values = stage["history"]["val_accuracy"]
         axes.plot(range(1, len(values) + 1), values, color=color, label=f"student, {name}")
     for report in distill["halting"]:

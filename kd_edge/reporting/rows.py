@@ -71,16 +71,19 @@ def accuracy_rows(verify: Result) -> Rows:
 
 
 def run_accuracy_rows(run: Result) -> Rows:
-    """Return the accuracies and sizes of all networks of a run."""
-    sizes = [(f"{run[stage]['macs']:,}", f"{run[stage]['params']:,}") for stage in ("teacher", "baseline", "distill")]
-    teacher, baseline, distill = sizes
-    shipped, other, stage = "student distilled", "student without a teacher, float", "baseline"
-    if run["choice"]["shipped"] == "alone":
-        shipped, other, stage = "student without a teacher", "student distilled, float", "distill"
+    """Return the accuracies and sizes of all networks of a run, last the student that is handed on.
+
+    An older version knew no choice: the distilled one was handed on.
+    """
+    networks = {"teacher": "teacher", "baseline": "student without a teacher", "distill": "student distilled"}
+    if not run["distill"].get("guided", True):
+        del networks["distill"]
+    shipped = "baseline" if run.get("choice", {}).get("shipped") == "alone" else "distill"
+    title = networks.pop(shipped)
+    sizes = {stage: (f"{run[stage]['macs']:,}", f"{run[stage]['params']:,}") for stage in (*networks, shipped)}
     rows = [
-        ("teacher, float", share_text(run["teacher"]["test_accuracy"]), "", *teacher),
-        (other, share_text(run[stage]["test_accuracy"]), "", *baseline),
-        *((f"{shipped}, {name}", *cells, *distill) for name, *cells in _accuracies(run["verify"])),
+        *((f"{name}, float", share_text(run[at]["test_accuracy"]), "", *sizes[at]) for at, name in networks.items()),
+        *((f"{title}, {name}", *cells, *sizes[shipped]) for name, *cells in _accuracies(run["verify"])),
     ]
     header = ("", "share right", "95 % interval", "MACs", "parameters")
     return Rows("accuracy on the test samples (measured)", header, rows)

@@ -254,17 +254,20 @@ def _drawn(rows: Rows) -> Table:
 
 
 def teaching_lines(run: Result) -> Iterator[str]:
-    """Yield what the teacher had to tell, what it gave, and which student is handed on."""
-    yield information_line(run["teacher"]["information"])
-    yield race_line(run["race"])
-    if run["distill"]["guided"]:
-        yield from gain_lines(run["baseline"]["distillation_gain"], run["data"]["num_test"])
-        yield choice_line(run["choice"])
+    """Yield what the teacher had to tell, what it gave, and which student is handed on, as far as a run asked."""
+    if information := run["teacher"].get("information"):
+        yield information_line(information)
+    if race := run.get("race"):
+        yield race_line(race)
+    if gain := run["baseline"]["distillation_gain"]:
+        yield from gain_lines(gain, run["data"]["num_test"])
+        yield from [choice_line(run["choice"])] if "choice" in run else []
 
 
 def information_line(information: Result) -> str:
-    """Return what the teacher's outputs tell beyond the labels."""
-    return TeacherInformation(**information).sentence
+    """Return what the teacher's outputs tell beyond the labels: a warning where that is nothing."""
+    found = TeacherInformation(**information)
+    return f"warning: {found.sentence} (folds in [teacher])" if found.learnt_by_heart else found.sentence
 
 
 def race_line(race: Result) -> str:

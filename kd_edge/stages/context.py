@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kd_edge.config import RunConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
+from kd_edge.data.folds import fold_numbers
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.halting.rules import find_rule
 from kd_edge.errors import ConfigError, MissingDependencyError
 from kd_edge.search.strategies import find_strategy
 from kd_edge.stages.results import DesignResult
-from kd_edge.stages.store import StageStore
+from kd_edge.stages.store import StageStore, stage_key
 
 if TYPE_CHECKING:
     import keras
@@ -59,6 +60,9 @@ class RunContext:
         for wanted in (self.config.teacher, self.config.distill):
             if wanted.augment != "auto":
                 check_augmentation(wanted.augment, self.data.input_shape)
+        if self.config.teacher.folds:
+            folds, groups = self.config.teacher.folds, self.data.groups_train
+            fold_numbers(self.data.y_train, folds, groups=groups, seed=self.config.seed)
         if first in ("data", "teacher", "design"):
             _ = self.screening
 
@@ -113,12 +117,13 @@ class RunContext:
     @functools.cached_property
     def guidance(self) -> "keras.Model | SoftTargets":
         """What the student learns from: the teacher's outputs, stored; where that cannot be, the teacher."""
-        from kd_edge.distillation.training import store_targets
+        from kd_edge.distillation.training import store_targets, views_of
         from kd_edge.stages.steps import cross_fit, recipe_of
 
         wanted, recipe = self.config.teacher, recipe_of(self.config.distill, self.config.seed)
         if wanted.folds:
-            directory = self.store.folder / f"folds/{self.keys['teacher'][:16]}"
+            key = stage_key(self.keys["teacher"], "folds", views_of(recipe))
+            directory = self.store.folder / f"folds/{key[:16]}"
             return cross_fit(self.teacher, self.data, wanted, recipe, directory=directory, seed=self.config.seed)
         if recipe.augment == "auto":
             return self.teacher

@@ -140,10 +140,10 @@ class BaselineResult(TrainingResult):
 
     Attributes:
         distillation_gain: Accuracy of the distilled student less that of this one on the test samples; see
-            `paired_difference`.
+            `paired_difference`. `None` where none was distilled.
     """
 
-    distillation_gain: Computed[Mapping[str, float]]
+    distillation_gain: Computed[Mapping[str, float] | None]
 
 
 @dataclass(frozen=True, kw_only=True)

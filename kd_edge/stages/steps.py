@@ -83,13 +83,17 @@ def teach(
         seed: Makes the training repeatable.
         callbacks: For example a progress display.
     """
+    import numpy as np
+
+    from kd_edge.distillation.logits import ends_in_softmax, to_logits
     from kd_edge.distillation.training import train
 
     if wanted.path is not None:
         found: dict[str, Any] = {"path": wanted.path}
     else:
         found = _training(train(teacher, data, recipe_of(wanted, seed), callbacks=callbacks))
-    information = teacher_information(teacher.predict(data.x_train, batch_size=256, verbose=0), data.y_train)
+    answers = to_logits(teacher.predict(data.x_train, batch_size=256, verbose=0), ends_in_softmax(teacher))
+    information = teacher_information(np.asarray(answers), data.y_train)
     return Taught(teacher, TeacherResult(**_scores(teacher, data), **found, information=information))
 
 
@@ -337,8 +341,7 @@ def train_baseline(
 def baseline_of(unguided: DistillResult) -> BaselineResult:
     """Return as the baseline what was trained without guides in the place of the distilled student."""
     values = {f.name: getattr(unguided, f.name) for f in fields(TrainingResult)}
-    nothing = {"difference": 0.0, "ci95_low": 0.0, "ci95_high": 0.0}
-    return BaselineResult(**values, distillation_gain=nothing)
+    return BaselineResult(**values, distillation_gain=None)
 
 
 def choose(distilled: DistillResult, alone: BaselineResult) -> ChoiceResult:

@@ -175,6 +175,17 @@ def test_the_command_that_verifies_scales_the_samples_as_the_run_did(finished, t
     assert f"--seed 0{option}\n" in unescape(write_page(folder).read_text())
 
 
+def test_a_run_of_an_older_version_has_a_page_of_what_it_asked(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text())
+    run = results["result"]
+    del run["race"], run["choice"], run["teacher"]["information"], run["distill"]["guided"]
+    write_json(folder / "results.json", results)
+    text = write_page(folder).read_text()
+    assert "Distillation gave +1.0 points" in text
+    assert "student distilled, int8, LiteRT" in text
+
+
 def test_a_run_that_is_not_finished_is_named(tmp_path):
     with pytest.raises(ModelError, match="no finished run: expected"):
         write_page(tmp_path)

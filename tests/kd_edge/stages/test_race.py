@@ -17,11 +17,12 @@ from kd_edge.config import (
 )
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.errors import ConfigError, DataError
 from kd_edge.pipeline import run
 from kd_edge.reporting.run_files import write_run
 from kd_edge.stages.race import race, verdict_of
 from kd_edge.stages.results import BaselineResult, DistillResult
-from kd_edge.stages.steps import choose
+from kd_edge.stages.steps import choose, teach
 
 WANTED = DistillConfig("none", epochs=16, batch_size=32)
 DIRECTIONS = np.random.default_rng(0).normal(size=(8, 3))
@@ -105,10 +106,9 @@ def test_the_better_student_on_validation_samples_is_handed_on_and_of_equal_ones
     distilled, alone, guided, shipped
 ):
     sizes = {"macs": 1, "params": 1}
-    gain = {"difference": 0.0, "ci95_low": 0.0, "ci95_high": 0.0}
     chosen = choose(
         DistillResult(test_accuracy=0.1, val_accuracy=distilled, guided=guided, **sizes),
-        BaselineResult(test_accuracy=0.9, val_accuracy=alone, distillation_gain=gain, **sizes),
+        BaselineResult(test_accuracy=0.9, val_accuracy=alone, distillation_gain=None, **sizes),
     )
     assert (chosen.shipped, chosen.distilled_accuracy, chosen.alone_accuracy) == (shipped, distilled, alone)
 
@@ -153,11 +153,36 @@ def test_where_distillation_hurts_the_student_is_trained_alone_and_that_is_said(
     assert not misled.results.distill.guided
     assert misled.results.distill.halting == ()
     assert misled.results.choice.shipped == "alone"
+    assert misled.results.baseline.distillation_gain is None
     assert (misled.folder / "student.keras").read_bytes() == (misled.folder / "alone.keras").read_bytes()
     assert misled.results.verify.accuracy.float_keras == misled.results.baseline.test_accuracy
     check_document(write_run(misled))
     summary = " ".join((misled.folder / "summary.txt").read_text().split())
     assert "distillation does not help here: the student is trained without a teacher" in summary
+    assert "student distilled" not in summary
+
+
+def test_folds_that_the_data_cannot_be_parted_in_end_the_run_before_anything_is_trained(waves_npz, tmp_path):
+    config = small_config(waves_npz, TeacherConfig(width=8, epochs=1, folds=100))
+    with pytest.raises(DataError, match="too few samples for 100 folds: expected at least one of each class per fold"):
+        run(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("augment", ["auto", "mixup"])
+def test_cross_fitting_with_changes_that_it_cannot_keep_is_refused_by_the_configuration(augment):
+    with pytest.raises(ConfigError, match=f"'augment' in .distill.: .* with 'folds' .*, received '{augment}'"):
+        replace(small_config("waves.npz", TeacherConfig(folds=2)), distill=DistillConfig(augment=augment))
+
+
+def test_what_a_teacher_tells_is_the_same_whether_it_ends_in_a_softmax_or_not(tmp_path):
+    data, found = dataset(), []
+    softmax = keras.Sequential([*RIGHT.layers, keras.layers.Softmax()])
+    for teacher in (RIGHT, softmax):
+        teacher.save(tmp_path / "teacher.keras")
+        found.append(teach(teacher, data, TeacherConfig(path=str(tmp_path / "teacher.keras"))).result.information)
+    assert found[1].bits_beyond_label == pytest.approx(found[0].bits_beyond_label, rel=1e-4)
+    assert found[1].entropy_bits == pytest.approx(found[0].entropy_bits, rel=1e-4)
 
 
 def stages_done(config, folder):
@@ -167,7 +192,7 @@ def stages_done(config, folder):
     return done
 
 
-def test_the_targets_of_each_fold_are_made_once(waves_npz, tmp_path):
+def test_the_targets_of_each_fold_are_made_once_and_others_for_samples_that_are_changed(waves_npz, tmp_path):
     config = small_config(waves_npz, TeacherConfig(width=8, epochs=1, folds=2))
     config = replace(config, distill=replace(WANTED, epochs=2))
     run(config, tmp_path)
@@ -176,3 +201,6 @@ def test_the_targets_of_each_fold_are_made_once(waves_npz, tmp_path):
     (tmp_path / "distilled.keras").unlink()
     assert stages_done(config, tmp_path) == ["distill"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "folds").rglob("*.npy")} == folds
+    changed = replace(config, distill=replace(config.distill, augment="sensor"))
+    assert stages_done(changed, tmp_path)[0] == "race"
+    assert len(list((tmp_path / "folds").rglob("*.npy"))) == 4
