@@ -14,23 +14,20 @@ _LABELS = {ALL: "all", FEW: "10 %"}
 def render(document: Mapping[str, Any]) -> str:
     """Return the tables of a study."""
     rows, summary = document["result"]["rows"], document["summary"]
-    parts = (
-        _head(document),
-        _gains(summary),
-        _defaults(summary),
-        _rules(summary),
-        _evidence(rows),
-        _forms(summary),
-        _product(summary),
-        _teachers(rows),
-    )
-    return "\n\n".join("\n".join(part) for part in parts)
+    parts = {"gain": (_gains(summary), _defaults(summary)), leaving.PART: (_rules(summary), _evidence(rows))}
+    parts |= {forms.PART: (_forms(summary),), "product": (_product(summary),), "teacher": (_teachers(rows),)}
+    done = {row["part"] for row in rows}
+    shown = [_head(document), *(table for part, tables in parts.items() if part in done for table in tables)]
+    return "\n\n".join("\n".join(lines) for lines in shown)
 
 
 def _head(document: Mapping[str, Any]) -> Iterator[str]:
     versions, machine = document["versions"], document["machine"]
     yield f"`tools/studies/halting/run.py`; Keras {versions['keras']}, TensorFlow {versions['tensorflow']},"
     yield f"Python {machine['python']}, {machine['cpu']}, one thread."
+    if document["summary"]["default_rule"] is None:
+        yield ""
+        yield f"**Not finished**: {len(document['result']['rows'])} trainings so far. What is missing is left out."
 
 
 def _gains(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -46,7 +43,7 @@ def _gains(summary: Mapping[str, Any]) -> Iterator[str]:
         "mean_gain_points_all_labels": "all",
         "mean_gain_points_few_labels": "10 %",
     }
-    for key, label in means.items():
+    for key, label in means.items() if summary["mean_gain_points"] is not None else ():
         yield _line("**five sets**", label, "", "", f"**{_signed(summary[key])}**", "", "")
     for name, _, figures in _parts(summary):
         if figures["gain_with_teacher_of_the_same_labels"]:
@@ -68,7 +65,8 @@ def _defaults(summary: Mapping[str, Any]) -> Iterator[str]:
     for name, amount, figures in _parts(summary):
         differences = (_interval(figures[key]) for key in ("default", "gain_without_tuning"))
         yield _line(name, _LABELS[amount], _cell(figures["today"]), *differences)
-    yield _line("**five sets**", "together", "", f"**{_signed(summary['default_gain_points'])}**", "")
+    if summary["default_gain_points"] is not None:
+        yield _line("**five sets**", "together", "", f"**{_signed(summary['default_gain_points'])}**", "")
 
 
 def _rules(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -146,7 +144,9 @@ def _teachers(rows: Sequence[Row]) -> Iterator[str]:
 def _parts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for amount in AMOUNTS:
         for name in TASKS:
-            yield name, amount, summary["gain"][name][amount]
+            figures = summary["gain"][name][amount]
+            if figures["today"] is not None:
+                yield name, amount, figures
 
 
 def _header(*cells: str) -> Iterator[str]:
