@@ -47,7 +47,7 @@ def _gains(summary: Mapping[str, Any]) -> Iterator[str]:
         "mean_gain_points_few_labels": "10 %",
     }
     for key, label in means.items():
-        yield _line("**five sets**", label, "", "", f"**{_signed(summary[key])}**", "", "")
+        yield _line("**five sets**", label, "", "", _signed(summary[key]), "", "")
     for name, _, figures in _parts(summary):
         if figures["gain_with_teacher_of_the_same_labels"]:
             yield ""
@@ -68,7 +68,7 @@ def _defaults(summary: Mapping[str, Any]) -> Iterator[str]:
     for name, amount, figures in _parts(summary):
         differences = (_interval(figures[key]) for key in ("default", "gain_without_tuning"))
         yield _line(name, _LABELS[amount], _cell(figures["today"]), *differences)
-    yield _line("**five sets**", "together", "", f"**{_signed(summary['default_gain_points'])}**", "")
+    yield _line("**five sets**", "together", "", _signed(summary["default_gain_points"]), "")
 
 
 def _rules(summary: Mapping[str, Any]) -> Iterator[str]:
