@@ -199,8 +199,11 @@ def device_tables(result: Result) -> Iterator[Table | str]:
 def halting_lines(reports: list[Result]) -> Iterator[str]:
     """Yield one line per guide: whether and why it was halted, what it cost and what halting it saved."""
     for report in reports:
-        spent = _effort(report["macs_spent"], report["seconds_spent"])
-        spent += f" in {report['data_passes']:.3g} passes over the data"
+        passes = f"in {report['data_passes']:.3g} passes over the data"
+        if report["macs_spent"] == 0:
+            yield f"the {report['guide']} was asked before the training, {passes}, and cost nothing in it"
+            continue
+        spent = f"{_effort(report['macs_spent'], report['seconds_spent'])} {passes}"
         if not report["halted"]:
             yield f"the {report['guide']} stayed to the end and cost {spent}"
             continue
