@@ -36,6 +36,13 @@ def test_the_lines_on_halting_say_what_each_guide_cost_and_what_was_saved():
     ]
 
 
+def test_a_teacher_whose_outputs_were_stored_cost_nothing_in_the_training():
+    stored = {"guide": "teacher", "halted": False, "data_passes": 8.0, "macs_spent": 0, "seconds_spent": None}
+    assert list(halting_lines([stored])) == [
+        "the teacher was asked before the training, in 8 passes over the data, and cost nothing in it"
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -47,13 +54,6 @@ def test_the_lines_on_halting_say_what_each_guide_cost_and_what_was_saved():
         (12_345.6, "12,346"),
     ],
 )
-def test_a_teacher_whose_outputs_were_stored_cost_nothing_in_the_training():
-    stored = {"guide": "teacher", "halted": False, "data_passes": 8.0, "macs_spent": 0, "seconds_spent": None}
-    assert list(text_tables.halting_lines([stored])) == [
-        "the teacher was asked before the training, in 8 passes over the data, and cost nothing in it"
-    ]
-
-
 def test_figures_of_checks_have_no_powers_of_ten(value, text):
     assert figure(value) == text
 
