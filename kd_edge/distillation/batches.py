@@ -161,7 +161,7 @@ class _Pool:
         views, rows = self.plan.targets.views, tf.gather(self.rows, index)
         if views is None:
             return self.plan.targets.lookup_at(rows), seeds
-        return self.plan.targets.lookup_view(rows, (rows * 7919 + epoch) % views.num_views)
+        return self.plan.targets.lookup_view(rows, views.turn(rows, epoch))
 
     def _mixed(
         self, augmentation: Mixup, seeds: tf.Tensor, inputs: tf.Tensor, y: Any, label_weight: Any

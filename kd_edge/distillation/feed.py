@@ -48,13 +48,12 @@ class Feed:
         num_samples = len(leaves[0]) - int(len(leaves[0]) * self.options.get("validation_split", 0.0))
         return -(-num_samples // (self.batch_size or _BATCH_SIZE))
 
-    def with_batches(self, targets: SoftTargets | None, *, x_unlabeled: Any = None, seed: int | None = None) -> "Feed":
+    def with_batches(self, targets: SoftTargets | None, *, x_unlabeled: Any = None) -> "Feed":
         """Return the feed of batches that know the positions of their samples, and what the teacher said of them.
 
         Args:
             targets: The teacher's outputs.
             x_unlabeled: Samples without labels that join those of `x`.
-            seed: Of the order; drawn from NumPy's global generator by default, as `keras.utils.set_random_seed` sets.
 
         Raises:
             ConfigError: The samples are no arrays.
@@ -67,14 +66,13 @@ class Feed:
             )
         parts = _as_arrays((self.x, self.y, self.options.get("sample_weight")))
         (x, y, sample_weight), options = _split(parts, self.options)
-        seed = int(np.random.randint(2**31)) if seed is None else seed
         batches = Batches(
             x=x,
             y=y,
             x_unlabeled=_as_arrays(x_unlabeled),
             sample_weight=sample_weight,
             batch_size=self.batch_size or _BATCH_SIZE,
-            seed=seed,
+            seed=int(np.random.randint(2**31)),  # of the generator that `keras.utils.set_random_seed` sets
             shuffle=bool(options.pop("shuffle", True)),
             targets=targets,
             with_index=True,

@@ -116,13 +116,13 @@ def _shown(x: Any, batch_size: int, views: Views | None) -> Iterator[tuple[Any, 
         return
     if isinstance(x, tf.data.Dataset) and views.augment == "mixup":
         raise DataError("views of mixup need all samples at once: expected arrays, received a tf.data.Dataset")
-    numbers = np.random.default_rng(views.seed)
+    numbers, augmentation = np.random.default_rng(views.seed), views.augmentation
     change = tf.function(lambda batch, seeds: views.changed(batch, seeds, x), reduce_retracing=True)
     for batch in batches_of(x, batch_size):
         if keras.tree.is_nested(batch):
             raise ConfigError("an augmentation changes one array of samples: expected one input, received several")
         batch = tf.cast(batch, tf.float32)
-        views.augmentation.check(tuple(batch.shape[1:]))
+        augmentation.check(tuple(batch.shape[1:]))
         seeds = numbers.integers(0, 2**32, (len(batch), views.num_views), np.uint32)
         yield batch, seeds, (change(batch, tf.constant(column, tf.int64)) for column in seeds.T)
 

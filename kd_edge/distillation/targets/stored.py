@@ -172,7 +172,7 @@ class SoftTargets:
         def show(batch: Any, number: tf.Tensor) -> tuple[Any, ...]:
             x, *rest = batch if isinstance(batch, tuple) else (batch,)
             rows = self.lookup_rows(x)
-            targets, seeds = self.lookup_view(rows, (rows * 7919 + number) % views.num_views)
+            targets, seeds = self.lookup_view(rows, views.turn(rows, number))
             return Samples(views.augmentation(tf.cast(x, tf.float32), seeds), targets), *rest
 
         drawn = tf.data.Dataset.random(seed=views.seed, rerandomize_each_iteration=True).take(1)

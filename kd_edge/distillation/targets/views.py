@@ -98,6 +98,15 @@ class Views:
         """
         return changed(samples, seeds, self.augmentation, everything)
 
+    def turn(self, rows: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """Return which view of each sample comes in a pass: all in turn, each sample from another one on.
+
+        Args:
+            rows: Number of each sample's row, shape `(batch,)`, int64.
+            number: Of the pass.
+        """
+        return (rows * 7919 + number) % self.num_views
+
 
 def changed(samples: Any, seeds: tf.Tensor, augmentation: Augmentation, everything: Any) -> Any:
     """Return samples as an augmentation changes them; of mixup together with a drawn one of all samples.

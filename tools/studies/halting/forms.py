@@ -47,10 +47,9 @@ class Forms:
             self._guided[form] = Guided(self._trainer, joint, data.num_classes)
         guided = self._guided[form]
         watched = guided.train(data, PLAN, seed, targets, observe=False)
-        best = max(watched.scores, key=lambda e: watched.scores[e])
         return {
-            "val": watched.scores[best].accuracy,
-            "test": self._trainer.test(watched.states[best], data),
+            "val": watched.scores[watched.best].accuracy,
+            "test": self._trainer.test(watched.states[watched.best], data),
             "macs": guided.macs,
         }
 

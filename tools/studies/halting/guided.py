@@ -53,6 +53,11 @@ class Watched:
     scores: Mapping[int, Score]
     observed: Sequence[Observed]
 
+    @property
+    def best(self) -> int:
+        """The epoch with the best score on the validation samples."""
+        return max(self.scores, key=lambda epoch: self.scores[epoch])
+
 
 class Guided:
     """Trains a student beside a trainee of one form, for all seeds and folds.

@@ -67,8 +67,7 @@ class Leaving:
             self._rows.once(lambda figures=figures: figures, part=PART, set=self._task.name, seed=seed, arm=arm)
 
     def _figures(self, watched: Watched, epoch: int, data: Dataset) -> Row:
-        best = max(watched.scores, key=lambda e: watched.scores[e])
-        macs = self._joint.macs
+        best, macs = watched.best, self._joint.macs
         per_epoch = len(data.x_train) // BATCH_SIZE * BATCH_SIZE * _TRAINEE_PASSES * macs
         return {
             "halted": epoch,

@@ -120,7 +120,7 @@ class Order:
         rows = self.rows[index]
         if self.targets.views is None:
             return index, seeds, self.targets.outputs(rows)[0]
-        view = (rows * 7919 + epoch) % self.targets.views.num_views
+        view = self.targets.views.turn(rows, epoch)
         return index, self.targets.seeds(rows, view), self.targets.outputs(rows, view)[0]
 
 
