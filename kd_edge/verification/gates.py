@@ -1,26 +1,16 @@
 """The checks that a `.tflite` file has to pass, by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kd_edge.cost.budget import Budget
+from kd_edge.cost.gate import Gate, at_most
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.tflm_run import Micro
 from tflite_bench.model.reader import ModelInfo
-from tflite_bench.provenance import Given
 
 # LiteRT's reference kernels round dense layers in float, TFLM in integers: a logit may differ by one step.
 MAX_DISAGREEMENT = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One check: `passed` is `None` where it could not be made."""
-
-    passed: bool | None
-    measured: float | None
-    limit: Given[float | None]
 
 
 def gates_of(
@@ -52,14 +42,14 @@ def gates_of(
     num_dense = sum(op.name == "FULLY_CONNECTED" for op in info.ops)
     none_allowed = 0 if runs_tflm else None
     return {
-        "flash_bytes": _at_most(micro.measured.flash_bytes, budget.flash_bytes),
-        "ram_bytes": _at_most(micro.measured.needed_arena_bytes, budget.ram_bytes),
-        "latency_ms": _at_most(predicted.latency_ms, budget.latency_ms),
-        "accuracy_loss": _at_most(accuracy_loss, max_accuracy_loss),
-        "runtime_disagreement": _at_most(disagreement, MAX_DISAGREEMENT),
-        "output_steps": _at_most(None if parity is None else parity.max_difference, max(1, num_dense)),
-        "tflm_missing_ops": _at_most(len(micro.missing_ops) if asked else None, none_allowed),
-        "tflm_refusals": _at_most(micro.num_refusals, none_allowed),
+        "flash_bytes": at_most(micro.measured.flash_bytes, budget.flash_bytes),
+        "ram_bytes": at_most(micro.measured.needed_arena_bytes, budget.ram_bytes),
+        "latency_ms": at_most(predicted.latency_ms, budget.latency_ms),
+        "accuracy_loss": at_most(accuracy_loss, max_accuracy_loss),
+        "runtime_disagreement": at_most(disagreement, MAX_DISAGREEMENT),
+        "output_steps": at_most(None if parity is None else parity.max_difference, max(1, num_dense)),
+        "tflm_missing_ops": at_most(len(micro.missing_ops) if asked else None, none_allowed),
+        "tflm_refusals": at_most(micro.num_refusals, none_allowed),
     }
 
 
@@ -72,8 +62,3 @@ def all_passed(gates: Mapping[str, Gate]) -> bool:
     latency = gates["latency_ms"]
     proven = latency.passed is not None or latency.limit is None
     return proven and all(gate.passed is not False for gate in gates.values())
-
-
-def _at_most(measured: float | None, limit: float | None) -> Gate:
-    passed = None if measured is None or limit is None else measured <= limit
-    return Gate(passed, measured, limit)

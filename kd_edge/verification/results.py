@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from kd_edge.conversion.tflm_support import MissingOp
+from kd_edge.cost.gate import Gate
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.verification.confidence import Interval
-from kd_edge.verification.gates import Gate
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.quantization_noise import OpNoise
 from kd_edge.verification.tflm_run import MeasuredSizes

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kd_edge.verification.gates import Gate, all_passed
+from kd_edge.cost.gate import Gate
+from kd_edge.verification.gates import all_passed
 
 Result = Mapping[str, Any]
 

@@ -1,0 +1,102 @@
+"""One check of a figure against its limit, and what it says: it holds, it is broken, or neither is proven."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tflite_bench.provenance import Given
+
+HOLDS, BROKEN, NOT_PROVEN = "holds", "broken", "not_proven"
+VERDICTS = (HOLDS, BROKEN, NOT_PROVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One check.
+
+    Attributes:
+        passed: Whether it holds; `None` where that is not proven, or where there is no limit.
+        measured: The figure, in the unit of the check's name; `None` where it could not be had.
+        limit: What it is held against; `None` where nobody asked.
+        verdict: One of `VERDICTS`, `None` without a limit.
+        low: Lower end of the figure's interval where it has one.
+        high: Upper end of that interval.
+        reason: Of a check that is not proven: why, and the way out.
+    """
+
+    passed: bool | None
+    measured: float | None
+    limit: Given[float | None]
+    verdict: str | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+def at_most(
+    measured: float | None,
+    limit: float | None,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    reason: str = "",
+) -> Gate:
+    """Return the check that a figure does not exceed a limit.
+
+    It holds where the upper end of the figure's interval keeps the limit, and is broken where the lower end exceeds it.
+
+    Args:
+        measured: The figure; `None` where it could not be had.
+        limit: The limit; `None` where nobody asked.
+        low: Lower end of the figure's interval. Defaults to the figure.
+        high: Upper end.
+        reason: What to say where it is not proven.
+    """
+    if limit is None:
+        return Gate(None, measured, None, None, low, high)
+    lower, upper = measured if low is None else low, measured if high is None else high
+    kept = None if upper is None else upper <= limit
+    exceeded = None if lower is None else lower > limit
+    return _judged(measured, limit, kept=kept, broken=exceeded, low=low, high=high, reason=reason)
+
+
+def at_least(
+    measured: float | None,
+    limit: float | None,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    reason: str = "",
+) -> Gate:
+    """Return the check that a figure is not below a limit; the arguments are those of `at_most`."""
+    if limit is None:
+        return Gate(None, measured, None, None, low, high)
+    lower, upper = measured if low is None else low, measured if high is None else high
+    kept = None if lower is None else lower >= limit
+    missed = None if upper is None else upper < limit
+    return _judged(measured, limit, kept=kept, broken=missed, low=low, high=high, reason=reason)
+
+
+def verdict_of(gates: Iterable[Gate]) -> str:
+    """Return what checks say together: broken where one is, else not proven where one is, else holds.
+
+    Checks without a limit say nothing.
+    """
+    found = {gate.verdict for gate in gates}
+    return BROKEN if BROKEN in found else NOT_PROVEN if NOT_PROVEN in found else HOLDS
+
+
+def _judged(
+    measured: float | None,
+    limit: float,
+    *,
+    kept: bool | None,
+    broken: bool | None,
+    low: float | None,
+    high: float | None,
+    reason: str,
+) -> Gate:
+    if broken:
+        return Gate(False, measured, limit, BROKEN, low, high)
+    if kept:
+        return Gate(True, measured, limit, HOLDS, low, high)
+    return Gate(None, measured, limit, NOT_PROVEN, low, high, reason)
