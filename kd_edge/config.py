@@ -75,7 +75,6 @@ class TeacherConfig:
     folds: int = 0
 
     def __post_init__(self) -> None:
-        _check_choice("augment", self.augment, AUGMENTATIONS)
         _check_rate(self.learning_rate)
         _check_numbers(self)
         if self.folds == 1:
@@ -132,7 +131,6 @@ class DistillConfig:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_choice("augment", self.augment, (*AUGMENTATIONS, "auto"))
         _check_rate(self.learning_rate)
         _check_choice("trainee", self.trainee, TRAINEES)
         _check_numbers(self)
@@ -182,6 +180,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"bad value for key 'seed': expected 0 to {MAX_SEED}, received {self.seed}")
+        if ":" not in self.data.source:  # a Python file may register others
+            _check_choice("augment", self.teacher.augment, AUGMENTATIONS)
+            _check_choice("augment", self.distill.augment, (*AUGMENTATIONS, "auto"))
         if self.teacher.folds and self.distill.augment in ("auto", "mixup"):
             raise ConfigError(
                 "bad value for key 'augment' in [distill]: expected an augmentation by name other than 'mixup' with "

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,16 +152,18 @@ def _make_race(context: RunContext) -> RaceResult:
 
 
 def _make_distill(context: RunContext) -> DistillResult:
-    from kd_edge.stages.steps import distill_student, keep_searched, train_unguided
+    from kd_edge.stages.steps import distill_student, keep_searched, settled, train_unguided
 
-    wanted, seed = context.config.distill, context.config.seed
+    wanted, seed, raced = context.config.distill, context.config.seed, context.results["race"]
     callbacks = context.epochs("distill", wanted.epochs)
     if _is_kept(context):
         distilled = keep_searched(context.load(f"{context.search}/{SEARCHED}"), context.data, context.results["design"])
-    elif context.results["race"].verdict == "hurts":
+    elif raced.verdict == "hurts":
+        wanted = settled(wanted, raced.alone_recipe)
         distilled = train_unguided(context.fresh_student(), context.data, wanted, seed=seed, callbacks=callbacks)
     else:
-        guides = {"teacher": context.guidance, "trainee": context.trainee}
+        wanted, guides = settled(wanted, raced.distilled_recipe), {"teacher": context.guidance}
+        guides["trainee"] = context.trainee
         student = context.fresh_student()
         distilled = distill_student(student, context.data, wanted, **guides, seed=seed, callbacks=callbacks)
     context.distilled = distilled.model
@@ -178,9 +180,9 @@ def _is_kept(context: RunContext) -> bool:
 
 
 def _make_baseline(context: RunContext) -> BaselineResult:
-    from kd_edge.stages.steps import baseline_of, train_baseline
+    from kd_edge.stages.steps import baseline_of, settled, train_baseline
 
-    wanted, seed = context.config.distill, context.config.seed
+    wanted, seed = settled(context.config.distill, context.results["race"].alone_recipe), context.config.seed
     if not context.results["distill"].guided:
         context.alone = context.distilled
         write_model(context.store.folder / ALONE, context.alone)
@@ -236,7 +238,7 @@ def _data_shape(context: RunContext) -> tuple[object, ...]:
 
 
 def _distill_shape(context: RunContext) -> tuple[object, ...]:
-    return (context.config.distill,)
+    return context.config.distill, context.config.teacher.folds
 
 
 def _convert_shape(context: RunContext) -> tuple[object, ...]:
@@ -245,7 +247,7 @@ def _convert_shape(context: RunContext) -> tuple[object, ...]:
 
 def _teacher_shape(context: RunContext) -> tuple[object, ...]:
     """Return what shapes the teacher; a file may have changed under its name."""
-    wanted = context.config.teacher
+    wanted = replace(context.config.teacher, folds=0)  # their teachers are others
     path = wanted.path
     if path is None or not Path(path).is_file():
         return (wanted,)

@@ -1,11 +1,12 @@
 """The command `kd-edge distill`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from kd_edge.cli.options import data_option, json_option, print_document, seed_option
-from kd_edge.config import DistillConfig
+from kd_edge.cli.options import data_option, json_option, print_document, rate, seed_option
+from kd_edge.config import TRAINEES, DistillConfig
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
 
@@ -18,7 +19,13 @@ _DEFAULTS = DistillConfig()
 @data_option
 @click.option("--trainee", default=_DEFAULTS.trainee, show_default=True, help="'like_teacher' or 'none'.")
 @click.option("--epochs", default=_DEFAULTS.epochs, show_default=True)
+@click.option("--batch-size", default=_DEFAULTS.batch_size, show_default=True)
+@click.option("--learning-rate", type=rate, default=_DEFAULTS.learning_rate, show_default=True, help="Or 'auto'.")
+@click.option("--augment", default=_DEFAULTS.augment, show_default=True, help="How samples are changed, or 'auto'.")
+@click.option("--strength", default=_DEFAULTS.strength, show_default=True, help="Of these changes.")
 @click.option("--temperature", default=_DEFAULTS.temperature, show_default=True)
+@click.option("--student-loss-weight", default=_DEFAULTS.student_loss_weight, show_default=True, help="Of the labels.")
+@click.option("--rule", default=_DEFAULTS.rule, show_default=True, help="Halts the trainee.")
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="distilled.keras", show_default=True)
 @json_option
@@ -27,12 +34,10 @@ def distill(
     student: Path,
     source: str,
     normalize: bool | None,
-    trainee: str,
-    epochs: int,
-    temperature: float,
     seed: int,
     output: Path,
     as_json: bool,
+    **training: Any,
 ) -> None:
     """Train a student with a teacher and a trainee that is halted early; saves the trained student."""
     from kd_edge.data.loading import load_data
@@ -40,22 +45,27 @@ def distill(
     from kd_edge.reporting import text_tables
     from kd_edge.reporting.progress import StageDisplay
 
-    if trainee not in ("like_teacher", "none"):
-        raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {trainee!r}")
-    wanted = DistillConfig(trainee, epochs, temperature=temperature)
+    if training["trainee"] not in TRAINEES:
+        raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {training['trainee']!r}")
+    wanted = DistillConfig(**training)
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     import keras
 
+    from kd_edge.distillation.augmentation.registry import check_augmentation
+    from kd_edge.distillation.halting.rules import find_rule
     from kd_edge.distillation.model_files import load_teacher
     from kd_edge.distillation.training import epochs_shown
     from kd_edge.files import write_model
     from kd_edge.stages.steps import distill_student
 
+    if wanted.augment != "auto":
+        check_augmentation(wanted.augment, data.input_shape)
+    find_rule(wanted.rule)
     keras.utils.set_random_seed(seed)
     guide, small = load_teacher(teacher, data), load_teacher(student, data)
     with StageDisplay(("distill",)) as display:
-        shown = [epochs_shown(display, "distill", epochs)]
+        shown = [epochs_shown(display, "distill", wanted.epochs)]
         distilled = distill_student(small, data, wanted, teacher=guide, seed=seed, callbacks=shown)
     write_model(output, distilled.model)
     document = make_document("distill", distilled.result, {"student": str(output)}, seed=seed)

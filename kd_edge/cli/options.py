@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 SEED = click.IntRange(0, MAX_SEED)
 
 
+def rate(text: str) -> float | str:
+    """Return a learning rate: a number, or the word that has it found."""
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"bad --learning-rate: expected a number or 'auto', received {text!r}") from error
+
+
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")(

@@ -13,9 +13,9 @@ from .results import Recipe as Recipe
 from .targets.cross_fitting import cross_fitted_targets as cross_fitted_targets
 from .targets.information import TeacherInformation as TeacherInformation
 from .targets.information import teacher_information as teacher_information
+from .targets.recipe_targets import store_targets as store_targets
 from .targets.soft_targets import soft_targets as soft_targets
 from .targets.stored import SoftTargets as SoftTargets
 from .training import Training as Training
 from .training import distill as distill
-from .training import store_targets as store_targets
 from .training import train as train

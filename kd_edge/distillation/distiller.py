@@ -1,18 +1,15 @@
 """The Distiller: `keras.distillation.Distiller` with a trainee, soft targets and guides that can be halted."""
 
-import contextlib
-import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras.distillation import DistillationLoss
 
 from kd_edge.compat.keras import TrainerExtension, compiled_metrics, init_past
 from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
+from kd_edge.distillation.distiller_files import DistillerFiles
 from kd_edge.distillation.feed import Feed, steps_per_execution
 from kd_edge.distillation.guides import (
     FINAL,
@@ -35,7 +32,7 @@ from kd_edge.errors import ConfigError, DataError, ModelError
 
 
 @keras.saving.register_keras_serializable("kd_edge")
-class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore[misc]
+class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):  # type: ignore[misc]
     """Trains a student with guides that leave the training when they no longer help.
 
     A drop-in for `keras.distillation.Distiller`: same arguments, losses, `compile`, `fit`, `evaluate`, `predict`.
@@ -49,7 +46,7 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         distillation_losses: One loss or a list; see `keras.distillation` and `kd_edge.distillation.losses`.
         distillation_loss_weights: One weight per loss. Defaults to 1.0 each.
         student_loss_weight: `w`, 0 to 1. Defaults to 0.5 as in `keras.distillation.Distiller`, whose place this class
-            takes; `kd_edge.distillation.distill` and the configuration have 0.3.
+            takes; `kd_edge.distillation.distill` and the configuration have 0.1.
         name: Name of the model. Defaults to `"distiller"`.
         trainee: An untrained network that learns beside the student from the labels, by its own optimizer, and guides
             it by those losses that compare outputs; `"like_teacher"` for the teacher's architecture with fresh
@@ -106,7 +103,6 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
         self.projectors = [term.projector for term in loss_terms if term.projector is not None]
         guides = make_guides(teacher, trainee, student, loss_terms=loss_terms, trainee_loss_weight=trainee_loss_weight)
         self._guide_set = GuideSet(student, guides, loss_terms)
-        self._saves_trainee = False
         self.feed: Feed | None = None  # while `fit` runs, for callbacks that need samples
         self._batch = threading.local()  # one per replica of a distribution strategy
         self.built = student.built
@@ -248,6 +244,8 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
             raise DataError(targets.refusal) from error
         finally:
             self.feed = None
+            if self._guide_set.ask_always():
+                self.train_function = None
             release_traced_graphs()
 
     def _fed(self, feed: Feed, x_unlabeled: Any, callbacks: list[Any]) -> Feed:
@@ -385,75 +383,6 @@ class Distiller(TrainerExtension, keras.distillation.Distiller):  # type: ignore
 
     def _observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
         return self._guide_set.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what a saved file holds: the student and the settings; the teacher only with `save_teacher`."""
-        teacher = self.teacher if self.save_teacher and isinstance(self.teacher, keras.Model) else None
-        config: dict[str, Any] = keras.Model.get_config(self)
-        return config | {
-            "name": self.name,
-            "teacher": keras.saving.serialize_keras_object(teacher),
-            "student": keras.saving.serialize_keras_object(self.student),
-            "distillation_losses": [keras.saving.serialize_keras_object(loss) for loss in self.distillation_losses],
-            "distillation_loss_weights": self.distillation_loss_weights,
-            "student_loss_weight": self.student_loss_weight,
-            "trainee_loss_weight": self.trainee_loss_weight,
-            "save_teacher": self.save_teacher,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Distiller":
-        """Make a distiller of what `get_config` returned."""
-        config = dict(config)
-        for name in ("teacher", "student", "distillation_losses"):
-            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
-        return cls(**config)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as the saved distiller was."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-    def export(self, *args: Any, **kwargs: Any) -> None:
-        """Write the student for serving; the arguments are those of `keras.Model.export`."""
-        self.student.export(*args, **kwargs)
-
-    def save_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        """Write all that a training needs to go on: besides the student, the trainee and which guides left."""
-        with self._trainee_saved():
-            super().save_weights(filepath, *args, **kwargs)
-
-    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        """Read what `save_weights` wrote; guides that had left then leave now."""
-        with self._trainee_saved():
-            super().load_weights(filepath, *args, **kwargs)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Write which guides left."""
-        store["ledger"] = np.frombuffer(json.dumps(self.training_log.to_plain()).encode(), np.uint8)
-
-    def load_own_variables(self, store: Any) -> None:
-        """Let those guides leave that had left when the file was written."""
-        # The name that saved models have.
-        if "ledger" not in store.keys():  # noqa: SIM118 - a store is no mapping
-            return
-        plain = json.loads(bytes(np.asarray(store["ledger"])))
-        for name in plain["halts"]:
-            if name in self.guides:
-                self.halt(name)
-        self.training_log.restore(plain)
-
-    def unsaved_attributes(self) -> set[str]:
-        """Return the guides that are not saved."""
-        saved = {"teacher": self.save_teacher, "trainee": self._saves_trainee, "trainee_optimizer": False}
-        return {name for name, is_saved in saved.items() if not is_saved}
-
-    @contextlib.contextmanager
-    def _trainee_saved(self) -> Iterator[None]:
-        self._saves_trainee = True
-        try:
-            yield
-        finally:
-            self._saves_trainee = False
 
 
 def _as_share(value: Any) -> float:

@@ -226,9 +226,10 @@ class GuideSet:
             )
         self._by_sample[name] = AskedSamples(guide, student_softmax=self.student_softmax[0])
 
-    def ask_always(self, name: str) -> None:
-        """Let a guide be asked for all samples."""
-        self._by_sample.pop(name, None)
+    def ask_always(self) -> bool:
+        """Let every guide be asked for all samples; tell whether one was not."""
+        by_sample, self._by_sample = self._by_sample, {}
+        return bool(by_sample)
 
     def look(self, inputs: Any) -> dict[str, Any]:
         """Return the student's outputs and features, in one forward pass for training."""
@@ -264,7 +265,7 @@ class GuideSet:
 
     def halt(self, name: str, *, epoch: int, step: int, reason: str) -> None:
         """Let a guide go."""
-        self.ask_always(name)
+        self._by_sample.pop(name, None)
         self.training_log.add_halt(self.guides.pop(name), epoch=epoch, step=step, reason=reason)
 
     def results(self) -> dict[str, Any]:

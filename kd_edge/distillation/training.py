@@ -1,6 +1,5 @@
 """Trains teachers and students: one recipe, so that what is compared differs in nothing but the guides."""
 
-import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +22,9 @@ from kd_edge.distillation.guides import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.rate_finder import find_learning_rate
 from kd_edge.distillation.results import HaltingReport, Recipe
-from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.errors import DataError
 from tflite_bench.provenance import Measured
-
-# Views of each sample that a teacher is asked about where the samples are changed at random.
-NUM_VIEWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +65,8 @@ def train(
         callbacks: For example a progress display.
     """
     start = time.perf_counter()
-    if recipe.augment == "auto":
-        recipe = choose_augmentation(model, data, recipe, lambda short: train(model, data, short))
+    recipe, _ = settle(model, data, recipe)
     batches = _batches(data, recipe)
-    recipe = _with_rate(recipe, model, model, batches)
     at_once = steps_per_execution(batches.num_steps, callbacks)
     model.compile(**_compiled(recipe, batches), steps_per_execution=at_once)
     return _fit(model, model, data, recipe, batches, callbacks, start)
@@ -117,51 +110,55 @@ def distill(
     if trainee == "like_teacher" and isinstance(teacher, keras.Model):
         trainee = fresh_copy(teacher)
     settings = {"temperature": temperature, "student_loss_weight": student_loss_weight}
-    if recipe.augment == "auto":
-        recipe = _augmentation_of(recipe, student, data, teacher, settings)
-    if isinstance(teacher, keras.Model):
-        teacher = store_targets(teacher, data, recipe) or teacher
-    make = functools.partial(_distiller, student, teacher, **settings, trainee_loss_weight=trainee_loss_weight)
-    targets = teacher if isinstance(teacher, SoftTargets) else None
-    _check_views(targets, recipe)
-    batches = _batches(data, recipe, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
-    if recipe.learning_rate == "auto":
-        alone = teacher is None
-        fed = (student, _batches(data, recipe)) if alone else (make(trainee=None), batches)
-        recipe = _with_rate(recipe, fed[0], student, fed[1])
-    distiller = make(trainee=trainee)
+    recipe, guide = settle(student, data, recipe, teacher=teacher, **settings)
+    batches = _taught_batches(data, recipe, guide)
+    distiller = _distiller(student, guide, **settings, trainee=trainee, trainee_loss_weight=trainee_loss_weight)
     distiller.compile(**_compiled(recipe, batches))
     halts = [halting] if halting and halting.guide in distiller.guides else []
     return _fit(distiller, student, data, recipe, batches, [*halts, *callbacks], start)
 
 
-def store_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, **kwargs: Any) -> SoftTargets | None:
-    """Return what a teacher says of the training samples, as a training by a recipe needs it.
+def settle(
+    student: keras.Model,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    teacher: "keras.Model | SoftTargets | None" = None,
+    temperature: float = TEMPERATURE,
+    student_loss_weight: float = STUDENT_LOSS_WEIGHT,
+) -> "tuple[Recipe, keras.Model | SoftTargets | None]":
+    """Decide what a recipe leaves open, as `train` and `distill` do before they begin.
+
+    First the augmentation is chosen, then the teacher is asked about the samples, then a learning rate is found.
 
     Args:
-        teacher: A trained network.
-        data: Its training samples, and those without labels.
-        recipe: Whether and how samples are changed; then the teacher sees as many changed forms of each as there are
-            epochs, 8 at most.
-        **kwargs: `path` and others of `soft_targets`.
+        student: What will be trained; it has its weights again afterwards.
+        data: Training and validation samples.
+        recipe: Whose `augment` or `learning_rate` may be `"auto"`.
+        teacher: As for `distill`; none for a training on labels alone.
+        temperature: As for `distill`.
+        student_loss_weight: As for `distill`.
 
     Returns:
-        The targets; `None` where the changes cannot be made again from a seed, so that the teacher has to run in
-        every step.
+        The recipe without anything open, and the teacher's stored targets for it, or the teacher itself where it has to
+        run in every step; `None` without a teacher.
+
+    Raises:
+        DataError: The soft targets do not belong to the recipe's changes of the samples.
     """
-    x = data.x_train if data.x_unlabeled is None else np.concatenate([data.x_train, data.x_unlabeled])
-    augmentation = make_augmentation(recipe.augment, strength=recipe.strength)
-    if augmentation is not None and not augmentation.repeatable:
-        return None
-    return soft_targets(teacher, x, **views_of(recipe), **kwargs)
-
-
-def views_of(recipe: Recipe) -> dict[str, Any]:
-    """Return the arguments of `soft_targets` that a recipe calls for."""
-    if recipe.augment == "none":
-        return {"seed": recipe.seed}
-    changes = {"augment": recipe.augment, "strength": recipe.strength, "seed": recipe.seed}
-    return {"views": min(NUM_VIEWS, recipe.epochs), **changes}
+    settings = {"temperature": temperature, "student_loss_weight": student_loss_weight}
+    if recipe.augment == "auto":
+        recipe = _augmentation_of(recipe, student, data, teacher, settings)
+    if isinstance(teacher, keras.Model):
+        teacher = store_targets(teacher, data, recipe) or teacher
+    elif teacher is not None:
+        check_views(teacher, recipe)
+    if recipe.learning_rate != "auto":
+        return recipe, teacher
+    fitted = student if teacher is None else _distiller(student, teacher, **settings)
+    batches = _batches(data, recipe) if teacher is None else _taught_batches(data, recipe, teacher)
+    rate = find_learning_rate(fitted, student, batches, loss=_loss(recipe))
+    return replace(recipe, learning_rate=rate), teacher
 
 
 def accuracy(model: keras.Model, data: Dataset) -> float:
@@ -232,30 +229,6 @@ def _augmentation_of(
     return choose_augmentation(student, data, recipe, attempt)
 
 
-def _check_views(targets: SoftTargets | None, recipe: Recipe) -> None:
-    """Check that stored targets are of the changes by which the student learns.
-
-    Raises:
-        DataError: They are not.
-    """
-    if targets is None:
-        return
-    views = targets.views
-    stored = ("none", recipe.strength) if views is None else (views.augment, views.strength)
-    if stored == (recipe.augment, recipe.strength):
-        return
-    raise DataError(
-        f"stored targets of other samples: expected {recipe.augment!r} of strength {recipe.strength:g} as in the "
-        f"recipe, received {views or 'the samples unchanged'}; make them by the same recipe"
-    )
-
-
-def _with_rate(recipe: Recipe, fitted: keras.Model, network: keras.Model, batches: Batches) -> Recipe:
-    if recipe.learning_rate != "auto":
-        return recipe
-    return replace(recipe, learning_rate=find_learning_rate(fitted, network, batches, loss=_loss(recipe)))
-
-
 def _compiled(recipe: Recipe, batches: Batches) -> dict[str, Any]:
     optimizer = make_optimizer(float(recipe.learning_rate), epochs=recipe.epochs, steps_per_epoch=batches.num_steps)
     return {"optimizer": optimizer, "loss": _loss(recipe), "metrics": ["accuracy"]}
@@ -282,6 +255,11 @@ def _batches(data: Dataset, recipe: Recipe, **kwargs: Any) -> Batches:
         num_classes=data.num_classes,
         **kwargs,
     )
+
+
+def _taught_batches(data: Dataset, recipe: Recipe, teacher: "keras.Model | SoftTargets | None") -> Batches:
+    targets = teacher if isinstance(teacher, SoftTargets) else None
+    return _batches(data, recipe, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
 
 
 def _fit(

@@ -21,8 +21,9 @@ from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe
+from kd_edge.distillation.targets.recipe_targets import store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.training import distill, store_targets
+from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError, KdEdgeError
 from kd_edge.files import write_bytes, write_model
 from kd_edge.ir.lowering import lower

@@ -117,7 +117,7 @@ class RunContext:
     @functools.cached_property
     def guidance(self) -> "keras.Model | SoftTargets":
         """What the student learns from: the teacher's outputs, stored; where that cannot be, the teacher."""
-        from kd_edge.distillation.training import store_targets, views_of
+        from kd_edge.distillation.targets.recipe_targets import store_targets, views_of
         from kd_edge.stages.steps import cross_fit, recipe_of
 
         wanted, recipe = self.config.teacher, recipe_of(self.config.distill, self.config.seed)
@@ -132,9 +132,14 @@ class RunContext:
     @functools.cached_property
     def trainee(self) -> "keras.Model | None":
         """The untrained network that learns beside the student, where one is asked for."""
+        import keras
+
         from kd_edge.distillation.guides import fresh_copy
 
-        return None if self.config.distill.trainee == "none" else fresh_copy(self.teacher)
+        if self.config.distill.trainee == "none":
+            return None
+        keras.utils.set_random_seed(self.config.seed)  # targets that are made, not read, have drawn numbers
+        return fresh_copy(self.teacher)
 
     @functools.cached_property
     def distilled(self) -> "keras.Model":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kd_edge.config import DistillConfig
 from kd_edge.data.dataset import Dataset
 from kd_edge.stages.results import RaceResult
-from kd_edge.stages.steps import distill_by, recipe_of
+from kd_edge.stages.steps import distill_by, recipe_of, settled
 from kd_edge.verification.confidence import paired_difference
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def race(
     """Train the same student from the same weights once with guides and once alone, each for a quarter of the epochs.
 
     The trainee, which costs most, stays out of it. Both have the whole schedule in that time, so that the race costs
-    half of one long training without a trainee.
+    half of one long training without a trainee. What the recipe leaves to `"auto"` is decided here, for each side by
+    itself, and holds for the long trainings.
 
     Args:
         fresh_student: Returns the student before its training, the same one every time.
@@ -41,15 +42,19 @@ def race(
         seed: Makes both repeatable.
     """
     from kd_edge.data.metrics import classified_right
-    from kd_edge.distillation.training import train
+    from kd_edge.distillation.training import settle, train
 
     epochs = wanted.epochs // SHARE
     if epochs < FEWEST_EPOCHS:
         return RaceResult(verdict="not_raced")
-    short = replace(wanted, epochs=epochs, trainee="none")
+    recipe = recipe_of(wanted, seed)
+    weights = {"temperature": wanted.temperature, "student_loss_weight": wanted.student_loss_weight}
+    guided, guide = settle(fresh_student(), data, recipe, teacher=teacher, **weights)
+    alone, _ = settle(fresh_student(), data, recipe)
+    short = replace(settled(wanted, guided), epochs=epochs, trainee="none")
     trainings = [
-        distill_by(short, fresh_student(), data, teacher=teacher, seed=seed),
-        train(fresh_student(), data, recipe_of(short, seed)),
+        distill_by(short, fresh_student(), data, teacher=guide or teacher, seed=seed),
+        train(fresh_student(), data, replace(alone, epochs=epochs)),
     ]
     right = [
         classified_right(training.model.predict(data.x_val, batch_size=256, verbose=0), data.y_val)
@@ -63,6 +68,8 @@ def race(
         distilled_accuracy=float(right[0].mean()),
         alone_accuracy=float(right[1].mean()),
         difference=difference,
+        distilled_recipe=guided,
+        alone_recipe=alone,
     )
 
 

@@ -111,6 +111,8 @@ class RaceResult:
         distilled_accuracy: On the validation samples; `None` without a race, like the next two.
         alone_accuracy: The same without guides.
         difference: The first less the second, with its interval; see `paired_difference`.
+        distilled_recipe: How the student is trained with guides, with what `"auto"` has become; `None` without a race.
+        alone_recipe: The same without guides.
     """
 
     verdict: str
@@ -119,6 +121,8 @@ class RaceResult:
     distilled_accuracy: Measured[float | None] = None
     alone_accuracy: Measured[float | None] = None
     difference: Computed[Mapping[str, float] | None] = None
+    distilled_recipe: Recipe | None = None
+    alone_recipe: Recipe | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,7 +112,8 @@ def cross_fit(
     """
     from kd_edge.distillation.guides import fresh_copy
     from kd_edge.distillation.targets.cross_fitting import cross_fitted_targets
-    from kd_edge.distillation.training import train, views_of
+    from kd_edge.distillation.targets.recipe_targets import views_of
+    from kd_edge.distillation.training import train
 
     def train_on(model: "keras.Model", x: Any, y: Any) -> None:
         part = replace(data, x_train=x, y_train=y, groups_train=None, x_unlabeled=None)
@@ -356,6 +357,13 @@ def recipe_of(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
     assert wanted.epochs is not None  # only of a teacher that is read and never trained
     assert wanted.learning_rate is not None
     return Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, wanted.augment, wanted.strength, seed)
+
+
+def settled(wanted: DistillConfig, recipe: Recipe | None) -> DistillConfig:
+    """Return how a student is to be trained, with what `"auto"` has become in a recipe; as it is without one."""
+    if recipe is None:
+        return wanted
+    return replace(wanted, learning_rate=recipe.learning_rate, augment=recipe.augment, strength=recipe.strength)
 
 
 def _scores(model: "keras.Model", data: Dataset, right: "np.ndarray | None" = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import keras
 
 from kd_edge.compat.keras import state_without_model
 from kd_edge.distillation.halting.early_halting import check_guide, check_guide_name
+from kd_edge.errors import ConfigError
 
 
 class SampleHalting(keras.callbacks.Callback):  # type: ignore[misc]
@@ -15,7 +16,7 @@ class SampleHalting(keras.callbacks.Callback):  # type: ignore[misc]
     The guide runs on fewer samples from step to step; which ones, when a sample comes back, and what becomes of the
     loss says `AskedSamples`. The report of the training has the share of samples that the guide was asked for, and
     counts its multiply-accumulates for these alone; the history has the share of each epoch, as `trainee_asked`. It
-    starts anew with each `fit`. Together with `EarlyHalting`, the guide leaves as a whole when a rule says so; a rule
+    holds for one `fit`. Together with `EarlyHalting`, the guide leaves as a whole when a rule says so; a rule
     that observes agreement or divergence sees the samples that have left as agreed on.
 
     It needs a student with one output of classes, losses on outputs, and samples that `fit` is given as arrays. A step
@@ -48,15 +49,15 @@ class SampleHalting(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Let the guide be asked by sample, of all samples at first."""
         check_guide(self.model, self.guide)
+        if self.model.strategy is not None:
+            raise ConfigError(
+                "a guide cannot be asked by sample under a distribution strategy: expected a distiller without one, "
+                f"received {type(self.model.strategy).__name__}; halt it as a whole, with EarlyHalting"
+            )
         if self.guide in self.model.guides:
             self.model.guide_set.ask_by_sample(self.guide)
             self.model.jit_compile = False
             self.model.make_train_function(force=True)
-
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Let the guide be asked for all samples again."""
-        self.model.guide_set.ask_always(self.guide)
-        self.model.make_train_function(force=True)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Note what was counted before."""

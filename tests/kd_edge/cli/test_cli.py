@@ -253,7 +253,11 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
 def test_the_commands_and_the_configuration_have_the_same_defaults():
     for command, section, names in (
         ("design", DesignConfig(), ("trials", "epochs", "teacher_ratio")),
-        ("distill", DistillConfig(), ("trainee", "epochs", "temperature")),
+        (
+            "distill",
+            DistillConfig(),
+            ("trainee", "epochs", "temperature", "batch_size", "learning_rate", "augment", "student_loss_weight"),
+        ),
         ("convert", ConvertConfig(), ("quantize", "calibration", "qat", "qat_epochs", "max_int8_loss", "compress")),
     ):
         defaults = {parameter.name: parameter.default for parameter in main.commands[command].params}
@@ -267,6 +271,11 @@ def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_to
         assert f"bad value for key '{key}': expected more than 0" in message
     message = fails("distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--epochs", 0)
     assert "bad value for key 'epochs': expected more than 0" in message
+    both = ("--teacher", teacher, "--student", student, "--data", waves_npz)
+    assert "unknown augmentation 'sensors': did you mean 'sensor'" in fails("distill", *both, "--augment", "sensors")
+    assert "augment" in fails("distill", *both, "--augment", "image")
+    assert "unknown halting rule 'agree'" in fails("distill", *both, "--rule", "agree")
+    assert "expected a number or 'auto', received 'fast'" in fails("distill", *both, "--learning-rate", "fast")
     message = fails("convert", student, "--data", waves_npz, "--max-int8-loss", "nan")
     assert "bad value for key 'max_int8_loss': expected 0 or more, a finite number, received nan" in message
     arguments = ("--data", waves_npz, "--device", "host", "--student", student)

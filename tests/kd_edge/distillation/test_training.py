@@ -15,7 +15,8 @@ from kd_edge.data.loading import load_data
 from kd_edge.distillation.augmentation.registry import candidates_for
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.halting.early_halting import EarlyHalting
-from kd_edge.distillation.training import Recipe, distill, store_targets, train
+from kd_edge.distillation.targets.recipe_targets import store_targets
+from kd_edge.distillation.training import Recipe, distill, train
 from kd_edge.errors import DataError
 from tflite_bench.provenance import provenance_of
 

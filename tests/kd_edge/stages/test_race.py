@@ -80,6 +80,15 @@ def test_a_race_with_stored_targets_is_the_race_with_their_teacher():
     assert replace(stored, seconds=0.0) == replace(asked, seconds=0.0)
 
 
+def test_what_the_recipe_leaves_open_is_decided_once_for_each_side():
+    found = race(fresh_student, dataset(), replace(WANTED, learning_rate="auto"), teacher=RIGHT)
+    rates = [found.distilled_recipe.learning_rate, found.alone_recipe.learning_rate]
+    assert all(0 < rate <= 0.16 for rate in rates)
+    assert (found.distilled_recipe.epochs, found.alone_recipe.epochs) == (16, 16)
+    by_hand = race(fresh_student, dataset(), replace(WANTED, learning_rate=rates[0]), teacher=RIGHT)
+    assert by_hand.distilled_accuracy == found.distilled_accuracy
+
+
 def test_a_training_that_is_short_itself_is_not_raced():
     found = race(lambda: pytest.fail("a student was made"), dataset(), replace(WANTED, epochs=15), teacher=RIGHT)
     assert (found.verdict, found.epochs, found.difference) == ("not_raced", 0, None)
@@ -204,3 +213,63 @@ def test_the_targets_of_each_fold_are_made_once_and_others_for_samples_that_are_
     changed = replace(config, distill=replace(config.distill, augment="sensor"))
     assert stages_done(changed, tmp_path)[0] == "race"
     assert len(list((tmp_path / "folds").rglob("*.npy"))) == 4
+
+
+def test_the_long_trainings_go_by_what_the_race_has_decided(waves_npz, tmp_path):
+    config = small_config(waves_npz, TeacherConfig(width=8, epochs=2))
+    config = replace(config, distill=replace(WANTED, learning_rate="auto"))
+    stages = run(config, tmp_path).results
+    assert stages.race.verdict != "not_raced"
+    assert stages.baseline.recipe == stages.race.alone_recipe
+    guided = stages.race.alone_recipe if stages.race.verdict == "hurts" else stages.race.distilled_recipe
+    assert stages.distill.recipe == guided
+    assert isinstance(guided.learning_rate, float)
+
+
+def test_a_student_is_the_same_whether_the_folds_were_made_or_read(waves_npz, tmp_path):
+    config = small_config(waves_npz, TeacherConfig(width=8, epochs=1, folds=2))
+    config = replace(config, distill=replace(WANTED, trainee="like_teacher", epochs=2))
+    first = run(config, tmp_path)
+    (tmp_path / "distilled.keras").unlink()
+    again = run(config, tmp_path)
+    assert again.results.distill.history == first.results.distill.history
+
+
+def test_other_folds_leave_the_teacher_and_the_search_as_they_are(waves_npz, tmp_path):
+    config = small_config(waves_npz, TeacherConfig(width=8, epochs=1))
+    config = replace(config, distill=replace(WANTED, epochs=1))
+    run(config, tmp_path)
+    assert stages_done(replace(config, teacher=TeacherConfig(width=8, epochs=1, folds=2)), tmp_path)[0] == "race"
+
+
+OWN_AUGMENTATION = """
+import numpy
+from kd_edge.distillation.augmentation.registry import register_augmentation
+
+@register_augmentation("upside-down")
+class UpsideDown:
+    version, repeatable = 1, True
+
+    def __init__(self, *, strength=1.0):
+        pass
+
+    def check(self, sample_shape):
+        pass
+
+    def __call__(self, samples, seeds):
+        return -samples
+
+def waves():
+    return dict(numpy.load({path!r}))
+"""
+
+
+def test_a_configuration_may_name_an_augmentation_that_the_file_of_the_data_registers(waves_npz, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_waves.py").write_text(OWN_AUGMENTATION.format(path=str(waves_npz)))
+    config = small_config("own_waves:waves", TeacherConfig(width=8, epochs=1))
+    named = replace(config, distill=replace(WANTED, epochs=2, augment="upside-down"))
+    assert run(named, tmp_path / "run").results.distill.recipe.augment == "upside-down"
+    wrong = replace(config, distill=replace(WANTED, epochs=2, augment="upside-dwon"))
+    with pytest.raises(ConfigError, match="unknown augmentation 'upside-dwon': did you mean 'upside-down'"):
+        run(wrong, tmp_path / "wrong")

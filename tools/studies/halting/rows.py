@@ -19,10 +19,14 @@ class Rows:
     Args:
         path: The file; it is made with the first row.
         locks: Folder of the files by which processes wait for each other.
+        command: Of the document.
+        tool: That makes it.
     """
 
-    def __init__(self, path: Path, locks: Path) -> None:
-        self._path, self._locks = path, locks
+    def __init__(
+        self, path: Path, locks: Path, *, command: str = "study_halting", tool: str = "tools/studies/halting/run.py"
+    ) -> None:
+        self._path, self._locks, self._command, self._tool = path, locks, command, tool
         locks.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -30,7 +34,7 @@ class Rows:
         """The whole file; an envelope without rows where there is none yet."""
         if self._path.is_file():
             return dict(json.loads(self._path.read_text()))
-        return make_document("study_halting") | {"tool": "tools/studies/halting/run.py", "result": {"rows": []}}
+        return make_document(self._command) | {"tool": self._tool, "result": {"rows": []}}
 
     @property
     def all(self) -> list[Row]:

@@ -266,3 +266,22 @@ def test_probabilities_and_logits_can_meet(task):
     history = fit(distiller, task, SampleHalting("teacher"), epochs=2)
     assert history["teacher_asked"] == [1.0, 0.0]
     assert history["teacher_divergence"] == pytest.approx([0.0, 0.0], abs=1e-5)
+
+
+def test_a_fit_that_fails_leaves_no_guide_that_is_asked_by_sample(task):
+    distiller = compiled(task, teacher=taught(task, task.y), trainee="like_teacher")
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: 1 // 0)
+    with pytest.raises(ZeroDivisionError, match="division"):
+        fit(distiller, task, SampleHalting(), stop, epochs=2)
+    before = distiller.halting_reports[1].num_samples
+    asked = before * distiller.halting_reports[1].share_asked
+    fit(distiller, task, epochs=1)
+    report = distiller.halting_reports[1]
+    assert report.num_samples * report.share_asked - asked == pytest.approx(report.num_samples - before)
+
+
+def test_a_distribution_strategy_is_refused(task):
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        distiller = compiled(task, teacher=taught(task, task.y), trainee="like_teacher")
+    with pytest.raises(ConfigError, match="under a distribution strategy: expected a distiller without one, received"):
+        fit(distiller, task, SampleHalting(), epochs=1)
