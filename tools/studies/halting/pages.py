@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tools.studies.halting import forms, leaving
+from tools.studies.halting import forms, leaving, sizes
+from tools.studies.halting.gain import ALONE, DISTILLED
 from tools.studies.halting.rows import Row
 from tools.studies.halting.tasks import ALL, AMOUNTS, FEW, TASKS
 
@@ -15,7 +16,8 @@ def render(document: Mapping[str, Any]) -> str:
     """Return the tables of a study."""
     rows, summary = document["result"]["rows"], document["summary"]
     parts = {"gain": (_gains(summary), _defaults(summary)), leaving.PART: (_rules(summary), _evidence(rows))}
-    parts |= {forms.PART: (_forms(summary),), "product": (_product(summary),), "teacher": (_teachers(rows),)}
+    parts |= {forms.PART: (_forms(summary),), "product": (_product(summary),), sizes.PART: (_sizes(rows),)}
+    parts["teacher"] = (_teachers(rows),)
     done = {row["part"] for row in rows}
     shown = [_head(document), *(table for part, tables in parts.items() if part in done for table in tables)]
     return "\n\n".join("\n".join(lines) for lines in shown)
@@ -124,6 +126,18 @@ def _product(summary: Mapping[str, Any]) -> Iterator[str]:
     yield from _header("data", "side", "rate found", "best of the grid", "validation accuracy against that")
     for row in summary["rate_finder"]:
         yield _line(row["set"], row["side"], f"{row['rate']:g}", f"{row['best_of_grid']:g}", _signed(row["val_points"]))
+
+
+def _sizes(rows: Sequence[Row]) -> Iterator[str]:
+    yield "### Learning rates for students of several sizes"
+    yield ""
+    yield f"{sizes.SET}, 40 epochs, validation accuracy in %, one seed, alone / distilled:"
+    yield ""
+    yield from _header("parameters", *(f"rate {rate:g}" for rate in sizes.RATES))
+    found = {(row["params"], row["rate"], row["side"]): row["val"] for row in rows if row["part"] == sizes.PART}
+    for params in sorted({params for params, _, _ in found}):
+        sides = [[found.get((params, rate, side)) for side in (ALONE, DISTILLED)] for rate in sizes.RATES]
+        yield _line(f"{params:,}", *(" / ".join(_cell(val and 100 * val) for val in pair) for pair in sides))
 
 
 def _teachers(rows: Sequence[Row]) -> Iterator[str]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from kd_edge.compat.tensorflow import free_memory
 from kd_edge.data.dataset import Dataset
 from tools.fill_docs import fill
-from tools.studies.halting import forms, gain, leaving, product
+from tools.studies.halting import forms, gain, leaving, product, sizes
 from tools.studies.halting.pages import render
 from tools.studies.halting.results import summarize
 from tools.studies.halting.rows import Row, Rows
@@ -102,6 +102,12 @@ class Study:
                 run = functools.partial(self._halted_by_sample, task, seed, by_sample=by_sample)
                 yield self._single(identity, run)
 
+    def sizes_jobs(self, task: Task) -> Iterator[Job]:
+        """Yield what tries learning rates with students of several sizes."""
+        for width in sizes.WIDTHS if task.name == sizes.SET else ():
+            done = functools.partial(sizes.is_done, width=width)
+            yield Job(f"sizes-{width}", functools.partial(self._size, task, width), done)
+
     def _single(self, identity: Row, make: Callable[[], Row]) -> Job:
         def is_done(rows: list[Row]) -> bool:
             return any(all(row.get(k) == v for k, v in identity.items()) for row in rows)
@@ -129,6 +135,11 @@ class Study:
         data = self._data(task, ALL, seed)
         targets = self._teachers.targets(task, seed, data, ALL)
         self._forms(task.name).run(seed, data, targets, teacher=teacher)
+
+    def _size(self, task: Task, width: int) -> None:
+        data = self._data(task, ALL, sizes.SEED)
+        targets = self._teachers.targets(task, sizes.SEED, data, ALL)
+        sizes.run(task, width, data=data, targets=targets, rows=self._rows)
 
     def _found_rate(self, task: Task, side: str) -> Row:
         data = self._data(task, ALL, 0)
@@ -160,6 +171,7 @@ PARTS: dict[str, Callable[[Study, Task], Iterator[Job]]] = {
     "halting": Study.halting_jobs,
     "forms": Study.forms_jobs,
     "product": Study.product_jobs,
+    "sizes": Study.sizes_jobs,
 }
 
 
