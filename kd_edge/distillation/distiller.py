@@ -256,6 +256,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         by_position = x_unlabeled is not None or any(getattr(c, "needs_index", False) for c in callbacks)
         is_dataset = isinstance(feed.x, tf.data.Dataset)
         if by_position or (targets is not None and targets.views is not None and not is_dataset):
+            self._check_undistributed()
             return feed.with_batches(targets, x_unlabeled=x_unlabeled)
         if targets is None:
             return feed
@@ -266,6 +267,13 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         if not isinstance(feed.x, Samples | tf.data.Dataset):
             self.jit_compile: bool = False  # XLA cannot look up samples in the step
         return feed
+
+    def _check_undistributed(self) -> None:
+        if self.strategy is not None:
+            raise ConfigError(
+                "samples without labels, stored views and halting by sample need the samples by their places: expected "
+                f"a distiller without a distribution strategy, received one under {type(self.strategy).__name__}"
+            )
 
     @property
     def _targets(self) -> SoftTargets | None:

@@ -7,7 +7,6 @@ import keras
 
 from kd_edge.compat.keras import state_without_model
 from kd_edge.distillation.halting.early_halting import check_guide, check_guide_name
-from kd_edge.errors import ConfigError
 
 
 class SampleHalting(keras.callbacks.Callback):  # type: ignore[misc]
@@ -49,11 +48,6 @@ class SampleHalting(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Let the guide be asked by sample, of all samples at first."""
         check_guide(self.model, self.guide)
-        if self.model.strategy is not None:
-            raise ConfigError(
-                "a guide cannot be asked by sample under a distribution strategy: expected a distiller without one, "
-                f"received {type(self.model.strategy).__name__}; halt it as a whole, with EarlyHalting"
-            )
         if self.guide in self.model.guides:
             self.model.guide_set.ask_by_sample(self.guide)
             self.model.jit_compile = False
