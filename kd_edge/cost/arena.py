@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from kd_edge.cost.memory_planner import aligned, lifetimes, memory_timeline, planned_bytes, scratch_bytes
+from kd_edge.cost.memory_planner import Lifetimes, aligned, lifetimes, planned_bytes, scratch_bytes
+from kd_edge.cost.memory_timeline import memory_timeline
 from kd_edge.cost.persistent_memory import CMSIS_NN, HOST, MICROCONTROLLER, Layout, op_structures, persistent_bytes
+from kd_edge.cost.subgraph_lifetimes import called_lifetimes
 from kd_edge.ir.graph import Graph
 from tflite_bench.provenance import Computed
 
@@ -35,13 +37,29 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
         kernels: `"reference"`, or `"cmsis-nn"` for its scratch buffers on a microcontroller.
     """
     layout = layout_of(pointer_bytes, kernels)
-    ops = [graph.operands(op) for op in graph.ops]
-    scratch = [(step, size) for step, op in enumerate(ops, start=1) for size in scratch_bytes(op, kernels=kernels)]
+    ops = [part.operands(op) for part in graph.all_subgraphs for op in part.ops]
     structures = [op_structures(op, layout) for op in ops]
-    lives = lifetimes(graph)
-    persistent = persistent_bytes(graph, structures, layout, num_scratch=len(scratch), states=lives.states)
-    sizes = [aligned(tensor.num_bytes) for tensor in graph.tensors]
+    lives, scratch, num_scratch = _plan_of(graph, kernels)
+    persistent = persistent_bytes(graph, structures, layout, num_scratch=num_scratch, states=lives.states)
+    sizes = [aligned(tensor.num_bytes) for part in graph.all_subgraphs for tensor in part.tensors]
     return Arena(persistent, planned_bytes(lives, sizes, scratch))
+
+
+def _plan_of(graph: Graph, kernels: str) -> tuple[Lifetimes, list[tuple[int, int, int]], int]:
+    """Return when activations live, the scratch buffers that are planned, and how many are asked for."""
+    asked = [
+        (number, place, scratch_bytes(part.operands(op), kernels=kernels))
+        for number, part in enumerate(graph.all_subgraphs)
+        for place, op in enumerate(part.ops)
+    ]
+    num_scratch = sum(len(sizes) for _, _, sizes in asked)
+    if graph.is_plain:
+        planned = [(place + 1, place + 1, size) for _, place, sizes in asked for size in sizes]
+        return lifetimes(graph), planned, num_scratch
+    lives, spans = called_lifetimes(graph)
+    # Buffers of ops that never run have no size when TFLM plans.
+    known = [(spans[at[:2]], at[2]) for at in asked if at[:2] in spans]
+    return lives, [(*span, size) for span, sizes in known for size in sizes], num_scratch
 
 
 def layout_of(pointer_bytes: int, kernels: str) -> Layout:

@@ -7,7 +7,8 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import file_bytes
 from kd_edge.cost.latency import inference_ms, latency_ms, why_unknown
-from kd_edge.cost.memory_planner import MemoryStep, lifetimes, memory_timeline, planned_bytes
+from kd_edge.cost.memory_planner import lifetimes, planned_bytes
+from kd_edge.cost.memory_timeline import MemoryStep, memory_timeline
 from kd_edge.cost.op_cache import OpCache
 from kd_edge.cost.persistent_memory import persistent_bytes
 from kd_edge.ir.graph import Graph
@@ -130,7 +131,7 @@ class CostModel:
             ConfigError: The device's profile has no costs for the network's numbers; `estimate_known` returns the rest.
         """
         facts = self._book.look_up(graph)
-        scratch = [(step, size) for step, sizes in enumerate(facts.scratch, start=1) for size in sizes]
+        scratch = [(step, step, size) for step, sizes in enumerate(facts.scratch, start=1) for size in sizes]
         lives = lifetimes(graph)
         persistent = persistent_bytes(
             graph, facts.structures, self._layout, num_scratch=len(scratch), states=lives.states

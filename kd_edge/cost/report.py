@@ -6,7 +6,7 @@ from typing import Annotated
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
-from kd_edge.cost.memory_planner import MemoryStep
+from kd_edge.cost.memory_timeline import MemoryStep
 from kd_edge.cost.model import Cost, CostModel, OpCost, UntimedCost
 from kd_edge.cost.runtime_size import RuntimeFlash, runtime_flash
 from kd_edge.ir.graph import Graph

@@ -10,7 +10,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.file_size import flash_bytes
 from kd_edge.cost.latency import latency_ms
-from kd_edge.cost.memory_planner import memory_timeline
+from kd_edge.cost.memory_timeline import memory_timeline
 from kd_edge.cost.model import CostModel
 from kd_edge.cost.runtime_size import runtime_flash
 from kd_edge.ir.blueprint import Sketch
