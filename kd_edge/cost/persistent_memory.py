@@ -28,7 +28,7 @@ class Layout:
         tensor: `TfLiteTensor`, one per input and output of the network.
         quantization: Its quantization, scale and zero point.
         column: Which of three `LayoutBytes` of an `OpSpec` holds here.
-        handles_for_weights: Whether every op with weights, and SOFTMAX, has a handle of a scratch buffer, needed or not.
+        handles_for_weights: Whether the kernels of `_HANDLED` have a handle of a scratch buffer, needed or not.
     """
 
     pointer: int

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from kd_edge.errors import ModelError
 from tflite_bench.model.op_spec import DTYPE_BYTES, Flags, Operands, operands_of
 from tflite_bench.model.op_work import macs_of
 
@@ -139,6 +140,27 @@ class Graph(NamedTuple):
     def total_macs(self) -> int | None:
         """Multiply-accumulate operations of one inference; `None` where those of an op are unknown."""
         return _sum_of([self.macs(op) for op in self.ops])
+
+    @property
+    def unknown_macs(self) -> str:
+        """Why `total_macs` is `None`; empty where it is not."""
+        unknown = [op for op in self.ops if self.macs(op) is None]
+        loops = any(op.kind == "WHILE" for op in unknown)
+        kinds = ", ".join(dict.fromkeys(op.kind for op in unknown))
+        way_out = "only the inference shows how often a loop runs" if loops else "`register_op` makes it known"
+        return f"nobody knows the MACs of {kinds}; {way_out}" if unknown else ""
+
+    @property
+    def known_macs(self) -> int:
+        """`total_macs` of a network whose ops all are known, as those of Keras models are.
+
+        Raises:
+            ModelError: Those of an op are not.
+        """
+        macs = self.total_macs
+        if macs is None:
+            raise ModelError(f"cannot count multiply-accumulates: {self.unknown_macs}")
+        return macs
 
     @property
     def params(self) -> int:

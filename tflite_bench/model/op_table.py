@@ -330,7 +330,13 @@ OPS = (
         kernel_code_bytes=15736,
     ),
     OpSpec("UNPACK", parsed_options_bytes=8, kernel_code_bytes=2099),
-    OpSpec("VAR_HANDLE", op_data_bytes=4, parsed_options_bytes=(16, 8, 8), parsed_options_alignment=(8, 4, 4), kernel_code_bytes=2569),
+    OpSpec(
+        "VAR_HANDLE",
+        op_data_bytes=4,
+        parsed_options_bytes=(16, 8, 8),
+        parsed_options_alignment=(8, 4, 4),
+        kernel_code_bytes=2569,
+    ),
     OpSpec("WHILE", op_data_bytes=8, parsed_options_bytes=8, kernel_code_bytes=2099),
     OpSpec("ZEROS_LIKE", kernel_code_bytes=709),
 )
