@@ -89,9 +89,9 @@ def _spawned(model: bytes, time_limit_s: int) -> tuple[int, str]:
     try:
         run_child(__name__, {}, model=model, time_limit_s=time_limit_s)
     except ChildError as error:
-        crashed = "the runtime " in str(error)
-        hung = "time" in str(error) and not error.stderr.strip()
-        return (-signal.SIGALRM if hung else -signal.SIGSEGV) if crashed else 1, f"{error.stderr}\n{error}"
+        hung, crashed = "did not end within" in str(error), "crashes this runtime" in str(error)
+        status = -signal.SIGALRM if hung else -signal.SIGSEGV if crashed else 1
+        return status, f"{error.stderr}\n{error}"
     return 0, ""
 
 

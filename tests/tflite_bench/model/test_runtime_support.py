@@ -1,6 +1,5 @@
 """What the rules say TFLM refuses, against the interpreter."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tflite_bench.runners.tflm_check import interpreter_refusals
 from tools.networks.single_ops import CASES, TYPES, signature, single_op
 
 FILES = Path(__file__).parents[2] / "data"
-SHARED = Path(os.environ.get("KD_EDGE_SHARED", Path(__file__).parents[4] / "shared"))
 
 
 def tensor(dtype, *shape, constant=True):
@@ -103,10 +101,7 @@ def test_a_file_that_crashes_the_interpreter_is_refused_with_that_word():
 
 
 @pytest.mark.shared
-def test_rules_and_interpreter_agree_on_every_shared_file():
-    paths = sorted(SHARED.glob("models*/*.tflite"))
-    if not paths:
-        pytest.skip("needs the reference data beside the checkout")
-    for path in paths:
+def test_rules_and_interpreter_agree_on_every_shared_file(shared_path):
+    for path in sorted(shared_path.glob("models*/*.tflite")):
         content = path.read_bytes()
         assert bool(refusals_of(read_model(content))) == bool(interpreter_refusals(content)), path.name
