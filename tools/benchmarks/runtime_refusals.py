@@ -6,6 +6,7 @@ on models of one op each in all types. It prints every model that the rules let 
 """
 
 import argparse
+import importlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ def main() -> None:
     parser.add_argument("--models", type=Path, nargs="*", default=[], help="folders of .tflite files")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
     args = parser.parse_args()
+    # The copies of this process have it then, and need not load it each.
+    importlib.import_module("tflite_micro")
     files = files_table(path for folder in args.models for path in sorted(folder.glob("*.tflite")))
     rules = rules_table()
     print(f"{files}\n\n{rules}")
