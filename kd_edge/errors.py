@@ -13,6 +13,7 @@ __all__ = [
     "KdEdgeError",
     "MissingDependencyError",
     "ModelError",
+    "RefusedError",
     "found_instead",
     "nearest",
 ]
@@ -24,6 +25,10 @@ class DataError(KdEdgeError, ValueError):
 
 class ModelError(KdEdgeError, ValueError):
     """A Keras model or a `.tflite` file cannot be read, lowered, converted or run."""
+
+
+class RefusedError(ModelError):
+    """A `.tflite` file is of the right form, and no runtime runs it: the verdict on it is "broken"."""
 
 
 class BudgetError(KdEdgeError, ValueError):

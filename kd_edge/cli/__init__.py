@@ -17,7 +17,7 @@ from kd_edge.cli.distill import distill
 from kd_edge.cli.report import report
 from kd_edge.cli.run import run
 from kd_edge.cli.verify import verify
-from kd_edge.errors import KdEdgeError
+from kd_edge.errors import KdEdgeError, RefusedError
 
 _TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "cattrs", "tf_keras", "tensorflow_model_optimization")
 _REPORT_PACKAGES = ("matplotlib", "jinja2")
@@ -29,6 +29,8 @@ class _Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except RefusedError as error:
+            raise _Broken(" ".join(str(error).split())) from error
         except KdEdgeError as error:
             raise _Failure(" ".join(str(error).split())) from error
         except ImportError as error:
@@ -44,6 +46,10 @@ class _Group(click.Group):
 
 class _Failure(click.ClickException):
     exit_code = 2
+
+
+class _Broken(click.ClickException):
+    exit_code = 1
 
 
 def _extra_of(package: str) -> str | None:

@@ -98,7 +98,7 @@ def _read_measurement(text: str) -> tuple["Graph", float]:
     path, separator, duration = text.rpartition("=")
     if not separator:
         raise ConfigError(f"bad --measured: expected MODEL=TIME such as kws.tflite=12.3ms, received {text!r}")
-    return load_graph(Path(path)), parse_ms(duration)
+    return load_graph(Path(path))[0], parse_ms(duration)
 
 
 def _print(profiles: "Sequence[DeviceProfile]", as_json: bool) -> None:

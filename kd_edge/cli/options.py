@@ -99,16 +99,19 @@ def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def load_graph(path: Path) -> "Graph":
-    """Return the ops and tensors of a `.tflite` or `.keras` file."""
-    from kd_edge.ir.lowering import lower
-
+def load_graph(path: Path) -> "tuple[Graph, bytes | None]":
+    """Return the ops and tensors of a `.tflite` or `.keras` file, and the bytes of the former."""
     if path.suffix != ".keras":
-        return lower(path)
+        from kd_edge.ir.tflite_reader import read_graph
+        from tflite_bench.model.reader import read_file, read_model
+
+        content = read_file(path)
+        return read_graph(read_model(content, name=str(path))), content
     load_tensorflow()
     from kd_edge.distillation.model_files import load_model
+    from kd_edge.ir.lowering import lower
 
-    return lower(load_model(path))
+    return lower(load_model(path)), None
 
 
 def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:

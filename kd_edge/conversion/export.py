@@ -23,12 +23,14 @@ from kd_edge.conversion.qat import fine_tune
 from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
 from kd_edge.conversion.tf_keras_copy import FineTuning, output_shapes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
+from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import share_right
 from kd_edge.errors import CalibrationWarning, DataError, ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
+from tflite_bench.model.runtime_support import Refusal
 from tflite_bench.runners import litert
 
 
@@ -44,6 +46,7 @@ class Export:
         metadata_bytes: By how much the description of classes, input and provenance has made the file larger.
         warnings: What looked wrong on the way.
         missing_ops: Operators of the file that TFLM lacks; `None` where TFLM could not be asked.
+        refusals: What TFLM refuses of the file, by rules where it is not installed.
         unavailable_reason: Why a figure is `None`, by the figure's name.
     """
 
@@ -54,6 +57,7 @@ class Export:
     metadata_bytes: int = 0
     warnings: tuple[str, ...] = ()
     missing_ops: tuple[MissingOp, ...] | None = ()
+    refusals: tuple[Refusal, ...] = ()
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> ConversionSummary:
@@ -66,6 +70,7 @@ class Export:
             metadata_bytes=self.metadata_bytes,
             warnings=self.warnings,
             missing_ops=self.missing_ops,
+            refusals=self.refusals,
             unavailable_reason=self.unavailable_reason,
             qat=self.qat,
             compression=self.compression,
@@ -125,7 +130,8 @@ def convert_for(
         content = add_metadata(content, describe(content, data, provenance=provenance))
     missing, unavailable = _missing_ops(content, student)
     grown = len(content) - num_bytes
-    return Export(content, wanted.quantize, tuning, compression, grown, tuple(said), missing, unavailable)
+    refused = find_refusals(content)
+    return Export(content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable)
 
 
 def _converted(

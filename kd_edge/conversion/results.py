@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kd_edge.conversion.tflm_support import MissingOp
+from tflite_bench.model.runtime_support import Refusal
 from tflite_bench.provenance import Measured
 
 
@@ -59,6 +60,7 @@ class ConversionSummary:
         metadata_bytes: By how much the description of classes, input and provenance has made it larger.
         warnings: What looked wrong on the way.
         missing_ops: Its operators that TFLM lacks; `None` where TFLM could not be asked.
+        refusals: What TFLM refuses of the file, by rules where it is not installed.
         qat: Whether and why quantization-aware training was done.
         compression: What a compression gave, `None` without one.
         unavailable_reason: Why a figure is `None`, by the figure's name.
@@ -71,6 +73,7 @@ class ConversionSummary:
     metadata_bytes: Measured[int]
     warnings: tuple[str, ...]
     missing_ops: tuple[MissingOp, ...] | None
+    refusals: tuple[Refusal, ...]
     qat: Tuning
     compression: Compression | None
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)

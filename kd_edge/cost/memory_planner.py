@@ -1,37 +1,14 @@
 """TFLM's plan of the buffers in its arena: which live when, and how far their offsets reach."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kd_edge.ir.graph import Graph
 from tflite_bench.model.op_registry import spec_of
 from tflite_bench.model.op_spec import Operands
-from tflite_bench.provenance import Computed
 
 # TFLM aligns every buffer in its arena (MicroArenaBufferAlignment).
 ALIGNMENT = 16
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryStep:
-    """What lives in the arena while one op runs.
-
-    Attributes:
-        index: Position of the op.
-        op: Its kind.
-        live_bytes: Bytes of all buffers that live, each aligned, the op's scratch buffers included.
-        scratch_bytes: Bytes of the op's scratch buffers, aligned.
-        tensors: Indices of the tensors that live, in the graph's order.
-        peak: Whether no op needs more; the largest `live_bytes` of all is a lower bound of the plan.
-    """
-
-    index: Computed[int]
-    op: str
-    live_bytes: Computed[int]
-    scratch_bytes: Computed[int]
-    tensors: Computed[tuple[int, ...]]
-    peak: bool
 
 
 class Lifetimes(NamedTuple):
@@ -45,6 +22,8 @@ class Lifetimes(NamedTuple):
         first: The first step at which each activation lives, by its index.
         last: The last one.
         states: What is read, but neither written before nor constant: it survives an inference.
+
+    Tensors that no op touches live at a step of their own after all others: all of them at the same time.
     """
 
     num_steps: int
@@ -71,7 +50,7 @@ def scratch_bytes(op: Operands, *, kernels: str = "reference") -> tuple[int, ...
 
 
 def lifetimes(graph: Graph) -> Lifetimes:
-    """Return when every activation of a network lives."""
+    """Return when every activation of a network without other subgraphs lives; `subgraph_lifetimes` knows those."""
     first = dict.fromkeys(graph.inputs, 0)
     last = first.copy()
     unwritten = set()
@@ -92,10 +71,16 @@ def lifetimes(graph: Graph) -> Lifetimes:
             last[index] = step + 1
     first.pop(-1, None)
     states = sorted([index for index in unwritten if index >= 0 and not graph.tensors[index][2]])
+    if graph.states:
+        states = sorted({*states, *graph.states})
+        for index in graph.states:
+            first.pop(index, None)
+    for index in graph.unused:
+        first[index] = last[index] = step + 2
     return Lifetimes(step, first, last, states)
 
 
-def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tuple[int, int]] = ()) -> int:
+def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tuple[int, int, int]] = ()) -> int:
     """Return the size of the plan that TFLM's greedy planner makes for activations and scratch buffers.
 
     Source: `GreedyMemoryPlanner` of tflite-micro: buffers by descending size, of equal ones the later first, each at
@@ -104,10 +89,10 @@ def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tupl
     Args:
         lives: When the activations live.
         sizes: Aligned bytes of all tensors; those of constants do not matter.
-        scratch: The op, counted from 1, and the bytes of every scratch buffer.
+        scratch: First step, last step and bytes of every scratch buffer.
     """
     # For every step the begin and the end of each buffer that lives there, and of each whose life begins there.
-    alive: list[list[tuple[int, int]]] = [[] for _ in range(lives.num_steps + 2)]
+    alive: list[list[tuple[int, int]]] = [[] for _ in range(lives.num_steps + 3)]
     begun: list[list[tuple[int, int]]] = [[] for _ in alive]
     total = 0
     for size, _, first, last in sorted(_buffers(lives, sizes, scratch), reverse=True):
@@ -132,37 +117,12 @@ def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tupl
     return total
 
 
-def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[MemoryStep, ...]:
-    """Return what lives in TFLM's arena while each op runs.
-
-    Args:
-        graph: The network.
-        kernels: `"reference"` or `"cmsis-nn"`, whose kernels need more scratch buffers.
-
-    Returns:
-        One step per op. The plan may be a little larger than the largest step, since it is greedy.
-    """
-    _, first, last, _ = lifetimes(graph)
-    live = sorted(first)
-    sizes = {index: aligned(graph.tensors[index].num_bytes) for index in live}
-    steps = []
-    for step, op in enumerate(graph.ops, start=1):
-        tensors = tuple(index for index in live if first[index] <= step <= last[index])
-        scratch = sum(map(aligned, scratch_bytes(graph.operands(op), kernels=kernels)))
-        steps.append((op.kind, sum(sizes[i] for i in tensors) + scratch, scratch, tensors))
-    peak = max((total for _, total, _, _ in steps), default=0)
-    return tuple(
-        MemoryStep(index, kind, total, scratch, tensors, total == peak)
-        for index, (kind, total, scratch, tensors) in enumerate(steps)
-    )
-
-
 def _buffers(
-    lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tuple[int, int]]
+    lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tuple[int, int, int]]
 ) -> list[tuple[int, int, int, int]]:
     """Return size, place in TFLM's order, first and last step of every buffer: activations, then scratch buffers."""
     _, first, last, _ = lives
     buffers = [(sizes[index], index, begin, last[index]) for index, begin in first.items()]
-    for place, (step, size) in enumerate(scratch, start=len(sizes)):
-        buffers.append(((size + 15) & -16, place, step, step))
+    for place, (begin, end, size) in enumerate(scratch, start=len(sizes)):
+        buffers.append(((size + 15) & -16, place, begin, end))
     return buffers

@@ -1,16 +1,20 @@
 """Everything that a network costs on a device, computed from its graph."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 
-from kd_edge.cost.arena import layout_of, least_arena_bytes
+from kd_edge.cost.arena import Arena, arena_bytes, layout_of, least_arena_bytes, plan_arena
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import file_bytes
+from kd_edge.cost.firmware_ram import reserved_bytes
 from kd_edge.cost.latency import inference_ms, latency_ms, why_unknown
-from kd_edge.cost.memory_planner import MemoryStep, lifetimes, memory_timeline, planned_bytes
-from kd_edge.cost.op_cache import OpCache
-from kd_edge.cost.persistent_memory import persistent_bytes
+from kd_edge.cost.memory_planner import lifetimes
+from kd_edge.cost.memory_timeline import MemoryStep, memory_timeline
+from kd_edge.cost.op_cache import Facts, OpCache
+from kd_edge.errors import ModelError
 from kd_edge.ir.graph import Graph
+from tflite_bench.model.runtime_support import Refusal
 from tflite_bench.provenance import Calibrated, Computed
 
 _LATENCIES = ("latency_ms", "latency_low_ms", "latency_high_ms")
@@ -21,28 +25,49 @@ class Sizes:
     """What one network needs on one device beside time; every figure is computed, none measured.
 
     Attributes:
-        macs: Multiply-accumulate operations of one inference.
+        macs: Multiply-accumulate operations of one inference; `None` where nobody knows those of an op.
         params: Weights, biases and other stored numbers; see `Graph.params`.
         flash_bytes: Size of the `.tflite` file.
-        arena_bytes: Tensor arena of TFLM: the sum of the next two.
+        ram_bytes: RAM that the firmware reserves for it, held against the limit: what TFLM needs to start and to run,
+            and a margin; see `firmware_ram`.
+        arena_bytes: Tensor arena of TFLM while it runs: the sum of the next two.
         arena_persistent_bytes: Structures that TFLM keeps for tensors and ops.
         arena_nonpersistent_bytes: Activations, planned by lifetime.
+        refusals: What the runtime refuses of it.
     """
 
-    macs: Computed[int]
+    macs: Computed[int | None]
     params: Computed[int]
     flash_bytes: Computed[int]
+    ram_bytes: Computed[int]
     arena_bytes: Computed[int]
     arena_persistent_bytes: Computed[int]
     arena_nonpersistent_bytes: Computed[int]
+    refusals: tuple[Refusal, ...] = field(default=(), kw_only=True)
+
+    @property
+    def known_macs(self) -> int:
+        """The multiply-accumulates of a network whose ops all are known, as those of a search are.
+
+        Raises:
+            ModelError: Those of an op are not.
+        """
+        if self.macs is None:
+            raise ModelError("cannot count multiply-accumulates: nobody knows those of an op")
+        return self.macs
 
     def excess(self, budget: Budget) -> dict[str, float]:
         """Return by how much each broken limit is exceeded; empty when none is known to be.
 
         Returns:
-            The amount over the limit, by the limit's name in `Budget` (bytes or milliseconds).
+            The amount over the limit, by the limit's name in `Budget` (bytes or milliseconds), and as `refusals` how
+            much the runtime refuses.
         """
-        over = {"flash_bytes": self.flash_bytes - budget.flash_bytes, "ram_bytes": self.arena_bytes - budget.ram_bytes}
+        over = {
+            "flash_bytes": self.flash_bytes - budget.flash_bytes,
+            "ram_bytes": self.ram_bytes - budget.ram_bytes,
+            "refusals": len(self.refusals),
+        }
         return {name: amount for name, amount in over.items() if amount > 0}
 
 
@@ -92,7 +117,7 @@ class OpCost:
     Attributes:
         index: Position of the op.
         op: Its kind, e.g. `"CONV_2D"`.
-        macs: Multiply-accumulate operations.
+        macs: Multiply-accumulate operations; `None` where nobody knows them.
         latency_ms: Its part of the latency, `None` where that is not known.
         live_bytes: Activations and scratch buffers that live while it runs.
         peak: Whether no op has more alive.
@@ -100,7 +125,7 @@ class OpCost:
 
     index: Computed[int]
     op: str
-    macs: Computed[int]
+    macs: Computed[int | None]
     latency_ms: Calibrated[float] | None
     live_bytes: Computed[int]
     peak: bool
@@ -130,24 +155,37 @@ class CostModel:
             ConfigError: The device's profile has no costs for the network's numbers; `estimate_known` returns the rest.
         """
         facts = self._book.look_up(graph)
-        scratch = [(step, size) for step, sizes in enumerate(facts.scratch, start=1) for size in sizes]
-        lives = lifetimes(graph)
-        persistent = persistent_bytes(
-            graph, facts.structures, self._layout, num_scratch=len(scratch), states=lives.states
-        )
-        nonpersistent = planned_bytes(lives, facts.arena_bytes, scratch)
+        persistent, nonpersistent, starting = self._arena(graph, facts)
         latency_ms = sum(facts.latency_ms) + inference_ms(graph, self.device)
         return Cost(
-            macs=sum(facts.macs),
-            params=sum(facts.params),
+            macs=self._macs(graph, facts),
+            params=sum(facts.params) if graph.is_plain else graph.params,
             flash_bytes=file_bytes(graph, sum(facts.tensor_flash_bytes) + sum(facts.op_flash_bytes)),
+            ram_bytes=reserved_bytes(max(persistent + nonpersistent, starting)),
             arena_bytes=persistent + nonpersistent,
             arena_persistent_bytes=persistent,
             arena_nonpersistent_bytes=nonpersistent,
+            refusals=self._refusals(graph, facts.refusals) if any(facts.refusals) else (),
             latency_ms=latency_ms,
             latency_low_ms=latency_ms / self._spread,
             latency_high_ms=latency_ms * self._spread,
         )
+
+    def _macs(self, graph: Graph, facts: Facts) -> int | None:
+        try:
+            return graph.total_macs if graph.subgraphs else sum(facts.macs)  # type: ignore[arg-type]
+        except TypeError:
+            return None
+
+    def _arena(self, graph: Graph, facts: Facts) -> Arena:
+        if not graph.is_plain:
+            return arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels)
+        scratch = [(step, step, size) for step, sizes in enumerate(facts.scratch, start=1) for size in sizes]
+        return plan_arena(graph, lifetimes(graph), facts.arena_bytes, scratch, facts.structures, self._layout)
+
+    def _refusals(self, graph: Graph, reasons: Sequence[str | None]) -> tuple[Refusal, ...]:
+        pairs = enumerate(zip(graph.ops, reasons, strict=True))
+        return tuple(Refusal(op.kind, index, reason) for index, (op, reason) in pairs if reason)
 
     def estimate_known(self, graph: Graph) -> tuple[Cost | UntimedCost, dict[str, str]]:
         """Return the cost of one network, and by their names why figures are `None`: the latencies, where unknown.
@@ -161,16 +199,25 @@ class CostModel:
         # Flash and arena do not depend on what an op costs: with that of int8 they are the same.
         int8 = self.device.int8
         device = replace(self.device, int16=self.device.int16 or int8, float32=self.device.float32 or int8)
-        sizes = asdict(CostModel(device).estimate(graph)) | dict.fromkeys(_LATENCIES)
+        estimate = CostModel(device).estimate(graph)
+        sizes = {f.name: getattr(estimate, f.name) for f in fields(estimate)} | dict.fromkeys(_LATENCIES)
         return UntimedCost(**sizes), dict.fromkeys(_LATENCIES, reason)
 
-    def least_arena_bytes(self, graph: Graph) -> int:
+    def needed_arena_bytes(self, graph: Graph) -> int:
+        """Return the smallest arena in which TFLM starts and runs on the device.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        return arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels).needed_bytes
+
+    def least_ram_bytes(self, graph: Graph) -> int:
         """Return what no plan of the arena can go below, not even that of a network with more channels.
 
         Args:
             graph: The network as the converter will emit it.
         """
-        return least_arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels)
+        return reserved_bytes(least_arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels))
 
     def timeline(self, graph: Graph) -> tuple[MemoryStep, ...]:
         """Return what lives in the arena while each op runs: how many bytes, and which tensors.

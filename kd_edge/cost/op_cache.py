@@ -10,6 +10,7 @@ from kd_edge.cost.memory_planner import aligned, scratch_bytes
 from kd_edge.cost.persistent_memory import Layout, OpStructures, op_structures
 from kd_edge.ir.graph import Graph, Op, Tensor
 from tflite_bench.model.op_work import macs_of
+from tflite_bench.model.runtime_support import op_refusal
 
 # About 1 kB each; a search sees a few thousand.
 _MAX_KEPT = 2**15
@@ -40,13 +41,15 @@ class OpFacts(NamedTuple):
         flash_bytes: Its own table in the file, without tensors.
         scratch: Bytes of each scratch buffer.
         structures: What TFLM keeps for it.
+        refusal: Why the device's runtime refuses it.
     """
 
-    macs: int
+    macs: int | None
     latency_ms: float
     flash_bytes: int
     scratch: tuple[int, ...]
     structures: OpStructures
+    refusal: str | None
 
 
 class Facts(NamedTuple):
@@ -55,11 +58,12 @@ class Facts(NamedTuple):
     tensor_flash_bytes: tuple[int, ...]
     arena_bytes: tuple[int, ...]
     params: tuple[int, ...]
-    macs: tuple[int, ...]
+    macs: tuple[int | None, ...]
     latency_ms: tuple[float, ...]
     op_flash_bytes: tuple[int, ...]
     scratch: tuple[tuple[int, ...], ...]
     structures: tuple[OpStructures, ...]
+    refusals: tuple[str | None, ...]
 
 
 # The number of an optional input that an op does without.
@@ -69,7 +73,7 @@ _ABSENT = -1
 class OpCache:
     """Looks up what tensors and ops add to a cost, and works it out once.
 
-    An op's part depends on its kind and its tensors alone, not on its options.
+    An op's part depends on its kind, its tensors and its flags alone, not on its other options.
 
     Args:
         device: The board.
@@ -94,13 +98,13 @@ class OpCache:
         flash_bytes, arena_bytes, params, numbers = zip(*tensors, strict=True) if tensors else [()] * 4
         # The last place is that of the index -1.
         at = (*numbers, _ABSENT)
-        keys = [(op[0], len(op[1]), itemgetter(-1, *op[1], *op[2])(at)) for op in graph.ops]
+        keys = [(op[0], len(op[1]), op[8], itemgetter(-1, *op[1], *op[2])(at)) for op in graph.ops]
         try:
             ops = [self._ops[key] for key in keys]
         except KeyError:
             pairs = zip(keys, graph.ops, strict=True)
             ops = [self._ops.get(key) or self._add_op(key, graph, op) for key, op in pairs]
-        return Facts(flash_bytes, arena_bytes, params, *(zip(*ops, strict=True) if ops else [()] * 5))
+        return Facts(flash_bytes, arena_bytes, params, *(zip(*ops, strict=True) if ops else [()] * 6))
 
     def _add_tensor(self, tensor: Tensor) -> TensorFacts:
         size = aligned(tensor.num_bytes)
@@ -115,5 +119,6 @@ class OpCache:
             flash_bytes=op_flash_bytes(op),
             scratch=scratch_bytes(operands, kernels=self._kernels),
             structures=op_structures(operands, self._layout),
+            refusal=op_refusal(operands) if self._device.runs_tflm else None,
         )
         return self._ops.setdefault(key, facts)

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
-from kd_edge.cost.memory_planner import MemoryStep
+from kd_edge.cost.memory_timeline import MemoryStep
 from kd_edge.cost.model import Cost, CostModel, OpCost, UntimedCost
 from kd_edge.cost.runtime_size import RuntimeFlash, runtime_flash
 from kd_edge.ir.graph import Graph
-from tflite_bench.provenance import Measured, Provenance
+from tflite_bench.model.runtime_support import Refusal
+from tflite_bench.provenance import Computed, Measured, Provenance
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,25 @@ class FileSize:
     """The size of the file itself; `None` where the network is none yet."""
 
     flash_bytes: Measured[int | None]
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What the network leaves of the board; negative where the board has too little.
+
+    Attributes:
+        total_flash_low_bytes: The file and the least that the runtime's code may take; `None` under another runtime.
+        total_flash_high_bytes: The file and the most that it may take.
+        flash_left_low_bytes: The board's flash less the latter: what is left for the application at least.
+        flash_left_high_bytes: The board's flash less the former.
+        ram_left_bytes: The board's RAM less what the firmware reserves for the network.
+    """
+
+    total_flash_low_bytes: Computed[int | None]
+    total_flash_high_bytes: Computed[int | None]
+    flash_left_low_bytes: Computed[int | None]
+    flash_left_high_bytes: Computed[int | None]
+    ram_left_bytes: Computed[int]
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,7 @@ class CostReport:
         fits: Whether all limits are known to be kept.
         excess: By how much each broken limit is exceeded, in its unit, by its name in `Budget`.
         runtime_flash: What TFLM's code takes; `None` under another runtime.
+        remainder: Flash of file and runtime together, and what is left of the board.
         ops: Each op's cost.
         timeline: What lives in the arena while each op runs.
         unavailable_reason: Why a figure is not known, by its name.
@@ -42,13 +63,19 @@ class CostReport:
     fits: bool
     excess: Annotated[Mapping[str, float], Provenance("computed", (("latency_ms", "calibrated"),))]
     runtime_flash: RuntimeFlash | None
+    remainder: Remainder
     ops: tuple[OpCost, ...]
     timeline: tuple[MemoryStep, ...]
     unavailable_reason: Mapping[str, str]
 
 
 def report_cost(
-    graph: Graph, device: DeviceProfile, budget: Budget, *, file_bytes: int | None = None
+    graph: Graph,
+    device: DeviceProfile,
+    budget: Budget,
+    *,
+    file_bytes: int | None = None,
+    refusals: tuple[Refusal, ...] | None = None,
 ) -> tuple[Cost | UntimedCost, CostReport]:
     """Return what a network costs, and whether it fits.
 
@@ -56,22 +83,37 @@ def report_cost(
         graph: The network.
         device: The board.
         budget: The limits.
-        file_bytes: Size of its file where there is one: then that has to fit, and not the computed size.
+        file_bytes: Size of its file where there is one: it is the network's size then, not the computed one.
+        refusals: What the runtime refuses of its file where there is one. Defaults to what rules tell of the graph.
     """
     cost_model = CostModel(device)
     cost, unknown = cost_model.estimate_known(graph)
     if not device.runs_tflm:
         unknown = {**unknown, "runtime_flash": f"known of TFLM alone, and {device.name} has {device.runtime}"}
-    known = cost if file_bytes is None else replace(cost, flash_bytes=file_bytes)
+    if cost.macs is None:
+        unknown = {**unknown, "macs": graph.unknown_macs}
+    cost = cost if file_bytes is None else replace(cost, flash_bytes=file_bytes)
+    cost = cost if refusals is None else replace(cost, refusals=refusals)
+    kinds = [op.kind for part in graph.all_subgraphs for op in part.ops]
+    runtime = runtime_flash(kinds) if device.runs_tflm else None
     report = CostReport(
         device=device.name,
         budget=budget,
         measured=FileSize(file_bytes),
-        fits=known.fits(budget),
-        excess=known.excess(budget),
-        runtime_flash=runtime_flash(op.kind for op in graph.ops) if device.runs_tflm else None,
+        fits=cost.fits(budget),
+        excess=cost.excess(budget),
+        runtime_flash=runtime,
+        remainder=_remainder(cost, device, runtime),
         ops=tuple(cost_model.per_op(graph)),
         timeline=tuple(cost_model.timeline(graph)),
         unavailable_reason=unknown,
     )
     return cost, report
+
+
+def _remainder(cost: Cost | UntimedCost, device: DeviceProfile, runtime: RuntimeFlash | None) -> Remainder:
+    ram_left = device.ram_bytes - cost.ram_bytes
+    if runtime is None:
+        return Remainder(None, None, None, None, ram_left)
+    low, high = cost.flash_bytes + runtime.low_bytes, cost.flash_bytes + runtime.high_bytes
+    return Remainder(low, high, device.flash_bytes - high, device.flash_bytes - low, ram_left)

@@ -228,7 +228,7 @@ def macs_of(model: keras.Model) -> int | None:
         The number; `None` where the network cannot be lowered, so that it is unknown.
     """
     try:
-        return lower(model).total_macs
+        return lower(model).known_macs
     except ModelError:
         return None
 

@@ -24,9 +24,6 @@ from tflite_bench.provenance import Computed, Measured
 from tflite_bench.runners import litert, tflm
 
 NUM_VECTORS = 10
-# Optimised kernels asked for 64 to 672 B more than the reference kernels on a Cortex-M4.
-_MARGIN_BYTES = 1024
-_MARGIN_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Bundle:
         passed: Whether the run's verification passed.
         failed_checks: Names of the checks that failed.
         open_checks: Names of the checks that have a limit and could not be made.
-        tensor_arena_bytes: Size of the arena in `model_settings.h`: what was measured, and a margin.
+        tensor_arena_bytes: Size of the arena in `model_settings.h`: what the verification held against the budget.
         arena_source: How that was found.
         vectors_from: The runtime that answered the test vectors.
         command: Reproduces the bundle.
@@ -184,20 +181,16 @@ def _answers(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def _arena(verify: Mapping[str, Any]) -> tuple[int, str]:
+    """Return the bytes that the verification held against the budget, and how they were found."""
+    total = int(verify["ram_bytes"])
     measured = MeasuredSizes(**verify["measured"])
-    needed = measured.needed_arena_bytes or 0
-    how = (
-        "what TFLM's arena held after the model ran on a 64-bit PC"
-        if measured.arena_minimum_bytes is None
-        else "the smallest arena in which TFLM ran the model on a 64-bit PC (bisection)"
-    )
-    source = f"{needed:,} B is {how}; the structures of a 32-bit board are smaller."
-    if not needed:
-        needed = verify["predicted"]["arena_bytes"]
-        source = f"{needed:,} B is computed, TFLM was not run: {verify['unavailable_reason'].get('arena_bytes', '')}."
-    margin = max(_MARGIN_BYTES, round(_MARGIN_SHARE * needed))
-    total = -(-(needed + margin) // 16) * 16
-    return total, f"{source} {total - needed:,} B are a margin for scratch memory of optimised kernels."
+    needed = measured.needed_arena_bytes
+    if needed is None:
+        seen = f"TFLM was not run: {verify['unavailable_reason'].get('arena_bytes', '')}"
+    else:
+        how = "held after the model ran" if measured.arena_minimum_bytes is None else "needed to run the model"
+        seen = f"on a 64-bit PC, where structures are larger, TFLM's arena {how} {needed:,} B"
+    return total, f"{total:,} B are computed for the board, with a margin for optimised kernels; {seen}."
 
 
 def _fingerprint(content: bytes) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | 
     predicted, measured = verify["predicted"], verify["measured"]
     rows = [
         ("flash", budget["flash_bytes"], predicted["flash_bytes"], measured["flash_bytes"], "B", ""),
-        ("RAM", budget["ram_bytes"], predicted["arena_bytes"], measured["arena_bytes"], "B", " (64-bit PC)"),
+        ("RAM", budget["ram_bytes"], verify["ram_bytes"], None, "B", ""),
         ("latency", budget["latency_ms"], predicted["latency_ms"], None, "ms", ""),
     ]
     rows = [row for row in rows if row[1] is not None]
@@ -79,7 +79,7 @@ def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
     """Draw the candidates that were trained: accuracy against each limited cost, the Pareto front, the chosen one."""
     panels = (
         ("latency_ms", "latency_ms", f"latency on {design['device']} (ms)", 1),
-        ("arena_bytes", "ram_bytes", "RAM (kB)", 1024),
+        ("ram_bytes", "ram_bytes", "RAM (kB)", 1024),
         ("flash_bytes", "flash_bytes", "flash (kB)", 1024),
     )
     figure, all_axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained", sharey=True)

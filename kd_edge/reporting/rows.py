@@ -11,13 +11,13 @@ Result = Mapping[str, Any]
 UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
 _CHECKS = {
     "flash_bytes": "the file fits the flash",
-    "ram_bytes": "the smallest working arena fits the RAM",
+    "ram_bytes": "what the firmware reserves fits the RAM",
     "latency_ms": "the computed latency is short enough",
     "accuracy_loss": "share of samples lost against float",
     "runtime_disagreement": "share of samples for which LiteRT and TFLM name other classes",
     "output_steps": "largest difference of an output between LiteRT and TFLM",
     "tflm_missing_ops": "operators that TFLM lacks",
-    "tflm_refusals": "refusals by TFLM",
+    "tflm_refusals": "refusals by the runtime",
 }
 _ACCURACIES = {
     "float_keras": "float, Keras",
@@ -53,11 +53,13 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
     files = (measured_bytes(cost["flash_bytes"]) for cost in (predicted, measured))
     arenas = (measured_bytes(verify["predicted_host_arena_bytes"]), measured_bytes(measured["arena_bytes"]))
     smallest = measured_bytes(measured["arena_minimum_bytes"])
+    reserved = measured_bytes(verify["ram_bytes"])
     rows = [
         ("flash (.tflite file)", mark(gates["flash_bytes"]), flash, *files, _percent(off.get("flash_bytes"))),
-        ("RAM (arena) on the board", "", ram, measured_bytes(predicted["arena_bytes"]), "", ""),
-        ("RAM (arena) on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
-        ("smallest arena, PC", mark(gates["ram_bytes"]), ram, "", smallest, ""),
+        ("RAM (arena to reserve)", mark(gates["ram_bytes"]), ram, reserved, "needs the board", ""),
+        ("arena on the board", "", "", measured_bytes(predicted["arena_bytes"]), "needs the board", ""),
+        ("arena on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
+        ("smallest arena on a PC", "", "", "", smallest, ""),
         ("latency", mark(gates["latency_ms"]), limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
     ]
     header = ("", "", "limit", "predicted", "measured", "off by")

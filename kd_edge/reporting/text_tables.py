@@ -10,6 +10,7 @@ from kd_edge.distillation.targets.information import TeacherInformation
 from kd_edge.reporting.formatting import latency_text
 from kd_edge.reporting.rows import Result, Rows, accuracy_rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.verification.verdict import failed_checks, outcome, proven
+from tflite_bench.model.runtime_support import Refusal
 
 # Columns where the output is no terminal.
 WIDTH = 110
@@ -71,7 +72,7 @@ def design_tables(result: Result) -> Iterator[Table | str]:
             f"{candidate['accuracy']:.3f}",
             f"{cost['macs']:,}",
             f"{cost['flash_bytes']:,} B",
-            f"{cost['arena_bytes']:,} B",
+            f"{cost['ram_bytes']:,} B",
             latency_text(cost),
         )
     yield table
@@ -104,6 +105,9 @@ def convert_lines(result: Result) -> Iterator[str]:
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     for op in result["missing_ops"] or ():
         yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"
+    missing = {op["op"] for op in result["missing_ops"] or ()}
+    others = [refusal for refusal in result.get("refusals") or () if refusal["op"] not in missing]
+    yield from (f"warning: TFLM: {line}" for line in refusal_lines(others))
     if result["missing_ops"] is None:
         yield f"operators that TFLM lacks: not known, {result['unavailable_reason']['missing_ops']}"
 
@@ -130,15 +134,30 @@ def report_tables(result: Result) -> Iterator[Table | str]:
 def cost_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a network costs, op by op and in total, and whether it fits."""
     fits = "fits" if result["fits"] else "does NOT fit" if result["excess"] else "is NOT proven to fit"
+    fits = "does NOT run" if result["refusals"] else fits
     yield f"{result['model']} on {result['device']}: {fits}"
+    yield from refusal_lines(result["refusals"])
     yield _op_table(result)
     yield _limit_table(result)
     yield from _untimed_lines(result, result)
+    left = result["remainder"]
     if runtime := result["runtime_flash"]:
         yield (
-            f"besides, the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B of "
-            f"flash ({runtime['source']})"
+            f"flash with the runtime: {left['total_flash_low_bytes']:,} to {left['total_flash_high_bytes']:,} B; the "
+            f"board has {left['flash_left_low_bytes']:,} to {left['flash_left_high_bytes']:,} B left"
         )
+        yield (
+            f"of these the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B "
+            f"({runtime['source']})"
+        )
+    yield f"RAM: the board has {left['ram_left_bytes']:,} B left beside what the firmware reserves for the model"
+
+
+def refusal_lines(refusals: Iterable[Result]) -> Iterator[str]:
+    """Yield what a runtime refuses, and why."""
+    for refusal in refusals:
+        found = Refusal(**refusal)
+        yield f"refused: {found}"
 
 
 _SMALL_MS = 0.1
@@ -153,11 +172,11 @@ def _op_table(result: Result) -> Table:
     for op in result["ops"]:
         alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
         share = "" if op["latency_ms"] is None else f"{op['latency_ms'] / total_ms:.1%}"
-        table.add_row(str(op["index"]), op["op"], f"{op['macs']:,}", alive, _milliseconds(op["latency_ms"]), share)
+        table.add_row(str(op["index"]), op["op"], _macs(op["macs"]), alive, _milliseconds(op["latency_ms"]), share)
     beside_ms = (result["latency_ms"] or 0.0) - sum(op["latency_ms"] or 0.0 for op in result["ops"])
     if beside_ms > _LEAST_SHARE * total_ms:
         table.add_row("", "beside the ops", "", "", _milliseconds(beside_ms), f"{beside_ms / total_ms:.1%}")
-    table.add_row("", "all", f"{result['macs']:,}", "", _milliseconds(result["latency_ms"]), "")
+    table.add_row("", "all", _macs(result["macs"]), "", _milliseconds(result["latency_ms"]), "")
     return table
 
 
@@ -168,7 +187,7 @@ def _limit_table(result: Result) -> Table:
     table = _table("does it fit?", "", "needs", "limit", "")
     for title, name, needs, unit, digits in (
         ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
-        ("RAM (tensor arena)", "ram_bytes", f"{result['arena_bytes']:,} B, computed", "B", 0),
+        ("RAM (arena to reserve)", "ram_bytes", f"{result['ram_bytes']:,} B, computed", "B", 0),
         ("latency", "latency_ms", latency, "ms", 2),
     ):
         limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
@@ -233,6 +252,7 @@ def _effort(macs: int | None, seconds: float | None) -> str:
 
 _LIMITS = {
     "flash_bytes": "the flash",
+    "refusals": "what the runtime takes",
     "ram_bytes": "the RAM",
     "latency_ms": "the latency",
     "teacher_ratio": "the share of the teacher's MACs",
@@ -357,6 +377,10 @@ def _untimed_lines(cost: Result, document: Result) -> Iterator[str]:
 def _estimate_lines(verify: Result) -> Iterator[str]:
     if reason := verify["unavailable_reason"].get("ram_bytes"):
         yield f"RAM: {reason}"
+
+
+def _macs(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
 
 
 def _milliseconds(latency_ms: float | None) -> str:

@@ -65,7 +65,8 @@ class SearchResult:
         candidates: All that were trained, best first.
         num_costed: Networks costed before training.
         num_feasible: Those of them that fit the budget.
-        num_over: How many of them exceed each limit, by its name in `Budget`, and the teacher's share of MACs.
+        num_over: How many of them exceed each limit, by its name in `Budget`, the teacher's share of MACs, and
+            `refusals` by the runtime.
         shares: The part of each limit that the chosen candidate uses; the largest is the one that binds.
         training: That of the chosen candidate, which left the student that the search keeps.
     """
@@ -97,13 +98,13 @@ def pareto_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 def budget_shares(cost: Cost, budget: Budget) -> dict[str, float]:
     """Return the part of each limit that a network uses, by the limit's name in `Budget`."""
-    shares = {"flash_bytes": cost.flash_bytes / budget.flash_bytes, "ram_bytes": cost.arena_bytes / budget.ram_bytes}
+    shares = {"flash_bytes": cost.flash_bytes / budget.flash_bytes, "ram_bytes": cost.ram_bytes / budget.ram_bytes}
     return shares if budget.latency_ms is None else shares | {"latency_ms": cost.latency_ms / budget.latency_ms}
 
 
 def _beats(one: Candidate, other: Candidate) -> bool:
     def losses(c: Candidate) -> tuple[float, ...]:
-        return -c.accuracy, c.cost.latency_ms, c.cost.arena_bytes, c.cost.flash_bytes
+        return -c.accuracy, c.cost.latency_ms, c.cost.ram_bytes, c.cost.flash_bytes
 
     pairs = list(zip(losses(one), losses(other), strict=True))
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

@@ -259,7 +259,7 @@ def macs_limit(teacher: keras.Model, teacher_ratio: float | None) -> float:
         teacher: Its weights do not count: it may be untrained.
         teacher_ratio: As for `design`.
     """
-    return math.inf if teacher_ratio is None else lower(teacher).total_macs / teacher_ratio
+    return math.inf if teacher_ratio is None else lower(teacher).known_macs / teacher_ratio
 
 
 def is_worker() -> bool:
@@ -307,7 +307,7 @@ def _accept_large(
 
     def accepts(values: Values) -> bool:
         cost = cost_model.estimate(space.graph(values))
-        return least <= cost.macs <= max_macs and cost.fits(budget)
+        return least <= cost.known_macs <= max_macs and cost.fits(budget)
 
     return accepts
 

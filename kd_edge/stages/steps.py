@@ -372,7 +372,7 @@ def _scores(model: "keras.Model", data: Dataset, right: "np.ndarray | None" = No
     from kd_edge.ir.lowering import lower
 
     right = test_samples_right(model, data) if right is None else right
-    return vars(Scores(test_accuracy=float(right.mean()), macs=lower(model).total_macs, params=model.count_params()))
+    return vars(Scores(test_accuracy=float(right.mean()), macs=lower(model).known_macs, params=model.count_params()))
 
 
 def _training(training: "Training | CandidateTraining") -> dict[str, Any]:

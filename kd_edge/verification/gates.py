@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.gate import Gate, at_most
 from kd_edge.cost.model import Cost, UntimedCost
+from kd_edge.cost.refusals import refusal_gate
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.tflm_run import Micro
 from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.runtime_support import Refusal, refusals_of
 
 # LiteRT's reference kernels round dense layers in float, TFLM in integers: a logit may differ by one step.
 MAX_DISAGREEMENT = 0.01
@@ -23,6 +25,7 @@ def gates_of(
     max_accuracy_loss: float,
     parity: Parity | None,
     runs_tflm: bool,
+    ram_bytes: int,
 ) -> dict[str, Gate]:
     """Return every check by its name.
 
@@ -35,22 +38,32 @@ def gates_of(
         max_accuracy_loss: Its limit.
         parity: LiteRT against TFLM. Each dense layer may round one step differently (`output_steps`).
         runs_tflm: Whether the device runs the file in TFLM, so that an operator that TFLM lacks, or a refusal, fails
-            it. Under another runtime neither has a limit, and the arena that TFLM needs is an estimate.
+            it. Under another runtime neither has a limit but for custom operators and inputs without a fixed size, and
+            the arena that TFLM needs is an estimate.
+        ram_bytes: What the firmware reserves.
     """
-    asked = bool(micro.missing_ops) or micro.num_refusals is not None
+    asked = bool(micro.missing_ops) or micro.refusals is not None
+    refusals = micro.refusals if runs_tflm else refusals_of(info, runs_tflm=False)
     disagreement = None if parity is None else 1 - parity.agreement
     num_dense = sum(op.name == "FULLY_CONNECTED" for op in info.ops)
     none_allowed = 0 if runs_tflm else None
     return {
         "flash_bytes": at_most(micro.measured.flash_bytes, budget.flash_bytes),
-        "ram_bytes": at_most(micro.measured.needed_arena_bytes, budget.ram_bytes),
+        "ram_bytes": at_most(ram_bytes, budget.ram_bytes),
         "latency_ms": at_most(predicted.latency_ms, budget.latency_ms),
         "accuracy_loss": at_most(accuracy_loss, max_accuracy_loss),
         "runtime_disagreement": at_most(disagreement, MAX_DISAGREEMENT),
         "output_steps": at_most(None if parity is None else parity.max_difference, max(1, num_dense)),
         "tflm_missing_ops": at_most(len(micro.missing_ops) if asked else None, none_allowed),
-        "tflm_refusals": at_most(micro.num_refusals, none_allowed),
+        "tflm_refusals": _refusal_gate(refusals, micro, limited=runs_tflm or bool(refusals)),
     }
+
+
+def _refusal_gate(refusals: tuple[Refusal, ...] | None, micro: Micro, *, limited: bool) -> Gate:
+    if limited:
+        # An operator that is missing has a check of its own.
+        return refusal_gate(() if refusals is None and micro.missing_ops else refusals, reason=micro.reason)
+    return at_most(None if micro.refusals is None else len(micro.refusals), None)
 
 
 def all_passed(gates: Mapping[str, Gate]) -> bool:

@@ -13,6 +13,8 @@ from kd_edge.verification.quantization_noise import OpNoise
 from kd_edge.verification.tflm_run import MeasuredSizes
 from tflite_bench.provenance import Computed, Measured, Provenance
 
+_NOT_MEASURED = (("latency_ms", "calibrated"), ("ram_bytes", "computed"))
+
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
@@ -55,6 +57,8 @@ class Verification:
             numbers that the file computes in.
         predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.
         precision: In which numbers the file computes; see `precision_of`.
+        ram_bytes: RAM that the firmware reserves, the figure that is held against the limit; computed from the file for
+            the device (`firmware_ram`), and raised where TFLM needed more on this PC than was computed for it.
         predicted_host_arena_bytes: The predicted arena for a 64-bit host, comparable with `measured`.
         prediction_error_percent: By how much the prediction exceeds what was measured, for `flash_bytes` and, on the
             host, `arena_bytes`.
@@ -64,7 +68,7 @@ class Verification:
     """
 
     passed: bool
-    gates: Annotated[Mapping[str, Gate], Provenance("measured", (("latency_ms", "calibrated"),))]
+    gates: Annotated[Mapping[str, Gate], Provenance("measured", _NOT_MEASURED)]
     accuracy: Accuracy
     accuracy_ci95: Mapping[str, Interval]
     parity: Parity | None
@@ -74,6 +78,7 @@ class Verification:
     predicted: Cost | UntimedCost
     predicted_from: str
     precision: str
+    ram_bytes: Computed[int]
     predicted_host_arena_bytes: Computed[int]
     prediction_error_percent: Computed[Mapping[str, float]]
     measured: MeasuredSizes

@@ -6,8 +6,10 @@ import numpy as np
 
 from kd_edge.conversion.layer_names import UNNAMED, LayerNames
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
+from kd_edge.cost.refusals import find_refusals, merged
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.runtime_support import Refusal, refusals_of
 from tflite_bench.provenance import Measured
 from tflite_bench.runners import tflm
 
@@ -47,14 +49,15 @@ class Micro:
         measured: Sizes; `None` where TFLM did not run the file.
         outputs: Raw outputs, shape `(samples, ...)`, or `None`.
         missing_ops: Operators that it lacks.
-        num_refusals: 1 where it refused the file or crashed for another reason, 0 where not, `None` where not asked.
+        refusals: What it refused of the file for another reason, or that it crashed; `None` where it was not asked and
+            rules find nothing.
         reason: Why there are no outputs.
     """
 
     measured: MeasuredSizes
     outputs: np.ndarray | None = None
     missing_ops: tuple[MissingOp, ...] = ()
-    num_refusals: int | None = None
+    refusals: tuple[Refusal, ...] | None = None
     reason: str = ""
 
     @property
@@ -76,13 +79,21 @@ def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, names: Laye
     try:
         if lacking := find_missing_ops(info, names):
             listed = ", ".join(f"{op.op} (layer {op.layer!r})" for op in lacking)
-            return Micro(nothing, missing_ops=lacking, reason=f"TFLM has no kernel for {listed}")
+            others = _others(refusals_of(info), lacking) or None
+            return Micro(nothing, missing_ops=lacking, refusals=others, reason=f"TFLM has no kernel for {listed}")
         outputs = tflm.run_outputs(model, samples)
         arena = tflm.measure_arena(model, minimum=True)
     except RuntimeMissingError as error:
-        return Micro(nothing, reason=str(error))
+        return Micro(nothing, refusals=refusals_of(info) or None, reason=str(error))
     except RunnerError as error:
-        return Micro(nothing, num_refusals=1, reason=str(error))
+        refusals = find_refusals(model, info=info) or (Refusal("model", 0, str(error)),)
+        return Micro(nothing, refusals=refusals, reason=str(error))
     sizes = (arena.arena_bytes, arena.persistent_bytes, arena.nonpersistent_bytes, arena.minimum_bytes)
     measured = MeasuredSizes(len(model), **dict(zip(_ARENA_FIGURES, sizes, strict=True)))
-    return Micro(measured, outputs, num_refusals=0)
+    return Micro(measured, outputs, refusals=merged(refusals_of(info), ()))
+
+
+def _others(refusals: tuple[Refusal, ...], missing: tuple[MissingOp, ...]) -> tuple[Refusal, ...]:
+    """Return the refusals that are no missing operators."""
+    kinds = {op.op for op in missing}
+    return tuple(refusal for refusal in refusals if refusal.op not in kinds)

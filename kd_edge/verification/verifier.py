@@ -12,10 +12,12 @@ from kd_edge.conversion.layer_names import LayerNames, layer_of, names_of
 from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.firmware_ram import reserved_bytes
 from kd_edge.cost.model import CostModel, Sizes
+from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import named_classes, share_right
-from kd_edge.errors import ModelError
+from kd_edge.errors import ModelError, RefusedError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
 from kd_edge.verification.confidence import Interval, wilson_interval
@@ -64,7 +66,8 @@ def verify(
     Raises:
         ModelError: The file's input or output does not belong to the data.
         ModelFileError: The bytes are no `.tflite` model.
-        RunnerError: LiteRT refuses the file, or crashes on it.
+        RefusedError: LiteRT refuses the file or crashes on it, and so does the device's runtime: it is broken.
+        RunnerError: LiteRT alone does.
     """
     info = read_model(model)
     _check_signature(info, data)
@@ -80,6 +83,7 @@ def verify(
     predicted, unknown = CostModel(device).estimate_known(graph)
     reasons |= unknown
     host_arena_bytes = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
+    ram_bytes = firmware_bytes(lower(model), device, micro.measured.needed_arena_bytes)
     gates = gates_of(
         info,
         budget,
@@ -89,6 +93,7 @@ def verify(
         max_accuracy_loss=max_accuracy_loss,
         parity=parity,
         runs_tflm=device.runs_tflm,
+        ram_bytes=ram_bytes,
     )
     return Verification(
         passed=all_passed(gates),
@@ -102,12 +107,26 @@ def verify(
         predicted=predicted,
         predicted_from=predicted_from,
         precision=precision,
+        ram_bytes=ram_bytes,
         predicted_host_arena_bytes=host_arena_bytes,
         prediction_error_percent=_errors(predicted, host_arena_bytes, micro.measured),
         measured=micro.measured,
         confusion=_confusion(data, outputs),
         unavailable_reason=reasons,
     )
+
+
+def firmware_bytes(graph: Graph, device: DeviceProfile, measured: int | None) -> int:
+    """Return the RAM that a firmware reserves for a file.
+
+    Args:
+        graph: The file.
+        device: The board.
+        measured: The smallest arena that TFLM ran it in on this 64-bit PC: what exceeds the computed one is added.
+    """
+    model = CostModel(device)
+    host = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).needed_bytes
+    return reserved_bytes(model.needed_arena_bytes(graph) + max(0, (measured or 0) - host))
 
 
 def _check_signature(info: ModelInfo, data: Dataset) -> None:
@@ -138,11 +157,13 @@ def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: Layer
     try:
         return litert.run_reference(model, samples)
     except RunnerError as error:
-        custom = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.custom}
-        if not custom:
+        refusals = find_refusals(model, info=info)
+        if not refusals:
             raise
+        custom = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.custom}
         listed = ", ".join(f"{op} (layer {layer!r})" for op, layer in custom.items())
-        raise ModelError(f"cannot verify: the file has custom operators, {listed}; LiteRT says: {error}") from error
+        told = f"the file has custom operators, {listed}; " if custom else ""
+        raise RefusedError(f"broken: {told}no runtime here runs it: {refusals[0]}; LiteRT says: {error}") from error
 
 
 def _estimates(device: DeviceProfile, micro: Micro) -> dict[str, str]:

@@ -16,12 +16,18 @@ DTYPE_BYTES: Mapping[str, int] = MappingProxyType(
         "bool": 1,
         "int8": 1,
         "uint8": 1,
+        "int4": 1,
+        "int2": 1,
         "int16": 2,
+        "uint16": 2,
+        "bfloat16": 2,
         "float16": 2,
         "int32": 4,
         "uint32": 4,
         "float32": 4,
+        "resource": 4,
         "int64": 8,
+        "uint64": 8,
         "float64": 8,
     }
 )
@@ -69,6 +75,9 @@ class _Absent(NamedTuple):
 ABSENT = _Absent()
 
 
+Flags = tuple[int, ...]
+
+
 class Operands(NamedTuple):
     """One op with its tensors in the place of their indices.
 
@@ -76,11 +85,13 @@ class Operands(NamedTuple):
         kind: TFLite's name of the operator, e.g. `"CONV_2D"`.
         inputs: Its inputs in TFLite's order; `ABSENT` for an optional one that is missing.
         outputs: Its outputs.
+        flags: Options that a rule needs beside the tensors: of BATCH_MATMUL whether each matrix is transposed.
     """
 
     kind: str
     inputs: tuple[TensorLike, ...]
     outputs: tuple[TensorLike, ...]
+    flags: Flags = ()
 
     @property
     def weights(self) -> tuple[int, ...]:
@@ -88,7 +99,9 @@ class Operands(NamedTuple):
         return self.inputs[1].shape
 
 
-def operands_of(tensors: Sequence[TensorLike], kind: str, inputs: Sequence[int], outputs: Sequence[int]) -> Operands:
+def operands_of(
+    tensors: Sequence[TensorLike], kind: str, inputs: Sequence[int], outputs: Sequence[int], flags: Flags = ()
+) -> Operands:
     """Return an op with its tensors.
 
     Args:
@@ -96,9 +109,10 @@ def operands_of(tensors: Sequence[TensorLike], kind: str, inputs: Sequence[int],
         kind: The op's name.
         inputs: Indices of its inputs; -1 for an absent one.
         outputs: Indices of its outputs.
+        flags: See `Operands`.
     """
     read = tuple([tensors[i] if i >= 0 else ABSENT for i in inputs])
-    return Operands(kind, read, tuple([tensors[i] if i >= 0 else ABSENT for i in outputs]))
+    return Operands(kind, read, tuple([tensors[i] if i >= 0 else ABSENT for i in outputs]), flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +163,7 @@ class OpSpec:
         cmsis_scratch_bytes: Those of CMSIS-NN's kernel where it asks for others.
         file_options_bytes: Its options in the file, on average.
         kernel_code_bytes: Machine code of TFLM's reference kernel, for all dtypes, on x86-64.
+        flags: Names of the options that are the `Operands.flags` of such an op.
 
     Raises:
         ConfigError: The class is unknown.
@@ -166,11 +181,12 @@ class OpSpec:
     op_data_bytes: LayoutBytes = 0
     parsed_options_bytes: LayoutBytes = 0
     parsed_options_alignment: LayoutBytes | None = None
-    prepared_bytes: Callable[[Operands], tuple[int, ...]] | None = None
+    prepared_bytes: Callable[[Operands], tuple[LayoutBytes, ...]] | None = None
     scratch_bytes: Callable[[Operands], tuple[int, ...]] | None = None
     cmsis_scratch_bytes: Callable[[Operands], tuple[int, ...]] | None = None
     file_options_bytes: int = 0
     kernel_code_bytes: int = 0
+    flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = {

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from math import prod
 from typing import NamedTuple
 
-from tflite_bench.model.op_registry import spec_of
+from tflite_bench.model.op_registry import knows_macs, spec_of
 from tflite_bench.model.op_spec import DTYPE_BYTES, GROUPED, NO_BLOCKS, Blocks, Operands, OpSpec
 
 
@@ -26,10 +26,10 @@ class Work(NamedTuple):
     steps: int
 
 
-def macs_of(op: Operands) -> int:
-    """Return the multiply-accumulates of one op; 0 for one without a rule."""
+def macs_of(op: Operands) -> int | None:
+    """Return the multiply-accumulates of one op; `None` where nobody knows whether it has some."""
     rule = spec_of(op.kind).macs
-    return rule(op) if rule else 0
+    return rule(op) if rule else 0 if knows_macs(op.kind) else None
 
 
 def kernel_variant(op: Operands) -> str:

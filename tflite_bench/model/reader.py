@@ -23,7 +23,9 @@ _MAX_PARTS = 100_000
 _MAX_FILE_BYTES = 2**32 - 1
 # Types whose elements numpy cannot hold, with the bits that one element takes in the file.
 _PACKED_BITS = {"int4": 4, "uint4": 4, "int2": 2, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8}
-_UNSIZED = ("string", "resource", "variant")
+_UNSIZED = ("string", "variant")
+# What an interpreter keeps of a resource is its number.
+_RESOURCE_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class TensorInfo:
         """Bytes of the tensor's contents; None where the type does not say (strings)."""
         if self.dtype in _UNSIZED:
             return None
+        if self.dtype == "resource":
+            return self.num_elements * _RESOURCE_BYTES
         bits = _PACKED_BITS.get(self.dtype)
         return self.num_elements * np.dtype(self.dtype).itemsize if bits is None else -(-self.num_elements * bits // 8)
 
@@ -124,8 +128,25 @@ class OpInfo:
 
 
 @dataclass(frozen=True)
+class SubgraphInfo:
+    """One subgraph of a `.tflite` file, a network of its own.
+
+    Attributes:
+        tensors: Its tensors, by index.
+        ops: Its operators in the order of execution.
+        inputs: Indices of the tensors that the caller fills.
+        outputs: Indices of the tensors that the caller reads.
+    """
+
+    tensors: tuple[TensorInfo, ...]
+    ops: tuple[OpInfo, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ModelInfo:
-    """What a `.tflite` file holds: its first subgraph, and facts about the file.
+    """What a `.tflite` file holds: its first subgraph, which is what runs, its other ones, and facts about the file.
 
     Attributes:
         size_bytes: Size of the file.
@@ -136,7 +157,7 @@ class ModelInfo:
         ops: All operators in the order of execution.
         inputs: Indices of the tensors that the caller fills.
         outputs: Indices of the tensors that the caller reads.
-        num_subgraphs: Number of subgraphs; more than 1 for models with control flow.
+        others: The other subgraphs in the file's order: what control flow calls, and other signatures.
         metadata: Names of the metadata entries.
         signatures: Keys of the signatures.
     """
@@ -149,9 +170,19 @@ class ModelInfo:
     ops: tuple[OpInfo, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    num_subgraphs: int = 1
+    others: tuple[SubgraphInfo, ...] = ()
     metadata: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
+
+    @property
+    def subgraphs(self) -> tuple[SubgraphInfo, ...]:
+        """All subgraphs in the file's order."""
+        return (SubgraphInfo(self.tensors, self.ops, self.inputs, self.outputs), *self.others)
+
+    @property
+    def num_subgraphs(self) -> int:
+        """Number of subgraphs; more than 1 for models with control flow or several signatures."""
+        return 1 + len(self.others)
 
     @property
     def input_tensors(self) -> tuple[TensorInfo, ...]:
@@ -239,26 +270,37 @@ class _Assembler:
         reader, root = self._reader, self._root
         if not root.SubgraphsLength():
             raise ModelFileError("the file holds no subgraph")
-        graph = root.Subgraphs(0)
         buffers = self._buffers()
-        model = ModelInfo(
+        codes = [self._op_code(table) for table in _limited(root, "OperatorCodes", reader)]
+        first, *others = (self._subgraph(table, buffers, codes) for table in _limited(root, "Subgraphs", reader))
+        for number, subgraph in enumerate((first, *others)):
+            _check_indices(subgraph, number)
+            _check_order(subgraph, number)
+        return ModelInfo(
             size_bytes=len(self._content),
             sha256=hashlib.sha256(self._content).hexdigest(),
             description=reader.text(root.Description()),
             schema_version=root.Version(),
-            tensors=tuple(
-                self._tensor(index, table, buffers) for index, table in enumerate(_limited(graph, "Tensors", reader))
-            ),
-            ops=tuple(self._ops(graph)),
-            inputs=reader.numbers(graph, "Inputs"),
-            outputs=reader.numbers(graph, "Outputs"),
-            num_subgraphs=root.SubgraphsLength(),
+            tensors=first.tensors,
+            ops=first.ops,
+            inputs=first.inputs,
+            outputs=first.outputs,
+            others=tuple(others),
             metadata=tuple(reader.text(entry.Name()) for entry in reader.tables(root, "Metadata")),
             signatures=tuple(reader.text(entry.SignatureKey()) for entry in reader.tables(root, "SignatureDefs")),
         )
-        _check_indices(model)
-        _check_order(model)
-        return model
+
+    def _subgraph(self, graph: Any, buffers: list[ByteView | None], codes: list[tuple[str, bool, int]]) -> SubgraphInfo:
+        reader = self._reader
+        tensors = (
+            self._tensor(index, table, buffers) for index, table in enumerate(_limited(graph, "Tensors", reader))
+        )
+        return SubgraphInfo(
+            tensors=tuple(tensors),
+            ops=tuple(self._ops(graph, codes)),
+            inputs=reader.numbers(graph, "Inputs"),
+            outputs=reader.numbers(graph, "Outputs"),
+        )
 
     def _buffers(self) -> list[ByteView | None]:
         """Return the bytes of every buffer; large models keep them behind the flatbuffer, by offset and size."""
@@ -316,8 +358,7 @@ class _Assembler:
             raise ModelFileError(f"tensor {index} has {len(scales)} scales but {len(zero_points)} zero points")
         return {"scales": scales, "zero_points": zero_points, "quantized_dimension": dimension}
 
-    def _ops(self, graph: Any) -> "list[OpInfo]":
-        codes = [self._op_code(table) for table in _limited(self._root, "OperatorCodes", self._reader)]
+    def _ops(self, graph: Any, codes: list[tuple[str, bool, int]]) -> "list[OpInfo]":
         ops = []
         for index, table in enumerate(_limited(graph, "Operators", self._reader)):
             if table.OpcodeIndex() >= len(codes):
@@ -350,32 +391,42 @@ def _limited(owner: Any, name: str, reader: FlatbufferReader) -> Any:
     return reader.tables(owner, name)
 
 
-def _check_indices(model: ModelInfo) -> None:
-    count = len(model.tensors)
-    for op in model.ops:
+def _check_indices(graph: SubgraphInfo, number: int) -> None:
+    count = len(graph.tensors)
+    for op in graph.ops:
         if any(not -1 <= i < count for i in (*op.inputs, *op.outputs)):
-            raise ModelFileError(f"op {op.index} ({op.name}) uses a tensor outside 0 to {count - 1}")
-    if any(not 0 <= i < count for i in (*model.inputs, *model.outputs)):
-        raise ModelFileError(f"the model's inputs or outputs name a tensor outside 0 to {count - 1}")
+            raise ModelFileError(f"{_place(op, number)} uses a tensor outside 0 to {count - 1}")
+    if any(not 0 <= i < count for i in (*graph.inputs, *graph.outputs)):
+        raise ModelFileError(f"the {_owner(number)} inputs or outputs name a tensor outside 0 to {count - 1}")
 
 
-def _check_order(model: ModelInfo) -> None:
+def _check_order(graph: SubgraphInfo, number: int) -> None:
     """Check that every op reads only what is there by then: the op order of the file is the order of execution."""
-    ready = {t.index for t in model.tensors if t.constant or t.is_variable or t.num_elements == 0}
-    ready.update(model.inputs, [-1])
+    ready = {t.index for t in graph.tensors if t.constant or t.is_variable or t.num_elements == 0}
+    ready.update(graph.inputs, [-1])
     written: set[int] = set()
-    for op in model.ops:
-        for index in op.inputs:
+    for op in graph.ops:
+        # A custom op may have working memory among its inputs, which nothing writes before.
+        for index in () if op.custom else op.inputs:
             if index not in ready:
-                raise ModelFileError(f"op {op.index} ({op.name}) reads tensor {index} before any op writes it")
+                raise ModelFileError(f"{_place(op, number)} reads tensor {index} before any op writes it")
         for index in op.outputs:
-            if index in written or (index >= 0 and model.tensors[index].constant):
-                raise ModelFileError(f"op {op.index} ({op.name}) writes tensor {index}, which already has its value")
-        written.update(i for i in op.outputs if i >= 0 and not model.tensors[i].is_variable)
+            if index in written or (index >= 0 and graph.tensors[index].constant):
+                raise ModelFileError(f"{_place(op, number)} writes tensor {index}, which already has its value")
+        written.update(i for i in op.outputs if i >= 0 and not graph.tensors[i].is_variable)
         ready.update(op.outputs)
-    for index in model.outputs:
+    for index in graph.outputs:
         if index not in ready:
-            raise ModelFileError(f"the model's output, tensor {index}, is written by no op")
+            raise ModelFileError(f"the {_owner(number)} output, tensor {index}, is written by no op")
+
+
+def _place(op: OpInfo, subgraph: int) -> str:
+    where = f" of subgraph {subgraph}" if subgraph else ""
+    return f"op {op.index} ({op.name}){where}"
+
+
+def _owner(subgraph: int) -> str:
+    return f"subgraph {subgraph}'s" if subgraph else "model's"
 
 
 def _short(shape: tuple[int, ...]) -> str:

@@ -7,12 +7,16 @@ depthwise one, in int16. Newer releases need no buffer for a depthwise 3x3 convo
 
 from math import prod
 
-from tflite_bench.model.op_spec import Operands
+from tflite_bench.model.op_spec import DTYPE_BYTES, LayoutBytes, Operands
 
 _SOFTMAX_INT16_TABLE_BYTES = 1026
 _QUANTIZED = ("int8", "int16")
 
+# Of a tensor's structure: on a 64-bit host, on a microcontroller, and there with CMSIS-NN.
+_EVAL_TENSOR_BYTES = (24, 12, 12)
+
 Sizes = tuple[int, ...]
+LayoutSizes = tuple[LayoutBytes, ...]
 
 
 def per_filter(op: Operands) -> Sizes:
@@ -55,8 +59,9 @@ def transpose_conv_totals(op: Operands) -> Sizes:
 
 
 def svdf_totals(op: Operands) -> Sizes:
-    """A total per filter and one per output."""
-    return (4 * op.weights[0], 4 * op.outputs[0].num_elements)
+    """A total per filter and, where the network is quantized, one per output."""
+    per_filter_bytes, output = 4 * op.weights[0], op.outputs[0]
+    return (per_filter_bytes, 4 * output.num_elements) if output.dtype in _QUANTIZED else (per_filter_bytes,)
 
 
 def lstm_gates(op: Operands) -> Sizes:
@@ -75,3 +80,56 @@ def totals_and_axes(op: Operands) -> Sizes:
     output = op.outputs[0]
     totals = (4 * output.num_elements,) if output.dtype in _QUANTIZED else ()
     return (*totals, *reduced_axes(op))
+
+
+def two_per_dimension(op: Operands) -> Sizes:
+    """Two numbers per dimension."""
+    return (4 * len(op.outputs[0].shape),) * 2
+
+
+def unpacked_weights(op: Operands) -> Sizes:
+    """Weights of 4 bits, unpacked to bytes."""
+    return (op.inputs[1].num_elements,) if op.inputs[1].dtype == "int4" else ()
+
+
+def add_n_inputs(op: Operands) -> Sizes:
+    """A pointer per summand, counted as on a 64-bit host."""
+    return (8 * len(op.inputs),)
+
+
+def add_n_data(op: Operands) -> Sizes:
+    """The kernel's data, where the network is quantized."""
+    return (40,) if op.outputs[0].dtype in _QUANTIZED else ()
+
+
+def cumsum_data(op: Operands) -> Sizes:
+    """The kernel's data, where the network is quantized."""
+    return (36,) if op.outputs[0].dtype in _QUANTIZED else ()
+
+
+def log_softmax_data(op: Operands) -> Sizes:
+    """The kernel's data, where the network is quantized."""
+    return (40,) if op.outputs[0].dtype in _QUANTIZED else ()
+
+
+def output_shape(op: Operands) -> Sizes:
+    """A shape of the output that can be written."""
+    return (_shape_bytes(op.outputs[0].shape),)
+
+
+def transposed_matrices(op: Operands) -> LayoutSizes:
+    """Multipliers where the network is quantized, a copy of each matrix that is transposed, and the output's shape.
+
+    The kernel wants the second matrix transposed: it copies that one where the file has not transposed it already.
+    """
+    sizes: list[LayoutBytes] = [28] if op.outputs[0].dtype in _QUANTIZED else []
+    first, second = op.flags or (0, 0)
+    for tensor, copies in zip(op.inputs, (first, not second), strict=False):
+        if copies:
+            data = tensor.num_elements * DTYPE_BYTES[tensor.dtype]
+            sizes += [_EVAL_TENSOR_BYTES, _shape_bytes(tensor.shape), data]
+    return (*sizes, *output_shape(op))
+
+
+def _shape_bytes(shape: tuple[int, ...]) -> int:
+    return 4 * (len(shape) + 1)

@@ -22,6 +22,10 @@ from tflite_bench.runners.interpreters import check_output, run_samples, time_in
 from tflite_bench.runners.spec import Device, RunnerSpec
 from tflite_bench.runners.tflm_probe import probe_model
 
+MISSING_RUNTIME = (
+    "TFLM is not installed: expected the package tflite-micro, which has wheels for Linux on x86_64 only; "
+    "there, pip install 'tflite-micro>=0.dev20261023'"
+)
 NOTE = "TFLM's reference kernels on this PC: these milliseconds say nothing about any microcontroller"
 
 _START_SECONDS = 60.0
@@ -144,7 +148,7 @@ def missing_ops(model: ModelInfo, *, time_limit_s: float = 60.0) -> tuple[str, .
         RuntimeMissingError: `tflite-micro` is not installed.
         RunnerError: TFLM crashed or hung.
     """
-    ops = list(dict.fromkeys((op.name, op.custom) for op in model.ops))
+    ops = list(dict.fromkeys((op.name, op.custom) for graph in model.subgraphs for op in graph.ops))
     child = _run({"task": "probe", "ops": ops}, b"", [], time_limit_s)
     answers = child.stderr.split(_PROBE_MARK)[1:]
     if len(answers) != len(ops):
@@ -186,10 +190,7 @@ class TFLMRunner:
 
 def _run(request: Mapping[str, Any], model: bytes, arrays: Sequence[Array], time_limit_s: float) -> ChildResult:
     if not is_installed():
-        raise RuntimeMissingError(
-            "TFLM is not installed: expected the package tflite-micro, which has wheels for Linux on x86_64 only; "
-            "there, pip install 'tflite-micro>=0.dev20261023'"
-        )
+        raise RuntimeMissingError(MISSING_RUNTIME)
     try:
         return run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s)
     except ChildError as error:
@@ -228,7 +229,8 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
 
 def plenty_bytes(model: ModelInfo) -> int:
     """Return a size of the arena that no model is too large for."""
-    activations = sum(tensor.num_bytes or 0 for tensor in model.tensors if not tensor.constant)
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    activations = sum(tensor.num_bytes or 0 for tensor in tensors if not tensor.constant)
     # TFLM fills the arena from both ends and loses bytes at an end that is not aligned to 16.
     return _ARENA_BYTES + -(-2 * activations // 16) * 16
 

@@ -138,7 +138,7 @@ def _measure_speed(epochs: int, batch_size: int) -> dict[str, Any]:
 def networks(data: Dataset) -> dict[str, int | float]:
     """Return the sizes of teacher and student."""
     teacher, student = _teacher(data), _student(data)
-    macs = lower(teacher).total_macs, lower(student).total_macs
+    macs = lower(teacher).known_macs, lower(student).known_macs
     return {
         "teacher_macs": macs[0],
         "student_macs": macs[1],

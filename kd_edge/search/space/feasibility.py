@@ -19,8 +19,8 @@ _Objective = Callable[[Cost], Any]
 _MOST_PROOFS = 4000
 _NUM_RANDOM_STARTS = 3
 
-_TITLES = {"flash_bytes": "flash", "arena_bytes": "RAM", "latency_ms": "latency", "macs": "teacher ratio"}
-_UNITS = {"flash_bytes": "B", "arena_bytes": "B", "latency_ms": "ms", "macs": "MACs"}
+_TITLES = {"flash_bytes": "flash", "ram_bytes": "RAM", "latency_ms": "latency", "macs": "teacher ratio"}
+_UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "macs": "MACs"}
 
 
 @dataclass
@@ -186,8 +186,8 @@ def _may_fit(problem: FeasibilityProblem, values: Values) -> bool:
     graph = problem.render(values)
     cost = problem.cost_model.estimate(graph)
     least = {name: float(getattr(cost, name)) for name in problem.limits}
-    if "arena_bytes" in least:
-        least["arena_bytes"] = problem.cost_model.least_arena_bytes(graph)
+    if "ram_bytes" in least:
+        least["ram_bytes"] = problem.cost_model.least_ram_bytes(graph)
     return all(least[name] <= limit for name, limit in problem.limits.items())
 
 

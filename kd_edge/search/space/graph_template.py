@@ -83,7 +83,7 @@ class GraphTemplate:
         if self._kept_once and len({_fill(shape, sizes) for shape in self._kept_once}) < len(self._kept_once):
             return self._render(sizes)
         tensors = tuple(chain.from_iterable([part.fill(sizes) for part in self._parts]))
-        _, ops, inputs, outputs, name_bytes = self._graph
+        _, ops, inputs, outputs, name_bytes, *_ = self._graph
         return Graph(tensors, ops, inputs, outputs, name_bytes)
 
 

@@ -198,8 +198,8 @@ class StudentSpace:
             tuple(values.values()): values for values in self.samples(rng, num_samples)
         }
         costs = [cost_model.estimate(self.graph(values)) for values in drawn.values()]
-        over = [[*cost.excess(budget), *(["teacher_ratio"] if cost.macs > max_macs else [])] for cost in costs]
-        feasible = [(cost.macs, v) for v, cost, o in zip(drawn.values(), costs, over, strict=True) if not o]
+        over = [[*cost.excess(budget), *(["teacher_ratio"] if cost.known_macs > max_macs else [])] for cost in costs]
+        feasible = [(cost.known_macs, v) for v, cost, o in zip(drawn.values(), costs, over, strict=True) if not o]
         feasible = sorted(feasible or [self._find_fitting(cost_model, budget, max_macs)], key=itemgetter(0))
         num_over = Counter(name for exceeded in over for name in exceeded)
         macs, values = zip(*feasible, strict=True)
@@ -208,7 +208,7 @@ class StudentSpace:
     def _find_fitting(self, cost_model: CostModel, budget: Budget, max_macs: float) -> tuple[int, Values]:
         limits = {
             "flash_bytes": budget.flash_bytes,
-            "arena_bytes": budget.ram_bytes,
+            "ram_bytes": budget.ram_bytes,
             "latency_ms": budget.latency_ms or math.inf,
             "macs": max_macs,
         }
@@ -216,7 +216,10 @@ class StudentSpace:
         result = find_fitting(problem)
         if result.values is None:
             raise BudgetError(f"no candidate of the space {self.name!r} fits the budget ({result.explanation()}")
-        return problem.cost(result.values).macs, result.values
+        cost = problem.cost(result.values)
+        if cost.refusals:
+            raise BudgetError(f"no candidate of the space {self.name!r} fits: TFLM refuses {cost.refusals[0]}")
+        return cost.known_macs, result.values
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kd_edge.cost.arena import arena_bytes
-from kd_edge.cost.memory_planner import memory_timeline
+from kd_edge.cost.memory_timeline import memory_timeline
 from kd_edge.ir.blueprint import Sketch
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.layers import Add, AveragePooling2D, Conv2D, DepthwiseConv2D, Flatten, GlobalAveragePooling2D, ReLU

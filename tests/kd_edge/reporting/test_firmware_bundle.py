@@ -25,7 +25,7 @@ from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.verification.verifier import verify
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
-from tflite_bench.runners import litert, tflm
+from tflite_bench.runners import litert
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 # Methods of TFLM's MicroMutableOpResolver, of the operators that students have and of some with odd names; copied from
@@ -150,15 +150,15 @@ def test_the_configuration_in_the_bundle_asks_for_the_same_run(finished, written
     assert written.command.startswith("kd-edge run config.toml")
 
 
-def test_the_arena_is_the_measured_minimum_and_a_stated_margin(finished, written):
-    measured = finished.result["verify"]["measured"]
-    needed = max(measured["arena_bytes"], measured["arena_minimum_bytes"])
+def test_the_arena_is_the_figure_that_kept_the_budget_and_says_what_a_pc_needed(finished, written):
+    verify, budget = finished.result["verify"], finished.result["design"]["budget"]
+    needed = verify["measured"]["arena_minimum_bytes"]
     settings = (written.folder / "model_settings.h").read_text()
     assert f"#define MODEL_ARENA_BYTES {written.tensor_arena_bytes}\n" in settings
-    assert needed + 1024 <= written.tensor_arena_bytes < needed + 1024 + 16
+    assert written.tensor_arena_bytes == verify["ram_bytes"] == verify["gates"]["ram_bytes"]["measured"]
+    assert written.tensor_arena_bytes <= budget["ram_bytes"]
     assert written.tensor_arena_bytes % 16 == 0
-    assert f"{needed:,} B is the smallest arena" in " ".join(settings.split())
-    tflm.run_outputs(finished.model, np.zeros((1, 32, 3), "int8"), arena_bytes=written.tensor_arena_bytes)
+    assert f"TFLM's arena needed to run the model {needed:,} B" in " ".join(settings.split())
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "arm-none-eabi-gcc"])
@@ -288,8 +288,7 @@ def test_an_arena_that_was_not_searched_for_is_not_said_to_be_the_smallest(finis
         finished, tmp_path / "copy", lambda result, _: result["verify"]["measured"].update(arena_minimum_bytes=None)
     )
     arena_bytes = finished.result["verify"]["measured"]["arena_bytes"]
-    source = write_bundle(copy).arena_source
-    assert source.startswith(f"{arena_bytes:,} B is what TFLM's arena held after the model ran on a 64-bit PC; ")
+    assert f"TFLM's arena held after the model ran {arena_bytes:,} B" in write_bundle(copy).arena_source
 
 
 def test_a_device_from_a_file_comes_with_the_bundle_and_is_what_its_configuration_asks_for(finished, tmp_path):

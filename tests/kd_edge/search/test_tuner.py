@@ -149,7 +149,7 @@ def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_tra
     assert lower(student) == found.blueprint.to_graph()
     right = np.mean(student.predict(data.x_val, verbose=0).argmax(axis=1) == data.y_val)
     assert right == pytest.approx(found.chosen.accuracy, abs=1e-6)
-    assert found.shares["ram_bytes"] == found.chosen.cost.arena_bytes / 12_000
+    assert found.shares["ram_bytes"] == found.chosen.cost.ram_bytes / 12_000
     assert found.num_over["flash_bytes"] + found.num_feasible >= 1
 
 
@@ -177,7 +177,7 @@ def test_what_was_found_is_told_with_what_binds_and_drawn(finished, tmp_path):
     budget = Budget(20_000, 12_000)
     result = asdict(found) | {"device": "nucleo-l4r5zi", "budget": asdict(budget)}
     text = " ".join(part for part in design_tables(result) if isinstance(part, str))
-    share = found.chosen.cost.arena_bytes / budget.ram_bytes
+    share = found.chosen.cost.ram_bytes / budget.ram_bytes
     assert f"{share:.0%} of the RAM" in text
     binding = "the RAM" if share > found.chosen.cost.flash_bytes / budget.flash_bytes else "the flash"
     assert f"{binding} binds first" in text

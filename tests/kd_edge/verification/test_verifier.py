@@ -18,7 +18,7 @@ from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
-from kd_edge.errors import ModelError
+from kd_edge.errors import ModelError, RefusedError
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.text_tables import verify_tables
 from kd_edge.search.space.student_space import StudentSpace
@@ -151,10 +151,10 @@ def test_the_verdict_says_only_what_was_checked_and_names_the_rest(checked):
         (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24), device=load_device("pixel-3a"), budget=ROOMY
     )
     assert proven(asdict(checked)) == "the model fits and the runtimes agree"
-    unchecked = "ram_bytes, accuracy_loss, runtime_disagreement, output_steps"
-    assert proven(asdict(refused)) == f"the file fits the flash; not checked: {unchecked}"
+    unchecked = "accuracy_loss, runtime_disagreement, output_steps"
+    assert proven(asdict(refused)) == f"the model fits; not checked: {unchecked}"
     document = {**asdict(refused), "device": "pixel-3a", "budget": asdict(ROOMY)}
-    assert next(iter(verify_tables(document))).startswith("pixel-3a: PASSED: the file fits the flash; not checked")
+    assert next(iter(verify_tables(document))).startswith("pixel-3a: PASSED: the model fits; not checked")
 
 
 def test_operators_and_shapes_of_a_dynamic_batch_are_warned_of(data, checked):
@@ -172,7 +172,7 @@ def test_a_custom_operator_is_named_with_its_layer(content, data):
     model = unpack(content)
     model.operatorCodes[0].builtinCode = model.operatorCodes[0].deprecatedBuiltinCode = BuiltinOperator.CUSTOM
     model.operatorCodes[0].customCode = "OwnOp"
-    with pytest.raises(ModelError, match=r"custom operators, OwnOp \(layer 'n001_reshape"):
+    with pytest.raises(RefusedError, match=r"broken: .*custom operators, OwnOp \(layer 'n001_reshape.*OwnOp \(op 0\)"):
         verify(pack(model), data, device=BOARD, budget=ROOMY)
 
 

@@ -140,7 +140,7 @@ def _separate(task: Task, data: Dataset, student: FlatNetwork) -> Joint:
         return joint.beginning(begin, np.concatenate([begin.weights, fresh.weights]), begin.others + fresh.others)
 
     decay = np.concatenate([student.decay, large.decay])
-    places, macs = np.arange(size), lower(large.model).total_macs
+    places, macs = np.arange(size), lower(large.model).known_macs
     joint = Joint(call, answer, decay, places, tuple(range(num_others)), start, 0.5, macs)
     return joint
 
@@ -164,7 +164,7 @@ def _shared(task: Task, data: Dataset, student: FlatNetwork) -> Joint:
 
     others = [id(v) for v in both.non_trainable_variables]
     averages = tuple(others.index(id(v)) for v in small.non_trainable_variables)
-    joint = Joint(call, answer, network.decay, _places(both, small), averages, start, 0.5, lower(head).total_macs)
+    joint = Joint(call, answer, network.decay, _places(both, small), averages, start, 0.5, lower(head).known_macs)
     return joint
 
 
@@ -213,6 +213,6 @@ def _sub_network(task: Task, data: Dataset, student: FlatNetwork) -> Joint:
         fresh = wide.start(blueprint.to_keras())
         return joint.beginning(begin, fresh.weights.numpy(), begin.others + fresh.others)
 
-    macs = lower(wide.model).total_macs
+    macs = lower(wide.model).known_macs
     joint = Joint(call, answer, wide.decay, np.concatenate(places), tuple(range(num_others)), start, 0.0, macs)
     return joint

@@ -122,7 +122,7 @@ def _figures(training: Training, data: Dataset) -> Row:
         "test": accuracy(shown(data.x_test), data.y_test),
         "train": told.accuracy,
         "bits_beyond_label": told.bits_beyond_label,
-        "macs": lower(training.model).total_macs,
+        "macs": lower(training.model).known_macs,
         "num_train": len(data.y_train),
         "seconds": training.seconds,
     }

@@ -103,7 +103,7 @@ def test_the_nearest_budget_would_do_and_less_than_it_is_what_was_asked_for(name
     space = StudentSpace.from_teacher(TEACHERS[name]())
     problem = FeasibilityProblem(
         space.choices, space.channel_choices, space.graph, CostModel(BOARD),
-        {"flash_bytes": budget.flash_bytes, "arena_bytes": budget.ram_bytes, "latency_ms": budget.latency_ms or 1e9},
+        {"flash_bytes": budget.flash_bytes, "ram_bytes": budget.ram_bytes, "latency_ms": budget.latency_ms or 1e9},
     )  # fmt: skip
     answer = find_fitting(problem)
     assert answer.values is None
@@ -129,7 +129,7 @@ def test_more_channels_never_cost_less_than_the_bound_of_a_proof():
             narrow = {n: space.choices[n][0] if n in space.channel_choices else v for n, v in values.items()}
             graphs = space.blueprint(narrow).to_graph(), space.blueprint(values).to_graph()
             costs = [CostModel(BOARD).estimate(graph) for graph in graphs]
-            assert CostModel(BOARD).least_arena_bytes(graphs[0]) <= min(costs[0].arena_bytes, costs[1].arena_bytes)
+            assert CostModel(BOARD).least_ram_bytes(graphs[0]) <= min(costs[0].ram_bytes, costs[1].ram_bytes)
             for figure in ("flash_bytes", "latency_ms", "macs"):
                 assert getattr(costs[0], figure) <= getattr(costs[1], figure)
 
@@ -144,7 +144,7 @@ def test_an_unknown_family_names_the_nearest_and_a_flat_sample_needs_dense_layer
 def test_wider_networks_cost_more():
     values = {name: options[1] for name, options in SPACE.choices.items()}
     costs = [CostModel(BOARD).estimate(SPACE.blueprint({**values, "width": w}).to_graph()) for w in (8, 16, 32, 64)]
-    for name in ("macs", "params", "flash_bytes", "arena_bytes", "latency_ms"):
+    for name in ("macs", "params", "flash_bytes", "ram_bytes", "arena_bytes", "latency_ms"):
         figures = [getattr(cost, name) for cost in costs]
         assert figures == sorted(figures)
         assert figures[0] < figures[-1]

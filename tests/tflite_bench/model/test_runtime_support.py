@@ -1,0 +1,107 @@
+"""What the rules say TFLM refuses, against the interpreter."""
+
+from pathlib import Path
+
+import pytest
+
+from tflite_bench.model.op_spec import Operands
+from tflite_bench.model.reader import TensorInfo, read_model
+from tflite_bench.model.runtime_support import op_refusal, refusals_of
+from tflite_bench.model.type_signatures import matches
+from tflite_bench.model.writer import pack, unpack
+from tflite_bench.runners.tflm_check import interpreter_refusals
+from tools.networks.single_ops import CASES, TYPES, signature, single_op
+
+FILES = Path(__file__).parents[2] / "data"
+
+
+def tensor(dtype, *shape, constant=True):
+    return TensorInfo(0, "", shape, shape, dtype, scales=(1.0,), data=memoryview(b"") if constant else None)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_no_op_is_let_pass_in_a_type_in_which_the_interpreter_refuses_it(kind):
+    case = CASES[kind]
+    for dtype in TYPES:
+        content = single_op(case, signature(case, dtype))
+        ruled, refused = refusals_of(read_model(content)), interpreter_refusals(content)
+        assert ruled or not refused, (dtype, [str(refusal) for refusal in refused])
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs", "expected"),
+    [
+        ("int8 int8|int4 int32? > int8", ("int8", "int4"), True),
+        ("int8 int8|int4 int32? > int8", ("int8", "int8", "int64"), False),
+        ("T *? > T", ("int8", "float32"), True),
+        ("float32+ > int8", ("float32",) * 5, True),
+        ("float32 > int8", ("float32", "float32"), False),
+    ],
+)
+def test_a_signature_lists_types_that_may_be_missing_or_repeat(signature, inputs, expected):
+    assert matches(signature, [tensor(dtype, 4) for dtype in inputs], [tensor("int8", 4)]) is expected
+
+
+def test_a_hybrid_layer_is_named_so():
+    (refusal,) = refusals_of(read_model(FILES / "dense_hybrid.tflite"))
+    assert str(refusal).startswith(
+        "FULLY_CONNECTED (op 0): TFLM has no hybrid kernels (float32 values with int8 weights)"
+    )
+
+
+def test_an_argument_that_is_computed_is_refused_where_tflm_reads_it_before():
+    values = tensor("float32", 1, 4, 4, 4, constant=False)
+    op = Operands("PAD", (values, tensor("int32", 4, 2, constant=False)), (values,))
+    assert op_refusal(op) == "its paddings have to be a constant, TFLM reads them before it runs"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("ethos-u", "Vela wrote this file for an Arm Ethos-U"),
+        ("edgetpu-custom-op", "the Edge TPU compiler wrote this file"),
+        ("FlexErf", "an operator of TensorFlow that TFLite lacks"),
+        ("OwnOp", "a custom operator, for which the runtime has no kernel"),
+    ],
+)
+def test_custom_operators_are_refused_by_every_runtime(code, reason):
+    model = unpack((FILES / "atan2.tflite").read_bytes())
+    for entry in model.operatorCodes:
+        entry.builtinCode = entry.deprecatedBuiltinCode = 32
+        entry.customCode = code
+    info = read_model(pack(model))
+    for runs_tflm in (True, False):
+        assert refusals_of(info, runs_tflm=runs_tflm)[0].reason.startswith(reason)
+
+
+def test_an_input_without_a_fixed_size_is_refused_but_not_for_its_batch():
+    model = unpack((FILES / "residual_float.tflite").read_bytes())
+    source = model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]]
+    source.shapeSignature = [-1, *list(source.shape)[1:]]
+    assert refusals_of(read_model(pack(model))) == ()
+    source.shapeSignature = [-1, -1, -1, 3]
+    (refusal,) = refusals_of(read_model(pack(model)))
+    assert (refusal.op, refusal.index) == ("input", 0)
+    assert "no fixed size (any, any, any, 3)" in refusal.reason
+
+
+def test_a_file_that_never_ends_is_refused_with_that_word():
+    (refusal,) = interpreter_refusals((FILES / "endless_loop.tflite").read_bytes(), time_limit_s=1)
+    assert "does not come to an end" in refusal.reason
+
+
+def test_a_file_that_crashes_the_interpreter_is_refused_with_that_word():
+    case = CASES["DEPTHWISE_CONV_2D"]
+    model = unpack(single_op(case, signature(case, "float32")))
+    model.subgraphs[0].operators[0].inputs = [0, 1, -1]
+    content = pack(model)
+    assert refusals_of(read_model(content))[0].reason.endswith("on which TFLM's kernel crashes")
+    (refusal,) = interpreter_refusals(content)
+    assert "crashes TFLM's interpreter" in refusal.reason
+
+
+@pytest.mark.shared
+def test_rules_and_interpreter_agree_on_every_shared_file(shared_path):
+    for path in sorted(shared_path.glob("models*/*.tflite")):
+        content = path.read_bytes()
+        assert bool(refusals_of(read_model(content))) == bool(interpreter_refusals(content)), path.name

@@ -1,0 +1,151 @@
+"""Which operators of a file a runtime refuses, by rules: no runtime has to be installed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tflite_bench.model.op_registry import is_own
+from tflite_bench.model.op_spec import ABSENT, Operands, TensorLike, operands_of
+from tflite_bench.model.reader import ModelInfo, OpInfo, SubgraphInfo, TensorInfo
+from tflite_bench.model.tflm_kernels import CUSTOM_KERNELS, KERNELS, Kernel
+from tflite_bench.model.type_signatures import matches
+from tflite_bench.provenance import Computed
+
+ETHOS_U = "ethos-u"
+_EDGE_TPU = "edgetpu-custom-op"
+_FLEX = "Flex"
+# Custom operators that LiteRT has kernels for.
+_LITERT_CUSTOM = frozenset({"TFLite_Detection_PostProcess", "AudioSpectrogram", "Mfcc", "NumericVerify"})
+_WEIGHTED = {"CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "FULLY_CONNECTED": (0, 1), "TRANSPOSE_CONV": (2, 1)}
+_NO_SIZE = ("string", "variant")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a runtime refuses of a file.
+
+    Attributes:
+        op: TFLite's name of the operator, or the code of a custom one; `"input"` for an input of the model.
+        index: Position of the operator in its subgraph, or of the input.
+        reason: Why, and what would do.
+        subgraph: Position of the subgraph.
+    """
+
+    op: str
+    index: Computed[int]
+    reason: str
+    subgraph: Computed[int] = 0
+
+    def __str__(self) -> str:
+        where = f" of subgraph {self.subgraph}" if self.subgraph else ""
+        return f"{self.op} ({'number' if self.op == 'input' else 'op'} {self.index}{where}): {self.reason}"
+
+
+def refusals_of(model: ModelInfo, *, runs_tflm: bool = True) -> tuple[Refusal, ...]:
+    """Return what a runtime refuses of a file.
+
+    Args:
+        model: The file.
+        runs_tflm: Whether the runtime is TFLM. Others take more: of them only custom operators and inputs without a
+            fixed size are judged.
+
+    Returns:
+        One entry per operator and input that is refused, in the order of the file. That there is none is no proof:
+        scales and the values of arguments are not judged.
+    """
+    found = list(_unsized_inputs(model))
+    for number, graph in enumerate(model.subgraphs):
+        for op in graph.ops:
+            reason = _custom_reason(op, runs_tflm) if op.custom else _builtin_reason(op, graph) if runs_tflm else None
+            if reason:
+                found.append(Refusal(op.name, op.index, reason, number))
+    return tuple(found)
+
+
+def op_refusal(op: Operands) -> str | None:
+    """Return why TFLM refuses an operator with these tensors; `None` where it does not.
+
+    Args:
+        op: The operator.
+    """
+    kernel = KERNELS.get(op.kind)
+    if kernel is None:
+        return None if op.kind in CUSTOM_KERNELS or is_own(op.kind) else "TFLM has no kernel for it"
+    if not any(matches(signature, op.inputs, op.outputs) for signature in kernel.signatures):
+        return _types_reason(op, kernel)
+    return next(_other_reasons(op, kernel), None)
+
+
+def _custom_reason(op: OpInfo, runs_tflm: bool) -> str | None:
+    if op.name == ETHOS_U:
+        return "Vela wrote this file for an Arm Ethos-U, nothing else runs it; take the file that Vela has read"
+    if op.name == _EDGE_TPU:
+        return "the Edge TPU compiler wrote this file for a Coral accelerator; take the file that it has read"
+    if op.name in (CUSTOM_KERNELS if runs_tflm else _LITERT_CUSTOM):
+        return None
+    if op.name.startswith(_FLEX):
+        return "an operator of TensorFlow that TFLite lacks; convert without SELECT_TF_OPS"
+    return "a custom operator, for which the runtime has no kernel; replace it, or register yours in the firmware"
+
+
+def _builtin_reason(op: OpInfo, graph: SubgraphInfo) -> str | None:
+    unsized = [graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0 and graph.tensors[i].dtype in _NO_SIZE]
+    if unsized:
+        return f"TFLM has no tensors of the type {unsized[0].dtype}"
+    empty = [i for i in op.outputs if i >= 0 and 0 in graph.tensors[i].shape and graph.tensors[i].shape != (0,)]
+    if empty:
+        return f"its output has the shape {graph.tensors[empty[0]].shape}: TFLM has no dynamic tensors"
+    return op_refusal(operands_of(graph.tensors, op.name, op.inputs, op.outputs))
+
+
+def _unsized_inputs(model: ModelInfo) -> Iterator[Refusal]:
+    """Yield the inputs whose size is not fixed, apart from a batch, which TFLite files state as 1."""
+    for position, tensor in enumerate(model.input_tensors):
+        batched = tensor.shape[:1] == (1,)
+        if -1 in tensor.shape_signature[1 if batched else 0 :]:
+            yield Refusal("input", position, _unsized_reason(tensor))
+
+
+def _unsized_reason(tensor: TensorInfo) -> str:
+    sizes = ", ".join("any" if size < 0 else str(size) for size in tensor.shape_signature)
+    return f"no fixed size ({sizes}): the figures would be those of {tensor.shape}; convert with a fixed input shape"
+
+
+def _types_reason(op: Operands, kernel: Kernel) -> str:
+    """Return why no signature matches, in the words of who converts models."""
+    present = [tensor for tensor in op.inputs if tensor is not ABSENT]
+    types = {tensor.dtype for tensor in (*present, *op.outputs)}
+    if op.kind in _WEIGHTED and len(op.inputs) > max(_WEIGHTED[op.kind]):
+        values, weights = (op.inputs[place].dtype for place in _WEIGHTED[op.kind])
+        if values == "float32" and weights.startswith(("int", "uint")):
+            return f"TFLM has no hybrid kernels (float32 values with {weights} weights); convert to int8 throughout"
+    if "uint8" in types:
+        return "TFLM has no uint8 kernel for it; convert to int8"
+    if "float16" in types:
+        return "TFLM has no float16 kernel for it; convert to int8 or float32"
+    received = f"{_listed(op.inputs)} > {_listed(op.outputs)}"
+    return f"TFLM has no kernel for these types: expected {' or '.join(kernel.signatures)}, received {received}"
+
+
+def _listed(tensors: tuple[TensorLike, ...]) -> str:
+    return " ".join("none" if tensor is ABSENT else tensor.dtype for tensor in tensors)
+
+
+def _other_reasons(op: Operands, kernel: Kernel) -> Iterator[str]:
+    for place, name in kernel.constants:
+        if len(op.inputs) > place and not op.inputs[place].constant:
+            yield f"its {name} have to be a constant, TFLM reads them before it runs"
+    rank = max((len(tensor.shape) for tensor in (*op.inputs, *op.outputs)), default=0)
+    if kernel.max_rank is not None and rank > kernel.max_rank:
+        yield f"{rank} dimensions: TFLM's kernel takes at most {kernel.max_rank}"
+    for place in kernel.needs_scales:
+        tensor = op.inputs[place] if len(op.inputs) > place else ABSENT
+        if tensor is not ABSENT and tensor.dtype.startswith("int") and not tensor.num_scales:
+            yield f"input {place} has no quantization scale"
+    if kernel.scales_output and not all(tensor.num_scales for tensor in op.outputs):
+        yield "its output has no quantization scale"
+    for place in kernel.never_absent:
+        if op.inputs[place : place + 1] == (ABSENT,):
+            yield f"input {place} is listed as absent, on which TFLM's kernel crashes"
+    for place in kernel.always_absent:
+        if len(op.inputs) > place and op.inputs[place] is not ABSENT:
+            yield f"input {place} is an extension (peephole, projection or layer norm) that TFLM's kernel lacks"
