@@ -283,7 +283,5 @@ def test_a_fit_that_fails_leaves_no_guide_that_is_asked_by_sample(task):
 def test_a_distribution_strategy_is_refused(task):
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
         distiller = compiled(task, teacher=taught(task, task.y), trainee="like_teacher")
-    with pytest.raises(
-        ConfigError, match="expected a distiller without a distribution strategy, received one under OneDevice"
-    ):
-        fit(distiller, task, SampleHalting(), epochs=1)
+    with pytest.raises(ConfigError, match="expected a distiller without a distribution strategy, received one under"):
+        distiller.fit(task.x, task.y, batch_size=BATCH, verbose=0, callbacks=[SampleHalting()])
