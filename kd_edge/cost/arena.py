@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from kd_edge.cost.memory_planner import aligned, lifetimes, memory_timeline, planned_bytes, scratch_bytes
+from kd_edge.cost.kernels import scratch_bytes
+from kd_edge.cost.memory_planner import aligned, lifetimes, memory_timeline, planned_bytes
 from kd_edge.cost.persistent_memory import CMSIS_NN, HOST, MICROCONTROLLER, Layout, op_structures, persistent_bytes
 from kd_edge.ir.graph import Graph
 from tflite_bench.provenance import Computed
@@ -32,12 +33,12 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
     Args:
         graph: The network.
         pointer_bytes: 4 for a microcontroller, 8 for a 64-bit host.
-        kernels: `"reference"`, or `"cmsis-nn"` for its scratch buffers on a microcontroller.
+        kernels: Those that run it, by a name that `scratch_bytes` takes.
     """
     layout = layout_of(pointer_bytes, kernels)
-    ops = [graph.operands(op) for op in graph.ops]
-    scratch = [(step, size) for step, op in enumerate(ops, start=1) for size in scratch_bytes(op, kernels=kernels)]
-    structures = [op_structures(op, layout) for op in ops]
+    ops = [(graph.operands(op), op) for op in graph.ops]
+    scratch = [(step, size) for step, op in enumerate(ops, start=1) for size in scratch_bytes(*op, kernels=kernels)]
+    structures = [op_structures(operands, layout) for operands, _ in ops]
     lives = lifetimes(graph)
     persistent = persistent_bytes(graph, structures, layout, num_scratch=len(scratch), states=lives.states)
     sizes = [aligned(tensor.num_bytes) for tensor in graph.tensors]
@@ -46,7 +47,7 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
 
 def layout_of(pointer_bytes: int, kernels: str) -> Layout:
     """Return the sizes of TFLM's structures; the arguments are those of `arena_bytes`."""
-    return HOST if pointer_bytes == 8 else CMSIS_NN if kernels == "cmsis-nn" else MICROCONTROLLER
+    return HOST if pointer_bytes == 8 else CMSIS_NN if kernels.startswith("cmsis-nn") else MICROCONTROLLER
 
 
 def least_arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "reference") -> int:
@@ -57,7 +58,7 @@ def least_arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "r
     Args:
         graph: The network.
         pointer_bytes: 4 for a microcontroller, 8 for a 64-bit host.
-        kernels: `"reference"` or `"cmsis-nn"`.
+        kernels: Those that run it.
     """
     live = max((step.live_bytes for step in memory_timeline(graph, kernels=kernels)), default=0)
     return arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=kernels).persistent_bytes + live

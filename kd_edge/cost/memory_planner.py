@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from kd_edge.cost.kernels import scratch_bytes
 from kd_edge.ir.graph import Graph
-from tflite_bench.model.op_registry import spec_of
-from tflite_bench.model.op_spec import Operands
 from tflite_bench.provenance import Computed
 
 # TFLM aligns every buffer in its arena (MicroArenaBufferAlignment).
@@ -56,18 +55,6 @@ class Lifetimes(NamedTuple):
 def aligned(size: int) -> int:
     """Return a size rounded up to the arena's alignment."""
     return (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-
-
-def scratch_bytes(op: Operands, *, kernels: str = "reference") -> tuple[int, ...]:
-    """Return the scratch buffers that an op's kernel asks for, in bytes before alignment.
-
-    Args:
-        op: One op of a graph.
-        kernels: `"reference"` or `"cmsis-nn"`.
-    """
-    spec = spec_of(op.kind)
-    rule = (kernels == "cmsis-nn" and spec.cmsis_scratch_bytes) or spec.scratch_bytes
-    return rule(op) if rule and op.outputs else ()
 
 
 def lifetimes(graph: Graph) -> Lifetimes:
@@ -137,7 +124,7 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
 
     Args:
         graph: The network.
-        kernels: `"reference"` or `"cmsis-nn"`, whose kernels need more scratch buffers.
+        kernels: Those that run it; see `kernels_of`.
 
     Returns:
         One step per op. The plan may be a little larger than the largest step, since it is greedy.
@@ -148,7 +135,7 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
     steps = []
     for step, op in enumerate(graph.ops, start=1):
         tensors = tuple(index for index in live if first[index] <= step <= last[index])
-        scratch = sum(map(aligned, scratch_bytes(graph.operands(op), kernels=kernels)))
+        scratch = sum(map(aligned, scratch_bytes(graph.operands(op), op, kernels=kernels)))
         steps.append((op.kind, sum(sizes[i] for i in tensors) + scratch, scratch, tensors))
     peak = max((total for _, total, _, _ in steps), default=0)
     return tuple(

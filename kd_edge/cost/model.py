@@ -6,6 +6,7 @@ from kd_edge.cost.arena import layout_of, least_arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import file_bytes
+from kd_edge.cost.kernels import kernels_of
 from kd_edge.cost.latency import inference_ms, latency_ms, why_unknown
 from kd_edge.cost.memory_planner import MemoryStep, lifetimes, memory_timeline, planned_bytes
 from kd_edge.cost.op_cache import OpCache
@@ -115,7 +116,7 @@ class CostModel:
 
     def __init__(self, device: DeviceProfile) -> None:
         self.device = device
-        self._kernels = "cmsis-nn" if "cmsis-nn" in device.runtime else "reference"
+        self._least_kernels, self._kernels = kernels_of(device)
         self._layout = layout_of(device.pointer_bytes, self._kernels)
         self._book = OpCache(device, self._layout, self._kernels)
         self._spread = 1 + device.error_percent / 100

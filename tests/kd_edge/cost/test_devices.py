@@ -116,7 +116,7 @@ def test_an_unknown_device_gets_the_nearest_name() -> None:
         (
             '"measured"',
             '"guessed"',
-            "'quality': expected 'measured' or 'calibrated' or 'datasheet', received 'gue",
+            "'quality': expected 'measured' or 'calibrated' or 'not measured' or 'datasheet', received 'gue",
         ),
         ('date = "', 'pointer_bytes = 5\ndate = "', "key 'pointer_bytes': expected 4 or 8, received 5"),
         (f"pool = {COST}", "", "missing key 'pool' in .*key 'int8'"),
