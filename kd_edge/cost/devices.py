@@ -216,6 +216,12 @@ def list_devices() -> tuple[str, ...]:
     return tuple(sorted(_built_in().keys() | _own().keys()))
 
 
+def load_all() -> tuple[DeviceProfile, ...]:
+    """Return the profiles of all known devices, by their names."""
+    known: dict[str, Traversable] = {**_built_in(), **_own()}
+    return tuple(_load(known[name]) for name in sorted(known))
+
+
 def load_device(name: str | Path) -> DeviceProfile:
     """Return a device's profile.
 
@@ -235,7 +241,11 @@ def load_device(name: str | Path) -> DeviceProfile:
     if str(name) not in known:
         hint = nearest(str(name), known)
         raise ConfigError(f"unknown device {str(name)!r}: expected a known one or the path of a .toml file; {hint}")
-    with resources.as_file(known[str(name)]) as path:
+    return _load(known[str(name)])
+
+
+def _load(file: Traversable) -> DeviceProfile:
+    with resources.as_file(file) as path:
         return _read(path)
 
 

@@ -1,8 +1,9 @@
 """Everything that a network costs on a device, computed from its graph."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from kd_edge.cost.arena import layout_of, least_arena_bytes
+from kd_edge.cost.arena import arena_bytes, layout_of, least_arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import file_bytes
@@ -25,7 +26,8 @@ class Sizes:
         macs: Multiply-accumulate operations of one inference.
         params: Weights, biases and other stored numbers; see `Graph.params`.
         flash_bytes: Size of the `.tflite` file.
-        arena_bytes: Tensor arena of TFLM: the sum of the next two.
+        arena_bytes: Tensor arena of TFLM: the sum of the next two. Where the release of the kernels is not known it is
+            that of the release that needs most.
         arena_persistent_bytes: Structures that TFLM keeps for tensors and ops.
         arena_nonpersistent_bytes: Activations, planned by lifetime.
     """
@@ -62,10 +64,15 @@ class Cost(Sizes):
     latency_high_ms: Calibrated[float]
 
     def excess(self, budget: Budget) -> dict[str, float]:
-        """Return by how much each broken limit is exceeded; empty when the network fits."""
+        """Return by how much each limit is exceeded; empty when the network is proven to fit.
+
+        The latency counts with the end of its interval that `Budget.latency_at` names.
+        """
         over = Sizes.excess(self, budget)
-        if budget.latency_ms is not None and self.latency_ms > budget.latency_ms:
-            over["latency_ms"] = self.latency_ms - budget.latency_ms
+        if (limit_ms := budget.latency_ms) is not None:
+            needs_ms = self.latency_high_ms if budget.latency_at == "upper" else self.latency_ms
+            if needs_ms > limit_ms:
+                over["latency_ms"] = needs_ms - limit_ms
         return over
 
     def fits(self, budget: Budget) -> bool:
@@ -97,6 +104,8 @@ class OpCost:
         latency_ms: Its part of the latency, `None` where that is not known.
         live_bytes: Activations and scratch buffers that live while it runs.
         peak: Whether no op has more alive.
+        output_shape: Dimensions of its first output.
+        layer: The layer that made it, where the file names one.
     """
 
     index: Computed[int]
@@ -105,6 +114,8 @@ class OpCost:
     latency_ms: Calibrated[float] | None
     live_bytes: Computed[int]
     peak: bool
+    output_shape: Computed[tuple[int, ...]]
+    layer: str | None = None
 
 
 class CostModel:
@@ -165,6 +176,19 @@ class CostModel:
         sizes = asdict(CostModel(device).estimate(graph)) | dict.fromkeys(_LATENCIES)
         return UntimedCost(**sizes), dict.fromkeys(_LATENCIES, reason)
 
+    @property
+    def kernels_known(self) -> bool:
+        """Whether the scratch buffers of the runtime's kernels are known, and not an interval."""
+        return self._kernels == self._least_kernels
+
+    def arena_of_leanest_kernels(self, graph: Graph) -> int:
+        """Return the arena with the release of the runtime's kernels that needs least; `arena_bytes` is the most.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        return arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._least_kernels).arena_bytes
+
     def least_arena_bytes(self, graph: Graph) -> int:
         """Return what no plan of the arena can go below, not even that of a network with more channels.
 
@@ -181,16 +205,19 @@ class CostModel:
         """
         return memory_timeline(graph, kernels=self._kernels)
 
-    def per_op(self, graph: Graph) -> tuple[OpCost, ...]:
+    def per_op(self, graph: Graph, layers: Sequence[str] = ()) -> tuple[OpCost, ...]:
         """Return what every op of a network costs, in the order of execution.
 
         Args:
             graph: The network as the converter will emit it.
+            layers: The layer that made each op, where they are known.
         """
         known = why_unknown(graph, self.device) is None
         latencies = latency_ms(graph, self.device).per_op if known else [None] * len(graph.ops)
         steps = self.timeline(graph)
+        names: Sequence[str | None] = layers or [None] * len(graph.ops)
+        shapes = [graph.tensors[op.outputs[0]].shape if op.outputs else () for op in graph.ops]
         return tuple(
-            OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak)
-            for op, latency, step in zip(graph.ops, latencies, steps, strict=True)
+            OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak, shape, layer)
+            for op, latency, step, shape, layer in zip(graph.ops, latencies, steps, shapes, names, strict=True)
         )

@@ -12,6 +12,7 @@ from kd_edge.conversion.layer_names import LayerNames, layer_of, names_of
 from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.fit import latency_gate
 from kd_edge.cost.model import CostModel, Sizes
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import named_classes, share_right
@@ -83,7 +84,7 @@ def verify(
     gates = gates_of(
         info,
         budget,
-        predicted=predicted,
+        latency=latency_gate(predicted, budget, device, unknown=unknown.get("latency_ms", "")),
         micro=micro,
         accuracy_loss=accuracy.loss,
         max_accuracy_loss=max_accuracy_loss,
