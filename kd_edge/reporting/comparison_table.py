@@ -9,7 +9,7 @@ from rich.table import Table
 from kd_edge.reporting.formatting import interval_text, short_size
 from kd_edge.reporting.rows import Result
 
-_WIDEST_NAME = 29
+_WIDEST_NAME = 24
 _FITS = {"holds": "yes", "broken": "no", "not_proven": "not proven"}
 _KNOWN = ("measured", "calibrated")
 
