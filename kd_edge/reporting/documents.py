@@ -46,6 +46,6 @@ def make_document(
     Raises:
         TypeError: A figure does not say how it was had.
     """
-    nobody_measured = device is not None and not device.measured
+    nobody_measured = device is not None and device.quality == "datasheet"
     replaced = {"calibrated": "computed"} if nobody_measured else {}
     return envelope.make_document(KD_EDGE, command, *parts, seed=seed, replaced=replaced)
