@@ -150,7 +150,9 @@ def _estimates(device: DeviceProfile, micro: Micro) -> dict[str, str]:
     """Return why figures of the device are estimates, by their names."""
     reasons = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
     if not device.runs_tflm and micro.outputs is not None:
-        reasons["ram_bytes"] = f"{device.runtime} on {device.name} plans memory itself; TFLM's arena is an estimate"
+        reasons["ram_bytes"] = (
+            f"{device.runtime_title} on {device.name} plans memory itself; TFLM's arena is an estimate"
+        )
     return reasons
 
 
