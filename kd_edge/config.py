@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kd_edge.cost.budget import Budget, parse_bytes, parse_ms
+from kd_edge.cost.budget import LATENCY_AT, Budget, parse_bytes, parse_ms
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.errors import ConfigError
 from kd_edge.toml import from_table, read_toml
@@ -40,12 +40,19 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class BudgetConfig:
-    """What the student has to keep on `device`; a missing size is what the device leaves, a missing time no limit."""
+    """What the student has to keep on `device`; a missing size is what the device leaves, a missing time no limit.
+
+    `latency_at` says which end of a latency's interval the search holds against the limit; see `Budget`.
+    """
 
     device: str
     flash: str | int | None = None
     ram: str | int | None = None
     latency: str | int | float | None = None
+    latency_at: str = "upper"
+
+    def __post_init__(self) -> None:
+        _check_choice("latency_at", self.latency_at, LATENCY_AT)
 
     def budget(self, device: DeviceProfile) -> Budget:
         """Return the limits in bytes and milliseconds."""
@@ -53,6 +60,17 @@ class BudgetConfig:
             device,
             flash_bytes=_optional(parse_bytes, self.flash),
             ram_bytes=_optional(parse_bytes, self.ram),
+            latency_ms=_optional(parse_ms, self.latency),
+            latency_at=self.latency_at,
+        )
+
+    def budget_within(self, device: DeviceProfile) -> Budget:
+        """Return the limits, of sizes that the device does not have what it leaves: boards are compared."""
+        flash, ram = _optional(parse_bytes, self.flash), _optional(parse_bytes, self.ram)
+        return Budget.of(
+            device,
+            flash_bytes=None if flash is None or flash > device.flash_bytes else flash,
+            ram_bytes=None if ram is None or ram > device.ram_bytes else ram,
             latency_ms=_optional(parse_ms, self.latency),
         )
 

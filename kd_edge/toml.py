@@ -1,5 +1,6 @@
 """Reads TOML tables into frozen dataclasses, strictly, and writes them."""
 
+import functools
 import json
 import tomllib
 import types
@@ -43,7 +44,7 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         ConfigError: A key is unknown (the nearest known one is named), missing, or of the wrong type.
     """
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     for key in table:
         if key not in known:
             raise ConfigError(f"unknown key {key!r} in {where}: {nearest(key, known)}")
@@ -53,6 +54,11 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     if missing:
         raise ConfigError(f"missing key {missing[0]!r} in {where}")
     return cls(**{key: _value(hints[key], value, f"{where}, key {key!r}") for key, value in table.items()})
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def to_toml(table: Mapping[str, Any]) -> str:

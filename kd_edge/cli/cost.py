@@ -1,37 +1,85 @@
 """The command `kd-edge cost`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kd_edge.cli.options import json_option, load_graph, print_document, with_budget
+from kd_edge.cli.options import budget_options, json_option, load_graph, load_profile, print_document
 from kd_edge.reporting.documents import make_document
 
 if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.ir.graph import Graph
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@with_budget
+@budget_options
 @json_option
-def cost(model: Path, device: "DeviceProfile", budget: "Budget", as_json: bool) -> None:
+def cost(model: Path, device: str, as_json: bool, **options: Any) -> None:
     """Compute what MODEL (.tflite, or .keras as if quantized to int8) costs.
 
-    Exit code 1 when it does not fit, when the runtime refuses it, or when --latency is given and the latency is not
-    known.
+    With --device all, or several names such as esp32,rp2040, it compares boards. Exit code 0 where all limits are
+    proven to be kept and the runtime takes it (by one of the boards), 1 where one is broken or not proven.
     """
+    graph, content = load_graph(model)
+    layers = () if content is None else _layers(content)
+    file_bytes = None if content is None else len(content)
+    if device == "all" or "," in device:
+        _compare(model, graph, _devices(device, options.pop("runtime")), options, file_bytes, as_json)
+    from kd_edge.config import BudgetConfig
     from kd_edge.cost.refusals import find_refusals
     from kd_edge.cost.report import report_cost
     from kd_edge.reporting import text_tables
 
-    graph, content = load_graph(model)
-    refusals = None if content is None else find_refusals(content, runs_tflm=device.runs_tflm)
-    file_bytes = None if content is None else len(content)
-    estimate, report = report_cost(graph, device, budget, file_bytes=file_bytes, refusals=refusals)
-    document = make_document("cost", {"model": str(model)}, estimate, report, device=device)
+    profile = load_profile(device, options.pop("runtime"))
+    budget = BudgetConfig(device, **options).budget(profile)
+    refusals = None if content is None else find_refusals(content, runs_tflm=profile.runs_tflm)
+    estimate, report = report_cost(graph, profile, budget, file_bytes=file_bytes, refusals=refusals, layers=layers)
+    document = make_document("cost", {"model": str(model)}, estimate, report, device=profile)
     print_document(document, as_json, text_tables.cost_tables)
     sys.exit(0 if report.fits else 1)
+
+
+def _layers(content: bytes) -> "Sequence[str]":
+    """Return the layer that made each op of a file."""
+    from kd_edge.conversion.layer_names import layer_of
+    from tflite_bench.model.reader import read_model
+
+    info = read_model(content)
+    # Files of older converters name a bias by how it was read.
+    return [layer_of(info, op).removesuffix("/ReadVariableOp").removesuffix("/BiasAdd") for op in info.ops]
+
+
+def _devices(names: str, runtime: str | None) -> "list[DeviceProfile]":
+    from kd_edge.cost.devices import load_all
+
+    if names == "all":
+        return list(load_all())
+    return [load_profile(name.strip(), runtime) for name in names.split(",") if name.strip()]
+
+
+def _compare(
+    model: Path,
+    graph: "Graph",
+    devices: "Sequence[DeviceProfile]",
+    limits: dict[str, Any],
+    file_bytes: int | None,
+    as_json: bool,
+) -> None:
+    """Print a row per board, and end."""
+    from kd_edge.config import BudgetConfig
+    from kd_edge.cost.comparison import compare_boards
+    from kd_edge.reporting import comparison_table
+
+    def budget_of(device: "DeviceProfile") -> "Budget":
+        return BudgetConfig(device.name, **limits).budget_within(device)
+
+    comparison = compare_boards(graph, devices, budget_of, file_bytes=file_bytes)
+    document = make_document("cost", {"model": str(model)}, comparison)
+    print_document(document, as_json, comparison_table.comparison_tables)
+    sys.exit(0 if comparison.num_fitting else 1)

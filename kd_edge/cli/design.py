@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from kd_edge.cli.options import data_option, json_option, print_document, seed_option, with_budget
 from kd_edge.config import DesignConfig, DistillConfig
+from kd_edge.cost.budget import LATENCY_AT
 from kd_edge.errors import KdEdgeError
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.local_workers import WorkerPool
@@ -35,6 +37,13 @@ def _one_of(names: Sequence[str]) -> str:
 @click.argument("teacher", type=click.Path(path_type=Path))
 @data_option
 @with_budget
+@click.option(
+    "--latency-at",
+    type=click.Choice(LATENCY_AT),
+    default="upper",
+    show_default=True,
+    help="What keeps --latency: the upper end of a candidate's interval, or the expected time.",
+)
 @click.option(
     "--family",
     default="from_teacher",
@@ -63,6 +72,7 @@ def design(
     normalize: bool | None,
     device: "DeviceProfile",
     budget: "Budget",
+    latency_at: str,
     family: str,
     search: str,
     trials: int,
@@ -96,7 +106,7 @@ def design(
             wanted,
             DistillConfig(),
             device=device,
-            budget=budget,
+            budget=replace(budget, latency_at=latency_at),
             directory=folder,
             seed=seed,
             overwrite=overwrite,

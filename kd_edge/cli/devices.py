@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kd_edge.ir.graph import Graph
 
 
+_OPTIONS = {"flash_bytes": "--flash", "ram_bytes": "--ram", "clock_mhz": "--clock"}
+
+
 @dataclass(frozen=True)
 class _Devices:
     devices: "tuple[DeviceProfile, ...]"
@@ -35,9 +38,9 @@ class _Group(click.Group):
 def devices(context: click.Context, as_json: bool) -> None:
     """List the known devices, show one (`kd-edge devices NAME`), or add one."""
     if context.invoked_subcommand is None:
-        from kd_edge.cost.devices import list_devices, load_device
+        from kd_edge.cost.devices import load_all
 
-        _print([load_device(known) for known in list_devices()], as_json)
+        _print(load_all(), as_json)
 
 
 @devices.command()
@@ -52,9 +55,9 @@ def show(name: str, as_json: bool) -> None:
 
 @devices.command()
 @click.argument("name")
-@click.option("--flash", required=True, help="Flash that a model may use, such as 512k.")
-@click.option("--ram", required=True, help="RAM that a tensor arena may use, such as 96k.")
-@click.option("--clock", "clock_mhz", required=True, type=float, metavar="MHZ", help="Clock of the core in MHz.")
+@click.option("--flash", help="Flash that a model may use, such as 512k.  [default: that of the device --like]")
+@click.option("--ram", help="RAM that a tensor arena may use, such as 96k.  [default: likewise]")
+@click.option("--clock", "clock_mhz", type=float, metavar="MHZ", help="Clock of the core in MHz.  [default: likewise]")
 @click.option(
     "--measured",
     multiple=True,
@@ -66,30 +69,50 @@ def show(name: str, as_json: bool) -> None:
 @json_option
 def add(
     name: str,
-    flash: str,
-    ram: str,
-    clock_mhz: float,
+    flash: str | None,
+    ram: str | None,
+    clock_mhz: float | None,
     measured: Sequence[str],
     macs_per_second: float | None,
     like: str,
     as_json: bool,
 ) -> None:
     """Add the device NAME to your own ones; it hides a built-in one of the same name."""
-    from kd_edge.cost.budget import parse_bytes
     from kd_edge.cost.profile_scaling import add_device, profile_path
 
     if bool(measured) == (macs_per_second is not None):
         raise ConfigError("no speed: expected --measured MODEL=TIME once or more, or --macs-per-second, one of them")
     profile = add_device(
         name,
-        flash_bytes=parse_bytes(flash),
-        ram_bytes=parse_bytes(ram),
-        clock_mhz=clock_mhz,
+        **_memory(like, flash, ram, clock_mhz),
         speed=[_read_measurement(text) for text in measured] if macs_per_second is None else macs_per_second,
         like=like,
     )
     _print([profile], as_json)
     click.echo(f"saved to {profile_path(name)}", err=True)
+
+
+def _memory(like: str, flash: str | None, ram: str | None, clock_mhz: float | None) -> dict[str, Any]:
+    """Return what a board holds: as given, else as the known device has it that it is like."""
+    from kd_edge.cost.budget import Budget, parse_bytes
+    from kd_edge.cost.devices import list_devices, load_device
+
+    given = {
+        "flash_bytes": None if flash is None else parse_bytes(flash),
+        "ram_bytes": None if ram is None else parse_bytes(ram),
+        "clock_mhz": clock_mhz,
+    }
+    if None not in given.values():
+        return given
+    if like not in list_devices():
+        missing = next(_OPTIONS[name] for name, value in given.items() if value is None)
+        raise ConfigError(
+            f"no {missing}: expected it, or a known device after --like to take it from, received the core {like!r}"
+        )
+    device = load_device(like)
+    free = Budget.of(device)
+    known = {"flash_bytes": free.flash_bytes, "ram_bytes": free.ram_bytes, "clock_mhz": device.clock_mhz}
+    return {name: known[name] if value is None else value for name, value in given.items()}
 
 
 def _read_measurement(text: str) -> tuple["Graph", float]:

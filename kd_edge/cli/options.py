@@ -14,6 +14,7 @@ from kd_edge.errors import ConfigError
 from kd_edge.silence import load_tensorflow
 
 if TYPE_CHECKING:
+    from kd_edge.cost.devices import DeviceProfile
     from kd_edge.ir.graph import Graph
 
 SEED = click.IntRange(0, MAX_SEED)
@@ -73,8 +74,10 @@ def refuse_given(names: Iterable[str], expected: str) -> None:
             raise ConfigError(f"bad {option}: expected it with {expected}, received none; leave it out")
 
 
-def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--device`, its limits and `--runtime`."""
     for option in (
+        click.option("--runtime", help="What runs the model there, such as 'x-cube-ai 10'.  [default: the profile's]"),
         click.option("--latency", help="Longest time of one inference, such as 15ms.  [default: no limit]"),
         click.option("--ram", help="Largest tensor arena, such as 24k.  [default: what the device leaves]"),
         click.option("--flash", help="Largest .tflite file, such as 64k.  [default: what the device leaves]"),
@@ -87,16 +90,28 @@ def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
     """Hand the command a device and a budget instead of their options."""
 
-    @_budget_options
+    @budget_options
     @functools.wraps(command)
-    def wrapper(*, device: str, flash: str | None, ram: str | None, latency: str | None, **rest: Any) -> Any:
+    def wrapper(
+        *, device: str, flash: str | None, ram: str | None, latency: str | None, runtime: str | None, **rest: Any
+    ) -> Any:
         from kd_edge.config import BudgetConfig
-        from kd_edge.cost.devices import load_device
 
-        profile = load_device(device)
+        profile = load_profile(device, runtime)
         return command(device=profile, budget=BudgetConfig(device, flash, ram, latency).budget(profile), **rest)
 
     return wrapper
+
+
+def load_profile(device: str, runtime: str | None) -> "DeviceProfile":
+    """Return a device's profile as it holds for the user's runtime, and say where it is of another one."""
+    from kd_edge.cost.devices import load_device
+    from kd_edge.cost.runtimes import for_runtime
+
+    profile, note = for_runtime(load_device(device), runtime)
+    if note:
+        click.echo(f"note: {note}", err=True)
+    return profile
 
 
 def load_graph(path: Path) -> "tuple[Graph, bytes | None]":

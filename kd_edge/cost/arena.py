@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kd_edge.cost.firmware_ram import starting_bytes
-from kd_edge.cost.memory_planner import Lifetimes, aligned, lifetimes, planned_bytes, scratch_bytes
+from kd_edge.cost.kernels import scratch_bytes
+from kd_edge.cost.memory_planner import Lifetimes, aligned, lifetimes, planned_bytes
 from kd_edge.cost.memory_timeline import memory_timeline
 from kd_edge.cost.persistent_memory import (
     CMSIS_NN,
@@ -50,7 +51,7 @@ def arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "referen
     Args:
         graph: The network.
         pointer_bytes: 4 for a microcontroller, 8 for a 64-bit host.
-        kernels: `"reference"`, or `"cmsis-nn"` for its scratch buffers on a microcontroller.
+        kernels: Those that run it, by a name that `scratch_bytes` takes.
     """
     layout = layout_of(pointer_bytes, kernels)
     ops = [part.operands(op) for part in graph.all_subgraphs for op in part.ops]
@@ -90,7 +91,7 @@ def plan_arena(
 def _plan_of(graph: Graph, kernels: str) -> tuple[Lifetimes, list[tuple[int, int, int]], int]:
     """Return when activations live, the scratch buffers that are planned, and how many are asked for."""
     asked = [
-        (number, place, scratch_bytes(part.operands(op), kernels=kernels))
+        (number, place, scratch_bytes(part.operands(op), op, kernels=kernels))
         for number, part in enumerate(graph.all_subgraphs)
         for place, op in enumerate(part.ops)
     ]
@@ -106,7 +107,7 @@ def _plan_of(graph: Graph, kernels: str) -> tuple[Lifetimes, list[tuple[int, int
 
 def layout_of(pointer_bytes: int, kernels: str) -> Layout:
     """Return the sizes of TFLM's structures; the arguments are those of `arena_bytes`."""
-    return HOST if pointer_bytes == 8 else CMSIS_NN if kernels == "cmsis-nn" else MICROCONTROLLER
+    return HOST if pointer_bytes == 8 else CMSIS_NN if kernels.startswith("cmsis-nn") else MICROCONTROLLER
 
 
 def least_arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "reference") -> int:
@@ -117,7 +118,7 @@ def least_arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "r
     Args:
         graph: The network.
         pointer_bytes: 4 for a microcontroller, 8 for a 64-bit host.
-        kernels: `"reference"` or `"cmsis-nn"`.
+        kernels: Those that run it.
     """
     live = max((step.live_bytes for step in memory_timeline(graph, kernels=kernels)), default=0)
     arena = arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=kernels)

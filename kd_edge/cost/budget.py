@@ -8,6 +8,7 @@ from kd_edge.cost.devices import DeviceProfile
 from kd_edge.errors import ConfigError
 from tflite_bench.provenance import Given
 
+LATENCY_AT = ("upper", "expected")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?")
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|s)")
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2}
@@ -65,17 +66,28 @@ class Budget:
         flash_bytes: Largest size of the `.tflite` file, in bytes.
         ram_bytes: Largest tensor arena, in bytes.
         latency_ms: Longest time of one inference, in milliseconds; `None` for no limit.
+        latency_at: What a search holds against that limit: the `"upper"` end of the estimate's interval, so that the
+            limit is proven to be kept, or the `"expected"` time.
     """
 
     flash_bytes: Given[int]
     ram_bytes: Given[int]
     latency_ms: Given[float] | None = None
+    latency_at: str = "upper"
 
     def __post_init__(self) -> None:
         for name in ("flash_bytes", "ram_bytes", "latency_ms"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"bad budget: expected {name} > 0, received {value!r}")
+        if self.latency_at not in LATENCY_AT:
+            expected = " or ".join(map(repr, LATENCY_AT))
+            raise ConfigError(f"bad budget: expected latency_at {expected}, received {self.latency_at!r}")
+
+    @property
+    def latency_figure(self) -> str:
+        """The field of a `Cost` that a search holds against the limit of the latency."""
+        return "latency_high_ms" if self.latency_at == "upper" else "latency_ms"
 
     @classmethod
     def of(
@@ -85,6 +97,7 @@ class Budget:
         flash_bytes: int | None = None,
         ram_bytes: int | None = None,
         latency_ms: float | None = None,
+        latency_at: str = "upper",
     ) -> "Budget":
         """Return the given limits, and what the device leaves a model where no limit is given.
 
@@ -93,6 +106,7 @@ class Budget:
             flash_bytes: Largest size of the `.tflite` file, in bytes.
             ram_bytes: Largest tensor arena, in bytes.
             latency_ms: Longest time of one inference, in milliseconds; no limit by default.
+            latency_at: What a search holds against it, `"upper"` or `"expected"`.
 
         Raises:
             ConfigError: A limit is not positive, or larger than the device's whole flash or RAM.
@@ -106,4 +120,4 @@ class Budget:
                     "ask for less or choose another device"
                 )
         flash_bytes = free_flash if flash_bytes is None else flash_bytes
-        return cls(flash_bytes, free_ram if ram_bytes is None else ram_bytes, latency_ms)
+        return cls(flash_bytes, free_ram if ram_bytes is None else ram_bytes, latency_ms, latency_at)

@@ -20,7 +20,9 @@ DTYPES = ("int8", "int16", "float32")
 _BLOCKS = ("int8_blocks", "float32_blocks")
 _INFERENCE = ("int8_inference_cycles", "float32_inference_cycles")
 _OPS = ("int8_ops", "float32_ops")
-QUALITIES = ("measured", "calibrated", "datasheet")
+NOT_MEASURED = "not measured"
+QUALITIES = ("measured", "calibrated", NOT_MEASURED, "datasheet")
+_NAMES = ("runtime_version", "board", "memory_source")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -79,16 +81,20 @@ class DeviceProfile:
         title: The board's full name.
         core: The processor, e.g. `"cortex-m4"`. Profiles of one core are scaled into each other.
         runtime: Interpreter or code generator and its kernels, e.g. `"tflm+cmsis-nn"`.
+        runtime_version: Its release, e.g. `"8.1.0"`; empty where that is not known.
+        board: The board whatever its runtime: profiles of one board share it. Defaults to `name`.
         clock_mhz: Clock of the core, in MHz.
         flash_bytes: Non-volatile memory, in bytes.
         ram_bytes: RAM that one array may use, in bytes.
         reserved_flash_bytes: Flash that runtime, stack and application take, in bytes; the rest is the model's.
         reserved_ram_bytes: The same for RAM; the rest is the tensor arena's.
-        quality: `"measured"` on this board and runtime, `"calibrated"` from measurements of this or a near relative,
-            or `"datasheet"`: scaled by clock and instruction set from another core, never measured.
-        error_percent: Half width of the interval around an estimate: the estimate divided and multiplied by
-            `1 + error_percent / 100`.
-        source: Where the figures come from.
+        quality: `"measured"` on this board with this runtime, `"calibrated"` from one measurement or by scaling another
+            board's costs to measured times, `"not measured"`: no time of this board is known, its costs are those of
+            relatives, or `"datasheet"`: scaled by clock and instruction set from another core.
+        error_percent: Half width of the interval around an estimate, which holds nine of ten held-out measurements:
+            the estimate divided and multiplied by `1 + error_percent / 100`.
+        source: Where the costs come from.
+        memory_source: Where flash, RAM and clock come from.
         date: When the profile was made, `YYYY-MM-DD`.
         int8: Costs of int8 ops.
         int16: Costs of ops with int16 activations and int8 weights; `None`: unknown.
@@ -126,6 +132,9 @@ class DeviceProfile:
     float32_inference_cycles: Given[float] = 0.0
     int8_ops: Given[Mapping[str, KernelCost]] = field(default_factory=dict, hash=False)
     float32_ops: Given[Mapping[str, KernelCost]] = field(default_factory=dict, hash=False)
+    runtime_version: str = ""
+    board: str = ""
+    memory_source: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -134,6 +143,7 @@ class DeviceProfile:
             self._require(name, 0 < getattr(self, name) < math.inf, "a finite number > 0")
         for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):
             self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
+        object.__setattr__(self, "board", self.board or self.name)
         self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
         for name in _BLOCKS:
             self._require(
@@ -148,6 +158,16 @@ class DeviceProfile:
         for name in _OPS:
             _check_kinds(name, getattr(self, name))
             _check_costs(name, getattr(self, name))
+
+    @property
+    def runtime_title(self) -> str:
+        """Its runtime with the release, where that is known."""
+        return f"{self.runtime} {self.runtime_version}".rstrip()
+
+    @property
+    def measured(self) -> bool:
+        """Whether a time of this board with this runtime is known."""
+        return self.quality not in (NOT_MEASURED, "datasheet")
 
     @property
     def runs_tflm(self) -> bool:
@@ -196,6 +216,12 @@ def list_devices() -> tuple[str, ...]:
     return tuple(sorted(_built_in().keys() | _own().keys()))
 
 
+def load_all() -> tuple[DeviceProfile, ...]:
+    """Return the profiles of all known devices, by their names."""
+    known: dict[str, Traversable] = {**_built_in(), **_own()}
+    return tuple(_load(known[name]) for name in sorted(known))
+
+
 def load_device(name: str | Path) -> DeviceProfile:
     """Return a device's profile.
 
@@ -215,7 +241,11 @@ def load_device(name: str | Path) -> DeviceProfile:
     if str(name) not in known:
         hint = nearest(str(name), known)
         raise ConfigError(f"unknown device {str(name)!r}: expected a known one or the path of a .toml file; {hint}")
-    with resources.as_file(known[str(name)]) as path:
+    return _load(known[str(name)])
+
+
+def _load(file: Traversable) -> DeviceProfile:
+    with resources.as_file(file) as path:
         return _read(path)
 
 
@@ -251,8 +281,8 @@ def _profiles(folder: Traversable) -> dict[str, Traversable]:
 
 def to_toml(device: DeviceProfile) -> str:
     """Return a profile as the text of a TOML file that `load_device` reads back as the same profile."""
-    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS, *_INFERENCE, *_OPS)]
-    plain += [name for name in _INFERENCE if getattr(device, name)]
+    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS, *_INFERENCE, *_OPS, *_NAMES)]
+    plain += [name for name in (*_INFERENCE, *_NAMES) if getattr(device, name)]
     lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]
     blocks = {name: getattr(device, name) for name in _BLOCKS if getattr(device, name) != NO_BLOCKS}
     lines += [f"{name} = {_table(size)}" for name, size in blocks.items()]

@@ -72,10 +72,17 @@ def inference_ms(graph: Graph, device: DeviceProfile) -> float:
     """
     if not (device.int8_inference_cycles or device.float32_inference_cycles):
         return 0.0
-    weighted = next((op for op in graph.ops if spec_of(op[0]).macs), None)
-    is_float = weighted is not None and _dtype_of(graph.operands(weighted)) == "float32"
+    is_float = _first_weighted_dtype(graph) == "float32"
     cycles = device.float32_inference_cycles if is_float else device.int8_inference_cycles
     return cycles * 1e-3 / device.clock_mhz
+
+
+def _first_weighted_dtype(graph: Graph) -> str:
+    """Return in what the first op with MACs computes; the search asks this of every candidate."""
+    for kind, inputs, *_ in graph.ops:
+        if spec_of(kind).macs is not None:
+            return next((graph.tensors[i].dtype for i in inputs if i >= 0 and not graph.tensors[i].constant), "int8")
+    return "int8"
 
 
 def op_latency_ms(op: Operands, device: DeviceProfile) -> float:

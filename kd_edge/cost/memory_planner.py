@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kd_edge.ir.graph import Graph
-from tflite_bench.model.op_registry import spec_of
-from tflite_bench.model.op_spec import Operands
 
 # TFLM aligns every buffer in its arena (MicroArenaBufferAlignment).
 ALIGNMENT = 16
@@ -35,18 +33,6 @@ class Lifetimes(NamedTuple):
 def aligned(size: int) -> int:
     """Return a size rounded up to the arena's alignment."""
     return (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-
-
-def scratch_bytes(op: Operands, *, kernels: str = "reference") -> tuple[int, ...]:
-    """Return the scratch buffers that an op's kernel asks for, in bytes before alignment.
-
-    Args:
-        op: One op of a graph.
-        kernels: `"reference"` or `"cmsis-nn"`.
-    """
-    spec = spec_of(op.kind)
-    rule = (kernels == "cmsis-nn" and spec.cmsis_scratch_bytes) or spec.scratch_bytes
-    return rule(op) if rule and op.outputs else ()
 
 
 def lifetimes(graph: Graph) -> Lifetimes:

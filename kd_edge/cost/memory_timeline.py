@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from kd_edge.cost.memory_planner import aligned, lifetimes, scratch_bytes
+from kd_edge.cost.kernels import scratch_bytes
+from kd_edge.cost.memory_planner import aligned, lifetimes
 from kd_edge.cost.subgraph_lifetimes import called_lifetimes
 from kd_edge.ir.graph import Graph
 from tflite_bench.provenance import Computed
@@ -34,7 +35,7 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
 
     Args:
         graph: The network.
-        kernels: `"reference"` or `"cmsis-nn"`, whose kernels need more scratch buffers.
+        kernels: Those that run it; see `kernels_of`.
 
     Returns:
         One step per op; that of an op that calls subgraphs has the most that lives in them. The plan may be a little
@@ -54,7 +55,7 @@ def memory_timeline(graph: Graph, *, kernels: str = "reference") -> tuple[Memory
     steps = []
     for op, (begin, end) in zip(graph.ops, spans, strict=True):
         held = tuple(index for index in live if first[index] <= begin <= last[index] and index < len(graph.tensors))
-        scratch = sum(map(aligned, scratch_bytes(graph.operands(op), kernels=kernels)))
+        scratch = sum(map(aligned, scratch_bytes(graph.operands(op), op, kernels=kernels)))
         most = max(sum(sizes[i] for i in live if first[i] <= at <= last[i]) for at in range(begin, end + 1))
         steps.append((op.kind, most + scratch, scratch, held))
     peak = max((total for _, total, _, _ in steps), default=0)

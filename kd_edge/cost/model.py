@@ -8,6 +8,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import file_bytes
 from kd_edge.cost.firmware_ram import reserved_bytes
+from kd_edge.cost.kernels import kernels_of
 from kd_edge.cost.latency import inference_ms, latency_ms, why_unknown
 from kd_edge.cost.memory_planner import lifetimes
 from kd_edge.cost.memory_timeline import MemoryStep, memory_timeline
@@ -29,7 +30,8 @@ class Sizes:
         params: Weights, biases and other stored numbers; see `Graph.params`.
         flash_bytes: Size of the `.tflite` file.
         ram_bytes: RAM that the firmware reserves for it, held against the limit: what TFLM needs to start and to run,
-            and a margin; see `firmware_ram`.
+            and a margin; see `firmware_ram`. Where the release of the kernels is not known it is that of the release
+            that needs most, as are the next.
         arena_bytes: Tensor arena of TFLM while it runs: the sum of the next two.
         arena_persistent_bytes: Structures that TFLM keeps for tensors and ops.
         arena_nonpersistent_bytes: Activations, planned by lifetime.
@@ -86,10 +88,15 @@ class Cost(Sizes):
     latency_high_ms: Calibrated[float]
 
     def excess(self, budget: Budget) -> dict[str, float]:
-        """Return by how much each broken limit is exceeded; empty when the network fits."""
+        """Return by how much each limit is exceeded; empty when the network is proven to fit.
+
+        The latency counts with the end of its interval that `Budget.latency_at` names.
+        """
         over = Sizes.excess(self, budget)
-        if budget.latency_ms is not None and self.latency_ms > budget.latency_ms:
-            over["latency_ms"] = self.latency_ms - budget.latency_ms
+        if (limit_ms := budget.latency_ms) is not None:
+            needs_ms = self.latency_high_ms if budget.latency_at == "upper" else self.latency_ms
+            if needs_ms > limit_ms:
+                over["latency_ms"] = needs_ms - limit_ms
         return over
 
     def fits(self, budget: Budget) -> bool:
@@ -121,6 +128,8 @@ class OpCost:
         latency_ms: Its part of the latency, `None` where that is not known.
         live_bytes: Activations and scratch buffers that live while it runs.
         peak: Whether no op has more alive.
+        output_shape: Dimensions of its first output.
+        layer: The layer that made it, where the file names one.
     """
 
     index: Computed[int]
@@ -129,6 +138,8 @@ class OpCost:
     latency_ms: Calibrated[float] | None
     live_bytes: Computed[int]
     peak: bool
+    output_shape: Computed[tuple[int, ...]]
+    layer: str | None = None
 
 
 class CostModel:
@@ -140,7 +151,7 @@ class CostModel:
 
     def __init__(self, device: DeviceProfile) -> None:
         self.device = device
-        self._kernels = "cmsis-nn" if "cmsis-nn" in device.runtime else "reference"
+        self._least_kernels, self._kernels = kernels_of(device)
         self._layout = layout_of(device.pointer_bytes, self._kernels)
         self._book = OpCache(device, self._layout, self._kernels)
         self._spread = 1 + device.error_percent / 100
@@ -203,6 +214,20 @@ class CostModel:
         sizes = {f.name: getattr(estimate, f.name) for f in fields(estimate)} | dict.fromkeys(_LATENCIES)
         return UntimedCost(**sizes), dict.fromkeys(_LATENCIES, reason)
 
+    @property
+    def kernels_known(self) -> bool:
+        """Whether the scratch buffers of the runtime's kernels are known, and not an interval."""
+        return self._kernels == self._least_kernels
+
+    def ram_of_leanest_kernels(self, graph: Graph) -> int:
+        """Return the RAM with the release of the runtime's kernels that needs least; `ram_bytes` is the most.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        pointer_bytes = self.device.pointer_bytes
+        return reserved_bytes(arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=self._least_kernels).needed_bytes)
+
     def needed_arena_bytes(self, graph: Graph) -> int:
         """Return the smallest arena in which TFLM starts and runs on the device.
 
@@ -227,16 +252,19 @@ class CostModel:
         """
         return memory_timeline(graph, kernels=self._kernels)
 
-    def per_op(self, graph: Graph) -> tuple[OpCost, ...]:
+    def per_op(self, graph: Graph, layers: Sequence[str] = ()) -> tuple[OpCost, ...]:
         """Return what every op of a network costs, in the order of execution.
 
         Args:
             graph: The network as the converter will emit it.
+            layers: The layer that made each op, where they are known.
         """
         known = why_unknown(graph, self.device) is None
         latencies = latency_ms(graph, self.device).per_op if known else [None] * len(graph.ops)
         steps = self.timeline(graph)
+        names: Sequence[str | None] = layers or [None] * len(graph.ops)
+        shapes = [graph.tensors[op.outputs[0]].shape if op.outputs else () for op in graph.ops]
         return tuple(
-            OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak)
-            for op, latency, step in zip(graph.ops, latencies, steps, strict=True)
+            OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak, shape, layer)
+            for op, latency, step, shape, layer in zip(graph.ops, latencies, steps, shapes, names, strict=True)
         )

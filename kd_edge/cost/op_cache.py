@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import op_flash_bytes, tensor_flash_bytes
+from kd_edge.cost.kernels import depends_on_options, scratch_bytes
 from kd_edge.cost.latency import op_latency_ms
-from kd_edge.cost.memory_planner import aligned, scratch_bytes
+from kd_edge.cost.memory_planner import aligned
 from kd_edge.cost.persistent_memory import Layout, OpStructures, op_structures
 from kd_edge.ir.graph import Graph, Op, Tensor
 from tflite_bench.model.op_work import macs_of
@@ -73,16 +74,18 @@ _ABSENT = -1
 class OpCache:
     """Looks up what tensors and ops add to a cost, and works it out once.
 
-    An op's part depends on its kind, its tensors and its flags alone, not on its other options.
+    An op's part depends on its kind, its tensors and its flags alone, but for some kernels on its strides and padding
+    too.
 
     Args:
         device: The board.
         layout: Sizes of TFLM's structures there.
-        kernels: `"reference"` or `"cmsis-nn"`.
+        kernels: Those that run it; see `kernels_of`.
     """
 
     def __init__(self, device: DeviceProfile, layout: Layout, kernels: str) -> None:
         self._device, self._layout, self._kernels = device, layout, kernels
+        self._with_options = depends_on_options(kernels)
         self._tensors: dict[Tensor, TensorFacts] = {}
         self._ops: dict[tuple[object, ...], OpFacts] = {}
 
@@ -98,7 +101,11 @@ class OpCache:
         flash_bytes, arena_bytes, params, numbers = zip(*tensors, strict=True) if tensors else [()] * 4
         # The last place is that of the index -1.
         at = (*numbers, _ABSENT)
-        keys = [(op[0], len(op[1]), op[8], itemgetter(-1, *op[1], *op[2])(at)) for op in graph.ops]
+        keys: list[tuple[object, ...]] = [
+            (op[0], len(op[1]), op[8], itemgetter(-1, *op[1], *op[2])(at)) for op in graph.ops
+        ]
+        if self._with_options:
+            keys = [(*key, op.strides, op.dilations) for key, op in zip(keys, graph.ops, strict=True)]
         try:
             ops = [self._ops[key] for key in keys]
         except KeyError:
@@ -117,7 +124,7 @@ class OpCache:
             macs=macs_of(operands),
             latency_ms=op_latency_ms(operands, self._device),
             flash_bytes=op_flash_bytes(op),
-            scratch=scratch_bytes(operands, kernels=self._kernels),
+            scratch=scratch_bytes(operands, op, kernels=self._kernels),
             structures=op_structures(operands, self._layout),
             refusal=op_refusal(operands) if self._device.runs_tflm else None,
         )

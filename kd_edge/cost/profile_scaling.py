@@ -12,6 +12,7 @@ from kd_edge.cost.devices import (
     KernelCosts,
     devices_folder,
     list_devices,
+    load_all,
     load_device,
     named_costs,
     to_toml,
@@ -21,7 +22,7 @@ from kd_edge.errors import ConfigError, nearest
 from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 
-_SCALED_ERROR_PERCENT = 50.0
+_SCALED_ERROR_PERCENT = 35.0
 _MACS_ERROR_PERCENT = 200.0
 
 
@@ -45,8 +46,8 @@ def add_device(
         ram_bytes: RAM that a tensor arena may use, in bytes.
         clock_mhz: Clock of the core, in MHz.
         speed: Networks with their measured latencies in milliseconds, or the MACs per second that convolutions reach.
-        like: A known device, or a core such as `"cortex-m7"`: the first known device with it. Take one with the same
-            core and the same kind of kernels.
+        like: A known device, or a core such as `"cortex-m7"`: the first known device with it, a measured one and one
+            with TFLM first. Take one with the same core and the same kind of kernels.
 
     Returns:
         The profile, as saved to `devices_folder()`.
@@ -58,7 +59,9 @@ def add_device(
     profile = replace(
         relative,
         name=name,
+        board=name,
         title=f"{name} (added by the user)",
+        memory_source="given by the user",
         clock_mhz=float(clock_mhz),
         flash_bytes=flash_bytes,
         ram_bytes=ram_bytes,
@@ -80,9 +83,10 @@ def scaled(device: DeviceProfile, speed: float | Sequence[tuple[Graph, float]]) 
     """Return a profile with all costs multiplied by one factor, so that it meets what was measured.
 
     With measured latencies the factor is the geometric mean of measured over estimated times. The interval is then as
-    wide as the widest miss among them, and at least 50 %: scaling a relative's per-op profile left nine of ten MLPerf
-    Tiny rows within a factor of 1.46 (`tools/profiles/calibrate.py`, second baseline). With MACs per second the factor
-    makes `conv` reach them, and the interval is 200 %.
+    wide as the widest miss among them, and at least 35 %, or what a measured profile has where that is less: profiles
+    of boards that nothing was known of, scaled to one network, left nine of ten other MLPerf Tiny rows within a factor
+    of 1.34 (`one_network` in docs/results/calibration.json). With MACs per second the factor makes `conv` reach them,
+    and the interval is 200 %.
 
     Args:
         device: The costs to scale, at the clock of the new board.
@@ -106,7 +110,8 @@ def scaled(device: DeviceProfile, speed: float | Sequence[tuple[Graph, float]]) 
     level = sum(misses) / len(misses)
     widest = 100 * math.expm1(max(abs(miss - level) for miss in misses))
     how = f"costs of {device.source}; scaled by {math.exp(level):.3g} to {len(speed)} measured latencies"
-    error_percent = max(_SCALED_ERROR_PERCENT, round(widest, 1))
+    own = device.error_percent if device.measured else _SCALED_ERROR_PERCENT
+    error_percent = max(min(own, _SCALED_ERROR_PERCENT), round(widest, 1))
     return _times(device, math.exp(level), how, quality="calibrated", error_percent=error_percent)
 
 
@@ -147,8 +152,8 @@ def _relative(like: str) -> DeviceProfile:
     names = list_devices()
     if like in names:
         return load_device(like)
-    profiles = [load_device(name) for name in names]
-    for profile in profiles:
-        if profile.core == like:
-            return profile
+    profiles = load_all()
+    same = [profile for profile in profiles if profile.core == like]
+    if same:
+        return min(same, key=lambda profile: (not profile.measured, not profile.runs_tflm))
     raise ConfigError(f"unknown device or core {like!r}: {nearest(like, {*names, *(p.core for p in profiles)})}")

@@ -1,11 +1,13 @@
 """A cost report: what a network costs on a board, op by op, and whether that fits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.fit import cost_gates
+from kd_edge.cost.gate import BROKEN, HOLDS, Gate, verdict_of
 from kd_edge.cost.memory_timeline import MemoryStep
 from kd_edge.cost.model import Cost, CostModel, OpCost, UntimedCost
 from kd_edge.cost.runtime_size import RuntimeFlash, runtime_flash
@@ -45,11 +47,17 @@ class CostReport:
     """What a network costs on a board beside its `Cost`.
 
     Attributes:
-        device: Name of the board.
+        device: Name of the profile.
+        runtime: Its runtime with the release.
+        quality: How its costs were had.
         budget: The limits.
         measured: Size of the file.
-        fits: Whether all limits are known to be kept.
+        verdict: One of `gate.VERDICTS`: broken where a check is, else not proven where one is.
+        fits: Whether all limits are proven to be kept.
+        gates: The checks, by the limits' names in `Budget`.
         excess: By how much each broken limit is exceeded, in its unit, by its name in `Budget`.
+        ram_low_bytes: The RAM with the release of the runtime's kernels that needs least; `ram_bytes` is that of the
+            release that needs most.
         runtime_flash: What TFLM's code takes; `None` under another runtime.
         remainder: Flash of file and runtime together, and what is left of the board.
         ops: Each op's cost.
@@ -58,15 +66,29 @@ class CostReport:
     """
 
     device: str
+    runtime: str
+    quality: str
     budget: Budget
     measured: FileSize
+    verdict: str
     fits: bool
+    gates: Annotated[Mapping[str, Gate], Provenance("computed", (("latency_ms", "calibrated"),))]
     excess: Annotated[Mapping[str, float], Provenance("computed", (("latency_ms", "calibrated"),))]
+    ram_low_bytes: Computed[int]
     runtime_flash: RuntimeFlash | None
     remainder: Remainder
     ops: tuple[OpCost, ...]
     timeline: tuple[MemoryStep, ...]
     unavailable_reason: Mapping[str, str]
+
+
+def exceeded(gates: Mapping[str, Gate]) -> dict[str, float]:
+    """Return by how much each broken limit is exceeded."""
+    return {
+        name: gate.measured - gate.limit
+        for name, gate in gates.items()
+        if gate.verdict == BROKEN and gate.measured is not None and gate.limit is not None
+    }
 
 
 def report_cost(
@@ -76,6 +98,7 @@ def report_cost(
     *,
     file_bytes: int | None = None,
     refusals: tuple[Refusal, ...] | None = None,
+    layers: Sequence[str] = (),
 ) -> tuple[Cost | UntimedCost, CostReport]:
     """Return what a network costs, and whether it fits.
 
@@ -85,6 +108,7 @@ def report_cost(
         budget: The limits.
         file_bytes: Size of its file where there is one: it is the network's size then, not the computed one.
         refusals: What the runtime refuses of its file where there is one. Defaults to what rules tell of the graph.
+        layers: The layer that made each op, where they are known.
     """
     cost_model = CostModel(device)
     cost, unknown = cost_model.estimate_known(graph)
@@ -96,15 +120,23 @@ def report_cost(
     cost = cost if refusals is None else replace(cost, refusals=refusals)
     kinds = [op.kind for part in graph.all_subgraphs for op in part.ops]
     runtime = runtime_flash(kinds) if device.runs_tflm else None
+    lean = cost.ram_bytes if cost_model.kernels_known else cost_model.ram_of_leanest_kernels(graph)
+    gates = cost_gates(cost, budget, device, least_ram_bytes=lean, unknown=unknown)
+    verdict = verdict_of(gates.values())
     report = CostReport(
         device=device.name,
+        runtime=device.runtime_title,
+        quality=device.quality,
         budget=budget,
         measured=FileSize(file_bytes),
-        fits=cost.fits(budget),
-        excess=cost.excess(budget),
+        verdict=verdict,
+        fits=verdict == HOLDS,
+        gates=gates,
+        excess=exceeded(gates),
+        ram_low_bytes=lean,
         runtime_flash=runtime,
         remainder=_remainder(cost, device, runtime),
-        ops=tuple(cost_model.per_op(graph)),
+        ops=tuple(cost_model.per_op(graph, layers)),
         timeline=tuple(cost_model.timeline(graph)),
         unavailable_reason=unknown,
     )

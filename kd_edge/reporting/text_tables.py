@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kd_edge.distillation.targets.information import TeacherInformation
-from kd_edge.reporting.formatting import latency_text
+from kd_edge.reporting.formatting import latency_text, significant
 from kd_edge.reporting.rows import Result, Rows, accuracy_rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.verification.verdict import failed_checks, outcome, proven
 from tflite_bench.model.runtime_support import Refusal
@@ -133,13 +133,16 @@ def report_tables(result: Result) -> Iterator[Table | str]:
 
 def cost_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a network costs, op by op and in total, and whether it fits."""
-    fits = "fits" if result["fits"] else "does NOT fit" if result["excess"] else "is NOT proven to fit"
+    fits = {"holds": "fits", "broken": "does NOT fit", "not_proven": "is NOT proven to fit"}[result["verdict"]]
     fits = "does NOT run" if result["refusals"] else fits
     yield f"{result['model']} on {result['device']}: {fits}"
     yield from refusal_lines(result["refusals"])
     yield _op_table(result)
     yield _limit_table(result)
+    yield f"times are those of {result['runtime']} there: {result['quality']}"
     yield from _untimed_lines(result, result)
+    reasons = [gate["reason"] for gate in result["gates"].values() if gate["verdict"] == "not_proven"]
+    yield from (f"not proven: {reason}" for reason in reasons if reason not in result["unavailable_reason"].values())
     left = result["remainder"]
     if runtime := result["runtime_flash"]:
         yield (
@@ -160,46 +163,61 @@ def refusal_lines(refusals: Iterable[Result]) -> Iterator[str]:
         yield f"refused: {found}"
 
 
-_SMALL_MS = 0.1
 # Of a latency; below it a difference is one of rounding.
 _LEAST_SHARE = 1e-6
 
 
 def _op_table(result: Result) -> Table:
-    table = _table("per op (computed), * marks the peak of the arena", "", "op", "MACs", "alive", "latency", "share")
-    table.columns[1].justify = "left"
+    title = "per op (computed), * marks the peak of the arena"
+    table = _table(title, "", "op", "layer", "output", "MACs", "alive", "ms", "share")
+    for column in table.columns[1:3]:
+        column.justify, column.overflow = "left", "fold"
     total_ms = result["latency_ms"] or 1.0
     for op in result["ops"]:
         alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
         share = "" if op["latency_ms"] is None else f"{op['latency_ms'] / total_ms:.1%}"
-        table.add_row(str(op["index"]), op["op"], _macs(op["macs"]), alive, _milliseconds(op["latency_ms"]), share)
+        shape = "x".join(map(str, op["output_shape"]))
+        cells = (str(op["index"]), op["op"], op["layer"] or "", shape, _macs(op["macs"]), alive)
+        table.add_row(*cells, _milliseconds(op["latency_ms"]), share)
+    table.add_row("", "kept throughout", "", "", "", f"{result['arena_persistent_bytes']:,} B  ", "", "")
     beside_ms = (result["latency_ms"] or 0.0) - sum(op["latency_ms"] or 0.0 for op in result["ops"])
     if beside_ms > _LEAST_SHARE * total_ms:
-        table.add_row("", "beside the ops", "", "", _milliseconds(beside_ms), f"{beside_ms / total_ms:.1%}")
-    table.add_row("", "all", _macs(result["macs"]), "", _milliseconds(result["latency_ms"]), "")
+        share = f"{beside_ms / total_ms:.1%}"
+        table.add_row("", "beside the ops", "", "", "", "", _milliseconds(beside_ms), share)
+    table.add_row("", "all", "", "", _macs(result["macs"]), "", _milliseconds(result["latency_ms"]), "")
     return table
 
 
 def _limit_table(result: Result) -> Table:
-    budget, excess, measured = result["budget"], result["excess"], result["measured"]["flash_bytes"]
+    budget, measured = result["budget"], result["measured"]["flash_bytes"]
     flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
     latency = "unknown" if result["latency_ms"] is None else f"{latency_text(result)}, computed"
+    low, high = result["ram_low_bytes"], result["ram_bytes"]
+    ram = f"{high:,} B, computed" if low == high else f"{low:,} to {high:,} B, computed"
     table = _table("does it fit?", "", "needs", "limit", "")
     for title, name, needs, unit, digits in (
         ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
-        ("RAM (arena to reserve)", "ram_bytes", f"{result['ram_bytes']:,} B, computed", "B", 0),
+        ("RAM (arena to reserve)", "ram_bytes", ram, "B", 0),
         ("latency", "latency_ms", latency, "ms", 2),
     ):
         limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
-        over = f"{excess[name]:,.{digits}f} {unit} too much" if name in excess else "ok"
-        over = "not checked" if needs == "unknown" else over
-        table.add_row(title, needs, limit, over)
+        table.add_row(title, needs, limit, _limit_verdict(result, name, unit, digits))
     return table
+
+
+def _limit_verdict(result: Result, name: str, unit: str, digits: int) -> str:
+    if name in result["excess"]:
+        return f"{result['excess'][name]:,.{digits}f} {unit} too much"
+    gate = result["gates"][name]
+    if gate["measured"] is None:
+        return "not checked"
+    return "not proven" if gate["verdict"] == "not_proven" else "ok"
 
 
 def device_tables(result: Result) -> Iterator[Table | str]:
     """Yield the devices."""
-    table = _table("", "device", "core", "clock", "flash", "RAM", "speed is", "board")
+    table = _table("", "device", "core", "clock", "flash", "RAM", "runtime", "speed is")
+    table.columns[5].justify = "left"
     for device in result["devices"]:
         table.add_row(
             device["name"],
@@ -207,12 +225,15 @@ def device_tables(result: Result) -> Iterator[Table | str]:
             f"{device['clock_mhz']:g} MHz",
             _size(device["flash_bytes"]),
             _size(device["ram_bytes"]),
+            f"{device['runtime']} {device['runtime_version']}".rstrip(),
             f"{device['quality']}, \u00b1{device['error_percent']:g} %",
-            device["title"],
         )
     yield table
     if len(result["devices"]) == 1:
-        yield f"source: {result['devices'][0]['source']}"
+        (device,) = result["devices"]
+        yield device["title"]
+        yield f"source: {device['source']}"
+        yield f"flash, RAM and clock: {device['memory_source'] or 'no source given'}"
 
 
 def halting_lines(reports: list[Result]) -> Iterator[str]:
@@ -384,9 +405,7 @@ def _macs(count: int | None) -> str:
 
 
 def _milliseconds(latency_ms: float | None) -> str:
-    if latency_ms is None:
-        return "unknown"
-    return f"{latency_ms:.3f} ms" if latency_ms >= _SMALL_MS else f"{latency_ms:.5f} ms"
+    return "unknown" if latency_ms is None else significant(latency_ms)
 
 
 def _size(size: int) -> str:

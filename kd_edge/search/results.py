@@ -99,7 +99,9 @@ def pareto_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def budget_shares(cost: Cost, budget: Budget) -> dict[str, float]:
     """Return the part of each limit that a network uses, by the limit's name in `Budget`."""
     shares = {"flash_bytes": cost.flash_bytes / budget.flash_bytes, "ram_bytes": cost.ram_bytes / budget.ram_bytes}
-    return shares if budget.latency_ms is None else shares | {"latency_ms": cost.latency_ms / budget.latency_ms}
+    if budget.latency_ms is None:
+        return shares
+    return shares | {"latency_ms": float(getattr(cost, budget.latency_figure)) / budget.latency_ms}
 
 
 def _beats(one: Candidate, other: Candidate) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.gate import Gate, at_most
-from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.cost.refusals import refusal_gate
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.tflm_run import Micro
@@ -19,7 +18,7 @@ def gates_of(
     info: ModelInfo,
     budget: Budget,
     *,
-    predicted: Cost | UntimedCost,
+    latency: Gate,
     micro: Micro,
     accuracy_loss: float | None,
     max_accuracy_loss: float,
@@ -32,7 +31,7 @@ def gates_of(
     Args:
         info: The file.
         budget: Limits of `flash_bytes`, `ram_bytes` and `latency_ms`.
-        predicted: Latency on the device; where it is not known, that gate is not checked.
+        latency: The check of the latency, by its interval; see `latency_gate`.
         micro: What TFLM said about the file.
         accuracy_loss: Float less quantized accuracy, `None` where it is not known.
         max_accuracy_loss: Its limit.
@@ -50,7 +49,7 @@ def gates_of(
     return {
         "flash_bytes": at_most(micro.measured.flash_bytes, budget.flash_bytes),
         "ram_bytes": at_most(ram_bytes, budget.ram_bytes),
-        "latency_ms": at_most(predicted.latency_ms, budget.latency_ms),
+        "latency_ms": latency,
         "accuracy_loss": at_most(accuracy_loss, max_accuracy_loss),
         "runtime_disagreement": at_most(disagreement, MAX_DISAGREEMENT),
         "output_steps": at_most(None if parity is None else parity.max_difference, max(1, num_dense)),

@@ -13,6 +13,7 @@ from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.firmware_ram import reserved_bytes
+from kd_edge.cost.fit import latency_gate
 from kd_edge.cost.model import CostModel, Sizes
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
@@ -87,7 +88,7 @@ def verify(
     gates = gates_of(
         info,
         budget,
-        predicted=predicted,
+        latency=latency_gate(predicted, budget, device, unknown=unknown.get("latency_ms", "")),
         micro=micro,
         accuracy_loss=accuracy.loss,
         max_accuracy_loss=max_accuracy_loss,
@@ -170,7 +171,9 @@ def _estimates(device: DeviceProfile, micro: Micro) -> dict[str, str]:
     """Return why figures of the device are estimates, by their names."""
     reasons = {"latency_ms": f"latency on {device.name} is computed; measuring it needs the board"}
     if not device.runs_tflm and micro.outputs is not None:
-        reasons["ram_bytes"] = f"{device.runtime} on {device.name} plans memory itself; TFLM's arena is an estimate"
+        reasons["ram_bytes"] = (
+            f"{device.runtime_title} on {device.name} plans memory itself; TFLM's arena is an estimate"
+        )
     return reasons
 
 

@@ -36,6 +36,11 @@ _LATENCY_ROWS = {
     "without_submitter": "kd-edge, one benchmark and all else of its submitter left out",
     "without_benchmark": "kd-edge, one benchmark left out on all boards",
 }
+_COVERAGE_ROWS = {
+    "networks": "a network, and all else of its submitter",
+    "submitters": "everything of a submitter",
+    "pairs": "everything of a core with its kind of kernels",
+}
 
 
 def main() -> None:
@@ -43,8 +48,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=Path, help="a folder of .tflite files to compare as well")
     parser.add_argument("--chips", type=Path, help="mcufit_bench_results.jsonl: arenas measured on chips")
+    parser.add_argument("--only-render", action="store_true", help="write the page from the results that are there")
     args = parser.parse_args()
-    results: dict[str, Any] = {
+    if not args.only_render:
+        write_bytes(RESULTS, (json.dumps(compare(args), indent=2) + "\n").encode())
+    results = json.loads(RESULTS.read_text())
+    calibration = json.loads((DOCS / "results" / "calibration.json").read_text())
+    write_bytes(PAGE, rendered(PAGE.read_text(), results, calibration).encode())
+
+
+def compare(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was computed beside what the converter, TFLM and chips measured."""
+    return {
         "tool": "tools/benchmarks/cost_accuracy.py",
         "date": datetime.date.today().isoformat(),
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in _PACKAGES},
@@ -53,9 +68,6 @@ def main() -> None:
         "models": [model_row(path) for path in sorted(args.models.glob("*.tflite"))] if args.models else [],
         "chips": list(chip_rows(args.chips, args.models)) if args.chips and args.models else [],
     }
-    write_bytes(RESULTS, (json.dumps(results, indent=2) + "\n").encode())
-    calibration = json.loads((DOCS / "results" / "calibration.json").read_text())
-    write_bytes(PAGE, rendered(PAGE.read_text(), results, calibration).encode())
 
 
 def network_row(name: str) -> dict[str, Any]:
@@ -124,6 +136,8 @@ def rendered(page: str, results: dict[str, Any], calibration: dict[str, Any]) ->
         "models": table(results["models"], ("name", "num_ops"), network_cells),
         "chips": chips(results["chips"]),
         "latency": latency(calibration),
+        "coverage": coverage(calibration),
+        "intervals": intervals(calibration),
     }
     for name, text in tables.items():
         page = re.sub(
@@ -210,6 +224,29 @@ def latency(calibration: dict[str, Any]) -> str:
         scores = calibration["errors"][key]["all"]
         lines.append(f"| {title} | {scores['rows']} | {scores['mean_percent']} % | {scores['median_percent']} % |")
     return "\n".join((*lines, "", f"Made by `{calibration['tool']}` on {calibration['date']}."))
+
+
+def coverage(calibration: dict[str, Any]) -> str:
+    """Return how many held-out rows lie inside widths that their submitter has no part in."""
+    lines = ["| held out | rows | inside |", "|---|---:|---:|"]
+    for key, title in _COVERAGE_ROWS.items():
+        inside, rows = calibration["coverage"][key]
+        lines.append(f"| {title} | {rows} | {inside / rows:.0%} |")
+    return "\n".join(lines)
+
+
+def intervals(calibration: dict[str, Any]) -> str:
+    """Return the intervals by runtime and what was held out: coverage and width."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in calibration["intervals"]:
+        runtime = row["runtime"].split()[0] + (" (not measured)" if row["quality"] == "not measured" else "")
+        key = (runtime, row["held_out"] or "nothing: a judgement", f"\u00b1{row['error_percent']:g} %")
+        groups.setdefault(key, []).append(row)
+    lines = ["| runtime | held out | rows | inside | width | profiles |", "|---|---|---:|---:|---:|---|"]
+    for (runtime, held_out, width), rows in sorted(groups.items()):
+        names = ", ".join(row["profile"] for row in rows)
+        lines.append(f"| {runtime} | {held_out} | {rows[0]['rows']} | {rows[0]['inside']} | {width} | {names} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ from tflite_bench.model.op_work import op_work
 
 Array = NDArray[np.float64]
 KERNELS = tuple(f.name for f in fields(KernelCosts))
+# Of TFLM's interpreter: the median of the eight figures in table 1 of arXiv 2010.08678v3 (1,400 to 11,200, on a
+# Cortex-M4 and an Xtensa). The networks measured here are too large to show it.
+INFERENCE_CYCLES = 3700.0
 _TERM = np.array([(1, 0), (0, 1), (0, 1)])  # MACs are one term of a kernel, bytes and calls the other
 _SAME_KERNEL = np.kron(np.eye(len(KERNELS)), np.ones((2, 2)))
 
@@ -38,6 +41,8 @@ class System(NamedTuple):
         runtime: Runtime with its major version.
         family: Runtimes that share kernels.
         kin: False where the kernels have no relatives here, so that little is learnt from others.
+        version: Release of the runtime; empty where it is not known.
+        inference_cycles: Clock cycles of an inference beside those of its ops.
     """
 
     key: str
@@ -46,6 +51,14 @@ class System(NamedTuple):
     runtime: str
     family: str
     kin: bool = True
+    version: str = ""
+    inference_cycles: float = INFERENCE_CYCLES
+
+    @property
+    def submitter(self) -> str:
+        """Who measured it; ST measured its model zoo as well."""
+        first = self.group.split()[0]
+        return {"zoo": "stmicroelectronics"}.get(first, first)
 
 
 class Row(NamedTuple):
@@ -55,7 +68,7 @@ class Row(NamedTuple):
         system: Key of the system.
         label: What was run.
         work: MACs, bytes and calls by kernel class, shape `(8, 3)`.
-        cycles: Measured clock cycles.
+        cycles: Measured clock cycles, without those of an inference beside its ops.
     """
 
     system: str

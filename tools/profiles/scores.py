@@ -57,7 +57,18 @@ def without_board(measurements: Measurements) -> list[Fold]:
 
 def without_submitter(measurements: Measurements) -> list[Fold]:
     """Hold out one benchmark of one system, and all other systems of its submitter: only strangers' boards help."""
-    return _folds(measurements, lambda system: system.group.split()[0], same_benchmark=False)
+    return _folds(measurements, lambda system: system.submitter, same_benchmark=False)
+
+
+def without_everything(measurements: Measurements) -> list[Fold]:
+    """Hold out everything of one submitter: no row of it helps, neither of the board nor of another."""
+    submitter = {system.key: system.submitter for system in measurements.systems}
+    folds = []
+    _, rows = scored(measurements)
+    for name in sorted({submitter[row.system] for row in rows}):
+        rest = tuple(row for row in measurements.rows if submitter[row.system] != name)
+        folds.append(Fold(tuple(row for row in rows if submitter[row.system] == name), rest, rest))
+    return folds
 
 
 def without_benchmark(measurements: Measurements) -> list[Fold]:
@@ -188,7 +199,7 @@ def per_op_baseline(measurements: Measurements) -> list[Prediction]:
     """
     systems, rows = scored(measurements)
     full = {row.label: row.work[_MAC_KERNELS, 0] for row in rows if "v0.5" in row.system}
-    submitter = {system.key: system.group.split()[0] for system in systems}
+    submitter = {system.key: system.submitter for system in systems}
     found = []
     for name in sorted(set(submitter.values())):
         others = [row for row in rows if submitter[row.system] != name]

@@ -19,8 +19,14 @@ _Objective = Callable[[Cost], Any]
 _MOST_PROOFS = 4000
 _NUM_RANDOM_STARTS = 3
 
-_TITLES = {"flash_bytes": "flash", "ram_bytes": "RAM", "latency_ms": "latency", "macs": "teacher ratio"}
-_UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "macs": "MACs"}
+_TITLES = {
+    "flash_bytes": "flash",
+    "ram_bytes": "RAM",
+    "latency_ms": "latency",
+    "latency_high_ms": "latency",
+    "macs": "teacher ratio",
+}
+_UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "latency_high_ms": "ms", "macs": "MACs"}
 
 
 @dataclass
@@ -89,7 +95,9 @@ class FeasibilityResult:
         ]
         what = "; ".join(binding) or "each limit can be kept, but not all by one candidate"
         ways = [self._raised({name: need}) for name, need in self.alone.items()] or [self._raised(self.together)]
-        return f"{self.proof}): {what}; one would fit with {', or with '.join(ways)}"
+        upper = "; latencies are the upper ends of their intervals (latency_at = 'expected' takes the middles)"
+        note = upper if self.limits.get("latency_high_ms", math.inf) < math.inf else ""
+        return f"{self.proof}): {what}; one would fit with {', or with '.join(ways)}{note}"
 
     def _raised(self, figures: Mapping[str, float]) -> str:
         return " and ".join(
@@ -196,10 +204,10 @@ def _combinations(choices: Mapping[str, tuple[int | float, ...]]) -> Iterator[Va
 
 
 def _figure(name: str, value: float) -> str:
-    return f"{value:,.5g} ms" if name == "latency_ms" else f"{math.floor(value):,} {_UNITS[name]}"
+    return f"{value:,.5g} ms" if _UNITS[name] == "ms" else f"{math.floor(value):,} {_UNITS[name]}"
 
 
 def _more(name: str, value: float) -> str:
-    if name == "latency_ms":
+    if _UNITS[name] == "ms":
         return f"+{value:.3g} ms"
     return f"+{value / 1024:,.1f} kB" if _UNITS[name] == "B" else f"+{value:,.0f} MACs"

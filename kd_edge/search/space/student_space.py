@@ -209,7 +209,7 @@ class StudentSpace:
         limits = {
             "flash_bytes": budget.flash_bytes,
             "ram_bytes": budget.ram_bytes,
-            "latency_ms": budget.latency_ms or math.inf,
+            budget.latency_figure: budget.latency_ms or math.inf,
             "macs": max_macs,
         }
         problem = FeasibilityProblem(self.choices, self.channel_choices, self.graph, cost_model, limits)

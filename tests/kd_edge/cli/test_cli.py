@@ -102,12 +102,63 @@ def test_the_cost_of_a_file_is_shown_op_by_op_and_in_total(check_document):
     check_document(document)
     cost, ops = document["result"], document["result"]["ops"]
     assert sum(op["macs"] for op in ops) == cost["macs"]
-    assert sum(op["latency_ms"] for op in ops) == pytest.approx(cost["latency_ms"])
+    board = load_device("nucleo-l4r5zi")
+    beside_ms = board.int8_inference_cycles / (1000 * board.clock_mhz)
+    assert sum(op["latency_ms"] for op in ops) + beside_ms == pytest.approx(cost["latency_ms"])
     assert [op["peak"] for op in ops] == [op["live_bytes"] == max(o["live_bytes"] for o in ops) for op in ops]
     assert [step["live_bytes"] for step in cost["timeline"]] == [op["live_bytes"] for op in ops]
     assert document["provenance"]["measured.flash_bytes"] == "measured"
     assert document["provenance"]["arena_bytes"] == "computed"
     assert cost["measured"]["flash_bytes"] == MODEL.stat().st_size
+
+
+def test_a_cost_names_layers_shapes_the_runtime_and_what_is_kept_throughout():
+    document = json.loads(call("cost", MODEL, "--device", "nucleo-h7a3zi-cube-ai", "--json").stdout)["result"]
+    assert all(op["layer"] and op["output_shape"] for op in document["ops"])
+    assert (document["runtime"], document["quality"], document["verdict"]) == ("x-cube-ai 8.1.0", "measured", "holds")
+    text = call("cost", MODEL, "--device", "nucleo-h7a3zi-cube-ai").stdout
+    assert "times are those of x-cube-ai 8.1.0 there: measured" in text
+    assert f"{document['arena_persistent_bytes']:,} B" in text
+
+
+def test_all_boards_are_compared_in_one_table_of_80_columns(check_document):
+    result = call("cost", MODEL, "--device", "all", "--latency", "1ms")
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0, result.output
+    assert max(len(line.rstrip()) for line in lines[1:]) <= 80
+    assert "\u2026" not in result.stdout
+    document = json.loads(call("cost", MODEL, "--device", "all", "--latency", "1ms", "--json").stdout)
+    check_document(document)
+    rows = document["result"]["devices"]
+    assert {row["verdict"] for row in rows} == {"holds", "not_proven", "broken"}
+    assert all(any(line.startswith(row["device"][:20]) for line in lines) for row in rows)
+    assert "not measured" in result.stdout
+
+
+def test_some_boards_are_compared_and_ends_with_1_where_none_is_proven_to_fit(check_document):
+    command = ("cost", MODEL, "--device", "rp2040,nucleo-h7a3zi-cube-ai,my", "--json")
+    assert "unknown device 'my'" in fails(*command)
+    document = json.loads(call("cost", MODEL, "--device", "rp2040,nucleo-h7a3zi-cube-ai", "--json").stdout)
+    check_document(document)
+    assert {row["device"] for row in document["result"]["devices"]} == {"rp2040", "nucleo-h7a3zi-cube-ai"}
+    assert call("cost", MODEL, "--device", "rp2040,esp32", "--latency", "1us").exit_code == 1
+
+
+def test_a_profile_of_another_runtime_than_the_users_is_said():
+    result = call("cost", MODEL, "--device", "nucleo-h7a3zi", "--runtime", "x-cube-ai 10", "--json")
+    assert "note: the costs of nucleo-h7a3zi are those of tflm+cmsis-nn, not of x-cube-ai 10" in result.stderr
+    assert "nucleo-h7a3zi-cube-ai (x-cube-ai 8.1.0)" in result.stderr
+    assert json.loads(result.stdout)["result"]["quality"] == "not measured"
+    assert "note" not in call("cost", MODEL, "--device", "nucleo-h7a3zi", "--runtime", "tflm+cmsis-nn").stderr
+
+
+def test_a_latency_that_is_not_proven_ends_with_1_and_its_line_says_the_way_out():
+    cost = json.loads(call("cost", MODEL, "--device", "esp32", "--json").stdout)["result"]
+    result = call("cost", MODEL, "--device", "esp32", "--latency", f"{cost['latency_ms']:.6f}ms")
+    assert result.exit_code == 1
+    text = " ".join(result.stdout.split())
+    assert "is NOT proven to fit" in text
+    assert "kd-edge devices add my-esp32 --like esp32 --measured kws.tflite=31ms" in text
 
 
 def test_the_code_of_a_runtime_is_known_of_tflm_alone(check_document):
@@ -167,6 +218,18 @@ def test_a_measured_device_is_added_and_then_known(own_devices):
     assert estimate.latency_ms == pytest.approx(4.0, rel=1e-3)
     assert "my-board" in call("devices").stdout
     assert (own_devices / "my-board.toml").is_file()
+
+
+def test_a_device_like_a_known_one_has_its_memory_and_clock(own_devices):
+    known = load_device("nucleo-l4r5zi")
+    options = ("--like", known.name, "--measured", f"{MODEL}=4ms")
+    device = json.loads(call("devices", "add", "mine", *options, "--json").stdout)["result"]["devices"][0]
+    assert device["flash_bytes"] == known.flash_bytes - known.reserved_flash_bytes
+    assert device["ram_bytes"] == known.ram_bytes - known.reserved_ram_bytes
+    assert (device["clock_mhz"], device["error_percent"]) == (known.clock_mhz, 35.0)
+    assert "no --flash: expected it, or a known device after --like" in fails(
+        "devices", "add", "b", "--macs-per-second", "1e7"
+    )
 
 
 def test_an_own_device_hides_a_built_in_one_of_the_same_name(own_devices):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.cost.devices import DeviceProfile, KernelCost, list_devices, load_device, named_costs, to_toml
+from kd_edge.cost.devices import DeviceProfile, KernelCost, list_devices, load_all, load_device, named_costs, to_toml
 from kd_edge.errors import ConfigError
 from tflite_bench.model.op_spec import KERNEL_CLASSES, NO_BLOCKS, Blocks
 
@@ -58,20 +58,48 @@ def test_every_built_in_profile_survives_being_written_and_read(name: str, tmp_p
 
 
 def test_there_are_profiles_for_all_kinds_of_processors() -> None:
-    cores = {load_device(name).core for name in list_devices()}
-    assert len(list_devices()) >= 15
-    wanted = {"cortex-m0+", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m85"}
+    profiles = load_all()
+    cores = {profile.core for profile in profiles}
+    wanted = {"cortex-m0+", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m85"}
     assert wanted | {"xtensa-lx6", "xtensa-lx7", "rv32imc", "cortex-a72", "cortex-a75"} <= cores
     assert "host" in list_devices()
+    assert [profile.name for profile in profiles] == list(list_devices())
+
+
+def test_at_least_35_boards_say_where_their_flash_ram_and_clock_are_written() -> None:
+    boards = {profile.board: profile for profile in load_all() if profile.name != "host"}
+    assert len(boards) >= 35
+    wanted = {"bluepill", "blackpill-f411", "teensy-4.1", "portenta-h7", "nicla-vision", "esp32-c6", "esp32-p4"}
+    wanted |= {"nano-33-iot", "rp2350", "raspberry-pi-5", "pixel-3a", "pixel-2", "pixel"}
+    assert wanted <= set(boards)
+    assert [name for name, profile in boards.items() if not profile.memory_source] == []
+
+
+def test_a_board_has_a_profile_for_each_runtime_that_was_measured() -> None:
+    runtimes = {p.name: p.runtime_title for p in load_all() if p.board == "nucleo-h7a3zi"}
+    assert runtimes == {
+        "nucleo-h7a3zi": "tflm+cmsis-nn",
+        "nucleo-h7a3zi-cube-ai": "x-cube-ai 8.1.0",
+        "nucleo-h7a3zi-cube-ai-7": "x-cube-ai 7.3.0",
+        "nucleo-h7a3zi-hale": "hale 1.0",
+        "nucleo-h7a3zi-plumerai": "plumerai 2023.05",
+    }
+    assert {"esp32-reference", "esp32-s3-reference", "nucleo-l4r5zi-tflm"} <= set(list_devices())
+
+
+def test_an_inference_takes_its_time_on_every_microcontroller() -> None:
+    devices = [p for p in load_all() if p.core.startswith(("cortex-m", "xtensa", "rv32"))]
+    assert all(device.int8_inference_cycles > 0 for device in devices)
 
 
 def test_what_was_never_measured_gets_a_wider_interval_than_what_was() -> None:
-    devices = [load_device(name) for name in list_devices() if load_device(name).core.startswith("cortex-m")]
-    measured = [d.error_percent for d in devices if d.quality == "measured" and "arduino" not in d.runtime]
-    inferred = [d.error_percent for d in devices if d.quality == "calibrated"]
-    assert max(measured) < min(inferred)
+    devices = [device for device in load_all() if device.core in ("cortex-m4", "cortex-m7", "cortex-m33")]
+    measured = {d.core: d.error_percent for d in devices if d.runtime_title.startswith("x-cube-ai 8")}
+    inferred = [d for d in devices if d.quality == "not measured"]
+    assert all(device.error_percent > measured[device.core] for device in inferred)
+    assert load_device("bluepill").error_percent > max(device.error_percent for device in inferred)
     assert load_device("pixel-3a").quality == "datasheet"
-    assert load_device("pixel-3a").error_percent > max(inferred)
+    assert load_device("pixel-3a").error_percent > max(device.error_percent for device in inferred)
 
 
 def test_the_users_file_hides_the_built_in_profile_of_the_same_name(own_folder: Path) -> None:
@@ -116,7 +144,7 @@ def test_an_unknown_device_gets_the_nearest_name() -> None:
         (
             '"measured"',
             '"guessed"',
-            "'quality': expected 'measured' or 'calibrated' or 'datasheet', received 'gue",
+            "'quality': expected 'measured' or 'calibrated' or 'not measured' or 'datasheet', received 'gue",
         ),
         ('date = "', 'pointer_bytes = 5\ndate = "', "key 'pointer_bytes': expected 4 or 8, received 5"),
         (f"pool = {COST}", "", "missing key 'pool' in .*key 'int8'"),

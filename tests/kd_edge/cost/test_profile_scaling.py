@@ -28,7 +28,7 @@ def test_one_measurement_is_met_exactly() -> None:
     slower = scaled(known, [(dense(10), 3 * latency_ms(dense(10), known).ms)])
     assert latency_ms(dense(10), slower).ms == pytest.approx(3 * latency_ms(dense(10), known).ms, rel=1e-3)
     assert latency_ms(dense(99), slower).ms == pytest.approx(3 * latency_ms(dense(99), known).ms, rel=1e-3)
-    assert (slower.quality, slower.error_percent) == ("calibrated", 50.0)
+    assert (slower.quality, slower.error_percent) == ("calibrated", 35.0)
 
 
 def test_the_time_of_an_inference_is_scaled_like_all_else() -> None:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from kd_edge.reporting.formatting import figure, short_ms
+from kd_edge.reporting.formatting import figure, interval_text, latency_text, short_size, significant
 from kd_edge.reporting.text_tables import _op_table, halting_lines, parity_lines
 
 STAYED = {
@@ -74,17 +74,48 @@ def test_the_line_on_parity_says_whether_an_op_differs_at_all_or_by_more_than_on
 
 def test_the_time_beside_the_ops_has_a_row_so_that_the_rows_add_up():
     op = {"index": 0, "op": "CONV_2D", "macs": 10, "live_bytes": 5, "peak": True, "latency_ms": 1.0}
-    table = _op_table({"ops": [op], "macs": 10, "latency_ms": 1.25})
-    assert list(table.columns[1].cells) == ["CONV_2D", "beside the ops", "all"]
-    assert list(table.columns[5].cells) == ["80.0%", "20.0%", ""]
-    without = _op_table({"ops": [op], "macs": 10, "latency_ms": 1.0})
-    assert list(without.columns[1].cells) == ["CONV_2D", "all"]
+    op |= {"layer": "conv", "output_shape": (1, 4, 4, 8)}
+    sizes = {"ops": [op], "macs": 10, "arena_persistent_bytes": 1284}
+    table = _op_table(sizes | {"latency_ms": 1.25})
+    assert list(table.columns[1].cells) == ["CONV_2D", "kept throughout", "beside the ops", "all"]
+    assert list(table.columns[7].cells) == ["80.0%", "", "20.0%", ""]
+    assert [next(iter(table.columns[i].cells)) for i in (2, 3)] == ["conv", "1x4x4x8"]
+    assert list(table.columns[5].cells)[1].strip() == "1,284 B"
+    without = _op_table(sizes | {"latency_ms": 1.0})
+    assert list(without.columns[1].cells) == ["CONV_2D", "kept throughout", "all"]
 
 
 def test_how_far_a_number_is_from_none_does_not_fill_the_table():
     assert figure(sys.float_info.max) == "1.798e+308"
 
 
-@pytest.mark.parametrize(("latency_ms", "text"), [(12.345, "12.35"), (0.19834, "0.198"), (0.000912, "0.000912")])
-def test_the_time_of_a_phone_has_as_many_figures_as_that_of_a_board(latency_ms, text):
-    assert short_ms(latency_ms) == text
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        # Within 70 % either way two digits are known, within 5 % three.
+        (148.164, 148.164 / 1.7, 148.164 * 1.7, "150 (87 to 250)"),
+        (12.345, 12.345 / 1.05, 12.345 * 1.05, "12.3 (11.8 to 13.0)"),
+        (0.19834, 0.09, 0.4, "0.20 (0.090 to 0.40)"),
+        (0.000912, 0.0005, 0.002, "0.00091 (0.00050 to 0.0020)"),
+        (9.96, 5.0, 20.0, "10 (5.0 to 20)"),
+        (12345.0, 6000.0, 24000.0, "12,000 (6,000 to 24,000)"),
+    ],
+)
+def test_a_figure_has_the_digits_that_its_interval_supports(value, low, high, text):
+    assert interval_text(value, low, high) == text
+
+
+def test_the_unit_of_a_latency_stands_behind_the_estimate_and_on_request_behind_the_interval():
+    cost = {"latency_ms": 148.164, "latency_low_ms": 87.2, "latency_high_ms": 251.9}
+    assert latency_text(cost) == "150 ms (87 to 250)"
+    assert latency_text(cost, unit=" ms") == "150 ms (87 to 250 ms)"
+    assert latency_text(dict.fromkeys(cost)) == "unknown"
+
+
+@pytest.mark.parametrize(("size", "text"), [(1536, "1.5k"), (-300, "-0.29k"), (5 * 2**20, "5.0M"), (0, "0k")])
+def test_what_is_left_is_short(size, text):
+    assert short_size(size) == text
+
+
+def test_zero_has_one_digit():
+    assert significant(0.0) == "0"

@@ -139,7 +139,7 @@ def test_an_operator_that_tflm_lacks_fails_no_file_where_another_runtime_works(r
 def test_the_arena_that_tflm_needs_is_an_estimate_where_another_runtime_works(content, data, checked):
     board = load_device("nucleo-l4r5zi-cube-ai")
     result = verify(content, data, device=board, budget=Budget(64_000, 1000))
-    reason = "x-cube-ai 8 on nucleo-l4r5zi-cube-ai plans memory itself; TFLM's arena is an estimate"
+    reason = "x-cube-ai 8.1.0 on nucleo-l4r5zi-cube-ai plans memory itself; TFLM's arena is an estimate"
     assert result.unavailable_reason["ram_bytes"] == reason
     assert [name for name, gate in result.gates.items() if gate.passed is False] == ["ram_bytes"]
     assert f"RAM: {reason}" in list(verify_tables({**asdict(result), "device": "b", "budget": asdict(ROOMY)}))

@@ -1,0 +1,67 @@
+"""Whether a network fits a board: a verdict for each limit, and the way out where none is proven."""
+
+from collections.abc import Mapping
+
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.gate import Gate, at_most
+from kd_edge.cost.model import Cost, UntimedCost
+from kd_edge.cost.refusals import refusal_gate
+
+
+def cost_gates(
+    cost: Cost | UntimedCost,
+    budget: Budget,
+    device: DeviceProfile,
+    *,
+    least_ram_bytes: int | None = None,
+    unknown: Mapping[str, str] = {},
+) -> dict[str, Gate]:
+    """Return the checks of a network's cost by the limits' names in `Budget`.
+
+    Args:
+        cost: What it costs, its size that of the file where there is one.
+        budget: The limits.
+        device: The board.
+        least_ram_bytes: The RAM with the release of the kernels that needs least. Defaults to the cost's.
+        unknown: Why figures are `None`, by their names.
+    """
+    return {
+        "flash_bytes": at_most(cost.flash_bytes, budget.flash_bytes),
+        "ram_bytes": at_most(
+            cost.ram_bytes,
+            budget.ram_bytes,
+            low=least_ram_bytes,
+            high=None if least_ram_bytes is None else cost.ram_bytes,
+            reason=f"the RAM depends on the release of {device.runtime}: put runtime_version into your own profile",
+        ),
+        "latency_ms": latency_gate(cost, budget, device, unknown=unknown.get("latency_ms", "")),
+        "refusals": refusal_gate(cost.refusals),
+    }
+
+
+def latency_gate(cost: Cost | UntimedCost, budget: Budget, device: DeviceProfile, *, unknown: str = "") -> Gate:
+    """Return the check of the time of one inference: it holds where the whole interval keeps the limit.
+
+    Args:
+        cost: What the network costs.
+        budget: The limits.
+        device: The board.
+        unknown: Why the time is not known, where it is not.
+    """
+    return at_most(
+        cost.latency_ms,
+        budget.latency_ms,
+        low=cost.latency_low_ms,
+        high=cost.latency_high_ms,
+        reason=unknown or narrower(device),
+    )
+
+
+def narrower(device: DeviceProfile) -> str:
+    """Return how the interval of a board's latencies gets narrower."""
+    return (
+        f"the limit is inside the interval of {device.name} ({device.quality}, \u00b1{device.error_percent:g} %); one "
+        f"measured model narrows it: kd-edge devices add my-{device.board} --like {device.name} --measured "
+        "kws.tflite=31ms"
+    )

@@ -1,0 +1,86 @@
+"""Whether a network fits: holds, broken or not proven, by the interval of each figure."""
+
+from dataclasses import replace
+
+import pytest
+
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import load_device
+from kd_edge.cost.fit import cost_gates, narrower
+from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN
+from kd_edge.cost.model import CostModel
+from kd_edge.cost.report import report_cost
+from kd_edge.errors import ConfigError
+from kd_edge.ir.graph import Graph, Op, Tensor
+
+BOARD = replace(load_device("nucleo-l4r5zi"), error_percent=100.0)
+ROOMY = Budget(64_000, 32_000)
+
+
+def dense(units: int = 10) -> Graph:
+    tensors = (Tensor((1, 64)), Tensor((units, 64), constant=True), Tensor((1, units)))
+    return Graph(tensors, (Op("FULLY_CONNECTED", (0, 1), (2,)),), (0,), (2,))
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    # The interval is from half of the estimate to twice of it.
+    [(0.49, BROKEN), (0.51, NOT_PROVEN), (1.0, NOT_PROVEN), (1.99, NOT_PROVEN), (2.01, HOLDS)],
+)
+def test_a_latency_holds_by_its_upper_end_and_is_broken_by_its_lower(share, verdict):
+    cost = CostModel(BOARD).estimate(dense())
+    gates = cost_gates(cost, replace(ROOMY, latency_ms=share * cost.latency_ms), BOARD)
+    assert gates["latency_ms"].verdict == verdict
+    assert (gates["flash_bytes"].verdict, gates["ram_bytes"].verdict) == (HOLDS, HOLDS)
+
+
+def test_the_way_out_of_a_latency_that_is_not_proven_is_one_measured_model():
+    cost = CostModel(BOARD).estimate(dense())
+    gate = cost_gates(cost, replace(ROOMY, latency_ms=cost.latency_ms), BOARD)["latency_ms"]
+    assert gate.reason == narrower(BOARD)
+    assert "kd-edge devices add my-nucleo-l4r5zi --like nucleo-l4r5zi --measured kws.tflite=31ms" in gate.reason
+    assert "\n" not in gate.reason
+
+
+def test_an_arena_between_two_releases_of_the_kernels_is_not_proven():
+    tensors = (Tensor((1, 6, 6, 4)), Tensor((8, 3, 3, 4), constant=True), Tensor((1, 6, 6, 8)))
+    graph = Graph(tensors, (Op("CONV_2D", (0, 1), (2,)),), (0,), (2,))
+    board = replace(load_device("esp32-s3"), runtime_version="")
+    cost, report = report_cost(graph, board, ROOMY)
+    # 912 bytes of scratch lie between the two releases.
+    assert cost.ram_bytes - report.ram_low_bytes == 1472 - 560
+    between = replace(ROOMY, ram_bytes=cost.ram_bytes - 1)
+    report = report_cost(graph, board, between)[1]
+    assert (report.verdict, report.fits, report.gates["ram_bytes"].verdict) == (NOT_PROVEN, False, NOT_PROVEN)
+    assert "put runtime_version into your own profile" in report.gates["ram_bytes"].reason
+    assert report.excess == {}
+    assert report_cost(graph, replace(board, runtime_version="esp-nn 2026"), between)[1].fits
+
+
+def test_a_broken_limit_is_exceeded_by_the_estimate():
+    cost, report = report_cost(dense(), BOARD, Budget(1, 32_000))
+    assert (report.verdict, report.fits) == (BROKEN, False)
+    assert report.excess == {"flash_bytes": cost.flash_bytes - 1}
+
+
+def test_a_search_aims_at_the_upper_end_unless_told_to_expect():
+    cost = CostModel(BOARD).estimate(dense())
+    upper = replace(ROOMY, latency_ms=1.5 * cost.latency_ms)
+    assert not cost.fits(upper)
+    assert cost.excess(upper)["latency_ms"] == pytest.approx(0.5 * cost.latency_ms)
+    assert cost.fits(replace(upper, latency_at="expected"))
+    assert (upper.latency_figure, replace(upper, latency_at="expected").latency_figure) == (
+        "latency_high_ms",
+        "latency_ms",
+    )
+
+
+def test_what_a_search_aims_at_has_two_names():
+    with pytest.raises(ConfigError, match="expected latency_at 'upper' or 'expected', received 'middle'"):
+        Budget(1, 1, latency_at="middle")
+
+
+def test_every_op_of_a_report_has_its_output_and_its_layer():
+    _, report = report_cost(dense(), BOARD, ROOMY, layers=["head"])
+    assert [(op.layer, op.output_shape) for op in report.ops] == [("head", (1, 10))]
+    assert report_cost(dense(), BOARD, ROOMY)[1].ops[0].layer is None
