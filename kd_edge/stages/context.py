@@ -61,7 +61,7 @@ class RunContext:
             if wanted.augment != "auto":
                 check_augmentation(wanted.augment, self.data.input_shape)
         if self.config.teacher.folds:
-            folds, groups = self.config.teacher.folds, self.data.groups_train
+            folds, groups = self.config.teacher.folds, self.data.group_train
             fold_numbers(self.data.y_train, folds, groups=groups, seed=self.config.seed)
         if first in ("data", "teacher", "design"):
             _ = self.screening

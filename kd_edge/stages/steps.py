@@ -115,7 +115,7 @@ def cross_fit(
     from kd_edge.distillation.training import train, views_of
 
     def train_on(model: "keras.Model", x: Any, y: Any) -> None:
-        part = replace(data, x_train=x, y_train=y, groups_train=None, x_unlabeled=None)
+        part = replace(data, x_train=x, y_train=y, group_train=None, x_unlabeled=None)
         train(model, part, recipe_of(wanted, seed))
 
     return cross_fitted_targets(
@@ -124,7 +124,7 @@ def cross_fit(
         data.y_train,
         train=train_on,
         folds=wanted.folds,
-        groups=data.groups_train,
+        groups=data.group_train,
         x_unlabeled=data.x_unlabeled,
         directory=directory,
         **views_of(recipe),

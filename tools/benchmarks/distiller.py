@@ -120,7 +120,7 @@ def main() -> None:
 
 def _measure_speed(epochs: int, batch_size: int) -> dict[str, Any]:
     data = load_data("watch")
-    data = replace(data, x_train=data.x_train[:NUM_SAMPLES], y_train=data.y_train[:NUM_SAMPLES], groups_train=None)
+    data = replace(data, x_train=data.x_train[:NUM_SAMPLES], y_train=data.y_train[:NUM_SAMPLES], group_train=None)
     result = {
         **networks(data),
         "epochs": epochs,
