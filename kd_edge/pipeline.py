@@ -221,8 +221,17 @@ def _make_convert(context: RunContext) -> ConversionSummary:
 def _make_verify(context: RunContext) -> Verification:
     from kd_edge.verification.verifier import verify
 
-    content = (context.store.folder / MODEL).read_bytes()
-    return verify(content, context.data, device=context.device, budget=context.budget, student=context.student)
+    wanted = context.config.verify
+    return verify(
+        (context.store.folder / MODEL).read_bytes(),
+        context.data,
+        device=context.device,
+        budget=context.budget,
+        student=context.student,
+        teacher=None if wanted.max_teacher_loss is None else context.teacher,
+        max_accuracy_loss=wanted.max_accuracy_loss,
+        max_teacher_loss=wanted.max_teacher_loss,
+    )
 
 
 def _make_bench(context: RunContext) -> BenchmarkSummary:
@@ -289,7 +298,7 @@ _STAGES = (
     _Stage("baseline", BaselineResult, _make_baseline, uses=("distilled",), files=(ALONE,)),
     _Stage("choice", ChoiceResult, _make_choice, uses=("distilled", "alone"), files=(STUDENT,)),
     _Stage("convert", ConversionSummary, _make_convert, _convert_shape, ("teacher", "student"), (MODEL,)),
-    _Stage("verify", Verification, _make_verify, uses=("student",)),
+    _Stage("verify", Verification, _make_verify, lambda context: (context.config.verify,), ("student",)),
     _Stage("bench", BenchmarkSummary, _make_bench),
 )
 STAGES = tuple(stage.name for stage in _STAGES)

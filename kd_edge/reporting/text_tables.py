@@ -7,9 +7,19 @@ from rich.console import Console
 from rich.table import Table
 
 from kd_edge.distillation.targets.information import TeacherInformation
+from kd_edge.reporting.class_rows import class_rows, score_rows
 from kd_edge.reporting.formatting import latency_text
-from kd_edge.reporting.rows import Result, Rows, accuracy_rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
-from kd_edge.verification.verdict import failed_checks, outcome, proven
+from kd_edge.reporting.rows import (
+    Result,
+    Rows,
+    accuracy_rows,
+    check_rows,
+    fit_rows,
+    noise_rows,
+    run_accuracy_rows,
+)
+from kd_edge.reporting.verdicts import reason_lines, verdict_text
+from kd_edge.verification.verdict import outcome
 
 # Columns where the output is no terminal.
 WIDTH = 110
@@ -23,7 +33,9 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield _drawn(fit_rows(verify, design["budget"]))
     yield from _untimed_lines(verify["predicted"], verify)
     yield from _estimate_lines(verify)
+    yield from reason_lines(verify)
     yield _drawn(run_accuracy_rows(result))
+    yield from _class_tables(verify)
     yield from teaching_lines(result)
     yield from halting_lines(result["halting"])
     yield from parity_lines(verify)
@@ -38,15 +50,14 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield from _untimed_lines(result["predicted"], result)
     yield from _estimate_lines(result)
     yield _drawn(accuracy_rows(result))
+    yield from _class_tables(result)
     yield from parity_lines(result)
     if result["noise"]:
         yield _drawn(noise_rows(result["noise"]))
     yield _drawn(check_rows(result["gates"]))
-    failed = failed_checks(result)
     yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
-    if failed:
-        yield f"failed checks: {', '.join(failed)}"
+    yield from reason_lines(result)
 
 
 def design_tables(result: Result) -> Iterator[Table | str]:
@@ -117,9 +128,9 @@ def bundle_tables(result: Result) -> Iterator[Table | str]:
     yield f"arena: {result['tensor_arena_bytes']:,} B. {result['arena_source']}"
     yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
     if result["failed_checks"]:
-        yield f"failed checks: {', '.join(result['failed_checks'])}"
+        yield f"BROKEN: {', '.join(result['failed_checks'])}"
     elif not result["passed"]:
-        yield f"NOT PROVEN: {', '.join(result['open_checks'])} not checked"
+        yield f"NOT PROVEN: {', '.join(result['open_checks'])}"
 
 
 def report_tables(result: Result) -> Iterator[Table | str]:
@@ -333,8 +344,14 @@ def parity_lines(verify: Result) -> Iterator[str]:
 
 
 def _verdict(verify: Result) -> str:
-    how = outcome(verify)
-    return f"{how}: {'see the checks below' if how == 'FAILED' else proven(verify)}"
+    return f"{outcome(verify).replace('_', ' ').upper()}: {verdict_text(verify)}"
+
+
+def _class_tables(verify: Result) -> Iterator[Table]:
+    """Yield how good the file is class by class; an older version did not ask."""
+    if "classification" in verify:
+        yield _drawn(score_rows(verify))
+        yield _drawn(class_rows(verify))
 
 
 def _steps(difference: float) -> str:

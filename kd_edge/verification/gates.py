@@ -1,7 +1,5 @@
 """The checks that a `.tflite` file has to pass, by name."""
 
-from collections.abc import Mapping
-
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.gate import Gate, at_most
 from kd_edge.cost.model import Cost, UntimedCost
@@ -19,21 +17,18 @@ def gates_of(
     *,
     predicted: Cost | UntimedCost,
     micro: Micro,
-    accuracy_loss: float | None,
-    max_accuracy_loss: float,
     parity: Parity | None,
     runs_tflm: bool,
 ) -> dict[str, Gate]:
-    """Return every check by its name.
+    """Return the checks of the file beside those of its answers (`accuracy_gates`), by name.
 
     Args:
         info: The file.
         budget: Limits of `flash_bytes`, `ram_bytes` and `latency_ms`.
         predicted: Latency on the device; where it is not known, that gate is not checked.
         micro: What TFLM said about the file.
-        accuracy_loss: Float less quantized accuracy, `None` where it is not known.
-        max_accuracy_loss: Its limit.
-        parity: LiteRT against TFLM. Each dense layer may round one step differently (`output_steps`).
+        parity: LiteRT against TFLM. Each dense layer may round one step differently (`output_steps`). Where TFLM did
+            not run the file there is nothing to compare, and no limit.
         runs_tflm: Whether the device runs the file in TFLM, so that an operator that TFLM lacks, or a refusal, fails
             it. Under another runtime neither has a limit, and the arena that TFLM needs is an estimate.
     """
@@ -45,20 +40,8 @@ def gates_of(
         "flash_bytes": at_most(micro.measured.flash_bytes, budget.flash_bytes),
         "ram_bytes": at_most(micro.measured.needed_arena_bytes, budget.ram_bytes),
         "latency_ms": at_most(predicted.latency_ms, budget.latency_ms),
-        "accuracy_loss": at_most(accuracy_loss, max_accuracy_loss),
-        "runtime_disagreement": at_most(disagreement, MAX_DISAGREEMENT),
-        "output_steps": at_most(None if parity is None else parity.max_difference, max(1, num_dense)),
+        "runtime_disagreement": at_most(disagreement, None if parity is None else MAX_DISAGREEMENT),
+        "output_steps": at_most(*((None, None) if parity is None else (parity.max_difference, max(1, num_dense)))),
         "tflm_missing_ops": at_most(len(micro.missing_ops) if asked else None, none_allowed),
         "tflm_refusals": at_most(micro.num_refusals, none_allowed),
     }
-
-
-def all_passed(gates: Mapping[str, Gate]) -> bool:
-    """Return whether no check failed and the latency was checked if it has a limit.
-
-    That limit is there only where it was asked for. The others always are, and what hinders their checks, no TFLM or no
-    float student, says nothing about the file.
-    """
-    latency = gates["latency_ms"]
-    proven = latency.passed is not None or latency.limit is None
-    return proven and all(gate.passed is not False for gate in gates.values())
