@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +158,7 @@ def _make_distill(context: RunContext) -> DistillResult:
     callbacks = context.epochs("distill", wanted.epochs)
     if _is_kept(context):
         distilled = keep_searched(context.load(f"{context.search}/{SEARCHED}"), context.data, context.results["design"])
-    elif context.results["race"].verdict == "hurts":
+    elif context.results["race"].verdict == "hurts" and wanted.student != "distilled":
         distilled = train_unguided(context.fresh_student(), context.data, wanted, seed=seed, callbacks=callbacks)
     else:
         guides = {"teacher": context.guidance, "trainee": context.trainee}
@@ -194,9 +194,14 @@ def _make_baseline(context: RunContext) -> BaselineResult:
 
 
 def _make_choice(context: RunContext) -> ChoiceResult:
-    from kd_edge.stages.steps import choose
+    from kd_edge.stages.steps import choose, compare_students
 
-    found = choose(context.results["distill"], context.results["baseline"])
+    config, distilled = context.config, context.results["distill"]
+    compared: dict[str, Any] = {}
+    if distilled.guided:
+        models = context.distilled, context.alone
+        compared = compare_students(*models, context.data, config.design.objective, seed=config.seed)
+    found = choose(distilled, context.results["baseline"], asked=config.distill.student, **compared)
     shipped, name = (context.distilled, DISTILLED) if found.shipped == "distilled" else (context.alone, ALONE)
     context.student = shipped
     write_bytes(context.store.folder / STUDENT, (context.store.folder / name).read_bytes())
@@ -245,7 +250,17 @@ def _data_shape(context: RunContext) -> tuple[object, ...]:
 
 
 def _distill_shape(context: RunContext) -> tuple[object, ...]:
-    return (context.config.distill,)
+    return (replace(context.config.distill, student="best"),)
+
+
+def _guided_shape(context: RunContext) -> tuple[object, ...]:
+    """Return what shapes the distillation beside the race: a demand for what the race advises against."""
+    demanded = context.results["race"].verdict == "hurts" and context.config.distill.student == "distilled"
+    return ("distilled",) if demanded else ()
+
+
+def _choice_shape(context: RunContext) -> tuple[object, ...]:
+    return (context.config.distill.student,)
 
 
 def _convert_shape(context: RunContext) -> tuple[object, ...]:
@@ -294,9 +309,9 @@ _STAGES = (
     _Stage("teacher", TeacherResult, _make_teacher, _teacher_shape, ("teacher",), (TEACHER,)),
     _Stage("design", DesignResult, _make_design, _design_shape, ("teacher",), (f"{{search}}/{SEARCHED}",)),
     _Stage("race", RaceResult, _make_race, _distill_shape, ("teacher",)),
-    _Stage("distill", DistillResult, _make_distill, uses=("teacher",), files=(DISTILLED,)),
+    _Stage("distill", DistillResult, _make_distill, _guided_shape, ("teacher",), (DISTILLED,)),
     _Stage("baseline", BaselineResult, _make_baseline, uses=("distilled",), files=(ALONE,)),
-    _Stage("choice", ChoiceResult, _make_choice, uses=("distilled", "alone"), files=(STUDENT,)),
+    _Stage("choice", ChoiceResult, _make_choice, _choice_shape, ("distilled", "alone"), (STUDENT,)),
     _Stage("convert", ConversionSummary, _make_convert, _convert_shape, ("teacher", "student"), (MODEL,)),
     _Stage("verify", Verification, _make_verify, lambda context: (context.config.verify,), ("student",)),
     _Stage("bench", BenchmarkSummary, _make_bench),

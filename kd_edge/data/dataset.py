@@ -62,10 +62,9 @@ class Dataset:
         """Shape of one sample."""
         return tuple(self.x_train.shape[1:])
 
-    @property
-    def sample_weight(self) -> np.ndarray | None:
-        """Weight of each training sample, that of its class: float32; `None` where all count alike."""
-        return None if self.class_weight is None else np.asarray(self.class_weight, np.float32)[self.y_train]
+    def weights_of(self, labels: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each sample in a training, that of its class: float32; `None` where all count alike."""
+        return None if self.class_weight is None else np.asarray(self.class_weight, np.float32)[labels]
 
     @functools.cached_property
     def digests(self) -> dict[str, str]:

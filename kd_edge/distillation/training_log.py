@@ -1,6 +1,7 @@
 """What the guides of a training cost, and what halting them saved."""
 
 import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from kd_edge.distillation.guides import Guide
 from kd_edge.distillation.monitor import NotFinite
 from kd_edge.distillation.results import HaltingReport
 from tflite_bench.provenance import Computed, Measured
+
+# Beside the one that compiles the step: of one epoch nobody knows how much another would differ.
+_FEWEST_EPOCHS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +141,24 @@ class TrainingLog:
         return int(self.num_samples.result()) / max(len(self._epochs), 1) or math.inf
 
     def _extra_seconds(self, name: str) -> float | None:
-        """Seconds per step that a guide adds: the last steps with it against the first without it."""
+        """Seconds per step that a guide adds: the last steps with it against the first without it.
+
+        `None` where that is not known: with fewer than two epochs of either kind beside the first one, which compiles
+        its step, or where the difference of their means is within twice its standard error (B. L. Welch, "The
+        generalization of 'Student's' problem", Biometrika 34 (1947), 28-35), so that other work of the machine may be
+        all of it.
+        """
         with_guide = [e.guides for e in self._epochs if e.guides and name in e.guides]
         if not with_guide:
             return None
         others = tuple(other for other in with_guide[-1] if other != name)
-        slow, fast = self._seconds_per_step(with_guide[-1]), self._seconds_per_step(others)
-        return None if slow is None or fast is None else slow - fast
+        kinds = [self._seconds_per_step(guides) for guides in (with_guide[-1], others)]
+        if any(len(seconds) < _FEWEST_EPOCHS for seconds in kinds):
+            return None
+        slow, fast = map(statistics.fmean, kinds)
+        error = math.sqrt(sum(statistics.variance(seconds) / len(seconds) for seconds in kinds))
+        return slow - fast if slow - fast > 2 * error else None
 
-    def _seconds_per_step(self, guides: tuple[str, ...]) -> float | None:
-        epochs = [e for e in self._epochs if e.guides == guides and e.num_steps]
-        epochs = epochs[1:] or epochs  # the first one traces the step
-        return sum(e.seconds for e in epochs) / sum(e.num_steps for e in epochs) if epochs else None
+    def _seconds_per_step(self, guides: tuple[str, ...]) -> list[float]:
+        """Return those of each epoch with these guides and no others, but for the first."""
+        return [e.seconds / e.num_steps for e in self._epochs if e.guides == guides and e.num_steps][1:]

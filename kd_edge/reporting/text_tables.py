@@ -73,13 +73,17 @@ def design_tables(result: Result) -> Iterator[Table | str]:
     used = [f"{share:.0%} of {_LIMITS[name]}" for name, share in result["shares"].items()]
     yield f"the chosen one uses {', '.join(used)}: {_LIMITS[binding]} binds first"
     title = "candidates (* chosen, + no other is better in everything)"
-    table = _table(title, "", "validation accuracy", "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    objective = result.get("objective", "accuracy")
+    ranked = () if objective == "accuracy" else (objective.replace("_", " "),)
+    columns = ("validation accuracy", *ranked, "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    table = _table(title, "", *columns)
     for candidate in result["candidates"]:
         cost = candidate["cost"]
         mark = "*" if candidate == result["chosen"] else "+" if candidate in result["front"] else ""
         table.add_row(
             mark,
             f"{candidate['accuracy']:.3f}",
+            *(f"{candidate['score']:.3f}" for _ in ranked),
             f"{cost['macs']:,}",
             f"{cost['flash_bytes']:,} B",
             f"{cost['arena_bytes']:,} B",
@@ -210,7 +214,7 @@ def device_tables(result: Result) -> Iterator[Table | str]:
 def halting_lines(reports: list[Result]) -> Iterator[str]:
     """Yield one line per guide: whether and why it was halted, what it cost and what halting it saved."""
     for report in reports:
-        passes = f"in {report['data_passes']:.3g} passes over the data"
+        passes = f"in {_counted(report['data_passes'], 'pass', 'passes')} over the data"
         if report["macs_spent"] == 0:
             yield f"the {report['guide']} was asked before the training, {passes}, and cost nothing in it"
             continue
@@ -228,17 +232,35 @@ def halting_lines(reports: list[Result]) -> Iterator[str]:
 def _tuning_lines(tuning: Result) -> Iterator[str]:
     if tuning["float_accuracy"] is None:
         return
-    cost = 100 * (tuning["float_accuracy"] - tuning["int8_accuracy"])
-    line = f"int8 costs {cost:+.1f} points on the validation samples"
+    line = f"int8 {_gained(tuning['int8_accuracy'] - tuning['float_accuracy'])} on the validation samples"
     if tuning["tuned_accuracy"] is not None:
-        after = 100 * (tuning["float_accuracy"] - tuning["tuned_accuracy"])
+        after = _gained(tuning["tuned_accuracy"] - tuning["float_accuracy"])
         taken = "taken" if tuning["used"] else "not taken"
-        line += f"; after quantization-aware training {after:+.1f} points ({taken}, {tuning['seconds']:.0f} s)"
+        line += f"; after quantization-aware training it {after} ({taken}, {tuning['seconds']:.0f} s)"
     yield line
 
 
+def _gained(share: float) -> str:
+    """Return by how much an accuracy has grown or fallen."""
+    points = round(100 * share, 1)
+    if not points:
+        return "costs nothing"
+    return f"{'gains' if points > 0 else 'costs'} {_counted(abs(points), 'point', 'points')}"
+
+
+def _counted(number: float, one: str, many: str) -> str:
+    """Return a number with its noun in the right form."""
+    return f"{number:.3g} {one if number == 1 else many}"
+
+
+def _macs(macs: int) -> str:
+    """Return multiply-accumulates in the unit that leaves figures before the point."""
+    unit, divisor = next(((u, d) for u, d in (("G", 1e9), ("M", 1e6), ("k", 1e3)) if macs >= 0.95 * d), ("", 1.0))
+    return f"{macs / divisor:,.{1 if unit else 0}f} {unit} MACs".replace("  ", " ")
+
+
 def _effort(macs: int | None, seconds: float | None) -> str:
-    known = [] if macs is None else [f"{macs / 1e9:,.1f} G MACs (computed)"]
+    known = [] if macs is None else [f"{_macs(macs)} (computed)"]
     return " and ".join(known + ([] if seconds is None else [f"{seconds:,.0f} s (estimated)"])) or "an unknown effort"
 
 
@@ -305,10 +327,20 @@ _RACE_VERDICTS = {
 
 def choice_line(choice: Result) -> str:
     """Return which student is handed on, and why."""
-    shipped = {"distilled": "the distilled student", "alone": "the student without a teacher"}[choice["shipped"]]
+    names = {"distilled": "the distilled student", "alone": "the student without a teacher"}
+    preferred = choice.get("preferred", choice["shipped"])
+    asked = choice.get("asked", "best") != "best"
+    why = f", as asked; the validation samples prefer {names[preferred]}" if asked else ""
+    differences = [
+        f"{100 * found['difference']:+.1f} points on the {kind} samples (95 % interval "
+        f"{100 * found['ci95_low']:+.1f} to {100 * found['ci95_high']:+.1f})"
+        for kind, found in (("validation", choice.get("val_difference")), ("test", choice.get("test_difference")))
+        if found
+    ]
+    gave = f"; distillation gave {', '.join(differences)}" if differences else ""
     return (
-        f"{shipped} is handed on: validation accuracy {choice['distilled_accuracy']:.3f} distilled, "
-        f"{choice['alone_accuracy']:.3f} without a teacher (measured)"
+        f"{names[choice['shipped']]} is handed on{why}: validation accuracy {choice['distilled_accuracy']:.3f} "
+        f"distilled, {choice['alone_accuracy']:.3f} without a teacher (measured){gave}"
     )
 
 

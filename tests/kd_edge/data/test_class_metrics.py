@@ -60,8 +60,9 @@ def data():
 def test_balanced_weights_make_all_classes_count_alike_and_a_sample_one_on_average(data):
     weighted = with_class_weight(data, "balanced")
     assert weighted.class_weight == pytest.approx((10 / (3 * 6), 10 / (3 * 3), 10 / 3))
-    assert [weighted.sample_weight[i == LABELS].sum() for i in range(3)] == pytest.approx([10 / 3] * 3)
-    assert weighted.sample_weight.mean() == pytest.approx(1.0)
+    weights = weighted.weights_of(LABELS)
+    assert [weights[i == LABELS].sum() for i in range(3)] == pytest.approx([10 / 3] * 3)
+    assert weights.mean() == pytest.approx(1.0)
 
 
 def test_a_table_gives_weights_by_name_and_one_to_the_others(data):
