@@ -42,7 +42,8 @@ class HaltingReport:
             above.
         seconds_spent: Wall-clock time that it added to the steps: their number times the difference between a step
             with it and a step without it; `None` where epochs of both kinds do not show one. Never below 0.
-        seconds_saved: Wall-clock time that it would have added from then on, by the same difference.
+        seconds_saved: Wall-clock time that it would have added from then on, by the same difference, less what it took
+            to compile a step without it; 0 where that took longer.
         megabytes_spent: Weights and optimizer slots while it was there.
         megabytes_saved: Those freed when it left, from the shapes; whether the process shrinks by them is up to
             TensorFlow's allocator, see `Distiller.halt`.

@@ -114,9 +114,12 @@ class TrainingLog:
         num_asked = facts.num_samples - facts.num_skipped
         num_spared = int(self.num_samples.result()) - num_asked
         macs = facts.macs_per_sample
-        extra = self._extra_seconds(name)
         num_steps = sum(e.num_steps for e in self._epochs)
         steps_live = facts.step if halted else num_steps
+        spent = saved = None
+        if (seconds := self._step_seconds(name)) is not None:
+            spent, saved = ((seconds[0] - seconds[1]) * steps for steps in (steps_live, num_steps - steps_live))
+            saved = max(0.0, saved - self._compiling_seconds(steps_live, *seconds))
         megabytes = facts.num_bytes / 1e6
         passes = num_asked / self._samples_per_epoch if facts.num_passes is None else facts.num_passes
         return HaltingReport(
@@ -129,8 +132,8 @@ class TrainingLog:
             data_passes=passes,
             macs_spent=None if macs is None else macs * num_asked,
             macs_saved=None if macs is None else macs * num_spared,
-            seconds_spent=None if extra is None else extra * steps_live,
-            seconds_saved=None if extra is None else extra * (num_steps - steps_live),
+            seconds_spent=spent,
+            seconds_saved=saved,
             megabytes_spent=megabytes,
             megabytes_saved=megabytes if halted else 0.0,
             share_asked=num_asked / facts.num_samples if facts.num_samples else 1.0,
@@ -140,10 +143,10 @@ class TrainingLog:
     def _samples_per_epoch(self) -> float:
         return int(self.num_samples.result()) / max(len(self._epochs), 1) or math.inf
 
-    def _extra_seconds(self, name: str) -> float | None:
-        """Seconds per step that a guide adds: the last steps with it against the first without it.
+    def _step_seconds(self, name: str) -> tuple[float, float] | None:
+        """Seconds of the last steps with a guide, and of the first without it.
 
-        `None` where that is not known: with fewer than two epochs of either kind beside the first one, which compiles
+        `None` where they are not known: with fewer than two epochs of either kind beside the first one, which compiles
         its step, or where the difference of their means is within twice its standard error (B. L. Welch, "The
         generalization of 'Student's' problem", Biometrika 34 (1947), 28-35), so that other work of the machine may be
         all of it.
@@ -157,7 +160,23 @@ class TrainingLog:
             return None
         slow, fast = map(statistics.fmean, kinds)
         error = math.sqrt(sum(statistics.variance(seconds) / len(seconds) for seconds in kinds))
-        return slow - fast if slow - fast > 2 * error else None
+        return (slow, fast) if slow - fast > 2 * error else None
+
+    def _compiling_seconds(self, step: int, slow: float, fast: float) -> float:
+        """Seconds by which the epoch in which a guide left, or the next one, exceeds its steps: they compile a new one.
+
+        Args:
+            step: Steps done when the guide left.
+            slow: Seconds of a step with the guide.
+            fast: Those of one without it.
+        """
+        done = 0
+        for epoch in self._epochs:
+            done += epoch.num_steps
+            if done > step:
+                without = min(done - step, epoch.num_steps)
+                return max(0.0, epoch.seconds - slow * (epoch.num_steps - without) - fast * without)
+        return 0.0
 
     def _seconds_per_step(self, guides: tuple[str, ...]) -> list[float]:
         """Return those of each epoch with these guides and no others, but for the first."""
