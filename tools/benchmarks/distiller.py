@@ -106,21 +106,33 @@ def main() -> None:
     if args.memory_of:
         print(json.dumps(memory(args.memory_of)))
         return
-    one_part = args.write_memory or args.write_halting
-    document = json.loads(RESULTS.read_text()) if one_part else _measure_speed(args.epochs, args.batch_size)
-    if not args.write_halting:
-        document["result"]["memory"] = {
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "trainees": [
-                _in_child(width, onednn) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH) for onednn in (False, True)
-            ],
-        }
+    if args.write_halting:
+        _write_halting(halting(_few_samples(), args.epochs, args.batch_size))
+        return
+    document = json.loads(RESULTS.read_text()) if args.write_memory else _measure_speed(args.epochs, args.batch_size)
+    document["result"]["memory"] = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trainees": [
+            _in_child(width, onednn) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH) for onednn in (False, True)
+        ],
+    }
     if not args.write_memory:
         document["result"]["halting"] = halting(_few_samples(), args.epochs, args.batch_size)
+        print(render_halting(document["result"]["halting"]))
     print(render(document))
-    if args.write or one_part:
+    if args.write or args.write_memory:
         write_json(RESULTS, document)
         fill(PAGE, "bench", render(document))
+    if args.write:
+        fill(PAGE, "halting seconds", render_halting(document["result"]["halting"]))
+
+
+def _write_halting(checked: Mapping[str, Any]) -> None:
+    document = json.loads(RESULTS.read_text())
+    document["result"]["halting"] = checked
+    print(render_halting(checked))
+    write_json(RESULTS, document)
+    fill(PAGE, "halting seconds", render_halting(checked))
 
 
 def _measure_speed(epochs: int, batch_size: int) -> dict[str, Any]:
@@ -319,6 +331,22 @@ def _resident_bytes() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
 
+def render_halting(checked: Mapping[str, Any]) -> str:
+    """Return in Markdown what a report estimated and what a training without halting took."""
+    estimated = checked["estimated_seconds"]
+    said = "nothing, since the epochs do not show a difference" if estimated is None else f"{estimated:.1f} s"
+    slow, fast = (float(np.median(checked["seconds_per_epoch"][name][checked["halted_after"] + 1 :])) for name in _BOTH)
+    return (
+        f"`tools/benchmarks/distiller.py`, {checked['created'][:10]}: of {checked['epochs']} epochs a trainee was "
+        f"there for {checked['halted_after']}. Its report estimates as saved {said}. The same training that never "
+        f"halted it took {checked['measured_seconds']:.1f} s longer (an epoch with the trainee {slow:.2f} s, without it "
+        f"{fast:.2f} s, once {checked['compiling_seconds']:.1f} s to compile the step anew)."
+    )
+
+
+_BOTH = ("never", "halts")
+
+
 def render(document: Mapping[str, Any]) -> str:
     """Return the figures as Markdown."""
     return "\n".join(_lines(document))
@@ -356,15 +384,6 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"* The ratio of {VIEWS!r} is that to {AUGMENTED!r}."
     yield f"* The soft targets took {result['one_step_per_execution']['targets_seconds']:.1f} s, once."
-    if checked := result.get("halting"):
-        estimated = checked["estimated_seconds"]
-        said = "nothing, its epochs do not show a difference" if estimated is None else f"{estimated:.1f} s"
-        yield (
-            f"* The seconds of halting, checked on {checked['created'][:10]}: of {checked['epochs']} epochs a trainee "
-            f"was there for {checked['halted_after']}; its report estimates as saved {said}; the same training that "
-            f"never halted it took {checked['measured_seconds']:.1f} s longer, compiling the step anew "
-            f"({checked['compiling_seconds']:.1f} s) included."
-        )
     day = result["memory"]["created"][:10]
     yield f"* Memory, measured on {day}, when a trainee leaves (its step's other memory goes, too):"
     for row in result["memory"]["trainees"]:
