@@ -23,6 +23,7 @@ CHECKS = {
 }
 # Checks whose limit is the smallest figure that is accepted; those of the others are the largest.
 _FLOORS = ("better_than_majority", "classes_named")
+_SHARES = ("better_than_majority", "accuracy_loss", "teacher_loss", "runtime_disagreement")
 WORDS = {HOLDS: "holds", BROKEN: "BROKEN", NOT_PROVEN: "not proven", None: "no limit"}
 
 
@@ -30,15 +31,16 @@ def found_text(name: str, gate: Gate) -> str:
     """Return the figure of a check with its interval; empty where it could not be had."""
     if gate.measured is None:
         return ""
-    interval = "" if gate.low is None or gate.high is None else f" ({figure(gate.low)} to {figure(gate.high)})"
-    return f"{figure(gate.measured)}{interval} {UNITS.get(name, '')}".rstrip()
+    found, low, high = (_figure(name, value) for value in (gate.measured, gate.low, gate.high))
+    interval = f" ({low} to {high})" if low and high else ""
+    return f"{found}{interval} {UNITS.get(name, '')}".rstrip()
 
 
 def limit_text(name: str, gate: Gate) -> str:
     """Return the limit of a check; empty where there is none."""
     if gate.limit is None:
         return ""
-    return f"at {'least' if name in _FLOORS else 'most'} {figure(gate.limit)} {UNITS.get(name, '')}".rstrip()
+    return f"at {'least' if name in _FLOORS else 'most'} {_figure(name, gate.limit)} {UNITS.get(name, '')}".rstrip()
 
 
 def verdict_text(verify: Mapping[str, Any]) -> str:
@@ -51,7 +53,7 @@ def verdict_text(verify: Mapping[str, Any]) -> str:
     if accuracy is None or accuracy.limit is None:
         return proven(verify)
     named = "better_than_majority"
-    return f"{proven(verify)}; accuracy {found_text(named, accuracy)}, of the largest class {figure(accuracy.limit)}"
+    return f"{proven(verify)}; accuracy {found_text(named, accuracy)}, of the largest class {accuracy.limit:.3f}"
 
 
 def reason_lines(verify: Mapping[str, Any]) -> Iterator[str]:
@@ -59,6 +61,12 @@ def reason_lines(verify: Mapping[str, Any]) -> Iterator[str]:
     for name, gate in read_gates(verify).items():
         if gate.verdict == NOT_PROVEN and gate.reason:
             yield f"not proven, {CHECKS.get(name, name)}: {gate.reason}"
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if name in _SHARES else figure(value)
 
 
 def _said(name: str, gate: Gate) -> str:

@@ -339,8 +339,8 @@ def render_halting(checked: Mapping[str, Any]) -> str:
     return (
         f"`tools/benchmarks/distiller.py`, {checked['created'][:10]}: of {checked['epochs']} epochs a trainee was "
         f"there for {checked['halted_after']}. Its report estimates as saved {said}. The same training that never "
-        f"halted it took {checked['measured_seconds']:.1f} s longer (an epoch with the trainee {slow:.2f} s, without it "
-        f"{fast:.2f} s, once {checked['compiling_seconds']:.1f} s to compile the step anew)."
+        f"halted it took {checked['measured_seconds']:.1f} s longer (an epoch with the trainee {slow:.2f} s, without "
+        f"it {fast:.2f} s, once {checked['compiling_seconds']:.1f} s to compile the step anew)."
     )
 
 
