@@ -1,7 +1,7 @@
 """What a run is asked to do: the TOML file of `kd-edge run` as frozen values."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,33 @@ TEMPERATURE = 2.0
 LEARNING_RATE = 8e-2
 STUDENT_EPOCHS = 40
 _TEACHER_EPOCHS, _TEACHER_RATE = 16, 2e-3
+# Share of the test samples that int8 may lose.
+MAX_ACCURACY_LOSS = 0.02
 # NumPy, Keras and TensorFlow all take 32 bits.
 MAX_SEED = 2**32 - 1
 COMPRESSIONS = ("none", "prune", "cluster")
+# What a search ranks by, see `score_of`; and which student is handed on.
+OBJECTIVES = ("accuracy", "balanced_accuracy", "macro_f1")
+STUDENTS = ("best", "distilled", "baseline")
 
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Which samples; see `load_data`."""
+    """Which samples, see `load_data`; how much those of each class count in a training, see `with_class_weight`."""
 
     source: str
     normalize: bool | None = None
+    class_weight: str | Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.class_weight, str):
+            _check_choice("class_weight", self.class_weight, ("balanced",))
+        for name, weight in self.class_weight.items() if isinstance(self.class_weight, Mapping) else ():
+            if not 0 < weight < math.inf:
+                raise ConfigError(
+                    f"bad value for key 'class_weight', class {name!r}: expected more than 0, a finite number, "
+                    f"received {weight!r}"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +128,8 @@ class DesignConfig:
     """The search: `trials` networks of the family, or of those derived from the teacher, are trained for `epochs` each.
 
     None has more than the teacher's MACs divided by `teacher_ratio`. `search` names the strategy, see
-    `register_strategy`; `importance` the teacher's channels that derived networks start from, see `inherit`.
+    `register_strategy`; `importance` the teacher's channels that derived networks start from, see `inherit`;
+    `objective` what they are ranked by on the validation samples, see `score_of`.
     """
 
     family: str = "ds_cnn"
@@ -121,9 +138,11 @@ class DesignConfig:
     teacher_ratio: float = 20.0
     search: str = "random"
     importance: str = "l1"
+    objective: str = "accuracy"
 
     def __post_init__(self) -> None:
         _check_choice("importance", self.importance, IMPORTANCES)
+        _check_choice("objective", self.objective, OBJECTIVES)
         _check_numbers(self)
 
 
@@ -132,7 +151,8 @@ class DistillConfig:
     """The student's training; `trainee` is `"like_teacher"` or `"none"`, `learning_rate` and `augment` may be `"auto"`.
 
     `rule` names the rule by which the trainee is halted, see `register_rule`; without `patience` it has its own.
-    `start_from_epoch` is how many epochs pass before its first check.
+    `start_from_epoch` is how many epochs pass before its first check. `student` says which one is handed on:
+    `"distilled"`, the `"baseline"` without guides, or the `"best"` of the two on the validation samples.
     """
 
     trainee: str = "like_teacher"
@@ -147,8 +167,10 @@ class DistillConfig:
     start_from_epoch: int = 0
     augment: str = "none"
     strength: float = 1.0
+    student: str = "best"
 
     def __post_init__(self) -> None:
+        _check_choice("student", self.student, STUDENTS)
         _check_rate(self.learning_rate)
         _check_choice("trainee", self.trainee, TRAINEES)
         _check_numbers(self)
@@ -184,6 +206,17 @@ class ConvertConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyConfig:
+    """Shares of the test samples: how many int8 may lose against float, and the file against the teacher if given."""
+
+    max_accuracy_loss: float = MAX_ACCURACY_LOSS
+    max_teacher_loss: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
     """Everything that `kd-edge run` needs; one table of the file per attribute."""
 
@@ -194,6 +227,7 @@ class RunConfig:
     design: DesignConfig = field(default_factory=DesignConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     convert: ConvertConfig = field(default_factory=ConvertConfig)
+    verify: VerifyConfig = field(default_factory=VerifyConfig)
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= MAX_SEED:
@@ -208,7 +242,10 @@ class RunConfig:
             )
 
 
-_MAY_BE_ZERO = ("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight", "max_int8_loss")
+_MAY_BE_ZERO = (
+    *("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight"),
+    *("max_int8_loss", "max_accuracy_loss", "max_teacher_loss"),
+)
 
 
 def load_config(path: str | Path) -> RunConfig:

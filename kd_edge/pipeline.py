@@ -158,7 +158,7 @@ def _make_distill(context: RunContext) -> DistillResult:
     callbacks = context.epochs("distill", wanted.epochs)
     if _is_kept(context):
         distilled = keep_searched(context.load(f"{context.search}/{SEARCHED}"), context.data, context.results["design"])
-    elif raced.verdict == "hurts":
+    elif raced.verdict == "hurts" and wanted.student != "distilled":
         wanted = settled(wanted, raced.alone_recipe)
         distilled = train_unguided(context.fresh_student(), context.data, wanted, seed=seed, callbacks=callbacks)
     else:
@@ -196,9 +196,14 @@ def _make_baseline(context: RunContext) -> BaselineResult:
 
 
 def _make_choice(context: RunContext) -> ChoiceResult:
-    from kd_edge.stages.steps import choose
+    from kd_edge.stages.steps import choose, compare_students
 
-    found = choose(context.results["distill"], context.results["baseline"])
+    config, distilled = context.config, context.results["distill"]
+    compared: dict[str, Any] = {}
+    if distilled.guided:
+        models = context.distilled, context.alone
+        compared = compare_students(*models, context.data, config.design.objective, seed=config.seed)
+    found = choose(distilled, context.results["baseline"], asked=config.distill.student, **compared)
     shipped, name = (context.distilled, DISTILLED) if found.shipped == "distilled" else (context.alone, ALONE)
     context.student = shipped
     write_bytes(context.store.folder / STUDENT, (context.store.folder / name).read_bytes())
@@ -223,8 +228,17 @@ def _make_convert(context: RunContext) -> ConversionSummary:
 def _make_verify(context: RunContext) -> Verification:
     from kd_edge.verification.verifier import verify
 
-    content = (context.store.folder / MODEL).read_bytes()
-    return verify(content, context.data, device=context.device, budget=context.budget, student=context.student)
+    wanted = context.config.verify
+    return verify(
+        (context.store.folder / MODEL).read_bytes(),
+        context.data,
+        device=context.device,
+        budget=context.budget,
+        student=context.student,
+        teacher=None if wanted.max_teacher_loss is None else context.teacher,
+        max_accuracy_loss=wanted.max_accuracy_loss,
+        max_teacher_loss=wanted.max_teacher_loss,
+    )
 
 
 def _make_bench(context: RunContext) -> BenchmarkSummary:
@@ -238,7 +252,17 @@ def _data_shape(context: RunContext) -> tuple[object, ...]:
 
 
 def _distill_shape(context: RunContext) -> tuple[object, ...]:
-    return context.config.distill, context.config.teacher.folds
+    return replace(context.config.distill, student="best"), context.config.teacher.folds
+
+
+def _guided_shape(context: RunContext) -> tuple[object, ...]:
+    """Return what shapes the distillation beside the race: a demand for what the race advises against."""
+    demanded = context.results["race"].verdict == "hurts" and context.config.distill.student == "distilled"
+    return ("distilled",) if demanded else ()
+
+
+def _choice_shape(context: RunContext) -> tuple[object, ...]:
+    return (context.config.distill.student,)
 
 
 def _convert_shape(context: RunContext) -> tuple[object, ...]:
@@ -287,11 +311,11 @@ _STAGES = (
     _Stage("teacher", TeacherResult, _make_teacher, _teacher_shape, ("teacher",), (TEACHER,)),
     _Stage("design", DesignResult, _make_design, _design_shape, ("teacher",), (f"{{search}}/{SEARCHED}",)),
     _Stage("race", RaceResult, _make_race, _distill_shape, ("teacher",)),
-    _Stage("distill", DistillResult, _make_distill, uses=("teacher",), files=(DISTILLED,)),
+    _Stage("distill", DistillResult, _make_distill, _guided_shape, ("teacher",), (DISTILLED,)),
     _Stage("baseline", BaselineResult, _make_baseline, uses=("distilled",), files=(ALONE,)),
-    _Stage("choice", ChoiceResult, _make_choice, uses=("distilled", "alone"), files=(STUDENT,)),
+    _Stage("choice", ChoiceResult, _make_choice, _choice_shape, ("distilled", "alone"), (STUDENT,)),
     _Stage("convert", ConversionSummary, _make_convert, _convert_shape, ("teacher", "student"), (MODEL,)),
-    _Stage("verify", Verification, _make_verify, uses=("student",)),
+    _Stage("verify", Verification, _make_verify, lambda context: (context.config.verify,), ("student",)),
     _Stage("bench", BenchmarkSummary, _make_bench),
 )
 STAGES = tuple(stage.name for stage in _STAGES)

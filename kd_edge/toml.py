@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import tomllib
 import types
 import typing
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from kd_edge.errors import ConfigError, found_instead, nearest
 
 T = TypeVar("T")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -63,11 +65,16 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def to_toml(table: Mapping[str, Any]) -> str:
     """Return plain tables of a configuration as TOML; `None` stands for a key's default and is left out."""
-    lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if _is_plain(value)]
+    return "\n".join(_lines(table, ())) + "\n"
+
+
+def _lines(table: Mapping[str, Any], place: tuple[str, ...]) -> list[str]:
+    lines = [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in table.items() if _is_plain(value)]
     for key, value in table.items():
         if isinstance(value, Mapping):
-            lines += ["", f"[{key}]", *(f"{k} = {_toml_value(v)}" for k, v in value.items() if _is_plain(v))]
-    return "\n".join(lines) + "\n"
+            inside = (*place, _toml_key(key))
+            lines += ["", f"[{'.'.join(inside)}]", *_lines(value, inside)]
+    return lines
 
 
 def _value(expected: Any, value: Any, where: str) -> Any:
@@ -94,6 +101,10 @@ def _name(option: Any) -> str:
 
 def _is_plain(value: object) -> bool:
     return value is not None and not isinstance(value, Mapping)
+
+
+def _toml_key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else _toml_value(key)
 
 
 def _toml_value(value: object) -> str:

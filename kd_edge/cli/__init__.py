@@ -61,7 +61,7 @@ def _extra_of(package: str) -> str | None:
 def main() -> None:
     """Distil a large Keras model into a small int8 model that provably fits a device.
 
-    Exit codes: 0 done, 1 the model does not fit or fails verification, 2 wrong use or bad input.
+    Exit codes: 0 done, 1 a limit is broken or not proven to be kept, 2 wrong use or bad input.
     """
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kd_edge.cli.options import data_option, json_option, print_document, seed_option, with_budget
-from kd_edge.config import DesignConfig, DistillConfig
+from kd_edge.config import OBJECTIVES, DesignConfig, DistillConfig
 from kd_edge.cost.budget import LATENCY_AT
 from kd_edge.errors import KdEdgeError
 from kd_edge.reporting.documents import make_document
@@ -61,6 +61,12 @@ def _one_of(names: Sequence[str]) -> str:
 @click.option(
     "--teacher-ratio", default=_DEFAULTS.teacher_ratio, show_default=True, help="Least teacher MACs per student MAC."
 )
+@click.option(
+    "--objective",
+    default=_DEFAULTS.objective,
+    show_default=True,
+    help=f"What ranks the candidates: {_one_of(OBJECTIVES)}.",
+)
 @click.option("--workers", default=0, show_default=True, help="Processes that train candidates; 0: this one.")
 @click.option("--overwrite", is_flag=True, help="Delete an older search in the output folder.")
 @seed_option
@@ -78,6 +84,7 @@ def design(
     trials: int,
     epochs: int,
     teacher_ratio: float,
+    objective: str,
     workers: int,
     overwrite: bool,
     seed: int,
@@ -92,7 +99,7 @@ def design(
     from kd_edge.reporting import plots, text_tables
     from kd_edge.reporting.progress import StageDisplay
 
-    wanted = DesignConfig(family, trials, epochs, teacher_ratio, search)
+    wanted = DesignConfig(family, trials, epochs, teacher_ratio, search, objective=objective)
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     from kd_edge.distillation.model_files import load_teacher

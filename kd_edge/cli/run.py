@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from kd_edge.cli.options import SEED, json_option, print_document
+from kd_edge.config import STUDENTS
 from kd_edge.silence import load_tensorflow
 
 
@@ -14,9 +15,13 @@ from kd_edge.silence import load_tensorflow
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
 @click.option("--seed", type=SEED, help="Replaces the seed of the configuration.")
+@click.option("--student", type=click.Choice(STUDENTS), help="Which student is handed on; best: by validation samples.")
 @json_option
-def run(config: Path, output: Path | None, seed: int | None, as_json: bool) -> None:
-    """Do the whole job that the TOML file CONFIG asks for; an interrupted run resumes."""
+def run(config: Path, output: Path | None, seed: int | None, student: str | None, as_json: bool) -> None:
+    """Do the whole job that the TOML file CONFIG asks for; an interrupted run resumes.
+
+    Exit code 0 when all checks of the verification hold, 1 when one is broken or not proven.
+    """
     from kd_edge.config import load_config
     from kd_edge.pipeline import STAGES
     from kd_edge.pipeline import run as run_pipeline
@@ -25,6 +30,7 @@ def run(config: Path, output: Path | None, seed: int | None, as_json: bool) -> N
 
     wanted = load_config(config)
     wanted = wanted if seed is None else replace(wanted, seed=seed)
+    wanted = wanted if student is None else replace(wanted, distill=replace(wanted.distill, student=student))
     with StageDisplay(STAGES) as display:
         folder = output or Path("runs") / config.stem
         result = run_pipeline(wanted, folder, progress=display, on_start=load_tensorflow)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kd_edge.cli.options import data_option, json_option, print_document, refuse_given, seed_option, with_budget
+from kd_edge.config import MAX_ACCURACY_LOSS
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import Target, make_document
 from kd_edge.silence import load_tensorflow
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 @data_option
 @with_budget
 @click.option("--student", type=click.Path(path_type=Path), help="The float model (.keras) to compare with.")
-@click.option("--max-accuracy-loss", default=0.02, show_default=True, help="Largest loss against --student.")
+@click.option(
+    "--max-accuracy-loss", default=MAX_ACCURACY_LOSS, show_default=True, help="Largest loss against --student."
+)
+@click.option("--teacher", type=click.Path(path_type=Path), help="The teacher (.keras) to compare with.")
+@click.option("--max-teacher-loss", type=float, help="Largest loss against --teacher.  [default: no limit]")
 @seed_option
 @json_option
 def verify(
@@ -33,12 +38,14 @@ def verify(
     budget: "Budget",
     student: Path | None,
     max_accuracy_loss: float,
+    teacher: Path | None,
+    max_teacher_loss: float | None,
     seed: int,
     as_json: bool,
 ) -> None:
     """Check MODEL (.tflite) in LiteRT and TFLM against its budget.
 
-    Exit code 1 when a check fails, or when --latency is given and the latency is not known.
+    Exit code 0 when all checks with a limit hold, 1 when one is broken or not proven.
     """
     from kd_edge.data.loading import load_data
     from kd_edge.reporting import text_tables
@@ -46,12 +53,15 @@ def verify(
 
     if student is None:
         refuse_given(("max_accuracy_loss",), "--student")
-    if not math.isfinite(max_accuracy_loss):
-        raise ConfigError(f"bad --max-accuracy-loss: expected a share such as 0.02, received {max_accuracy_loss}")
+    if teacher is None:
+        refuse_given(("max_teacher_loss",), "--teacher")
+    for option, share in (("accuracy", max_accuracy_loss), ("teacher", max_teacher_loss)):
+        if share is not None and not math.isfinite(share):
+            raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
     read_model(model)
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
-    from kd_edge.distillation.model_files import load_model
+    from kd_edge.distillation.model_files import load_model, load_teacher
     from kd_edge.verification.verifier import verify as verify_model
 
     checked = verify_model(
@@ -60,7 +70,9 @@ def verify(
         device=device,
         budget=budget,
         student=None if student is None else load_model(student),
+        teacher=None if teacher is None else load_teacher(teacher, data),
         max_accuracy_loss=max_accuracy_loss,
+        max_teacher_loss=max_teacher_loss,
     )
     document = make_document("verify", checked, Target(device.name, budget), seed=seed, device=device)
     print_document(document, as_json, text_tables.verify_tables)

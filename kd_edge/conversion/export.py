@@ -18,7 +18,7 @@ from kd_edge.conversion.compression import compress
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.inference_clone import has_state
 from kd_edge.conversion.layer_names import names_of
-from kd_edge.conversion.metadata import add_metadata, describe
+from kd_edge.conversion.metadata import add_metadata, describe, unlike
 from kd_edge.conversion.qat import fine_tune
 from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
 from kd_edge.conversion.tf_keras_copy import FineTuning, output_shapes
@@ -126,6 +126,7 @@ def convert_for(
         content, tuning = _tuned(student, data, content, wanted, recipe, teacher, said)
     num_bytes = len(content)
     if metadata:
+        said += [] if data is None else unlike(content, data)
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
         content = add_metadata(content, describe(content, data, provenance=provenance))
     missing, unavailable = _missing_ops(content, student)

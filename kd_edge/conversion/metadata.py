@@ -1,6 +1,7 @@
 """What a `.tflite` file says about itself: class names, the meaning of its input, where it comes from."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ModelError
-from tflite_bench.model.reader import TensorInfo, read_model
+from tflite_bench.model.reader import ModelInfo, TensorInfo, read_model
 from tflite_bench.model.writer import pack, unpack
 
 NAME = "KD_EDGE_METADATA"
@@ -21,16 +22,52 @@ def describe(content: bytes, data: Dataset | None, *, provenance: Mapping[str, A
         content: Bytes of the `.tflite` file, for the scales of its inputs; one `input`, or several `inputs` in the
             file's order.
         data: The samples that it is for; without them the description names no classes and no meaning of the input.
+            What does not describe the file is left out, see `unlike`.
         provenance: Plain data on how the file was made.
     """
-    sources = read_model(content).input_tensors
+    info = read_model(content)
+    sources = info.input_tensors
     if len(sources) > 1:
         inputs: dict[str, Any] = {"inputs": [{"name": source.name, **_input(source, None)} for source in sources]}
     else:
-        inputs = {"input": _input(sources[0], data)}
+        reads = data is not None and _reads(info, data)
+        inputs = {"input": _input(sources[0], data if reads else None)}
     if data is None:
         return {**inputs, "provenance": dict(provenance)}
-    return {"class_names": data.class_names, **inputs, "provenance": {"data": data.name, **provenance}}
+    names = {"class_names": data.class_names} if _answers(info, data) else {}
+    return {**names, **inputs, "provenance": {"data": data.name, **provenance}}
+
+
+def unlike(content: bytes, data: Dataset) -> tuple[str, ...]:
+    """Return what of a data set does not describe a file, so that its metadata leave it out: a sentence each.
+
+    Args:
+        content: Bytes of the `.tflite` file.
+        data: The samples that it was converted with.
+    """
+    info, said = read_model(content), []
+    if not _answers(info, data):
+        shapes = ", ".join(str(info.tensors[index].shape) for index in info.outputs)
+        said.append(
+            f"class names are left out of the metadata: expected one output of {data.num_classes} classes as in "
+            f"{data.name}, received {shapes}"
+        )
+    if len(info.inputs) == 1 and not _reads(info, data):
+        said.append(
+            f"the meaning of the input is left out of the metadata: expected samples of shape {data.input_shape} as in "
+            f"{data.name}, received {info.input_tensors[0].shape[1:]}"
+        )
+    return tuple(said)
+
+
+def _answers(info: ModelInfo, data: Dataset) -> bool:
+    """Return whether the file has one output with one number per class of the data."""
+    shapes = [info.tensors[index].shape for index in info.outputs]
+    return len(shapes) == 1 and math.prod(shapes[0]) == data.num_classes == shapes[0][-1]
+
+
+def _reads(info: ModelInfo, data: Dataset) -> bool:
+    return info.input_tensors[0].shape[1:] == data.input_shape
 
 
 def _input(source: TensorInfo, data: Dataset | None) -> dict[str, Any]:

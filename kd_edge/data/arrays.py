@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.data.dataset import Dataset, check_counts, check_groups, checked, standardized
+from kd_edge.data.dataset import GROUPS, Dataset, check_counts, check_groups, checked, standardized
 from kd_edge.errors import DataError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-_OPTIONAL_ARRAYS = ("x_val", "y_val", "x_unlabeled", "groups_train", "class_names")
+_OPTIONAL_ARRAYS = ("x_val", "y_val", "x_unlabeled", *GROUPS, "class_names")
+# The name in version 0.1.0.
+_FORMER = {"groups_train": "group_train"}
 _VALIDATION_SHARE = 0.15
 
 
@@ -19,8 +21,8 @@ def dataset_of(name: str, arrays: Mapping[str, Any], source: str, normalize: boo
 
     Args:
         name: What the data set is called.
-        arrays: `x_train, y_train, x_test, y_test` and optionally `x_val, y_val, x_unlabeled, groups_train,
-            class_names`; others are left alone.
+        arrays: `x_train, y_train, x_test, y_test` and optionally `x_val, y_val, x_unlabeled, group_train,
+            group_val, group_test, class_names`; others are left alone.
         source: What error messages name.
         normalize: As for `load_data`.
         seed: As for `load_data`.
@@ -28,6 +30,7 @@ def dataset_of(name: str, arrays: Mapping[str, Any], source: str, normalize: boo
     Raises:
         DataError: An array is missing or nearly named like an optional one, or they do not fit together.
     """
+    arrays = {_FORMER.get(key, key): array for key, array in arrays.items()}
     _check_names(list(arrays), source)
     integers = np.asarray(arrays["x_train"]).dtype.kind in "iu"
     dataset = checked(_with_validation(name, arrays, seed))
@@ -58,14 +61,16 @@ def _with_validation(name: str, arrays: Mapping[str, Any], seed: int) -> Dataset
     names = known.pop("class_names", None)
     description = f"{name}, split as given"
     check_counts(known["x_train"], known["y_train"], "train", name)
-    if "groups_train" in known:
-        known["groups_train"] = check_groups(known["groups_train"], len(known["y_train"]), name)
+    if "group_train" in known:
+        known["group_train"] = check_groups(known["group_train"], len(known["y_train"]), name, "group_train")
     if "x_val" not in known:
-        chosen = _drawn_for_validation(len(known["y_train"]), known.get("groups_train"), name, seed)
+        chosen = _drawn_for_validation(len(known["y_train"]), known.get("group_train"), name, seed)
         known["x_val"], known["y_val"] = known["x_train"][chosen], known["y_train"][chosen]
-        for key in {"x_train", "y_train", "groups_train"} & known.keys():
+        if "group_train" in known:
+            known["group_val"] = known["group_train"][chosen]
+        for key in {"x_train", "y_train", "group_train"} & known.keys():
             known[key] = known[key][~chosen]
-        whole = ", whole groups of them," if "groups_train" in known else ""
+        whole = ", whole groups of them," if "group_train" in known else ""
         description = f"{name}, 15 % of the training samples{whole} drawn for validation with seed {seed}"
     if names is None:
         labels = known["y_train"]
@@ -82,7 +87,7 @@ def _drawn_for_validation(num_samples: int, groups: np.ndarray | None, name: str
     numbers, sizes = np.unique(groups, return_counts=True)
     if len(numbers) < 2:
         raise DataError(
-            f"bad data in {name}: expected at least 2 groups in groups_train, one of them for validation, "
+            f"bad data in {name}: expected at least 2 groups in group_train, one of them for validation, "
             f"received {len(numbers)}; give x_val and y_val"
         )
     order = rng.permutation(len(numbers))

@@ -9,7 +9,8 @@ import numpy as np
 
 from kd_edge.errors import DataError
 
-_ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "x_unlabeled", "groups_train")
+GROUPS = ("group_train", "group_val", "group_test")
+_ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "x_unlabeled", *GROUPS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +29,11 @@ class Dataset:
         scale: Mean and standard deviation per channel that were applied to the raw values, `None` where none were.
         description: Where the samples come from and how they were split.
         x_unlabeled: Further training samples, without labels; a teacher labels them. `None` where there are none.
-        groups_train: A number per training sample, the same for samples that belong together, such as those of one
-            person: int64, shape `(samples,)`. `None` where nothing is known.
+        group_train: A number per training sample, the same for samples that belong together, such as those of one
+            person, patient or device: int64, shape `(samples,)`. `None` where nothing is known.
+        group_val: The same of the validation samples.
+        group_test: The same of the test samples: the intervals of what is measured on them draw whole groups.
+        class_weight: Weight of each class in a training; `None` where all count alike. See `with_class_weight`.
     """
 
     name: str
@@ -43,7 +47,10 @@ class Dataset:
     scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     description: str = ""
     x_unlabeled: np.ndarray | None = None
-    groups_train: np.ndarray | None = None
+    group_train: np.ndarray | None = None
+    group_val: np.ndarray | None = None
+    group_test: np.ndarray | None = None
+    class_weight: tuple[float, ...] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -55,6 +62,10 @@ class Dataset:
         """Shape of one sample."""
         return tuple(self.x_train.shape[1:])
 
+    def weights_of(self, labels: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each sample in a training, that of its class: float32; `None` where all count alike."""
+        return None if self.class_weight is None else np.asarray(self.class_weight, np.float32)[labels]
+
     @functools.cached_property
     def digests(self) -> dict[str, str]:
         """SHA-256 of the shape, type and values of each array that there is, by its name; computed once."""
@@ -62,8 +73,9 @@ class Dataset:
 
     @functools.cached_property
     def sha256(self) -> str:
-        """SHA-256 of everything: arrays, names, scale, description."""
-        facts = (self.name, self.description, self.class_names, self.scale, self.digests)
+        """SHA-256 of everything: arrays, names, scale, description, weights."""
+        weights = () if self.class_weight is None else (self.class_weight,)
+        facts = (self.name, self.description, self.class_names, self.scale, self.digests, *weights)
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
@@ -87,10 +99,10 @@ def checked(data: Dataset) -> Dataset:
         check_counts(x, y, split, data.name)
         if split == "train":
             _check_classes(fixed["y_train"], data)
+        if (groups := getattr(data, f"group_{split}")) is not None:
+            fixed[f"group_{split}"] = check_groups(groups, len(y), data.name, f"group_{split}")
     if data.x_unlabeled is not None:
         fixed["x_unlabeled"] = _check_samples(data.x_unlabeled, "x_unlabeled", data)
-    if data.groups_train is not None:
-        fixed["groups_train"] = check_groups(data.groups_train, len(data.x_train), data.name)
     return replace(data, **fixed)
 
 
@@ -104,18 +116,19 @@ def check_counts(x: np.ndarray, y: np.ndarray, split: str, name: str) -> None:
         )
 
 
-def check_groups(groups: np.ndarray, num_samples: int, name: str, array: str = "groups_train") -> np.ndarray:
-    """Return groups as int64; raise unless they are one number per training sample.
+def check_groups(groups: np.ndarray, num_samples: int, name: str, array: str) -> np.ndarray:
+    """Return groups as int64; raise unless they are one number per sample.
 
     Args:
         groups: The numbers.
-        num_samples: How many training samples there are.
+        num_samples: How many samples there are.
         name: The data, for error messages.
         array: What the numbers are called there.
     """
     if groups.shape != (num_samples,) or groups.dtype.kind not in "iu":
+        kind = {"group_val": "validation", "group_test": "test"}.get(array, "training")
         raise DataError(
-            f"bad data in {name}: expected {array} with an integer for each of {num_samples} training samples, "
+            f"bad data in {name}: expected {array} with an integer for each of {num_samples} {kind} samples, "
             f"received {groups.dtype} of shape {groups.shape}; number names by np.unique(names, return_inverse=True)[1]"
         )
     return groups.astype(np.int64)

@@ -20,7 +20,7 @@ def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 
 
     Args:
         source: `"watch"`; the path of an `.npz` with `x_train, y_train, x_test, y_test` and optionally
-            `x_val, y_val`, `x_unlabeled` (samples without labels), `groups_train` (an integer per training sample,
+            `x_val, y_val`, `x_unlabeled` (samples without labels), `group_train` (an integer per training sample,
             such as its person) and `class_names`; or `"module:function"`, a function without arguments that returns a
             mapping with these names or `((x_train, y_train), (x_test, y_test))` as `keras.datasets` do.
         normalize: Whether to subtract the training samples' mean per channel (the last axis) and divide by their

@@ -54,8 +54,7 @@ def _read_recordings(people_of: Mapping[str, tuple[int, ...]]) -> Dataset:
                 labels.append(np.full(len(cut), label))
                 persons.append(np.full(len(cut), person))
         arrays[f"x_{split}"], arrays[f"y_{split}"] = np.concatenate(windows), np.concatenate(labels)
-        if split == "train":
-            arrays["groups_train"] = np.concatenate(persons)
+        arrays[f"group_{split}"] = np.concatenate(persons)
     description = (
         f"smartwatch recordings of the package seglearn, windows of {_WATCH_WINDOW} samples at 50 Hz; "
         f"people {people_of['train']} train, {people_of['val']} validate, {people_of['test']} test"

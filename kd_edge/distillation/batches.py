@@ -137,19 +137,22 @@ class _Pool:
         """
         inputs = keras.tree.map_structure(lambda leaf: tf.gather(leaf, index), self.x)
         y = None if self.y is None else tf.gather(self.y, index)
-        label_weight = None if self.label_weight is None else tf.gather(self.label_weight, index)
+        weights = self.label_weight, self.sample_weight
+        label_weight, sample_weight = (None if w is None else tf.gather(w, index) for w in weights)
         targets = None
         if self.rows is not None:
             targets, seeds = self._taught(epoch, index, seeds)
         augmentation = self.plan.augmentation
         if isinstance(augmentation, Mixup):
-            inputs, y, label_weight = self._mixed(augmentation, seeds, inputs, y, label_weight)
+            inputs, y, label_weight, sample_weight = self._mixed(
+                augmentation, seeds, inputs, y, label_weight, sample_weight
+            )
         elif augmentation is not None:
             inputs = augmentation(tf.cast(inputs, tf.float32), seeds)
         if targets is not None or label_weight is not None or self.plan.with_index:
             inputs = Samples(inputs, targets, label_weight, index)
-        if self.sample_weight is not None:
-            return inputs, y, tf.gather(self.sample_weight, index)
+        if sample_weight is not None:
+            return inputs, y, sample_weight
         return (inputs,) if y is None else (inputs, y)
 
     def _taught(self, epoch: tf.Tensor, index: tf.Tensor, seeds: tf.Tensor) -> tuple[Any, tf.Tensor]:
@@ -164,9 +167,9 @@ class _Pool:
         return self.plan.targets.lookup_view(rows, views.turn(rows, epoch))
 
     def _mixed(
-        self, augmentation: Mixup, seeds: tf.Tensor, inputs: tf.Tensor, y: Any, label_weight: Any
-    ) -> tuple[Any, Any, Any]:
-        """Return samples, labels as one-hot rows and their weights, each mixed with a partner's."""
+        self, augmentation: Mixup, seeds: tf.Tensor, inputs: tf.Tensor, y: Any, label_weight: Any, sample_weight: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        """Return samples, labels as one-hot rows and the weights of both, each mixed with a partner's."""
         assert self.partners is not None
         partner = tf.gather(self.partners, augmentation.partners(seeds, len(self.partners)))
         shares = augmentation.shares(seeds)
@@ -177,7 +180,9 @@ class _Pool:
             y = mixed(one_hot(y), one_hot(theirs), shares)
         if label_weight is not None:
             label_weight *= tf.cast(tf.gather(self.label_weight, partner) > 0, label_weight.dtype)
-        return inputs, y, label_weight
+        if self.sample_weight is not None:
+            sample_weight = mixed(sample_weight, tf.gather(self.sample_weight, partner), shares)
+        return inputs, y, label_weight, sample_weight
 
 
 def _with(plan: Batches, augmentation: Augmentation | None) -> Batches:

@@ -1,11 +1,14 @@
 """How a network is trained and what a training found, without the network."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from kd_edge.config import LEARNING_RATE
 from tflite_bench.provenance import Computed, Estimated, Given, Measured, provenance_of
 
+# Keras' name of the validation accuracy in which samples have the weights of the training.
+WEIGHTED_ACCURACY = "val_weighted_accuracy"
 _UNITS = {
     "epoch": "finished epochs",
     "step": "optimizer steps",
@@ -38,9 +41,9 @@ class HaltingReport:
         macs_saved: Those it would have needed from then on, and before for samples that it was not asked for; `None` as
             above.
         seconds_spent: Wall-clock time that it added to the steps: their number times the difference between a step
-            with it and a step without it; `None` without steps of both kinds to compare. Below 0 where the machine's
-            other work hides it.
-        seconds_saved: Wall-clock time that it would have added from then on, by the same difference.
+            with it and a step without it; `None` where epochs of both kinds do not show one. Never below 0.
+        seconds_saved: Wall-clock time that it would have added from then on, by the same difference, less what it took
+            to compile a step without it; 0 where that took longer.
         megabytes_spent: Weights and optimizer slots while it was there.
         megabytes_saved: Those freed when it left, from the shapes; whether the process shrinks by them is up to
             TensorFlow's allocator, see `Distiller.halt`.
@@ -67,7 +70,8 @@ class HaltingReport:
         values = asdict(self)
         reasons = {
             "macs": "the network has layers or a form whose MACs cannot be counted",
-            "seconds": "needs an epoch with and an epoch without the guide",
+            "seconds": "needs two epochs with and two without the guide, beside the first of each, which compiles its "
+            "step, and a difference beyond their spread",
         }
         return {
             **values,
@@ -79,6 +83,22 @@ class HaltingReport:
                 if values[name] is None
             },
         }
+
+
+def kept_accuracy(history: Mapping[str, Sequence[float | None]]) -> float:
+    """Return the validation accuracy of the epoch that a training has kept; see `BestEpoch`.
+
+    Args:
+        history: Metrics per epoch; `None` where one was not finite.
+    """
+    ranked = history.get(WEIGHTED_ACCURACY, history["val_accuracy"])
+    rows = zip(ranked, history["val_loss"], history["val_accuracy"], strict=True)
+    known = [
+        (rank, -loss, accuracy)
+        for rank, loss, accuracy in rows
+        if rank is not None and loss is not None and accuracy is not None
+    ]
+    return max(known, key=lambda row: row[:2])[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,7 +231,8 @@ def _augmentation_of(
 
 def _compiled(recipe: Recipe, batches: Batches) -> dict[str, Any]:
     optimizer = make_optimizer(float(recipe.learning_rate), epochs=recipe.epochs, steps_per_epoch=batches.num_steps)
-    return {"optimizer": optimizer, "loss": _loss(recipe), "metrics": ["accuracy"]}
+    weighted = {} if batches.sample_weight is None else {"weighted_metrics": ["accuracy"]}
+    return {"optimizer": optimizer, "loss": _loss(recipe), "metrics": ["accuracy"], **weighted}
 
 
 def _loss(recipe: Recipe) -> keras.losses.Loss:
@@ -248,6 +249,7 @@ def _batches(data: Dataset, recipe: Recipe, **kwargs: Any) -> Batches:
     return Batches(
         x=data.x_train,
         y=data.y_train,
+        sample_weight=data.weights_of(data.y_train),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         drop_remainder=True,
@@ -275,7 +277,7 @@ def _fit(
     y_val = keras.ops.one_hot(data.y_val, data.num_classes) if recipe.augment == "mixup" else data.y_val
     history = fitted.fit(
         batches.feed(recipe.epochs),
-        validation_data=(data.x_val, y_val),
+        validation_data=(data.x_val, y_val, data.weights_of(data.y_val)),
         validation_batch_size=256,
         epochs=recipe.epochs,
         steps_per_epoch=batches.num_steps,

@@ -1,6 +1,7 @@
 """What the guides of a training cost, and what halting them saved."""
 
 import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from kd_edge.distillation.guides import Guide
 from kd_edge.distillation.monitor import NotFinite
 from kd_edge.distillation.results import HaltingReport
 from tflite_bench.provenance import Computed, Measured
+
+# Beside the one that compiles the step: of one epoch nobody knows how much another would differ.
+_FEWEST_EPOCHS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +114,12 @@ class TrainingLog:
         num_asked = facts.num_samples - facts.num_skipped
         num_spared = int(self.num_samples.result()) - num_asked
         macs = facts.macs_per_sample
-        extra = self._extra_seconds(name)
         num_steps = sum(e.num_steps for e in self._epochs)
         steps_live = facts.step if halted else num_steps
+        spent = saved = None
+        if (seconds := self._step_seconds(name)) is not None:
+            spent, saved = ((seconds[0] - seconds[1]) * steps for steps in (steps_live, num_steps - steps_live))
+            saved = max(0.0, saved - self._compiling_seconds(steps_live, *seconds))
         megabytes = facts.num_bytes / 1e6
         passes = num_asked / self._samples_per_epoch if facts.num_passes is None else facts.num_passes
         return HaltingReport(
@@ -125,8 +132,8 @@ class TrainingLog:
             data_passes=passes,
             macs_spent=None if macs is None else macs * num_asked,
             macs_saved=None if macs is None else macs * num_spared,
-            seconds_spent=None if extra is None else extra * steps_live,
-            seconds_saved=None if extra is None else extra * (num_steps - steps_live),
+            seconds_spent=spent,
+            seconds_saved=saved,
             megabytes_spent=megabytes,
             megabytes_saved=megabytes if halted else 0.0,
             share_asked=num_asked / facts.num_samples if facts.num_samples else 1.0,
@@ -136,16 +143,41 @@ class TrainingLog:
     def _samples_per_epoch(self) -> float:
         return int(self.num_samples.result()) / max(len(self._epochs), 1) or math.inf
 
-    def _extra_seconds(self, name: str) -> float | None:
-        """Seconds per step that a guide adds: the last steps with it against the first without it."""
+    def _step_seconds(self, name: str) -> tuple[float, float] | None:
+        """Seconds of the last steps with a guide, and of the first without it.
+
+        `None` where they are not known: with fewer than two epochs of either kind beside the first one, which compiles
+        its step, or where the difference of their means is within twice its standard error (B. L. Welch, "The
+        generalization of 'Student's' problem", Biometrika 34 (1947), 28-35), so that other work of the machine may be
+        all of it.
+        """
         with_guide = [e.guides for e in self._epochs if e.guides and name in e.guides]
         if not with_guide:
             return None
         others = tuple(other for other in with_guide[-1] if other != name)
-        slow, fast = self._seconds_per_step(with_guide[-1]), self._seconds_per_step(others)
-        return None if slow is None or fast is None else slow - fast
+        kinds = [self._seconds_per_step(guides) for guides in (with_guide[-1], others)]
+        if any(len(seconds) < _FEWEST_EPOCHS for seconds in kinds):
+            return None
+        slow, fast = map(statistics.fmean, kinds)
+        error = math.sqrt(sum(statistics.variance(seconds) / len(seconds) for seconds in kinds))
+        return (slow, fast) if slow - fast > 2 * error else None
 
-    def _seconds_per_step(self, guides: tuple[str, ...]) -> float | None:
-        epochs = [e for e in self._epochs if e.guides == guides and e.num_steps]
-        epochs = epochs[1:] or epochs  # the first one traces the step
-        return sum(e.seconds for e in epochs) / sum(e.num_steps for e in epochs) if epochs else None
+    def _compiling_seconds(self, step: int, slow: float, fast: float) -> float:
+        """Seconds by which the epoch in which a guide left, or the next one, exceeds its steps: they compile a new one.
+
+        Args:
+            step: Steps done when the guide left.
+            slow: Seconds of a step with the guide.
+            fast: Those of one without it.
+        """
+        done = 0
+        for epoch in self._epochs:
+            done += epoch.num_steps
+            if done > step:
+                without = min(done - step, epoch.num_steps)
+                return max(0.0, epoch.seconds - slow * (epoch.num_steps - without) - fast * without)
+        return 0.0
+
+    def _seconds_per_step(self, guides: tuple[str, ...]) -> list[float]:
+        """Return those of each epoch with these guides and no others, but for the first."""
+        return [e.seconds / e.num_steps for e in self._epochs if e.guides == guides and e.num_steps][1:]

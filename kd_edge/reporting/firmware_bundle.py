@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
@@ -32,9 +33,9 @@ class Bundle:
 
     Attributes:
         folder: Where.
-        passed: Whether the run's verification passed.
-        failed_checks: Names of the checks that failed.
-        open_checks: Names of the checks that have a limit and could not be made.
+        passed: Whether all checks of the run's verification hold.
+        failed_checks: Names of the checks that are broken.
+        open_checks: Names of the checks that have a limit and are not proven.
         tensor_arena_bytes: Size of the arena in `model_settings.h`: what the verification held against the budget.
         arena_source: How that was found.
         vectors_from: The runtime that answered the test vectors.
@@ -79,7 +80,7 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     target = source / "bundle" if folder is None else Path(folder)
     bundle = Bundle(
         target,
-        passed=outcome(verify) == "PASSED",
+        passed=outcome(verify) == HOLDS,
         failed_checks=failed_checks(verify),
         open_checks=open_checks(verify),
         tensor_arena_bytes=arena_bytes,

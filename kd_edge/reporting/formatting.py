@@ -56,8 +56,3 @@ def short_size(size: int) -> str:
 def measured_bytes(size: int | None) -> str:
     """Return a number of bytes."""
     return "not measured" if size is None else f"{size:,} B"
-
-
-def mark(gate: Mapping[str, Any]) -> str:
-    """Return in a word how a check ended."""
-    return {True: "ok", False: "FAILED", None: "not checked"}[gate["passed"]]

@@ -12,20 +12,23 @@ from typing import Any
 import jinja2
 
 from kd_edge.cost.devices import DeviceProfile, load_device
+from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN
 from kd_edge.cost.latency import why_unknown
 from kd_edge.cost.model import CostModel
 from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting import plots, text_tables
+from kd_edge.reporting.class_rows import class_rows, score_rows
 from kd_edge.reporting.rows import Rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.reporting.run_files import read_run
+from kd_edge.reporting.verdicts import WORDS, reason_lines, verdict_text
 from kd_edge.search.space.student_space import FROM_TEACHER
 from kd_edge.toml import to_toml
-from kd_edge.verification.verdict import failed_checks, outcome, proven
+from kd_edge.verification.verdict import outcome
 
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|ms|dB|LSB|MHz)\b|%)")
-_MARKS = {"ok": "ok", "FAILED": "bad", "not checked": "none"}
+_MARKS = {WORDS[HOLDS]: "ok", WORDS[BROKEN]: "bad", WORDS[NOT_PROVEN]: "none", WORDS[None]: "none"}
 
 
 def write_page(run_folder: str | Path, *, device: DeviceProfile | None = None) -> Path:
@@ -89,13 +92,14 @@ def _latency_note(graph: Graph, device: DeviceProfile) -> str:
 def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> dict[str, Any]:
     run = results["result"]
     verify = run["verify"]
-    failed = failed_checks(verify)
     return {
-        "outcome": outcome(verify).lower(),
-        "verdict": f"failed: {', '.join(failed)}" if failed else proven(verify),
+        "outcome": outcome(verify).replace("_", " "),
+        "verdict": verdict_text(verify),
         "asked": _asked(run, config, device),
         "fit": fit_rows(verify, run["design"]["budget"]),
         "accuracy": run_accuracy_rows(run),
+        "classes": [score_rows(verify), class_rows(verify)] if "classification" in verify else [],
+        "reasons": list(reason_lines(verify)),
         "gain": list(text_tables.teaching_lines(run)),
         "conversion": list(text_tables.convert_lines(run["convert"])),
         "halting": list(text_tables.halting_lines(run["halting"])),

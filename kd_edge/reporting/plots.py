@@ -76,7 +76,9 @@ def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | 
 
 
 def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
-    """Draw the candidates that were trained: accuracy against each limited cost, the Pareto front, the chosen one."""
+    """Draw what ranks the trained candidates against each limited cost, the Pareto front, the chosen one."""
+    objective = design.get("objective", "accuracy")
+    ranked_by = "accuracy" if objective == "accuracy" else "score"
     panels = (
         ("latency_ms", "latency_ms", f"latency on {design['device']} (ms)", 1),
         ("ram_bytes", "ram_bytes", "RAM (kB)", 1024),
@@ -91,12 +93,12 @@ def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
     for axes, (figure_name, limit_name, title, unit) in zip(all_axes, panels, strict=True):
         for candidates, label, style in marks:
             costs = [c["cost"][figure_name] / unit for c in candidates]
-            axes.scatter(costs, [c["accuracy"] for c in candidates], label=label, **style)
+            axes.scatter(costs, [c[ranked_by] for c in candidates], label=label, **style)
         if (limit := design["budget"][limit_name]) is not None:
             axes.axvline(limit / unit, color="black", linestyle=":", label="budget")
         axes.set(xlabel=f"{title}, computed", xlim=(0, None))
         axes.grid(alpha=0.3)
-    all_axes[0].set(ylabel="validation accuracy after the search's training")
+    all_axes[0].set(ylabel=f"validation {objective.replace('_', ' ')} after the search's training")
     figure.legend(*all_axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return _save(figure, path)
 

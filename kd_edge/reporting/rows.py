@@ -4,21 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kd_edge.reporting.formatting import figure, latency_text, mark, measured_bytes
+from kd_edge.reporting.formatting import latency_text, measured_bytes
+from kd_edge.reporting.verdicts import CHECKS, WORDS, found_text, limit_text
+from kd_edge.verification.verdict import read_gates
 
 Result = Mapping[str, Any]
 
-UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
-_CHECKS = {
-    "flash_bytes": "the file fits the flash",
-    "ram_bytes": "what the firmware reserves fits the RAM",
-    "latency_ms": "the computed latency is short enough",
-    "accuracy_loss": "share of samples lost against float",
-    "runtime_disagreement": "share of samples for which LiteRT and TFLM name other classes",
-    "output_steps": "largest difference of an output between LiteRT and TFLM",
-    "tflm_missing_ops": "operators that TFLM lacks",
-    "tflm_refusals": "refusals by the runtime",
-}
 _ACCURACIES = {
     "float_keras": "float, Keras",
     "float_tflite": "float, LiteRT",
@@ -47,7 +38,7 @@ class Rows:
 def fit_rows(verify: Result, budget: Result) -> Rows:
     """Return limits, predictions, what was measured, and whether it fits."""
     predicted, measured, off = verify["predicted"], verify["measured"], verify["prediction_error_percent"]
-    gates = verify["gates"]
+    marks = {name: WORDS[gate.verdict] for name, gate in read_gates(verify).items()}
     limit = "none" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
     flash, ram = f"{budget['flash_bytes']:,} B", f"{budget['ram_bytes']:,} B"
     files = (measured_bytes(cost["flash_bytes"]) for cost in (predicted, measured))
@@ -55,12 +46,12 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
     smallest = measured_bytes(measured["arena_minimum_bytes"])
     reserved = measured_bytes(verify["ram_bytes"])
     rows = [
-        ("flash (.tflite file)", mark(gates["flash_bytes"]), flash, *files, _percent(off.get("flash_bytes"))),
-        ("RAM (arena to reserve)", mark(gates["ram_bytes"]), ram, reserved, "needs the board", ""),
+        ("flash (.tflite file)", marks["flash_bytes"], flash, *files, _percent(off.get("flash_bytes"))),
+        ("RAM (arena to reserve)", marks["ram_bytes"], ram, reserved, "needs the board", ""),
         ("arena on the board", "", "", measured_bytes(predicted["arena_bytes"]), "needs the board", ""),
         ("arena on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
         ("smallest arena on a PC", "", "", "", smallest, ""),
-        ("latency", mark(gates["latency_ms"]), limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
+        ("latency", marks["latency_ms"], limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
     ]
     header = ("", "", "limit", "predicted", "measured", "off by")
     return Rows("does it fit?", header, rows, frozenset({0, 1}))
@@ -68,8 +59,10 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
 
 def accuracy_rows(verify: Result) -> Rows:
     """Return the accuracies of a student and of its file."""
-    header = ("", "share right", "95 % interval")
-    return Rows("accuracy on the test samples (measured)", header, list(_accuracies(verify)))
+    header, rows = ("", "share right", "95 % interval"), list(_accuracies(verify))
+    if (teacher := verify["accuracy"].get("teacher")) is not None:
+        rows.append(("teacher, float", share_text(teacher), interval_text(verify["accuracy_ci95"]["teacher"])))
+    return Rows("accuracy on the test samples (measured)", header, rows)
 
 
 def run_accuracy_rows(run: Result) -> Rows:
@@ -100,13 +93,10 @@ def noise_rows(noise: Sequence[Result]) -> Rows:
 
 def check_rows(gates: Result) -> Rows:
     """Return every check with what was found and its limit."""
+    checks = read_gates({"gates": gates})
     rows = [
-        (
-            _CHECKS.get(name, name),
-            *(_with_unit(value, UNITS.get(name, "")) for value in (gate["measured"], gate["limit"])),
-            mark(gate),
-        )
-        for name, gate in gates.items()
+        (CHECKS.get(name, name), found_text(name, gate), limit_text(name, gate), WORDS[gate.verdict])
+        for name, gate in checks.items()
     ]
     return Rows("checks", ("", "found", "limit", ""), rows)
 
@@ -114,6 +104,15 @@ def check_rows(gates: Result) -> Rows:
 def precision(verify: Result) -> str:
     """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
     return str(verify.get("precision", "file"))
+
+
+def interval_text(interval: Result | None) -> str:
+    """Return a 95 % interval, and of how many groups it was drawn where there are any."""
+    if not interval:
+        return ""
+    groups = interval.get("num_groups")
+    drawn = "" if groups is None else f", {groups} group{'' if groups == 1 else 's'}"
+    return f"{interval['ci95_low']:.3f} to {interval['ci95_high']:.3f}{drawn}"
 
 
 def share_text(share: float | None) -> str:
@@ -124,16 +123,11 @@ def share_text(share: float | None) -> str:
 def _accuracies(verify: Result) -> Iterator[tuple[str, str, str]]:
     for name, title in _ACCURACIES.items():
         known = verify["accuracy_ci95"].get(name)
-        interval = f"{known['ci95_low']:.3f} to {known['ci95_high']:.3f}" if known else ""
-        yield title.format(precision(verify)), share_text(verify["accuracy"][name]), interval
+        yield title.format(precision(verify)), share_text(verify["accuracy"][name]), interval_text(known)
 
 
 def _decibels(ratio: float | None) -> str:
     return "no noise" if ratio is None else f"{ratio:.1f} dB"
-
-
-def _with_unit(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{figure(value)} {unit}".rstrip()
 
 
 def _percent(value: float | None) -> str:

@@ -7,9 +7,19 @@ from rich.console import Console
 from rich.table import Table
 
 from kd_edge.distillation.targets.information import TeacherInformation
+from kd_edge.reporting.class_rows import class_rows, score_rows
 from kd_edge.reporting.formatting import latency_text, significant
-from kd_edge.reporting.rows import Result, Rows, accuracy_rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
-from kd_edge.verification.verdict import failed_checks, outcome, proven
+from kd_edge.reporting.rows import (
+    Result,
+    Rows,
+    accuracy_rows,
+    check_rows,
+    fit_rows,
+    noise_rows,
+    run_accuracy_rows,
+)
+from kd_edge.reporting.verdicts import reason_lines, verdict_text
+from kd_edge.verification.verdict import outcome
 from tflite_bench.model.runtime_support import Refusal
 
 # Columns where the output is no terminal.
@@ -24,7 +34,9 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield _drawn(fit_rows(verify, design["budget"]))
     yield from _untimed_lines(verify["predicted"], verify)
     yield from _estimate_lines(verify)
+    yield from reason_lines(verify)
     yield _drawn(run_accuracy_rows(result))
+    yield from _class_tables(verify)
     yield from teaching_lines(result)
     yield from halting_lines(result["halting"])
     yield from parity_lines(verify)
@@ -39,15 +51,14 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield from _untimed_lines(result["predicted"], result)
     yield from _estimate_lines(result)
     yield _drawn(accuracy_rows(result))
+    yield from _class_tables(result)
     yield from parity_lines(result)
     if result["noise"]:
         yield _drawn(noise_rows(result["noise"]))
     yield _drawn(check_rows(result["gates"]))
-    failed = failed_checks(result)
     yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
-    if failed:
-        yield f"failed checks: {', '.join(failed)}"
+    yield from reason_lines(result)
 
 
 def design_tables(result: Result) -> Iterator[Table | str]:
@@ -63,13 +74,17 @@ def design_tables(result: Result) -> Iterator[Table | str]:
     used = [f"{share:.0%} of {_LIMITS[name]}" for name, share in result["shares"].items()]
     yield f"the chosen one uses {', '.join(used)}: {_LIMITS[binding]} binds first"
     title = "candidates (* chosen, + no other is better in everything)"
-    table = _table(title, "", "validation accuracy", "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    objective = result.get("objective", "accuracy")
+    ranked = () if objective == "accuracy" else (objective.replace("_", " "),)
+    columns = ("validation accuracy", *ranked, "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    table = _table(title, "", *columns)
     for candidate in result["candidates"]:
         cost = candidate["cost"]
         mark = "*" if candidate == result["chosen"] else "+" if candidate in result["front"] else ""
         table.add_row(
             mark,
             f"{candidate['accuracy']:.3f}",
+            *(f"{candidate['score']:.3f}" for _ in ranked),
             f"{cost['macs']:,}",
             f"{cost['flash_bytes']:,} B",
             f"{cost['ram_bytes']:,} B",
@@ -121,9 +136,9 @@ def bundle_tables(result: Result) -> Iterator[Table | str]:
     yield f"arena: {result['tensor_arena_bytes']:,} B. {result['arena_source']}"
     yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
     if result["failed_checks"]:
-        yield f"failed checks: {', '.join(result['failed_checks'])}"
+        yield f"BROKEN: {', '.join(result['failed_checks'])}"
     elif not result["passed"]:
-        yield f"NOT PROVEN: {', '.join(result['open_checks'])} not checked"
+        yield f"NOT PROVEN: {', '.join(result['open_checks'])}"
 
 
 def report_tables(result: Result) -> Iterator[Table | str]:
@@ -177,14 +192,14 @@ def _op_table(result: Result) -> Table:
         alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
         share = "" if op["latency_ms"] is None else f"{op['latency_ms'] / total_ms:.1%}"
         shape = "x".join(map(str, op["output_shape"]))
-        cells = (str(op["index"]), op["op"], op["layer"] or "", shape, _macs(op["macs"]), alive)
+        cells = (str(op["index"]), op["op"], op["layer"] or "", shape, _count(op["macs"]), alive)
         table.add_row(*cells, _milliseconds(op["latency_ms"]), share)
     table.add_row("", "kept throughout", "", "", "", f"{result['arena_persistent_bytes']:,} B  ", "", "")
     beside_ms = (result["latency_ms"] or 0.0) - sum(op["latency_ms"] or 0.0 for op in result["ops"])
     if beside_ms > _LEAST_SHARE * total_ms:
         share = f"{beside_ms / total_ms:.1%}"
         table.add_row("", "beside the ops", "", "", "", "", _milliseconds(beside_ms), share)
-    table.add_row("", "all", "", "", _macs(result["macs"]), "", _milliseconds(result["latency_ms"]), "")
+    table.add_row("", "all", "", "", _count(result["macs"]), "", _milliseconds(result["latency_ms"]), "")
     return table
 
 
@@ -239,7 +254,7 @@ def device_tables(result: Result) -> Iterator[Table | str]:
 def halting_lines(reports: list[Result]) -> Iterator[str]:
     """Yield one line per guide: whether and why it was halted, what it cost and what halting it saved."""
     for report in reports:
-        passes = f"in {report['data_passes']:.3g} passes over the data"
+        passes = f"in {_counted(report['data_passes'], 'pass', 'passes')} over the data"
         if report["macs_spent"] == 0:
             yield f"the {report['guide']} was asked before the training, {passes}, and cost nothing in it"
             continue
@@ -257,17 +272,35 @@ def halting_lines(reports: list[Result]) -> Iterator[str]:
 def _tuning_lines(tuning: Result) -> Iterator[str]:
     if tuning["float_accuracy"] is None:
         return
-    cost = 100 * (tuning["float_accuracy"] - tuning["int8_accuracy"])
-    line = f"int8 costs {cost:+.1f} points on the validation samples"
+    line = f"int8 {_gained(tuning['int8_accuracy'] - tuning['float_accuracy'])} on the validation samples"
     if tuning["tuned_accuracy"] is not None:
-        after = 100 * (tuning["float_accuracy"] - tuning["tuned_accuracy"])
+        after = _gained(tuning["tuned_accuracy"] - tuning["float_accuracy"])
         taken = "taken" if tuning["used"] else "not taken"
-        line += f"; after quantization-aware training {after:+.1f} points ({taken}, {tuning['seconds']:.0f} s)"
+        line += f"; after quantization-aware training it {after} ({taken}, {tuning['seconds']:.0f} s)"
     yield line
 
 
+def _gained(share: float) -> str:
+    """Return by how much an accuracy has grown or fallen."""
+    points = round(100 * share, 1)
+    if not points:
+        return "costs nothing"
+    return f"{'gains' if points > 0 else 'costs'} {_counted(abs(points), 'point', 'points')}"
+
+
+def _counted(number: float, one: str, many: str) -> str:
+    """Return a number with its noun in the right form."""
+    return f"{number:.3g} {one if number == 1 else many}"
+
+
+def _macs(macs: int) -> str:
+    """Return multiply-accumulates in the unit that leaves figures before the point."""
+    unit, divisor = next(((u, d) for u, d in (("G", 1e9), ("M", 1e6), ("k", 1e3)) if macs >= 0.95 * d), ("", 1.0))
+    return f"{macs / divisor:,.{1 if unit else 0}f} {unit} MACs".replace("  ", " ")
+
+
 def _effort(macs: int | None, seconds: float | None) -> str:
-    known = [] if macs is None else [f"{macs / 1e9:,.1f} G MACs (computed)"]
+    known = [] if macs is None else [f"{_macs(macs)} (computed)"]
     return " and ".join(known + ([] if seconds is None else [f"{seconds:,.0f} s (estimated)"])) or "an unknown effort"
 
 
@@ -335,10 +368,20 @@ _RACE_VERDICTS = {
 
 def choice_line(choice: Result) -> str:
     """Return which student is handed on, and why."""
-    shipped = {"distilled": "the distilled student", "alone": "the student without a teacher"}[choice["shipped"]]
+    names = {"distilled": "the distilled student", "alone": "the student without a teacher"}
+    preferred = choice.get("preferred", choice["shipped"])
+    asked = choice.get("asked", "best") != "best"
+    why = f", as asked; the validation samples prefer {names[preferred]}" if asked else ""
+    differences = [
+        f"{100 * found['difference']:+.1f} points on the {kind} samples (95 % interval "
+        f"{100 * found['ci95_low']:+.1f} to {100 * found['ci95_high']:+.1f})"
+        for kind, found in (("validation", choice.get("val_difference")), ("test", choice.get("test_difference")))
+        if found
+    ]
+    gave = f"; distillation gave {', '.join(differences)}" if differences else ""
     return (
-        f"{shipped} is handed on: validation accuracy {choice['distilled_accuracy']:.3f} distilled, "
-        f"{choice['alone_accuracy']:.3f} without a teacher (measured)"
+        f"{names[choice['shipped']]} is handed on{why}: validation accuracy {choice['distilled_accuracy']:.3f} "
+        f"distilled, {choice['alone_accuracy']:.3f} without a teacher (measured){gave}"
     )
 
 
@@ -374,8 +417,14 @@ def parity_lines(verify: Result) -> Iterator[str]:
 
 
 def _verdict(verify: Result) -> str:
-    how = outcome(verify)
-    return f"{how}: {'see the checks below' if how == 'FAILED' else proven(verify)}"
+    return f"{outcome(verify).replace('_', ' ').upper()}: {verdict_text(verify)}"
+
+
+def _class_tables(verify: Result) -> Iterator[Table]:
+    """Yield how good the file is class by class; an older version did not ask."""
+    if "classification" in verify:
+        yield _drawn(score_rows(verify))
+        yield _drawn(class_rows(verify))
 
 
 def _steps(difference: float) -> str:
@@ -400,7 +449,7 @@ def _estimate_lines(verify: Result) -> Iterator[str]:
         yield f"RAM: {reason}"
 
 
-def _macs(count: int | None) -> str:
+def _count(count: int | None) -> str:
     return "unknown" if count is None else f"{count:,}"
 
 

@@ -22,12 +22,19 @@ class Candidate:
         cost: What it costs on the device.
         accuracy: Of the float network on the validation samples after the brief training, 0 to 1.
         trial: Its number in the search's folder.
+        score: What the search ranks by, on the same samples; `None` where that is the accuracy.
     """
 
     values: Computed[dict[str, int | float]]
     cost: Cost
     accuracy: Measured[float]
     trial: str = ""
+    score: Measured[float | None] = None
+
+    @property
+    def rank(self) -> float:
+        """What the search ranks by."""
+        return self.accuracy if self.score is None else self.score
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +66,9 @@ class SearchResult:
 
     Attributes:
         space: Name of the space.
-        chosen: The candidate with the best validation accuracy, of equal ones the fastest.
+        chosen: The candidate with the best objective on the validation samples, of equal ones the fastest.
         blueprint: Its network.
-        front: Candidates that no other beats in accuracy, latency, RAM and flash at once.
+        front: Candidates that no other beats in the objective, latency, RAM and flash at once.
         candidates: All that were trained, best first.
         num_costed: Networks costed before training.
         num_feasible: Those of them that fit the budget.
@@ -69,6 +76,7 @@ class SearchResult:
             `refusals` by the runtime.
         shares: The part of each limit that the chosen candidate uses; the largest is the one that binds.
         training: That of the chosen candidate, which left the student that the search keeps.
+        objective: What candidates are ranked by; see `score_of`.
     """
 
     space: str
@@ -81,18 +89,19 @@ class SearchResult:
     num_over: Computed[dict[str, int]]
     shares: Computed[dict[str, float]]
     training: CandidateTraining
+    objective: str = "accuracy"
 
 
 def sort_candidates(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Return candidates by accuracy, of equal ones the fastest, then the first that was trained; each network once."""
+    """Return candidates by the objective, of equal ones the fastest, then the first trained; each network once."""
     best: dict[tuple[tuple[str, int | float], ...], Candidate] = {}
-    for candidate in sorted(candidates, key=lambda c: (-c.accuracy, c.cost.latency_ms, c.trial)):
+    for candidate in sorted(candidates, key=lambda c: (-c.rank, c.cost.latency_ms, c.trial)):
         best.setdefault(tuple(sorted(candidate.values.items())), candidate)
     return tuple(best.values())
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Return the candidates that no other beats in accuracy, latency, RAM and flash at once."""
+    """Return the candidates that no other beats in the objective, latency, RAM and flash at once."""
     return tuple(c for c in candidates if not any(_beats(other, c) for other in candidates))
 
 
@@ -106,7 +115,7 @@ def budget_shares(cost: Cost, budget: Budget) -> dict[str, float]:
 
 def _beats(one: Candidate, other: Candidate) -> bool:
     def losses(c: Candidate) -> tuple[float, ...]:
-        return -c.accuracy, c.cost.latency_ms, c.cost.ram_bytes, c.cost.flash_bytes
+        return -c.rank, c.cost.latency_ms, c.cost.ram_bytes, c.cost.flash_bytes
 
     pairs = list(zip(losses(one), losses(other), strict=True))
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

@@ -82,7 +82,9 @@ def strategy_names() -> tuple[str, ...]:
     return tuple(_STRATEGIES)
 
 
-def make_oracle(search: str, space: "StudentSpace", *, num_trials: int, epochs: int, seed: int) -> "keras_tuner.Oracle":
+def make_oracle(
+    search: str, space: "StudentSpace", *, num_trials: int, epochs: int, seed: int, objective: str = "accuracy"
+) -> "keras_tuner.Oracle":
     """Return the oracle of a strategy for a space.
 
     Args:
@@ -92,6 +94,7 @@ def make_oracle(search: str, space: "StudentSpace", *, num_trials: int, epochs: 
         num_trials: How many candidates are trained; Hyperband follows from `epochs` alone.
         epochs: Most epochs that a candidate is trained for.
         seed: Draws candidates.
+        objective: What a search ranks by; the metric of a trial is called `val_` and this.
 
     Raises:
         ConfigError: The search is unknown.
@@ -103,7 +106,7 @@ def make_oracle(search: str, space: "StudentSpace", *, num_trials: int, epochs: 
     for name, options in space.choices.items():
         hyperparameters.Choice(name, list(options))
     common = {
-        "objective": keras_tuner.Objective("val_accuracy", "max"),
+        "objective": keras_tuner.Objective(f"val_{objective}", "max"),
         "hyperparameters": hyperparameters,
         # A seed of 0 would mean none to keras-tuner.
         "seed": min(seed + 1, MAX_SEED),

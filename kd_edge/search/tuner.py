@@ -15,16 +15,17 @@ import keras_tuner
 import tensorflow as tf
 
 from kd_edge.compat.keras_tuner import asks_a_chief, tuner_state_path
-from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE
+from kd_edge.config import OBJECTIVES, STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.results import Recipe
+from kd_edge.data.metrics import confusion_matrix, named_classes, score_of
+from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.targets.recipe_targets import store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.training import distill
-from kd_edge.errors import ConfigError, KdEdgeError
+from kd_edge.errors import ConfigError, KdEdgeError, nearest
 from kd_edge.files import write_bytes, write_model
 from kd_edge.ir.lowering import lower
 from kd_edge.search.checkpoint import (
@@ -60,7 +61,7 @@ _MAX_DRAWS = 500
 
 
 class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
-    """Trains candidates of a space briefly with the teacher's soft targets and scores them by validation accuracy.
+    """Trains candidates of a space briefly with the teacher's soft targets and scores them on validation samples.
 
     Args:
         oracle: Proposes hyperparameter values; usually a `BudgetOracle`.
@@ -70,6 +71,7 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
         inheritance: The teacher's weights, from which candidates start; fresh ones by default.
         temperature: Softens the teacher's outputs.
         student_loss_weight: Weight of the labels, 0 to 1.
+        objective: What they are ranked by; see `score_of`.
         **kwargs: `directory`, `project_name` and `overwrite` of `keras_tuner.Tuner`.
     """
 
@@ -83,6 +85,7 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
         inheritance: WeightInheritance | None = None,
         temperature: float = TEMPERATURE,
         student_loss_weight: float = STUDENT_LOSS_WEIGHT,
+        objective: str = "accuracy",
         **kwargs: Any,
     ) -> None:
         self._space = space
@@ -91,12 +94,13 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
         self._inheritance = inheritance
         self._temperature = temperature
         self._student_loss_weight = student_loss_weight
+        self._objective = objective
         # keras-tuner says on stdout that it resumes.
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(oracle, **kwargs)
 
     def run_trial(self, trial: Any, data: Dataset) -> dict[str, float]:
-        """Train one candidate and return its best validation accuracy.
+        """Train one candidate and return its best validation accuracy, and what it is ranked by there.
 
         Every network of a space can be trained: a failure is an error of this package or of the machine, and ends the
         search instead of being counted as a failed trial.
@@ -108,7 +112,10 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
             save_trial(self.get_trial_dir(trial.trial_id), student.get_weights(), training)
         except Exception as error:
             raise keras_tuner.errors.FatalRuntimeError(f"candidate {values} failed") from error
-        return {"val_accuracy": max(value for value in training.history["val_accuracy"] if value is not None)}
+        found = {"val_accuracy": kept_accuracy(training.history)}
+        if self._objective != "accuracy":
+            found[f"val_{self._objective}"] = validation_score(student, data, self._objective)
+        return found
 
     def _train(self, student: keras.Model, values: Values, data: Dataset) -> CandidateTraining:
         initial_epoch = int(values.get("tuner/initial_epoch", 0))
@@ -162,6 +169,7 @@ def design(
     importance: str = "l1",
     temperature: float = TEMPERATURE,
     student_loss_weight: float = STUDENT_LOSS_WEIGHT,
+    objective: str = "accuracy",
     screening: Screening | None = None,
     directory: str | Path = "search",
     overwrite: bool = False,
@@ -190,6 +198,8 @@ def design(
             space is not derived from the teacher.
         temperature: Softens the teacher's outputs.
         student_loss_weight: Weight of the labels, 0 to 1; the rest is the teacher's.
+        objective: What candidates are ranked by on the validation samples: `"accuracy"`, `"balanced_accuracy"` or
+            `"macro_f1"`; see `score_of`.
         screening: What `space.screen` gave for this budget, `macs_limit(teacher, teacher_ratio)` and the recipe's
             seed; screened here by default.
         directory: Where the search keeps its state.
@@ -201,8 +211,8 @@ def design(
 
     Raises:
         BudgetError: No network of the space fits; the message says what binds.
-        ConfigError: The search or the importance is unknown; or the directory holds another search, or cannot be
-            written to.
+        ConfigError: The search, the importance or the objective is unknown; or the directory holds another search, or
+            cannot be written to.
         ModelError: The teacher cannot be pruned, and no other space was given.
     """
     device = load_device(device) if isinstance(device, str) else device
@@ -210,31 +220,41 @@ def design(
     recipe = recipe or Recipe(epochs=6)
     space = space or StudentSpace.from_teacher(teacher)
     find_strategy(search)
+    if objective not in OBJECTIVES:
+        raise ConfigError(f"unknown objective {objective!r}: {nearest(objective, OBJECTIVES)}")
     cost_model, max_macs = CostModel(device), macs_limit(teacher, teacher_ratio)
     screening = screening or space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
     inheritance = _inheritance(teacher, space, importance)
     settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
     settings |= {"screened out": SCREENED_OUT, "importance": importance, "temperature": temperature}
-    settings |= {"student loss weight": student_loss_weight}
+    settings |= {"student loss weight": student_loss_weight, "objective": objective}
+    settings |= {"class weight": data.class_weight}
     claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())
     accepts = _accept_large(space, cost_model, budget, screening, max_macs)
     tuner = SizingTuner(
-        _budget_oracle(search, space, screening, accepts, num_trials, recipe, on_trial),
+        _budget_oracle(search, space, screening, accepts, num_trials, recipe, on_trial, objective),
         space=space,
         targets=_stored_targets(teacher, data, recipe, Path(directory) / TARGETS),
         recipe=recipe,
         inheritance=inheritance,
         temperature=temperature,
         student_loss_weight=student_loss_weight,
+        objective=objective,
         directory=str(directory),
         project_name=PROJECT,
     )
     _search(tuner, data, directory)
     if is_worker():
         return None
-    found = _result(space, screening, tuner, cost_model, budget)
+    found = _result(space, screening, tuner, cost_model, budget, objective)
     write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
     return found
+
+
+def validation_score(model: keras.Model, data: Dataset, objective: str) -> float:
+    """Return what a network is worth on the validation samples by an objective; see `score_of`."""
+    named = named_classes(model.predict(data.x_val, batch_size=256, verbose=0))
+    return float(score_of(confusion_matrix(named, data.y_val, data.num_classes), objective))
 
 
 def _stored_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, path: Path) -> SoftTargets:
@@ -275,8 +295,11 @@ def _budget_oracle(
     num_trials: int,
     recipe: Recipe,
     on_trial: Callable[[int, int], None],
+    objective: str,
 ) -> BudgetOracle:
-    plain = make_oracle(search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed)
+    plain = make_oracle(
+        search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed, objective=objective
+    )
     planned = find_strategy(search).num_planned(plain)
     known = screening.feasible_values[::-1]
     oracle = BudgetOracle(
@@ -313,14 +336,21 @@ def _accept_large(
 
 
 def _result(
-    space: StudentSpace, screening: Screening, tuner: SizingTuner, cost_model: CostModel, budget: Budget
+    space: StudentSpace,
+    screening: Screening,
+    tuner: SizingTuner,
+    cost_model: CostModel,
+    budget: Budget,
+    objective: str,
 ) -> SearchResult:
     trained = []
     for trial in tuner.oracle.trials.values():
         if trial.score is not None:
             values = {name: trial.hyperparameters.values[name] for name in space.choices}
             cost = cost_model.estimate(space.graph(values))
-            trained.append(Candidate(values, cost, float(trial.score), trial.trial_id))
+            accuracy = float(trial.metrics.get_best_value("val_accuracy"))
+            score = None if objective == "accuracy" else float(trial.score)
+            trained.append(Candidate(values, cost, accuracy, trial.trial_id, score))
     candidates = sort_candidates(trained)
     return SearchResult(
         space=space.name,
@@ -333,4 +363,5 @@ def _result(
         num_over=dict(screening.num_over),
         shares=budget_shares(candidates[0].cost, budget),
         training=tuner.training(candidates[0].trial),
+        objective=objective,
     )

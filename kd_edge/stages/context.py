@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kd_edge.config import RunConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
+from kd_edge.data.class_weights import with_class_weight
 from kd_edge.data.folds import fold_numbers
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.halting.rules import find_rule
@@ -45,7 +46,8 @@ class RunContext:
         self.budget = config.budget.budget(self.device)
         _check_costs(config.convert.quantize, self.device, self.budget)
         _check_drawing()
-        self.data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        self.data = with_class_weight(data, config.data.class_weight)
         # Behind the data, whose Python file may have registered one.
         find_strategy(config.design.search)
         find_rule(config.distill.rule)
@@ -61,7 +63,7 @@ class RunContext:
             if wanted.augment != "auto":
                 check_augmentation(wanted.augment, self.data.input_shape)
         if self.config.teacher.folds:
-            folds, groups = self.config.teacher.folds, self.data.groups_train
+            folds, groups = self.config.teacher.folds, self.data.group_train
             fold_numbers(self.data.y_train, folds, groups=groups, seed=self.config.seed)
         if first in ("data", "teacher", "design"):
             _ = self.screening

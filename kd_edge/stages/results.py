@@ -8,6 +8,7 @@ from typing import Any
 from kd_edge.config import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.cost.budget import Budget
+from kd_edge.data.class_metrics import Classification
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.information import TeacherInformation
@@ -57,6 +58,7 @@ class Scores:
 
     Attributes:
         test_accuracy: Share of the test samples that it classifies right, 0 to 1.
+        classification: How good it is on them class by class.
         macs: Multiply-accumulates of one inference.
         params: Weights.
     """
@@ -64,6 +66,7 @@ class Scores:
     test_accuracy: Measured[float]
     macs: Computed[int]
     params: Computed[int]
+    classification: Classification | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,17 +155,26 @@ class BaselineResult(TrainingResult):
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceResult:
-    """Which student is handed on: the better one on the validation samples, of equal ones the distilled one.
+    """Which student is handed on: what was asked for, or the better one on the validation samples.
 
     Attributes:
         shipped: `"distilled"` or `"alone"`.
         distilled_accuracy: On the validation samples.
         alone_accuracy: The same of the student without guides.
+        asked: What was asked for: `"best"`, `"distilled"` or `"baseline"`.
+        preferred: Which the validation samples prefer, by the search's objective; of equal ones the distilled one.
+        val_difference: Accuracy of the distilled student less that of the other on the validation samples; see
+            `paired_difference`. `None` where none was distilled.
+        test_difference: The same on the test samples, which do not choose.
     """
 
     shipped: str
     distilled_accuracy: Measured[float]
     alone_accuracy: Measured[float]
+    asked: str = "best"
+    preferred: str
+    val_difference: Computed[Mapping[str, float] | None] = None
+    test_difference: Computed[Mapping[str, float] | None] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,5 +233,5 @@ class RunResult:
 
     @property
     def passed(self) -> bool:
-        """Whether no check of the verification failed."""
+        """Whether all checks of the verification hold."""
         return self.results.verify.passed

@@ -1,6 +1,6 @@
 """The stages that train, as functions: teach, design, distil, train the baseline."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from kd_edge.config import DesignConfig, DistillConfig, TeacherConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
+from kd_edge.data.class_metrics import classification_of
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.results import Recipe
+from kd_edge.data.metrics import confusion_matrix, named_classes, score_of
+from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.targets.information import teacher_information
 from kd_edge.search.results import CandidateTraining
 from kd_edge.stages.results import (
@@ -116,7 +118,7 @@ def cross_fit(
     from kd_edge.distillation.training import train
 
     def train_on(model: "keras.Model", x: Any, y: Any) -> None:
-        part = replace(data, x_train=x, y_train=y, groups_train=None, x_unlabeled=None)
+        part = replace(data, x_train=x, y_train=y, group_train=None, x_unlabeled=None)
         train(model, part, recipe_of(wanted, seed))
 
     return cross_fitted_targets(
@@ -125,7 +127,7 @@ def cross_fit(
         data.y_train,
         train=train_on,
         folds=wanted.folds,
-        groups=data.groups_train,
+        groups=data.group_train,
         x_unlabeled=data.x_unlabeled,
         directory=directory,
         **views_of(recipe),
@@ -212,6 +214,7 @@ def design_student(
         importance=wanted.importance,
         temperature=distillation.temperature,
         student_loss_weight=distillation.student_loss_weight,
+        objective=wanted.objective,
         screening=screening,
         directory=directory,
         overwrite=overwrite,
@@ -331,12 +334,13 @@ def train_baseline(
         seed: That of the distillation.
         callbacks: For example a progress display.
     """
-    from kd_edge.distillation.training import test_samples_right, train
+    from kd_edge.distillation.training import train
 
     training = train(student, data, recipe_of(wanted, seed), callbacks=callbacks)
-    right = test_samples_right(student, data)
-    gain = paired_difference(test_samples_right(distilled, data), right, seed=seed)
-    return BaselineResult(**_scores(student, data, right), **_training(training), distillation_gain=gain)
+    named = _named(student, data.x_test)
+    right = [answers == data.y_test for answers in (_named(distilled, data.x_test), named)]
+    gain = paired_difference(*right, groups=data.group_test, seed=seed)
+    return BaselineResult(**_scores(student, data, named), **_training(training), distillation_gain=gain)
 
 
 def baseline_of(unguided: DistillResult) -> BaselineResult:
@@ -345,11 +349,55 @@ def baseline_of(unguided: DistillResult) -> BaselineResult:
     return BaselineResult(**values, distillation_gain=None)
 
 
-def choose(distilled: DistillResult, alone: BaselineResult) -> ChoiceResult:
-    """Return which student is handed on, by validation samples alone; of equal ones the distilled one."""
-    theirs, own = distilled.val_accuracy or 0.0, alone.val_accuracy or 0.0
-    shipped = "distilled" if distilled.guided and theirs >= own else "alone"
-    return ChoiceResult(shipped=shipped, distilled_accuracy=theirs, alone_accuracy=own)
+def choose(
+    distilled: DistillResult,
+    alone: BaselineResult,
+    *,
+    asked: str = "best",
+    scores: tuple[float, float] | None = None,
+    val_difference: Mapping[str, float] | None = None,
+) -> ChoiceResult:
+    """Return which student is handed on: what was asked for, or the better one on the validation samples.
+
+    Args:
+        distilled: The distilled student.
+        alone: The one without guides.
+        asked: `"best"`, `"distilled"` or `"baseline"`.
+        scores: What the two are worth on the validation samples; by default their accuracies.
+        val_difference: Of their accuracies there.
+    """
+    accuracies = distilled.val_accuracy or 0.0, alone.val_accuracy or 0.0
+    theirs, own = scores or accuracies
+    preferred = "distilled" if distilled.guided and theirs >= own else "alone"
+    shipped = {"distilled": "distilled", "baseline": "alone"}.get(asked, preferred)
+    return ChoiceResult(
+        shipped=shipped if distilled.guided else "alone",
+        distilled_accuracy=accuracies[0],
+        alone_accuracy=accuracies[1],
+        asked=asked,
+        preferred=preferred,
+        val_difference=val_difference,
+        test_difference=alone.distillation_gain,
+    )
+
+
+def compare_students(
+    distilled: "keras.Model", alone: "keras.Model", data: Dataset, objective: str, *, seed: int = 0
+) -> dict[str, Any]:
+    """Return `scores` and `val_difference` as `choose` takes them.
+
+    Args:
+        distilled: The distilled student.
+        alone: The one without guides.
+        data: Its validation samples compare.
+        objective: What they are worth; see `score_of`.
+        seed: Draws the resamples of the interval.
+    """
+    named = [_named(model, data.x_val) for model in (distilled, alone)]
+    tables = [confusion_matrix(answers, data.y_val, data.num_classes) for answers in named]
+    right = [answers == data.y_val for answers in named]
+    difference = paired_difference(*right, groups=data.group_val, seed=seed)
+    return {"scores": tuple(float(score_of(t, objective)) for t in tables), "val_difference": difference}
 
 
 def recipe_of(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
@@ -366,21 +414,30 @@ def settled(wanted: DistillConfig, recipe: Recipe | None) -> DistillConfig:
     return replace(wanted, learning_rate=recipe.learning_rate, augment=recipe.augment, strength=recipe.strength)
 
 
-def _scores(model: "keras.Model", data: Dataset, right: "np.ndarray | None" = None) -> dict[str, Any]:
-    """Return the fields of `Scores`; `right`: of each test sample whether it is classified right, where it is known."""
-    from kd_edge.distillation.training import test_samples_right
+def _named(model: "keras.Model", samples: "np.ndarray") -> "np.ndarray":
+    return named_classes(model.predict(samples, batch_size=256, verbose=0))
+
+
+def _scores(model: "keras.Model", data: Dataset, named: "np.ndarray | None" = None) -> dict[str, Any]:
+    """Return the fields of `Scores`; `named`: the class that it names for each test sample, where that is known."""
     from kd_edge.ir.lowering import lower
 
-    right = test_samples_right(model, data) if right is None else right
-    return vars(Scores(test_accuracy=float(right.mean()), macs=lower(model).known_macs, params=model.count_params()))
+    named = _named(model, data.x_test) if named is None else named
+    return vars(
+        Scores(
+            test_accuracy=float((named == data.y_test).mean()),
+            classification=classification_of(named, data.y_test, data.class_names),
+            macs=lower(model).known_macs,
+            params=model.count_params(),
+        )
+    )
 
 
 def _training(training: "Training | CandidateTraining") -> dict[str, Any]:
-    accuracies = [value for value in training.history["val_accuracy"] if value is not None]
     return {
         "history": training.history,
         "seconds": training.seconds,
         "halting": training.halting,
         "recipe": training.recipe,
-        "val_accuracy": max(accuracies),
+        "val_accuracy": kept_accuracy(training.history),
     }

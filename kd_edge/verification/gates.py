@@ -1,7 +1,5 @@
 """The checks that a `.tflite` file has to pass, by name."""
 
-from collections.abc import Mapping
-
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.gate import Gate, at_most
 from kd_edge.cost.refusals import refusal_gate
@@ -20,22 +18,19 @@ def gates_of(
     *,
     latency: Gate,
     micro: Micro,
-    accuracy_loss: float | None,
-    max_accuracy_loss: float,
     parity: Parity | None,
     runs_tflm: bool,
     ram_bytes: int,
 ) -> dict[str, Gate]:
-    """Return every check by its name.
+    """Return the checks of the file beside those of its answers (`accuracy_gates`), by name.
 
     Args:
         info: The file.
         budget: Limits of `flash_bytes`, `ram_bytes` and `latency_ms`.
         latency: The check of the latency, by its interval; see `latency_gate`.
         micro: What TFLM said about the file.
-        accuracy_loss: Float less quantized accuracy, `None` where it is not known.
-        max_accuracy_loss: Its limit.
-        parity: LiteRT against TFLM. Each dense layer may round one step differently (`output_steps`).
+        parity: LiteRT against TFLM. Each dense layer may round one step differently (`output_steps`). Where TFLM did
+            not run the file there is nothing to compare, and no limit.
         runs_tflm: Whether the device runs the file in TFLM, so that an operator that TFLM lacks, or a refusal, fails
             it. Under another runtime neither has a limit but for custom operators and inputs without a fixed size, and
             the arena that TFLM needs is an estimate.
@@ -50,9 +45,8 @@ def gates_of(
         "flash_bytes": at_most(micro.measured.flash_bytes, budget.flash_bytes),
         "ram_bytes": at_most(ram_bytes, budget.ram_bytes),
         "latency_ms": latency,
-        "accuracy_loss": at_most(accuracy_loss, max_accuracy_loss),
-        "runtime_disagreement": at_most(disagreement, MAX_DISAGREEMENT),
-        "output_steps": at_most(None if parity is None else parity.max_difference, max(1, num_dense)),
+        "runtime_disagreement": at_most(disagreement, None if parity is None else MAX_DISAGREEMENT),
+        "output_steps": at_most(*((None, None) if parity is None else (parity.max_difference, max(1, num_dense)))),
         "tflm_missing_ops": at_most(len(micro.missing_ops) if asked else None, none_allowed),
         "tflm_refusals": _refusal_gate(refusals, micro, limited=runs_tflm or bool(refusals)),
     }
@@ -63,14 +57,3 @@ def _refusal_gate(refusals: tuple[Refusal, ...] | None, micro: Micro, *, limited
         # An operator that is missing has a check of its own.
         return refusal_gate(() if refusals is None and micro.missing_ops else refusals, reason=micro.reason)
     return at_most(None if micro.refusals is None else len(micro.refusals), None)
-
-
-def all_passed(gates: Mapping[str, Gate]) -> bool:
-    """Return whether no check failed and the latency was checked if it has a limit.
-
-    That limit is there only where it was asked for. The others always are, and what hinders their checks, no TFLM or no
-    float student, says nothing about the file.
-    """
-    latency = gates["latency_ms"]
-    proven = latency.passed is not None or latency.limit is None
-    return proven and all(gate.passed is not False for gate in gates.values())

@@ -7,13 +7,19 @@ from typing import Annotated
 from kd_edge.conversion.tflm_support import MissingOp
 from kd_edge.cost.gate import Gate
 from kd_edge.cost.model import Cost, UntimedCost
+from kd_edge.data.class_metrics import Classification
 from kd_edge.verification.confidence import Interval
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.quantization_noise import OpNoise
 from kd_edge.verification.tflm_run import MeasuredSizes
 from tflite_bench.provenance import Computed, Measured, Provenance
 
-_NOT_MEASURED = (("latency_ms", "calibrated"), ("ram_bytes", "computed"))
+_NOT_MEASURED: tuple[tuple[str, str], ...] = (
+    ("latency_ms", "calibrated"),
+    ("ram_bytes", "computed"),
+    ("low", "computed"),
+    ("high", "computed"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +31,14 @@ class Accuracy:
         float_tflite: The float student as a `.tflite` file in LiteRT.
         int8_litert: The file in LiteRT.
         int8_tflm: The file in TFLM.
+        teacher: The teacher in Keras.
     """
 
     float_keras: Measured[float | None]
     float_tflite: Measured[float | None]
     int8_litert: Measured[float]
     int8_tflm: Measured[float | None]
-
-    @property
-    def loss(self) -> float | None:
-        """Float less quantized accuracy, `None` without the float student."""
-        return None if self.float_keras is None else self.float_keras - self.int8_litert
+    teacher: Measured[float | None] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,14 @@ class Verification:
     """What the runtimes said about a `.tflite` file.
 
     Attributes:
-        passed: Whether no gate failed, and a limit of the latency was checked; see `all_passed`.
+        verdict: What all checks say together, one of `kd_edge.cost.gate.VERDICTS`.
+        passed: Whether that is that they hold.
         gates: The checks by name.
-        accuracy: Of the float and the quantized student.
-        accuracy_ci95: Wilson's 95 % interval of each accuracy that is known, by the names in `accuracy`.
+        accuracy: Of the float and the quantized student, and the teacher.
+        accuracy_ci95: The 95 % interval of each accuracy that is known, by the names in `accuracy`; see
+            `accuracy_interval`.
+        classification: How good the file is class by class, in LiteRT.
+        classification_ci95: The 95 % intervals of its `balanced_accuracy` and its `macro_f1`; see `score_interval`.
         parity: LiteRT against TFLM, `None` without TFLM.
         noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
             changes the weights; empty without the float student.
@@ -67,10 +74,13 @@ class Verification:
         unavailable_reason: Why a figure is `None`, by the figure's name.
     """
 
+    verdict: str
     passed: bool
     gates: Annotated[Mapping[str, Gate], Provenance("measured", _NOT_MEASURED)]
     accuracy: Accuracy
     accuracy_ci95: Mapping[str, Interval]
+    classification: Classification
+    classification_ci95: Mapping[str, Interval]
     parity: Parity | None
     noise: tuple[OpNoise, ...]
     missing_ops: tuple[MissingOp, ...]

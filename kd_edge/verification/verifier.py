@@ -2,11 +2,11 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kd_edge.config import MAX_ACCURACY_LOSS
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.layer_names import LayerNames, layer_of, names_of
 from kd_edge.cost.arena import arena_bytes
@@ -14,18 +14,25 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.firmware_ram import reserved_bytes
 from kd_edge.cost.fit import latency_gate
+from kd_edge.cost.gate import HOLDS, verdict_of
 from kd_edge.cost.model import CostModel, Sizes
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import named_classes, share_right
-from kd_edge.errors import ModelError, RefusedError
+from kd_edge.data.metrics import named_classes
+from kd_edge.errors import ConfigError, ModelError, RefusedError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
-from kd_edge.verification.confidence import Interval, wilson_interval
-from kd_edge.verification.gates import all_passed, gates_of
+from kd_edge.verification.accuracy import (
+    Answers,
+    accuracy_gates,
+    accuracy_intervals,
+    accuracy_of,
+    classification,
+)
+from kd_edge.verification.gates import gates_of
 from kd_edge.verification.parity import compare
 from kd_edge.verification.quantization_noise import OpNoise, measure_noise
-from kd_edge.verification.results import Accuracy, Verification
+from kd_edge.verification.results import Verification
 from kd_edge.verification.tflm_run import MeasuredSizes, Micro, run_micro
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.precision import precision_of
@@ -48,7 +55,9 @@ def verify(
     device: DeviceProfile,
     budget: Budget,
     student: "keras.Model | None" = None,
-    max_accuracy_loss: float = 0.02,
+    teacher: "keras.Model | None" = None,
+    max_accuracy_loss: float = MAX_ACCURACY_LOSS,
+    max_teacher_loss: float | None = None,
 ) -> Verification:
     """Run a quantized classifier in LiteRT and TFLM, and compare with budget, float student and prediction.
 
@@ -62,14 +71,19 @@ def verify(
         budget: The limits.
         student: The float student, for its accuracy, the noise of each op, and a prediction that has not seen the file
             where that is int8.
+        teacher: The trained teacher, for its accuracy.
         max_accuracy_loss: Largest accepted difference of the float student's and the file's accuracy.
+        max_teacher_loss: Largest accepted difference of the teacher's and the file's accuracy; no limit by default.
 
     Raises:
+        ConfigError: A loss against the teacher has a limit, and there is no teacher.
         ModelError: The file's input or output does not belong to the data.
         ModelFileError: The bytes are no `.tflite` model.
         RefusedError: LiteRT refuses the file or crashes on it, and so does the device's runtime: it is broken.
         RunnerError: LiteRT alone does.
     """
+    if max_teacher_loss is not None and teacher is None:
+        raise ConfigError("a loss against the teacher has a limit: expected the teacher, received none; pass teacher=")
     info = read_model(model)
     _check_signature(info, data)
     names = names_of(student)
@@ -77,7 +91,12 @@ def verify(
     (outputs, lack), micro = _run_both(model, info, samples, names)
     reasons = _estimates(device, micro) | micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
-    accuracy = _accuracies(data, outputs, micro.outputs, student, float_model, reasons)
+    answers = Answers(
+        int8_litert=named_classes(outputs),
+        int8_tflm=None if micro.outputs is None else named_classes(micro.outputs),
+        **_float_answers(data, student, float_model, reasons),
+        teacher=None if teacher is None else _keras_answers(teacher, data),
+    )
     parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names)
     precision = precision_of(info)
     graph, predicted_from = _graph(model, precision, student, reasons)
@@ -90,17 +109,20 @@ def verify(
         budget,
         latency=latency_gate(predicted, budget, device, unknown=unknown.get("latency_ms", "")),
         micro=micro,
-        accuracy_loss=accuracy.loss,
-        max_accuracy_loss=max_accuracy_loss,
         parity=parity,
         runs_tflm=device.runs_tflm,
         ram_bytes=ram_bytes,
-    )
+    ) | accuracy_gates(answers, data, max_accuracy_loss=max_accuracy_loss, max_teacher_loss=max_teacher_loss)
+    verdict = verdict_of(gates.values())
+    classified, classified_ci95 = classification(answers, data)
     return Verification(
-        passed=all_passed(gates),
+        verdict=verdict,
+        passed=verdict == HOLDS,
         gates=gates,
-        accuracy=accuracy,
-        accuracy_ci95=_intervals(accuracy, len(data.y_test)),
+        accuracy=accuracy_of(answers, data),
+        accuracy_ci95=accuracy_intervals(answers, data),
+        classification=classified,
+        classification_ci95=classified_ci95,
         parity=parity,
         noise=_noise(model, float_model, data, names),
         missing_ops=micro.missing_ops,
@@ -112,7 +134,7 @@ def verify(
         predicted_host_arena_bytes=host_arena_bytes,
         prediction_error_percent=_errors(predicted, host_arena_bytes, micro.measured),
         measured=micro.measured,
-        confusion=_confusion(data, outputs),
+        confusion=classified.confusion,
         unavailable_reason=reasons,
     )
 
@@ -198,35 +220,20 @@ def _graph(model: bytes, precision: str, student: "keras.Model | None", reasons:
     return lower(model), "file"
 
 
-def _accuracies(
-    data: Dataset,
-    outputs: np.ndarray,
-    tflm_outputs: np.ndarray | None,
-    student: "keras.Model | None",
-    float_model: bytes | None,
-    reasons: dict[str, str],
-) -> Accuracy:
-    def share(scores: np.ndarray) -> float:
-        return share_right(scores, data.y_test)
+def _keras_answers(model: "keras.Model", data: Dataset) -> np.ndarray:
+    return named_classes(model.predict(data.x_test, batch_size=256, verbose=0))
 
-    float_keras = float_tflite = None
+
+def _float_answers(
+    data: Dataset, student: "keras.Model | None", float_model: bytes | None, reasons: dict[str, str]
+) -> dict[str, np.ndarray]:
     if student is None or float_model is None:
-        reasons |= dict.fromkeys(("float_keras", "float_tflite", "noise"), "no float student was given (--student)")
-    else:
-        float_keras = share(student.predict(data.x_test, batch_size=256, verbose=0))
-        float_tflite = share(
-            litert.run_outputs(float_model, quantize(data.x_test, read_model(float_model).input_tensors[0]))
-        )
-    int8_tflm = None if tflm_outputs is None else share(tflm_outputs)
-    return Accuracy(float_keras, float_tflite, share(outputs), int8_tflm)
-
-
-def _intervals(accuracy: Accuracy, num_samples: int) -> dict[str, Interval]:
-    return {
-        name: wilson_interval(round(share * num_samples), num_samples)
-        for name, share in asdict(accuracy).items()
-        if share is not None
-    }
+        names = ("float_keras", "float_tflite", "noise", "accuracy_loss")
+        reasons |= dict.fromkeys(names, "no float student was given (--student)")
+        return {}
+    samples = quantize(data.x_test, read_model(float_model).input_tensors[0])
+    float_tflite = named_classes(litert.run_outputs(float_model, samples))
+    return {"float_keras": _keras_answers(student, data), "float_tflite": float_tflite}
 
 
 def _noise(model: bytes, float_model: bytes | None, data: Dataset, names: LayerNames) -> tuple[OpNoise, ...]:
@@ -241,9 +248,3 @@ def _errors(predicted: Sizes, host_arena_bytes: int, measured: MeasuredSizes) ->
         "arena_bytes": (host_arena_bytes, measured.arena_bytes),
     }
     return {name: 100 * (guess / real - 1) for name, (guess, real) in pairs.items() if real}
-
-
-def _confusion(data: Dataset, outputs: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    table = np.zeros((data.num_classes, data.num_classes), np.int64)
-    np.add.at(table, (data.y_test, named_classes(outputs)), 1)
-    return tuple(map(tuple, table.tolist()))

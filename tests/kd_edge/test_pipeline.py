@@ -73,6 +73,35 @@ def test_the_models_of_the_run_are_those_of_its_figures(finished, waves_npz):
     assert finished.stages["convert"]["flash_bytes"] == (finished.folder / "model.tflite").stat().st_size
 
 
+def test_teacher_student_and_baseline_are_those_of_their_best_validation_epoch(finished, waves_npz):
+    data = load_data(waves_npz)
+    for stage, name in (("teacher", "teacher.keras"), ("distill", "distilled.keras"), ("baseline", "alone.keras")):
+        found = finished.stages[stage]
+        assert found["val_accuracy"] == max(found["history"]["val_accuracy"])
+        scores = keras.models.load_model(finished.folder / name).predict(data.x_val, verbose=0)
+        assert np.mean(scores.argmax(axis=1) == data.y_val) == pytest.approx(found["val_accuracy"], abs=1e-6)
+
+
+def test_the_student_that_is_asked_for_is_handed_on_and_nothing_is_trained_for_it(finished, tmp_path):
+    folder, repeated = shutil.copytree(finished.folder, tmp_path / "run"), []
+
+    def progress(stage, done, message=""):
+        if done == 0.0:
+            repeated.append(stage)
+
+    for student, name in (("baseline", "alone.keras"), ("distilled", "distilled.keras")):
+        del repeated[:]
+        asked = replace(finished.config, distill=replace(finished.config.distill, student=student))
+        done = run(asked, folder, progress=progress)
+        assert repeated[0] == "choice"
+        assert (folder / "student.keras").read_bytes() == (folder / name).read_bytes()
+        choice = done.stages["choice"]
+        assert choice["test_difference"] == done.stages["baseline"]["distillation_gain"]
+        gain = choice["distilled_accuracy"] - choice["alone_accuracy"]
+        assert choice["val_difference"]["difference"] == pytest.approx(gain)
+        assert choice["val_difference"]["ci95_low"] <= gain <= choice["val_difference"]["ci95_high"]
+
+
 def test_the_student_learns_and_quantization_keeps_it(finished):
     accuracy = finished.stages["verify"]["accuracy"]
     assert accuracy["float_keras"] > 0.6
@@ -385,6 +414,11 @@ def test_a_teacher_that_does_not_belong_to_the_data_is_named(waves_npz, finished
         run(replace(finished.config, teacher=TeacherConfig(path="none.keras")), tmp_path / "c")
 
 
+def test_the_example_of_people_asks_for_its_own_recordings():
+    config = load_config(Path(__file__).parents[2] / "examples" / "uci_har.toml")
+    assert (config.data.source, config.data.normalize) == ("uci_har:recordings", True)
+
+
 def test_the_example_configuration_asks_for_what_the_documentation_says():
     config = load_config(Path(__file__).parents[2] / "examples" / "watch.toml")
     assert config.budget == BudgetConfig("nucleo-l4r5zi", "64k", "24k", "15ms")
@@ -400,6 +434,26 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
         ("[data]\nsource='watch'", "missing key 'budget'"),
         ("seed=-1\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295, received -1"),
         ("seed=4294967296\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295"),
+        (
+            "[budget]\ndevice='host'\n[data]\nsource='watch'\nclass_weight='even'",
+            "key 'class_weight': expected one of balanced, received 'even'",
+        ),
+        (
+            "[budget]\ndevice='host'\n[data]\nsource='watch'\nclass_weight={a=0.0}",
+            "'class_weight', class 'a': expected more than 0.*received 0.0",
+        ),
+        (
+            "[budget]\ndevice='host'\n[data]\nsource='watch'\nclass_weight={a='b'}",
+            r"class_weight'\.a: expected float, received 'b'",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[design]\nobjective='f1'",
+            "key 'objective': expected one of accuracy, balanced_accuracy, macro_f1, received 'f1'",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent='alone'",
+            "key 'student': expected one of best, distilled, baseline, received 'alone'",
+        ),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nepochs=0", "key 'epochs': expected more than 0"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\ntrainee='me'", "key 'trainee': expected"),
         ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent_loss_weight=2", "expected 0 to 1"),
@@ -446,6 +500,8 @@ def test_a_bad_configuration_names_the_key(tmp_path, text, message):
         ("distill", "student_loss_weight", "0 or more"),
         ("distill", "trainee_loss_weight", "0 or more"),
         ("convert", "max_int8_loss", "0 or more"),
+        ("verify", "max_accuracy_loss", "0 or more"),
+        ("verify", "max_teacher_loss", "0 or more"),
     ],
 )
 def test_a_number_that_means_nothing_is_refused(tmp_path, table, key, least, value):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from kd_edge.errors import ConfigError
-from kd_edge.toml import from_table, read_toml
+from kd_edge.toml import from_table, read_toml, to_toml
 
 
 @dataclass(frozen=True)
@@ -61,3 +61,11 @@ def test_a_missing_file_and_broken_toml_are_named(tmp_path):
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(ConfigError, match=r"bad.toml: expected TOML, received .*line 1"):
         read_toml(tmp_path / "bad.toml")
+
+
+def test_tables_in_tables_are_written_and_read_back(tmp_path):
+    table = {"seed": 1, "data": {"source": "a", "left_out": None, "class_weight": {"N": 1.0, "a b": 5.0}}, "x": {}}
+    (tmp_path / "t.toml").write_text(to_toml(table))
+    assert '[data.class_weight]\nN = 1.0\n"a b" = 5.0\n' in to_toml(table)
+    del table["data"]["left_out"]
+    assert read_toml(tmp_path / "t.toml") == table

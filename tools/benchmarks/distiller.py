@@ -101,9 +101,13 @@ def main() -> None:
     parser.add_argument("--memory-of", metavar="WIDTH", type=int, help="measure the memory alone and print it")
     parser.add_argument("--write", action="store_true", help="replace docs/results/distiller.json and the page's table")
     parser.add_argument("--write-memory", action="store_true", help="the same for what was measured of memory alone")
+    parser.add_argument("--write-halting", action="store_true", help="the same for the seconds of halting alone")
     args = parser.parse_args()
     if args.memory_of:
         print(json.dumps(memory(args.memory_of)))
+        return
+    if args.write_halting:
+        _write_halting(halting(_few_samples(), args.epochs, args.batch_size))
         return
     document = json.loads(RESULTS.read_text()) if args.write_memory else _measure_speed(args.epochs, args.batch_size)
     document["result"]["memory"] = {
@@ -112,15 +116,27 @@ def main() -> None:
             _in_child(width, onednn) for width in (TEACHER_WIDTH, 8 * TEACHER_WIDTH) for onednn in (False, True)
         ],
     }
+    if not args.write_memory:
+        document["result"]["halting"] = halting(_few_samples(), args.epochs, args.batch_size)
+        print(render_halting(document["result"]["halting"]))
     print(render(document))
     if args.write or args.write_memory:
         write_json(RESULTS, document)
         fill(PAGE, "bench", render(document))
+    if args.write:
+        fill(PAGE, "halting seconds", render_halting(document["result"]["halting"]))
+
+
+def _write_halting(checked: Mapping[str, Any]) -> None:
+    document = json.loads(RESULTS.read_text())
+    document["result"]["halting"] = checked
+    print(render_halting(checked))
+    write_json(RESULTS, document)
+    fill(PAGE, "halting seconds", render_halting(checked))
 
 
 def _measure_speed(epochs: int, batch_size: int) -> dict[str, Any]:
-    data = load_data("watch")
-    data = replace(data, x_train=data.x_train[:NUM_SAMPLES], y_train=data.y_train[:NUM_SAMPLES], groups_train=None)
+    data = _few_samples()
     result = {
         **networks(data),
         "epochs": epochs,
@@ -133,6 +149,11 @@ def _measure_speed(epochs: int, batch_size: int) -> dict[str, Any]:
     document = make_document("bench_distiller") | {"tool": "tools/benchmarks/distiller.py", "result": result}
     document["load_average"] = os.getloadavg()
     return document
+
+
+def _few_samples() -> Dataset:
+    data = load_data("watch")
+    return replace(data, x_train=data.x_train[:NUM_SAMPLES], y_train=data.y_train[:NUM_SAMPLES], group_train=None)
 
 
 def networks(data: Dataset) -> dict[str, int | float]:
@@ -221,6 +242,42 @@ def _figures(seconds: Mapping[str, list[np.ndarray]], name: str) -> dict[str, fl
     return figures
 
 
+def halting(data: Dataset, epochs: int, batch_size: int) -> dict[str, Any]:
+    """Return the seconds that a report says halting saved, and those that a training which never halts took longer.
+
+    Both trainings take turns, one epoch each. To compile the step anew once the trainee has left takes a part of what
+    is saved.
+
+    Args:
+        data: The samples.
+        epochs: Of both trainings; the trainee leaves the one after half of them.
+        batch_size: Samples per step.
+    """
+    targets, leaves_after = soft_targets(_teacher(data), data.x_train), epochs // 2
+    models = {name: _distiller(data, targets, trainee=_teacher(data)) for name in ("halts", "never")}
+    for model in models.values():
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.AdamW(2e-3), loss=loss, metrics=["accuracy"])
+    feeds = {name: _feed(data, model, STORED_LEFT, batch_size) for name, model in models.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    for epoch in range(epochs):
+        for name, model in models.items():
+            seconds[name].append(float(_epoch_seconds(model, feeds[name], epoch)[0]))
+        if epoch + 1 == leaves_after:
+            models["halts"].halt("trainee", epoch=leaves_after, reason="half of the epochs")
+    (report,) = (report for report in models["halts"].halting_reports if report.guide == "trainee")
+    first, *others = seconds["halts"][leaves_after:]
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "epochs": epochs,
+        "halted_after": leaves_after,
+        "estimated_seconds": report.seconds_saved,
+        "measured_seconds": sum(seconds["never"][leaves_after:]) - sum(seconds["halts"][leaves_after:]),
+        "compiling_seconds": first - float(np.median(others)),
+        "seconds_per_epoch": seconds,
+    }
+
+
 def memory(width: int) -> dict[str, Any]:
     """Return by how much this process shrinks when a trainee of some width leaves, and what it still uses.
 
@@ -272,6 +329,22 @@ def _in_child(width: int, onednn: bool) -> dict[str, Any]:
 def _resident_bytes() -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def render_halting(checked: Mapping[str, Any]) -> str:
+    """Return in Markdown what a report estimated and what a training without halting took."""
+    estimated = checked["estimated_seconds"]
+    said = "nothing, since the epochs do not show a difference" if estimated is None else f"{estimated:.1f} s"
+    slow, fast = (float(np.median(checked["seconds_per_epoch"][name][checked["halted_after"] + 1 :])) for name in _BOTH)
+    return (
+        f"`tools/benchmarks/distiller.py`, {checked['created'][:10]}: of {checked['epochs']} epochs a trainee was "
+        f"there for {checked['halted_after']}. Its report estimates as saved {said}. The same training that never "
+        f"halted it took {checked['measured_seconds']:.1f} s longer (an epoch with the trainee {slow:.2f} s, without "
+        f"it {fast:.2f} s, once {checked['compiling_seconds']:.1f} s to compile the step anew)."
+    )
+
+
+_BOTH = ("never", "halts")
 
 
 def render(document: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from kd_edge.config import ConvertConfig
 from kd_edge.conversion.export import convert_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import GROUPS, Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.training import Recipe, test_samples_right, train
 from kd_edge.files import write_bytes, write_json
@@ -86,7 +86,7 @@ def load(task: Task, seed: int) -> Dataset:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(y))[:most])
         arrays[f"x_{split}"] = x[chosen][..., np.newaxis] if task.image else x[chosen]
         arrays[f"y_{split}"] = y[chosen]
-    return replace(data, **arrays, groups_train=None)
+    return replace(data, **arrays, **dict.fromkeys(GROUPS))
 
 
 def measure(task: Task, seed: int) -> dict[str, Any]:

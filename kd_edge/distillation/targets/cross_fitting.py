@@ -77,7 +77,7 @@ def cross_fitted_targets(
         lambda: kd_edge.build_teacher(data.input_shape, data.num_classes),
         data.x_train,
         data.y_train,
-        groups=data.groups_train,
+        groups=data.group_train,
         train=lambda model, x, y: model.fit(x, y, epochs=9),
     )
     distiller = kd_edge.Distiller(targets, student, keras.distillation.LogitsDistillation(2.0))

@@ -280,12 +280,45 @@ def test_the_stages_work_alone_on_the_files_of_the_stage_before(files, waves_npz
 
     student = ("--student", tmp_path / "trained.keras")
     verified = call("verify", tmp_path / "trained.tflite", *data, *budget, *student, "--max-accuracy-loss", 1, "--json")
-    assert verified.exit_code == 0, verified.output
-    check_document(json.loads(verified.stdout))
+    document = json.loads(verified.stdout)
+    check_document(document)
+    assert verified.exit_code == (0 if document["result"]["verdict"] == "holds" else 1)
 
     too_large = call("verify", tmp_path / "trained.tflite", *data, "--device", "nucleo-l4r5zi", "--flash", "1k")
     assert too_large.exit_code == 1
-    assert "failed checks: flash_bytes" in too_large.stdout
+    assert "BROKEN: the file fits the flash (" in too_large.stdout
+
+
+def test_a_file_that_is_good_holds_and_one_that_always_gives_the_same_answer_is_broken(
+    waves_npz, tmp_path, check_document
+):
+    arrays = np.load(waves_npz)
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Conv1D(8, 7, activation="relu"), keras.layers.GlobalMaxPooling1D(), keras.layers.Dense(4)]
+    model = keras.Sequential([keras.Input((32, 3)), *layers])
+    model.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(arrays["x_train"], arrays["y_train"], epochs=15, verbose=0)
+    model.save(tmp_path / "teacher.keras")
+    board = ("--data", waves_npz, "--device", "nucleo-l4r5zi")
+    teacher = ("--teacher", tmp_path / "teacher.keras", "--max-teacher-loss")
+    (tmp_path / "good.tflite").write_bytes(convert(model, arrays["x_train"]))
+    holds = call("verify", tmp_path / "good.tflite", *board, *teacher, 0.5, "--json")
+    result = json.loads(holds.stdout)["result"]
+    check_document(json.loads(holds.stdout))
+    assert (holds.exit_code, result["verdict"], result["passed"]) == (0, "holds", True)
+    assert result["gates"]["teacher_loss"]["verdict"] == "holds"
+    assert [row["support"] for row in result["classification"]["classes"]] == [20] * 4
+
+    model.set_weights([0 * weights for weights in model.get_weights()])
+    (tmp_path / "constant.tflite").write_bytes(convert(model, arrays["x_train"]))
+    constant = call("verify", tmp_path / "constant.tflite", *board)
+    assert constant.exit_code == 1
+    text = " ".join(constant.stdout.split())
+    assert "BROKEN: classes that it names at all (1, at least 2)" in text
+    assert "balanced accuracy" in text
+    assert "share of the largest class, one" in text
+    message = fails("verify", tmp_path / "good.tflite", *board, "--max-teacher-loss", 0.1)
+    assert "bad --max-teacher-loss: expected it with --teacher, received none; leave it out" in message
 
 
 def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):

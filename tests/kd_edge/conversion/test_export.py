@@ -1,6 +1,7 @@
 """The file of a student for a data set: which samples calibrate it, and what it says about itself."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from importlib.metadata import version
@@ -122,6 +123,51 @@ def test_without_data_the_file_says_how_it_was_made_and_nothing_of_classes(stude
     assert "class_names" not in found
     plain = convert_for(student, None, ConvertConfig("float16"), metadata=False)
     assert plain.content == convert(student, quantize="float16")
+
+
+def outputs_of(num, shape=(32, 3)):
+    return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(num)])
+
+
+def two_outputs():
+    one = keras.Input((32, 3))
+    flat = keras.layers.Flatten()(one)
+    return keras.Model(one, [keras.layers.Dense(4)(flat), keras.layers.Dense(4)(flat)])
+
+
+def one_per_step():
+    return keras.Sequential([keras.Input((32, 3)), keras.layers.AveragePooling1D(32), keras.layers.Dense(2)])
+
+
+@pytest.mark.parametrize(
+    ("model", "received"),
+    [
+        (lambda: outputs_of(1), r"\(1, 1\)"),
+        (lambda: outputs_of(96), r"\(1, 96\)"),
+        (two_outputs, r"\(1, 4\), \(1, 4\)"),
+        (one_per_step, r"\(1, 1, 2\)"),
+        (
+            lambda: keras.Sequential([keras.Input((32, 3)), *outputs_of(4).layers, keras.layers.Reshape((2, 2))]),
+            r"\(1, 2, 2\)",
+        ),
+    ],
+    ids=["one output", "an autoencoder", "two outputs", "other classes", "a table"],
+)
+def test_class_names_of_another_task_are_left_out_and_that_is_said(model, received, data):
+    made = convert_for(model(), data, INT8)
+    assert "class_names" not in read_metadata(made.content)
+    (said,) = (sentence for sentence in made.warnings if "class names" in sentence)
+    assert re.fullmatch(
+        f"class names are left out of the metadata: expected one output of 4 classes as in waves, received {received}",
+        said,
+    )
+
+
+def test_the_meaning_of_other_samples_is_left_out(data):
+    made = convert_for(outputs_of(4, (8, 3)), data, ConvertConfig("float16"))
+    found = read_metadata(made.content)
+    assert ("meaning" in found["input"], found["class_names"]) == (False, ["one", "two", "three", "four"])
+    assert any("expected samples of shape (32, 3) as in waves, received (8, 3)" in said for said in made.warnings)
 
 
 def test_each_of_several_inputs_is_described():

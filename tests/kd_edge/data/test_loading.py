@@ -1,6 +1,7 @@
 """Data sets, good and bad."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,14 +80,15 @@ def test_data_without_unlabelled_samples_and_groups_keep_their_hash():
     # The hash of version 0.1.0 without the two arrays: folders of runs stay valid.
     assert data.sha256 == "0216c5e9653b9a12bf6e29f5970c34b54f155198926d3f21acfc39dbd8d3cd1c"
     hashes = {dataset_of("counted", counted | more, "counted", None, 0).sha256 for more in EXTRA}
-    assert len(hashes | {data.sha256}) == 5
+    assert len(hashes | {data.sha256}) == 6
 
 
 EXTRA = (
     {"x_unlabeled": np.zeros((1, 2), "f4")},
     {"x_unlabeled": np.ones((1, 2), "f4")},
-    {"groups_train": np.zeros(12, int)},
-    {"groups_train": np.ones(12, int)},
+    {"group_train": np.zeros(12, int)},
+    {"group_train": np.ones(12, int)},
+    {"group_test": np.ones(12, int)},
 )
 
 
@@ -103,35 +105,63 @@ def test_no_group_is_in_both_training_and_validation(save):
     x = np.arange(40)[:, None] * np.ones((1, 2))
     groups = np.arange(40) // 4 * 7  # ten groups of four samples, all four classes in each
     for seed in range(5):
-        data = load_data(save(x_train=x, x_test=x[:12], groups_train=groups), seed=seed)
+        data = load_data(save(x_train=x, x_test=x[:12], group_train=groups), seed=seed)
         # 15 % of 40 samples are 6; one group and a half, so one.
         assert len(data.x_val) == 4
-        assert data.groups_train is not None
-        assert len(data.groups_train) == len(data.x_train) == 36
-        assert np.array_equal(data.groups_train, groups[data.x_train[:, 0].astype(int)])
-        assert not np.isin(groups[data.x_val[:, 0].astype(int)], data.groups_train).any()
+        assert data.group_train is not None
+        assert len(data.group_train) == len(data.x_train) == 36
+        assert np.array_equal(data.group_train, groups[data.x_train[:, 0].astype(int)])
+        assert not np.isin(groups[data.x_val[:, 0].astype(int)], data.group_train).any()
     assert "whole groups of them" in data.description
 
 
 def test_groups_too_large_for_15_percent_give_the_smallest(save):
     groups = np.repeat([5, 3, 9], [16, 8, 16])
-    data = load_data(save(groups_train=groups))
+    data = load_data(save(group_train=groups))
     assert len(data.x_val) == 8
-    assert set(data.groups_train.tolist()) == {5, 9}
+    assert set(data.group_train.tolist()) == {5, 9}
 
 
 def test_other_people_of_watch_may_train_and_test():
     people = {"train": (9, 10), "val": (1,), "test": (2,)}
     data = load_watch(people=people)
-    assert set(data.groups_train.tolist()) == {9, 10}
+    assert set(data.group_train.tolist()) == {9, 10}
     assert "people (9, 10) train, (1,) validate, (2,) test" in data.description
 
 
 def test_the_groups_of_watch_are_its_people():
     data = load_data("watch")
-    assert data.groups_train is not None
-    assert len(data.groups_train) == len(data.x_train)
-    assert set(data.groups_train.tolist()) == {1, 2, 3, 4, 5, 6}
+    assert data.group_train is not None
+    assert len(data.group_train) == len(data.x_train)
+    assert set(data.group_train.tolist()) == {1, 2, 3, 4, 5, 6}
+    assert (set(data.group_val.tolist()), set(data.group_test.tolist())) == ({7, 8}, {9, 10})
+    assert (len(data.group_val), len(data.group_test)) == (len(data.y_val), len(data.y_test))
+
+
+def test_groups_are_read_for_every_split_and_drawn_validation_samples_keep_theirs(save):
+    groups = np.arange(40) // 4
+    data = load_data(save(group_train=groups, group_test=np.arange(12) // 6))
+    assert data.group_test.tolist() == [0] * 6 + [1] * 6
+    assert len(data.group_val) == len(data.y_val)
+    assert set(data.group_val.tolist()).isdisjoint(data.group_train.tolist())
+    given = load_data(save(x_val=np.zeros((4, 8, 3)), y_val=np.arange(4), group_val=np.arange(4)))
+    assert (given.group_train, given.group_val.tolist(), given.group_test) == (None, [0, 1, 2, 3], None)
+
+
+def test_the_name_of_the_groups_in_an_older_version_is_still_read(save):
+    groups = np.arange(40) // 4
+    assert load_data(save(groups_train=groups)).sha256 == load_data(save(group_train=groups)).sha256
+
+
+@pytest.mark.shared
+def test_the_example_names_the_people_of_uci_har(shared_path, monkeypatch):
+    monkeypatch.chdir(shared_path / "data")
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "examples")
+    data = load_data("uci_har:recordings", normalize=True)
+    people = [set(getattr(data, f"group_{split}").tolist()) for split in ("train", "val", "test")]
+    # 30 people: 9 for testing as their authors split them, of the others 15 % of the recordings, by person.
+    assert (len(set.union(*people)), len(people[2])) == (30, 9)
+    assert sum(map(len, people)) == 30
 
 
 @pytest.mark.parametrize(
@@ -157,16 +187,17 @@ def test_the_groups_of_watch_are_its_people():
         ({"x_unlabeled": np.full((9, 8, 3), np.nan)}, "NaN or infinity in 9 of 9 samples of x_unlabeled"),
         ({"x_unlabeled": np.zeros((0, 8, 3))}, "expected x_unlabeled of shape"),
         (
-            {"groups_train": np.arange(39)},
+            {"group_train": np.arange(39)},
             r"an integer for each of 40 training samples, received int64 of shape \(39,\)",
         ),
         (
-            {"groups_train": np.array(["a", "b"] * 20)},
+            {"group_train": np.array(["a", "b"] * 20)},
             r"received <U1 of shape.*np.unique\(names, return_inverse=True\)",
         ),
-        ({"groups_train": np.ones(40, int)}, "at least 2 groups in groups_train.*received 1; give x_val and y_val"),
+        ({"group_test": np.arange(13)}, r"expected group_test with an integer for each of 12 test samples"),
+        ({"group_train": np.ones(40, int)}, "at least 2 groups in group_train.*received 1; give x_val and y_val"),
         ({"x_unlabelled": np.zeros((9, 8, 3))}, "'x_unlabelled' that nothing reads, did you mean 'x_unlabeled'"),
-        ({"group_train": np.arange(40)}, "'group_train' that nothing reads, did you mean 'groups_train'"),
+        ({"group_tests": np.arange(12)}, "'group_tests' that nothing reads, did you mean 'group_test'"),
         (
             {"x_valid": np.zeros((3, 8, 3)), "y_valid": np.zeros(3)},
             "'x_valid' that nothing reads, did you mean 'x_val'",
@@ -209,14 +240,14 @@ def test_an_entry_point_gives_a_mapping_or_two_pairs(tmp_path, monkeypatch):
         "def pairs(): return (x, y), (x, y)\n"
         "def mapping(): return {'x_train': x, 'y_train': y, 'x_test': x, 'y_test': y, 'class_names': ['no', 'yes']}\n"
         "def nothing(): return None\n"
-        "def more(): return mapping() | {'x_unlabeled': x[:3], 'groups_train': np.arange(8) // 2}\n"
+        "def more(): return mapping() | {'x_unlabeled': x[:3], 'group_train': np.arange(8) // 2}\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert load_data("my_data:pairs").input_shape == (4,)
     assert load_data("my_data:mapping").class_names == ("no", "yes")
     more = load_data("my_data:more")
-    assert (more.x_unlabeled.shape, len(set(more.groups_train.tolist()))) == ((3, 4), 3)
+    assert (more.x_unlabeled.shape, len(set(more.group_train.tolist()))) == ((3, 4), 3)
     with pytest.raises(DataError, match="received NoneType"):
         load_data("my_data:nothing")
     with pytest.raises(DataError, match="no data function 'my_data:missing'"):

@@ -1,5 +1,7 @@
 """Batches of samples in memory: what an epoch holds follows from the seed and its number alone."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -78,6 +80,15 @@ def test_views_of_mixup_mix_the_labels_like_the_samples():
     ((inputs, labels),) = read(plan, 1)
     np.testing.assert_allclose(labels, inputs, atol=1e-6)  # sample i is the one-hot row of its label
     assert (inputs.max(axis=1) < 1).any()
+
+
+def test_weights_of_samples_come_with_them_and_are_mixed_like_them():
+    weights = np.arange(6, dtype="float32")
+    plan = Batches(x=np.eye(6, dtype="float32"), y=np.arange(6), sample_weight=weights, batch_size=6)
+    ((_, labels, plain),) = read(plan, 1)
+    np.testing.assert_array_equal(plain, weights[labels])
+    ((inputs, _, mixed),) = read(replace(plan, augmentation=make_augmentation("mixup")), 1)
+    np.testing.assert_allclose(mixed, inputs @ weights, rtol=1e-5)
 
 
 def test_unlabelled_samples_join_and_their_labels_weigh_nothing():

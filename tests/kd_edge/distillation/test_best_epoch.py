@@ -6,7 +6,7 @@ import pytest
 
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.best_epoch import BestEpoch
-from kd_edge.distillation.results import Recipe
+from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.training import train
 from kd_edge.errors import ModelError
 
@@ -45,3 +45,18 @@ def test_a_loss_that_is_no_number_ends_the_training_with_the_best_weights(waves_
         train(model, data, Recipe(3, learning_rate=1e38))
     for a, b in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_where_classes_have_weights_the_epoch_is_best_by_them():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    best = BestEpoch(model)
+    rows = [(0.9, 0.5, 1.0), (0.7, 0.8, 0.9), (0.8, 0.6, 0.8)]
+    for epoch, (accuracy, weighted, loss) in enumerate(rows):
+        logs = {"loss": 1.0, "val_accuracy": accuracy, "val_weighted_accuracy": weighted, "val_loss": loss}
+        best.on_epoch_end(epoch, logs)
+    names = ("val_accuracy", "val_weighted_accuracy", "val_loss")
+    history = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    assert (best.epoch, kept_accuracy(history)) == (2, 0.7)
+    del history["val_weighted_accuracy"]
+    assert kept_accuracy(history) == 0.9
+    assert kept_accuracy({"val_accuracy": [0.5, None, 0.4], "val_loss": [1.0, None, 0.1]}) == 0.5

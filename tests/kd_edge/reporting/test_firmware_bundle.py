@@ -111,6 +111,8 @@ def finished(tmp_path_factory):
     student = space.blueprint({name: options[1] for name, options in space.choices.items()}).to_keras()
     model, budget = convert(student, data.x_train), Budget(64_000, 32_000)
     checked = asdict(verify(model, data, device=load_device("nucleo-l4r5zi"), budget=budget))
+    for name in ("better_than_majority", "classes_named"):  # it was not trained
+        del checked["gates"][name]
     facts = {"description": data.description, "num_test": 60}
     facts |= {"input_shape": data.input_shape, "class_names": data.class_names}
     result = {
@@ -276,11 +278,11 @@ def test_a_limit_of_the_latency_that_could_not_be_checked_is_no_pass(finished, t
     copy = changed(finished, tmp_path / "copy", change)
     done = CliRunner().invoke(main, ["bundle", str(copy)])
     assert done.exit_code == 1
-    assert "NOT PROVEN: latency_ms, accuracy_loss not checked" in done.stdout
-    assert "failed checks" not in done.stdout
+    assert "NOT PROVEN: latency_ms" in done.stdout
+    assert "BROKEN" not in done.stdout
     manifest = json.loads((copy / "bundle" / "manifest.json").read_text())
     assert (manifest["passed"], manifest["failed_checks"]) == (False, [])
-    assert manifest["open_checks"] == ["latency_ms", "accuracy_loss"]
+    assert manifest["open_checks"] == ["latency_ms"]
 
 
 def test_an_arena_that_was_not_searched_for_is_not_said_to_be_the_smallest(finished, tmp_path):

@@ -120,10 +120,14 @@ def test_the_links_inside_the_page_lead_somewhere(page, parsed):
 
 def test_what_failed_is_said_first_and_the_figures_are_those_of_the_results(finished, parsed):
     verify = json.loads((finished / "results.json").read_text())["result"]["verify"]
-    assert "Failed: ram_bytes." in parsed.text
     text = " ".join(unescape(parsed.text).split())
+    needed = verify["gates"]["ram_bytes"]["measured"]
+    assert f"The smallest working arena fits the RAM ({needed:,} B, at most 1,000 B)" in text
     for figure in (verify["measured"]["flash_bytes"], verify["measured"]["arena_minimum_bytes"]):
         assert f"{figure:,} B" in text
+    classified = verify["classification"]
+    assert f"balanced accuracy{classified['balanced_accuracy']:.3f}" in text
+    assert f"1: {NAMES[1]}20{classified['classes'][1]['recall']:.3f}" in text
     interval = verify["accuracy_ci95"]["int8_tflm"]
     assert f"{interval['ci95_low']:.3f} to {interval['ci95_high']:.3f}" in text
     assert "The trainee was halted after epoch 2" in text
@@ -137,11 +141,16 @@ def test_a_limit_that_could_not_be_checked_is_neither_passed_nor_failed(finished
     results = json.loads((folder / "results.json").read_text())
     gates = results["result"]["verify"]["gates"]
     gates["ram_bytes"] |= {"passed": True, "limit": 64_000}
-    gates["latency_ms"] |= {"passed": None, "measured": None}
+    gates["latency_ms"] |= {"passed": None, "measured": None, "low": None, "high": None}
+    for name in ("better_than_majority", "classes_named", "accuracy_loss"):
+        gates[name] |= {"passed": True}
     write_json(folder / "results.json", results)
     text = write_page(folder).read_text()
     assert '<span class="badge none">not proven</span>' in text
-    assert "<p>The model fits the flash and the RAM and the runtimes agree; not checked: latency_ms.</p>" in text
+    assert (
+        "<p>The model fits the flash and the RAM and the runtimes agree, but not proven: the computed latency is short "
+        "enough (not known, at most 15 ms).</p>"
+    ) in text
 
 
 def test_the_command_writes_the_page_again(finished, page, check_document):

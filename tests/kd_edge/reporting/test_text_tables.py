@@ -5,7 +5,13 @@ import sys
 import pytest
 
 from kd_edge.reporting.formatting import figure, interval_text, latency_text, short_size, significant
-from kd_edge.reporting.text_tables import _op_table, halting_lines, parity_lines
+from kd_edge.reporting.text_tables import (
+    _op_table,
+    choice_line,
+    convert_lines,
+    halting_lines,
+    parity_lines,
+)
 
 STAYED = {
     "guide": "teacher",
@@ -41,6 +47,39 @@ def test_a_teacher_whose_outputs_were_stored_cost_nothing_in_the_training():
     assert list(halting_lines([stored])) == [
         "the teacher was asked before the training, in 8 passes over the data, and cost nothing in it"
     ]
+
+
+@pytest.mark.parametrize(
+    ("passes", "macs", "text"),
+    [
+        (1.0, 40_000_000, "cost 40.0 M MACs (computed) in 1 pass over the data"),
+        (0.5, 3_000, "cost 3.0 k MACs (computed) in 0.5 passes over the data"),
+        (2.0, 999_999_999, "cost 1.0 G MACs (computed) in 2 passes over the data"),
+    ],
+)
+def test_one_pass_is_no_passes_and_few_macs_are_not_rounded_to_none(passes, macs, text):
+    (line,) = halting_lines([STAYED | {"data_passes": passes, "macs_spent": macs}])
+    assert line == f"the teacher stayed to the end and {text}"
+
+
+@pytest.mark.parametrize(
+    ("int8", "tuned", "line"),
+    [
+        (0.902, None, "int8 gains 0.2 points on the validation samples"),
+        (0.890, None, "int8 costs 1 point on the validation samples"),
+        (0.9001, None, "int8 costs nothing on the validation samples"),
+        (
+            0.880,
+            0.895,
+            "int8 costs 2 points on the validation samples; after quantization-aware training it costs 0.5 points "
+            "(taken, 3 s)",
+        ),
+    ],
+)
+def test_what_int8_gains_is_no_negative_cost(int8, tuned, line):
+    tuning = {"float_accuracy": 0.9, "int8_accuracy": int8, "tuned_accuracy": tuned, "used": True, "seconds": 3.0}
+    result = {"qat": tuning, "warnings": [], "missing_ops": []}
+    assert list(convert_lines(result)) == [line]
 
 
 @pytest.mark.parametrize(
@@ -119,3 +158,20 @@ def test_what_is_left_is_short(size, text):
 
 def test_zero_has_one_digit():
     assert significant(0.0) == "0"
+
+
+def test_the_line_on_the_choice_shows_both_differences_and_whose_decision_it_was():
+    choice = {"shipped": "alone", "preferred": "alone", "asked": "best"}
+    choice |= {"distilled_accuracy": 0.963, "alone_accuracy": 0.987}
+    choice["val_difference"] = {"difference": -0.024, "ci95_low": -0.045, "ci95_high": -0.003}
+    choice["test_difference"] = {"difference": -0.033, "ci95_low": -0.06, "ci95_high": -0.01}
+    figures = (
+        "validation accuracy 0.963 distilled, 0.987 without a teacher (measured); distillation gave -2.4 points on the "
+        "validation samples (95 % interval -4.5 to -0.3), -3.3 points on the test samples (95 % interval -6.0 to -1.0)"
+    )
+    assert choice_line(choice) == f"the student without a teacher is handed on: {figures}"
+    asked = choice_line(choice | {"shipped": "distilled", "asked": "distilled"})
+    assert asked == (
+        "the distilled student is handed on, as asked; the validation samples prefer the student without a teacher: "
+        f"{figures}"
+    )

@@ -14,6 +14,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
+from kd_edge.data.metrics import confusion_matrix, score_of
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import Recipe
@@ -133,6 +134,28 @@ def finished(data, teacher, tmp_path_factory):
     """The folder of a search with one candidate, and what it found."""
     folder = tmp_path_factory.mktemp("finished")
     return folder, search(teacher, data, folder)
+
+
+def test_candidates_are_ranked_by_the_objective_on_validation_samples(data, teacher, tmp_path):
+    found = search(teacher, data, tmp_path, num_trials=2, objective="macro_f1")
+    assert found.objective == "macro_f1"
+    student = keras.models.load_model(tmp_path / "student.keras", compile=False)
+    named = student.predict(data.x_val, verbose=0).argmax(axis=1)
+    assert found.chosen.score == pytest.approx(float(score_of(confusion_matrix(named, data.y_val, 4), "macro_f1")))
+    assert found.chosen.accuracy == pytest.approx(np.mean(named == data.y_val), abs=1e-6)
+    assert found.chosen.score == max(candidate.score for candidate in found.candidates)
+    table = list(design_tables({**asdict(found), "device": "b", "budget": asdict(Budget(20_000, 12_000))}))[-1]
+    assert "macro f1" in [column.header for column in table.columns]
+
+
+def test_what_ranks_is_what_was_asked_for_and_an_unknown_objective_is_named(data, teacher, tmp_path):
+    space = StudentSpace.family("mlp", (20,), 4)
+    cost = CostModel(BOARD).estimate(space.graph({name: options[0] for name, options in space.choices.items()}))
+    first, second = Candidate({"a": 1}, cost, 0.9, "0", score=0.3), Candidate({"a": 2}, cost, 0.6, "1", score=0.5)
+    assert sort_candidates([first, second]) == (second, first)
+    assert pareto_front([first, second]) == (second,)
+    with pytest.raises(ConfigError, match="unknown objective 'f1': known: accuracy, balanced_accuracy, macro_f1"):
+        search(teacher, data, tmp_path, objective="f1")
 
 
 @pytest.fixture

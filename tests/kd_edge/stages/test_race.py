@@ -1,5 +1,6 @@
 """The race before the long training, and which student is handed on."""
 
+import shutil
 from dataclasses import replace
 
 import keras
@@ -22,7 +23,7 @@ from kd_edge.pipeline import run
 from kd_edge.reporting.run_files import write_run
 from kd_edge.stages.race import race, verdict_of
 from kd_edge.stages.results import BaselineResult, DistillResult
-from kd_edge.stages.steps import choose, teach
+from kd_edge.stages.steps import choose, compare_students, teach
 
 WANTED = DistillConfig("none", epochs=16, batch_size=32)
 DIRECTIONS = np.random.default_rng(0).normal(size=(8, 3))
@@ -122,6 +123,38 @@ def test_the_better_student_on_validation_samples_is_handed_on_and_of_equal_ones
     assert (chosen.shipped, chosen.distilled_accuracy, chosen.alone_accuracy) == (shipped, distilled, alone)
 
 
+@pytest.mark.parametrize(
+    ("asked", "scores", "shipped", "preferred"),
+    [
+        ("best", (0.5, 0.6), "alone", "alone"),
+        ("best", (0.6, 0.6), "distilled", "distilled"),
+        ("distilled", (0.5, 0.6), "distilled", "alone"),
+        ("baseline", (0.7, 0.6), "alone", "distilled"),
+    ],
+)
+def test_the_user_decides_or_the_objective_on_validation_samples(asked, scores, shipped, preferred):
+    sizes = {"macs": 1, "params": 1}
+    gain = {"difference": -0.8, "ci95_low": -0.9, "ci95_high": -0.7}
+    chosen = choose(
+        DistillResult(test_accuracy=0.1, val_accuracy=0.8, **sizes),
+        BaselineResult(test_accuracy=0.9, val_accuracy=0.8, distillation_gain=gain, **sizes),
+        asked=asked,
+        scores=scores,
+    )
+    assert (chosen.shipped, chosen.preferred, chosen.asked) == (shipped, preferred, asked)
+    assert (chosen.test_difference, chosen.val_difference) == (gain, None)
+
+
+def test_students_are_compared_on_validation_samples_by_the_objective():
+    data = dataset()
+    first = answering(np.eye(8, 3) * 0)  # names class 0 always
+    (scores, difference) = compare_students(RIGHT, first, data, "balanced_accuracy").values()
+    assert scores == (1.0, pytest.approx(1 / 3))
+    share = np.mean(data.y_val == 0)
+    assert difference["difference"] == pytest.approx(1 - share)
+    assert difference["ci95_low"] < 1 - share < difference["ci95_high"]
+
+
 def small_config(source, teacher):
     return RunConfig(
         DataConfig(str(source)),
@@ -166,9 +199,27 @@ def test_where_distillation_hurts_the_student_is_trained_alone_and_that_is_said(
     assert (misled.folder / "student.keras").read_bytes() == (misled.folder / "alone.keras").read_bytes()
     assert misled.results.verify.accuracy.float_keras == misled.results.baseline.test_accuracy
     check_document(write_run(misled))
+    assert (misled.folder / "distilled.keras").read_bytes() == (misled.folder / "alone.keras").read_bytes()
     summary = " ".join((misled.folder / "summary.txt").read_text().split())
     assert "distillation does not help here: the student is trained without a teacher" in summary
     assert "student distilled" not in summary
+
+
+def test_who_asks_for_the_distilled_student_gets_it_though_the_race_advises_against(misled, check_document, tmp_path):
+    folder = shutil.copytree(misled.folder, tmp_path / "run")
+    config = replace(misled.config, distill=replace(misled.config.distill, student="distilled"))
+    done = []
+    forced = run(config, folder, progress=lambda stage, share, message="": done.append(stage) if not share else 0)
+    assert done[0] == "distill"
+    choice = forced.results.choice
+    assert (choice.shipped, choice.preferred, choice.asked) == ("distilled", "alone", "distilled")
+    assert choice.val_difference["ci95_high"] < 0
+    assert choice.test_difference == forced.results.baseline.distillation_gain
+    assert (forced.folder / "student.keras").read_bytes() == (forced.folder / "distilled.keras").read_bytes()
+    assert (forced.folder / "alone.keras").read_bytes() != (forced.folder / "distilled.keras").read_bytes()
+    check_document(write_run(forced))
+    summary = " ".join((forced.folder / "summary.txt").read_text().split())
+    assert "handed on, as asked; the validation samples prefer the student without a teacher" in summary
 
 
 def test_folds_that_the_data_cannot_be_parted_in_end_the_run_before_anything_is_trained(waves_npz, tmp_path):

@@ -15,6 +15,7 @@ from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
+from kd_edge.cost.gate import Gate
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
@@ -22,7 +23,7 @@ from kd_edge.errors import ModelError, RefusedError
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.text_tables import verify_tables
 from kd_edge.search.space.student_space import StudentSpace
-from kd_edge.verification.verdict import proven
+from kd_edge.verification.verdict import open_checks, proven
 from kd_edge.verification.verifier import quantize, verify
 from tflite_bench.errors import ModelFileError, RunnerError
 from tflite_bench.model.precision import precision_of
@@ -70,11 +71,12 @@ def content(student, data):
 
 @pytest.fixture(scope="module")
 def checked(student, content, data):
-    return verify(content, data, device=BOARD, budget=ROOMY, student=student)
+    # One of 80 samples is 1.25 points: that int8 costs less than 2 would not be proven.
+    return verify(content, data, device=BOARD, budget=ROOMY, student=student, max_accuracy_loss=0.1)
 
 
 def test_a_good_model_passes_every_gate(checked):
-    assert checked.passed
+    assert (checked.passed, checked.verdict) == (True, "holds")
     assert all(gate.passed for gate in checked.gates.values())
 
 
@@ -121,9 +123,9 @@ def test_an_operator_that_tflm_lacks_fails_the_file_and_is_named_with_its_layer(
 def test_a_file_that_tflm_refuses_fails_on_a_microcontroller_only():
     content, data = (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24)
     board = load_device("rp2040")
-    for device, passed in ((load_device("pixel-3a"), True), (replace(board, float32=board.int8), False)):
+    for device, verdict in ((load_device("pixel-3a"), "not_proven"), (replace(board, float32=board.int8), "broken")):
         result = verify(content, data, device=device, budget=ROOMY)
-        assert (result.passed, result.gates["tflm_refusals"].measured) == (passed, 1)
+        assert (result.verdict, result.gates["tflm_refusals"].measured) == (verdict, 1)
         assert "float activations and int8 weights" in result.unavailable_reason["parity"]
 
 
@@ -132,7 +134,7 @@ def test_an_operator_that_tflm_lacks_fails_no_file_where_another_runtime_works(r
     content = (FILES / "atan2.tflite").read_bytes()
     result = verify(content, random_data(4, 4), device=replace(BOARD, runtime=runtime), budget=ROOMY)
     assert [name for name, gate in result.gates.items() if gate.passed is False] == []
-    assert asdict(result.gates["tflm_missing_ops"]) == {"passed": None, "measured": 1, "limit": None}
+    assert result.gates["tflm_missing_ops"] == Gate(None, 1, None)
     assert "ram_bytes" not in result.unavailable_reason
 
 
@@ -151,10 +153,16 @@ def test_the_verdict_says_only_what_was_checked_and_names_the_rest(checked):
         (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24), device=load_device("pixel-3a"), budget=ROOMY
     )
     assert proven(asdict(checked)) == "the model fits and the runtimes agree"
-    unchecked = "accuracy_loss, runtime_disagreement, output_steps"
-    assert proven(asdict(refused)) == f"the model fits; not checked: {unchecked}"
+    assert proven(asdict(refused)) == "the model fits"
+    # What has no other side to be compared with has no limit; the answers to noise are no better than the majority.
+    assert open_checks(asdict(refused)) == ("better_than_majority",)
+    assert refused.unavailable_reason["accuracy_loss"] == "no float student was given (--student)"
     document = {**asdict(refused), "device": "pixel-3a", "budget": asdict(ROOMY)}
-    assert next(iter(verify_tables(document))).startswith("pixel-3a: PASSED: the model fits; not checked")
+    line = next(iter(verify_tables(document)))
+    assert line.startswith(
+        "pixel-3a: NOT PROVEN: the model fits, but not proven: share right, better than always naming the largest "
+        "class ("
+    )
 
 
 def test_operators_and_shapes_of_a_dynamic_batch_are_warned_of(data, checked):
@@ -180,6 +188,8 @@ def test_a_student_with_a_layer_that_cannot_be_lowered_is_costed_from_its_file(d
     keras.utils.set_random_seed(0)
     layers = [keras.Input((32, 3)), keras.layers.GaussianNoise(0.1), keras.layers.Flatten(), keras.layers.Dense(4)]
     student = keras.Sequential(layers)
+    student.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    student.fit(data.x_train, data.y_train, epochs=30, verbose=0)
     result = verify(
         convert(student, data.x_train), data, device=BOARD, budget=ROOMY, student=student, max_accuracy_loss=1
     )
@@ -216,7 +226,7 @@ def test_a_file_whose_numbers_a_board_has_no_costs_for_is_verified_without_a_lat
     for figure in ("latency_ms", "latency_low_ms", "latency_high_ms"):
         assert getattr(result.predicted, figure) is None
         assert f"expected ops of int8, received {received}; convert" in result.unavailable_reason[figure]
-    assert asdict(result.gates["latency_ms"]) == {"passed": None, "measured": None, "limit": None}
+    assert result.gates["latency_ms"] == Gate(None, None, None)
     # TFLM has no kernel that reads weights of float16, and the file then has no arena to compare with.
     refused = mode == "float16"
     assert [name for name, gate in result.gates.items() if gate.passed is False] == ["tflm_refusals"] * refused
@@ -229,14 +239,14 @@ def test_a_file_whose_numbers_a_board_has_no_costs_for_is_verified_without_a_lat
 def test_a_limit_of_a_latency_that_is_not_known_is_not_checked_and_nothing_is_proven(student, data, with_student):
     content = convert(student, quantize="none")
     result = verify(content, data, device=BOARD, budget=ROOMY, student=student if with_student else None)
-    assert asdict(result.gates["latency_ms"]) == {"passed": None, "measured": None, "limit": 100.0}
+    assert (result.gates["latency_ms"].measured, result.gates["latency_ms"].verdict) == (None, "not_proven")
     assert not result.passed
     assert not [name for name, gate in result.gates.items() if gate.passed is False]
-    unchecked = "latency_ms" if with_student else "latency_ms, accuracy_loss"
-    expected = f"the model fits the flash and the RAM and the runtimes agree; not checked: {unchecked}"
+    expected = "the model fits the flash and the RAM and the runtimes agree"
     assert proven(asdict(result)) == expected
     lines = list(verify_tables({**asdict(result), "device": "b", "budget": asdict(ROOMY)}))
-    assert lines[0] == f"b: NOT PROVEN: {expected}"
+    unproven = "the computed latency is short enough (not known, at most 100 ms)"
+    assert lines[0] == f"b: NOT PROVEN: {expected}, but not proven: {unproven}"
     assert "latency unknown: no latency on nucleo-l4r5zi: expected ops of int8, received float32" in lines[2]
 
 

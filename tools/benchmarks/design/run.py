@@ -30,7 +30,7 @@ import numpy as np
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import GROUPS, Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.errors import BudgetError
 from kd_edge.files import write_json
@@ -76,7 +76,7 @@ def data_of(name: str) -> Dataset:
         chosen = np.random.default_rng(0).permutation(len(y))[:most]
         arrays[f"x_{part}"] = x[chosen][..., None] if name in ("arabic", "fashion") else x[chosen]
         arrays[f"y_{part}"] = y[chosen]
-    return replace(data, **arrays, groups_train=None)
+    return replace(data, **arrays, **dict.fromkeys(GROUPS))
 
 
 def teacher_of(name: str, data: Dataset) -> Any:

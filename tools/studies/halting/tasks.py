@@ -85,13 +85,13 @@ class Task:
 def with_few_labels(data: Dataset) -> Dataset:
     """Return a data set in which every tenth training sample, of each class alike, has kept its label."""
     kept = fold_numbers(data.y_train, 10, seed=0) == 0
-    groups = None if data.groups_train is None else data.groups_train[kept]
+    groups = None if data.group_train is None else data.group_train[kept]
     return replace(
         data,
         x_train=data.x_train[kept],
         y_train=data.y_train[kept],
         x_unlabeled=data.x_train[~kept],
-        groups_train=groups,
+        group_train=groups,
     )
 
 
