@@ -26,7 +26,7 @@ def test_a_row_says_what_the_report_of_its_board_says():
         board = load_device(row.device)
         cost, report = report_cost(convolution(), board, Budget.of(board))
         assert (row.verdict, row.fits, row.runtime) == (report.verdict, report.fits, board.runtime_title)
-        assert (row.arena_bytes, row.flash_bytes) == (cost.arena_bytes, cost.flash_bytes)
+        assert (row.ram_bytes, row.flash_bytes) == (cost.ram_bytes, cost.flash_bytes)
         assert (row.latency_ms, row.latency_high_ms) == (cost.latency_ms, cost.latency_high_ms)
         assert row.ram_left_bytes == board.ram_bytes - board.reserved_ram_bytes - cost.arena_bytes
         assert row.flash_left_bytes == board.flash_bytes - board.reserved_flash_bytes - cost.flash_bytes
@@ -51,7 +51,7 @@ def test_a_board_without_the_networks_numbers_has_sizes_and_the_reason():
     (row,) = compare_boards(convolution("float32"), [board], Budget.of).devices
     assert (row.latency_ms, row.verdict) == (None, "holds")
     assert "received float32" in row.reason
-    assert row.arena_bytes == CostModel(board).estimate_known(convolution("float32"))[0].arena_bytes
+    assert row.ram_bytes == CostModel(board).estimate_known(convolution("float32"))[0].ram_bytes
 
 
 def test_the_size_of_a_file_takes_the_place_of_the_computed_one():
