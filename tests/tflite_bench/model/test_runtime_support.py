@@ -24,8 +24,9 @@ def test_no_op_is_let_pass_in_a_type_in_which_the_interpreter_refuses_it(kind):
     case = CASES[kind]
     for dtype in TYPES:
         content = single_op(case, signature(case, dtype))
-        ruled, refused = refusals_of(read_model(content)), interpreter_refusals(content)
-        assert ruled or not refused, (dtype, [str(refusal) for refusal in refused])
+        if not refusals_of(read_model(content)):
+            refused = interpreter_refusals(content)
+            assert not refused, (dtype, [str(refusal) for refusal in refused])
 
 
 @pytest.mark.parametrize(
