@@ -15,6 +15,7 @@ from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
+from kd_edge.cost.gate import NOT_PROVEN, Gate
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
@@ -132,7 +133,7 @@ def test_an_operator_that_tflm_lacks_fails_no_file_where_another_runtime_works(r
     content = (FILES / "atan2.tflite").read_bytes()
     result = verify(content, random_data(4, 4), device=replace(BOARD, runtime=runtime), budget=ROOMY)
     assert [name for name, gate in result.gates.items() if gate.passed is False] == []
-    assert asdict(result.gates["tflm_missing_ops"]) == {"passed": None, "measured": 1, "limit": None}
+    assert result.gates["tflm_missing_ops"] == Gate(None, 1, None)
     assert "ram_bytes" not in result.unavailable_reason
 
 
@@ -216,7 +217,7 @@ def test_a_file_whose_numbers_a_board_has_no_costs_for_is_verified_without_a_lat
     for figure in ("latency_ms", "latency_low_ms", "latency_high_ms"):
         assert getattr(result.predicted, figure) is None
         assert f"expected ops of int8, received {received}; convert" in result.unavailable_reason[figure]
-    assert asdict(result.gates["latency_ms"]) == {"passed": None, "measured": None, "limit": None}
+    assert result.gates["latency_ms"] == Gate(None, None, None)
     # TFLM has no kernel that reads weights of float16, and the file then has no arena to compare with.
     refused = mode == "float16"
     assert [name for name, gate in result.gates.items() if gate.passed is False] == ["tflm_refusals"] * refused
@@ -229,7 +230,7 @@ def test_a_file_whose_numbers_a_board_has_no_costs_for_is_verified_without_a_lat
 def test_a_limit_of_a_latency_that_is_not_known_is_not_checked_and_nothing_is_proven(student, data, with_student):
     content = convert(student, quantize="none")
     result = verify(content, data, device=BOARD, budget=ROOMY, student=student if with_student else None)
-    assert asdict(result.gates["latency_ms"]) == {"passed": None, "measured": None, "limit": 100.0}
+    assert result.gates["latency_ms"] == Gate(None, None, 100.0, NOT_PROVEN)
     assert not result.passed
     assert not [name for name, gate in result.gates.items() if gate.passed is False]
     unchecked = "latency_ms" if with_student else "latency_ms, accuracy_loss"
