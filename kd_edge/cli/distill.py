@@ -20,7 +20,7 @@ _DEFAULTS = DistillConfig()
 @click.option("--trainee", default=_DEFAULTS.trainee, show_default=True, help="'like_teacher' or 'none'.")
 @click.option("--epochs", default=_DEFAULTS.epochs, show_default=True)
 @click.option("--batch-size", default=_DEFAULTS.batch_size, show_default=True)
-@click.option("--learning-rate", type=rate, default=_DEFAULTS.learning_rate, show_default=True, help="Or 'auto'.")
+@click.option("--learning-rate", type=str, default=_DEFAULTS.learning_rate, show_default=True, help="Or 'auto'.")
 @click.option("--augment", default=_DEFAULTS.augment, show_default=True, help="How samples are changed, or 'auto'.")
 @click.option("--strength", default=_DEFAULTS.strength, show_default=True, help="Of these changes.")
 @click.option("--temperature", default=_DEFAULTS.temperature, show_default=True)
@@ -47,7 +47,7 @@ def distill(
 
     if training["trainee"] not in TRAINEES:
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {training['trainee']!r}")
-    wanted = DistillConfig(**training)
+    wanted = DistillConfig(**training | {"learning_rate": rate(training["learning_rate"])})
     data = load_data(source, normalize=normalize, seed=seed)
     load_tensorflow()
     import keras
