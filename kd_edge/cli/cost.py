@@ -27,7 +27,7 @@ def cost(model: Path, device: str, as_json: bool, **options: Any) -> None:
     proven to be kept and the runtime takes it (by one of the boards), 1 where one is broken or not proven.
     """
     graph, content = load_graph(model)
-    layers = () if content is None else _layers(content)
+    graph = graph if content is None else graph._replace(layers=_layers(content))
     file_bytes = None if content is None else len(content)
     if device == "all" or "," in device:
         _compare(model, graph, _devices(device, options.pop("runtime")), options, file_bytes, as_json)
@@ -39,20 +39,21 @@ def cost(model: Path, device: str, as_json: bool, **options: Any) -> None:
     profile = load_profile(device, options.pop("runtime"))
     budget = BudgetConfig(device, **options).budget(profile)
     refusals = None if content is None else find_refusals(content, runs_tflm=profile.runs_tflm)
-    estimate, report = report_cost(graph, profile, budget, file_bytes=file_bytes, refusals=refusals, layers=layers)
+    estimate, report = report_cost(graph, profile, budget, file_bytes=file_bytes, refusals=refusals)
     document = make_document("cost", {"model": str(model)}, estimate, report, device=profile)
     print_document(document, as_json, text_tables.cost_tables)
     sys.exit(0 if report.fits else 1)
 
 
-def _layers(content: bytes) -> "Sequence[str]":
+def _layers(content: bytes) -> tuple[str, ...]:
     """Return the layer that made each op of a file."""
     from kd_edge.conversion.layer_names import layer_of
     from tflite_bench.model.reader import read_model
 
     info = read_model(content)
     # Files of older converters name a bias by how it was read.
-    return [layer_of(info, op).removesuffix("/ReadVariableOp").removesuffix("/BiasAdd") for op in info.ops]
+    names = [layer_of(info, op) for op in info.ops]
+    return tuple(name.removesuffix("/ReadVariableOp").removesuffix("/BiasAdd") for name in names)
 
 
 def _devices(names: str, runtime: str | None) -> "list[DeviceProfile]":

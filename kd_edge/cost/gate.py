@@ -51,12 +51,7 @@ def at_most(
         high: Upper end.
         reason: What to say where it is not proven.
     """
-    if limit is None:
-        return Gate(None, measured, None, None, low, high)
-    lower, upper = measured if low is None else low, measured if high is None else high
-    kept = None if upper is None else upper <= limit
-    exceeded = None if lower is None else lower > limit
-    return _judged(measured, limit, kept=kept, broken=exceeded, low=low, high=high, reason=reason)
+    return _judged(measured, limit, low, high, reason, sign=1)
 
 
 def at_least(
@@ -68,12 +63,7 @@ def at_least(
     reason: str = "",
 ) -> Gate:
     """Return the check that a figure is not below a limit; the arguments are those of `at_most`."""
-    if limit is None:
-        return Gate(None, measured, None, None, low, high)
-    lower, upper = measured if low is None else low, measured if high is None else high
-    kept = None if lower is None else lower >= limit
-    missed = None if upper is None else upper < limit
-    return _judged(measured, limit, kept=kept, broken=missed, low=low, high=high, reason=reason)
+    return _judged(measured, limit, low, high, reason, sign=-1)
 
 
 def verdict_of(gates: Iterable[Gate]) -> str:
@@ -86,17 +76,14 @@ def verdict_of(gates: Iterable[Gate]) -> str:
 
 
 def _judged(
-    measured: float | None,
-    limit: float,
-    *,
-    kept: bool | None,
-    broken: bool | None,
-    low: float | None,
-    high: float | None,
-    reason: str,
+    measured: float | None, limit: float | None, low: float | None, high: float | None, reason: str, *, sign: int
 ) -> Gate:
-    if broken:
+    """Judge a figure that may not exceed its limit; with `sign` -1, one that may not fall below it."""
+    if limit is None:
+        return Gate(None, measured, None, None, low, high)
+    best, worst = [measured if end is None else end for end in (low, high)][::sign]
+    if best is not None and sign * best > sign * limit:
         return Gate(False, measured, limit, BROKEN, low, high)
-    if kept:
+    if worst is not None and sign * worst <= sign * limit:
         return Gate(True, measured, limit, HOLDS, low, high)
     return Gate(None, measured, limit, NOT_PROVEN, low, high, reason)

@@ -252,17 +252,16 @@ class CostModel:
         """
         return memory_timeline(graph, kernels=self._kernels)
 
-    def per_op(self, graph: Graph, layers: Sequence[str] = ()) -> tuple[OpCost, ...]:
+    def per_op(self, graph: Graph) -> tuple[OpCost, ...]:
         """Return what every op of a network costs, in the order of execution.
 
         Args:
             graph: The network as the converter will emit it.
-            layers: The layer that made each op, where they are known.
         """
         known = why_unknown(graph, self.device) is None
         latencies = latency_ms(graph, self.device).per_op if known else [None] * len(graph.ops)
         steps = self.timeline(graph)
-        names: Sequence[str | None] = layers or [None] * len(graph.ops)
+        names: Sequence[str | None] = graph.layers or [None] * len(graph.ops)
         shapes = [graph.tensors[op.outputs[0]].shape if op.outputs else () for op in graph.ops]
         return tuple(
             OpCost(step.index, op.kind, graph.macs(op), latency, step.live_bytes, step.peak, shape, layer)

@@ -1,6 +1,6 @@
 """A cost report: what a network costs on a board, op by op, and whether that fits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -98,7 +98,6 @@ def report_cost(
     *,
     file_bytes: int | None = None,
     refusals: tuple[Refusal, ...] | None = None,
-    layers: Sequence[str] = (),
 ) -> tuple[Cost | UntimedCost, CostReport]:
     """Return what a network costs, and whether it fits.
 
@@ -108,7 +107,6 @@ def report_cost(
         budget: The limits.
         file_bytes: Size of its file where there is one: it is the network's size then, not the computed one.
         refusals: What the runtime refuses of its file where there is one. Defaults to what rules tell of the graph.
-        layers: The layer that made each op, where they are known.
     """
     cost_model = CostModel(device)
     cost, unknown = cost_model.estimate_known(graph)
@@ -136,7 +134,7 @@ def report_cost(
         ram_low_bytes=lean,
         runtime_flash=runtime,
         remainder=_remainder(cost, device, runtime),
-        ops=tuple(cost_model.per_op(graph, layers)),
+        ops=tuple(cost_model.per_op(graph)),
         timeline=tuple(cost_model.timeline(graph)),
         unavailable_reason=unknown,
     )

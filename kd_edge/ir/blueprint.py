@@ -27,7 +27,7 @@ class Blueprint:
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
 
-    def to_graph(self, *, scopes: Sequence[int] | None = None) -> Graph:
+    def to_graph(self, *, scopes: Sequence[int] | None = None, names: Sequence[str] = ()) -> Graph:
         """Return the ops and tensors that the converter emits for this network, fully quantized to int8.
 
         BatchNormalization is folded into the convolution or dense layer before it, and ReLU into the op before it,
@@ -36,6 +36,7 @@ class Blueprint:
         Args:
             scopes: Per node the length of the name that the converter puts before the names of its tensors; by default
                 those of `to_keras()`.
+            names: Per node the name of its layer, for `Graph.layers`.
 
         Raises:
             ModelError: A layer cannot be lowered (its name is in the message), or a window exceeds its input.
@@ -47,7 +48,7 @@ class Blueprint:
         emitted: dict[tuple[Layer, tuple[int, ...]], int] = {}
         for position in execution_order([node.inputs for node in self.nodes], range(len(self.nodes))):
             node = self.nodes[position]
-            to.begin_layer(scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__))
+            to.begin_layer(scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__), position)
             inputs = tuple(values[i] for i in node.inputs)
             value = None if node.layer.weighted else emitted.get((node.layer, inputs))
             if value is None:
@@ -55,7 +56,7 @@ class Blueprint:
             values[position] = value
             to.add_readers(value, uses[position] - inputs.count(value))
         sources = tuple(values[i] for i, node in enumerate(self.nodes) if isinstance(node.layer, InputLayer))
-        return finished(to, sources, tuple(values[i] for i in self.outputs))
+        return finished(to, sources, tuple(values[i] for i in self.outputs), names)
 
     def to_keras(self, *, name: str = "student") -> "keras.Model":
         """Return the network as a functional Keras model with fresh weights.

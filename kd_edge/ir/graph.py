@@ -92,6 +92,7 @@ class Graph(NamedTuple):
         unused: Indices of tensors without contents that no op reads or writes; TFLM plans room for them.
         states: Indices of tensors that the file says survive an inference.
         num_variables: Number of resource variables, which all subgraphs share.
+        layers: The name of the layer that made each op, where they are known.
     """
 
     tensors: tuple[Tensor, ...]
@@ -103,6 +104,7 @@ class Graph(NamedTuple):
     unused: tuple[int, ...] = ()
     states: tuple[int, ...] = ()
     num_variables: int = 0
+    layers: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self[:4] == other[:4] and self.subgraphs == other.subgraphs

@@ -48,15 +48,22 @@ class GraphBuilder:
         self.has_dead_ops = False
         self.has_linear_chain = False
         self._scope = 0
+        self._layer = 0
         self._uses: Counter[int] = Counter()
         self._names: list[int] = []
+        self._layers: list[int] = []
         self._producers: dict[int, int] = {}
         self._shared_constants: dict[tuple[str, tuple[int, ...], object], int] = {}
         self._values: dict[int, object] = {}
 
-    def begin_layer(self, scope: int) -> None:
-        """Begin a layer: the converter puts a name of so many letters before the names of what is emitted next."""
-        self._scope = scope
+    def begin_layer(self, scope: int, position: int) -> None:
+        """Begin a layer.
+
+        Args:
+            scope: Letters of the name that the converter puts before the names of what is emitted next.
+            position: Of its node in the network.
+        """
+        self._scope, self._layer = scope, position
 
     def add_readers(self, tensor: int, count: int) -> None:
         """Note that so many more layers will read a tensor, or that it is an output."""
@@ -139,6 +146,10 @@ class GraphBuilder:
             if bias and constant >= 0:
                 self._names[constant] += parts * length
 
+    def layer(self, op: Op) -> int:
+        """Return the position of the layer that an op came from: of fused ones the one with the weights."""
+        return self._layers[op.inputs[1] if op.kind in BIAS_POSITION else op.outputs[0]]
+
     def name_length(self, tensor: int) -> int:
         """Return the length of a tensor's name."""
         return self._names[tensor]
@@ -158,4 +169,5 @@ class GraphBuilder:
         index = len(self.tensors)
         self.tensors.append(tensor)
         self._names.append(self._scope + _SUFFIX)
+        self._layers.append(self._layer)
         return index

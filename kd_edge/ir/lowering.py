@@ -47,9 +47,11 @@ def lower(model: "keras.Model | str | Path | bytes") -> Graph:
     """
     if isinstance(model, str | Path | bytes):
         return read_graph(read_model(model))
-    blueprint, scopes, _ = _read(model)
+    blueprint, scopes, operations = _read(model)
     prefix = len(model.name) + len("_1/")
-    return blueprint.to_graph(scopes=[prefix + len(name) for name in scopes])
+    return blueprint.to_graph(
+        scopes=[prefix + len(name) for name in scopes], names=[operation.name for operation in operations]
+    )
 
 
 def read_blueprint(model: "keras.Model") -> Blueprint:

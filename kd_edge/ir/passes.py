@@ -13,18 +13,21 @@ _SAME_SCALE = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "PAD", "RESHAPE", "ST
 Pass = Callable[[GraphBuilder, list[Op], Sequence[int]], list[Op]]
 
 
-def finished(to: GraphBuilder, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
+def finished(to: GraphBuilder, inputs: Sequence[int], outputs: Sequence[int], names: Sequence[str] = ()) -> Graph:
     """Return the graph that a builder has collected, after all passes.
 
     Args:
         to: The builder.
         inputs: Indices of the tensors that the caller fills.
         outputs: Indices of the tensors that the caller reads.
+        names: Of the layers, by their positions, where the graph is to tell which made an op.
     """
     ops = to.ops
     for run in PASSES:
         ops = run(to, ops, outputs)
     graph = Graph(tuple(to.tensors), tuple(ops), tuple(inputs), tuple(outputs), to.name_bytes(ops, outputs))
+    if names:
+        graph = graph._replace(layers=tuple(names[to.layer(op)] for op in ops))
     is_numbered = ops is to.ops and len(inputs) == 1 and not to.has_shared_constants
     return graph if is_numbered else graph.canonical()
 

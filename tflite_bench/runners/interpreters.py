@@ -25,7 +25,12 @@ def check_output(model: ModelInfo, output: int) -> None:
 
 def has_state(model: ModelInfo) -> bool:
     """Return whether something survives from one inference to the next, which then is reset before each sample."""
-    return any(tensor.is_variable for tensor in model.tensors)
+    return has_resources(model) or any(tensor.is_variable for tensor in model.tensors)
+
+
+def has_resources(model: ModelInfo) -> bool:
+    """Return whether part of that is resource variables, as of a streaming network."""
+    return any(op.name == "VAR_HANDLE" for op in model.ops)
 
 
 def run_samples(

@@ -1,9 +1,10 @@
 """The LiteRT runtime (ai-edge-litert), as on phones and Linux boards."""
 
+import functools
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.processes.isolation import Array, run_child, serve
 from tflite_bench.runners.base import RunnerResult
-from tflite_bench.runners.interpreters import check_output, run_samples, time_inference, wall_times
+from tflite_bench.runners.interpreters import check_output, has_resources, run_samples, time_inference, wall_times
 from tflite_bench.runners.spec import Device, RunnerSpec
 
 _START_SECONDS = 60.0
@@ -108,6 +109,20 @@ def reference_interpreter(model: bytes) -> tuple[Any, str | None]:
     )
 
 
+def forgotten(interpreter: Any, model: ModelInfo, make: Callable[[], Any]) -> Any:
+    """Return an interpreter whose state is that of a new one: LiteRT resets no resource variables.
+
+    Args:
+        interpreter: It is used where it can be reset.
+        model: What it runs.
+        make: Returns a new one.
+    """
+    if has_resources(model):
+        return make()
+    interpreter.reset_all_variables()
+    return interpreter
+
+
 def _interpreter(model: bytes, resolver: str, num_threads: int = 1) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -183,21 +198,27 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
     if request.get("cpus"):
         os.sched_setaffinity(0, request["cpus"])  # before any thread starts: they inherit it
     if request["task"] == "reference":
-        interpreter, lack = reference_interpreter(model)
-        return {"lack": lack}, [_outputs(interpreter, read_model(model), arrays, 0)]
+        _, lack = reference_interpreter(model)
+        return {"lack": lack}, [_outputs(lambda: reference_interpreter(model)[0], read_model(model), arrays, 0)]
     import ai_edge_litert.interpreter  # noqa: F401  # its import is no part of the initialization
 
-    start = time.perf_counter()
-    interpreter = _interpreter(model, request["resolver"], request["num_threads"])
-    init_ms = (time.perf_counter() - start) * 1e3
+    make = functools.partial(_interpreter, model, request["resolver"], request["num_threads"])
     if request["task"] == "outputs":
-        return {}, [_outputs(interpreter, read_model(model), arrays, request["output"])]
+        return {}, [_outputs(make, read_model(model), arrays, request["output"])]
+    start = time.perf_counter()
+    interpreter = make()
+    init_ms = (time.perf_counter() - start) * 1e3
     _feed(interpreter, arrays)
     return time_inference(interpreter.invoke, request, init_ms=init_ms)
 
 
-def _outputs(interpreter: Any, info: ModelInfo, arrays: list[Array], output: int) -> Array:
+def _outputs(make: Callable[[], Any], info: ModelInfo, arrays: list[Array], output: int) -> Array:
+    interpreter = make()
     index = interpreter.get_output_details()[output]["index"]
+
+    def reset() -> None:
+        nonlocal interpreter
+        interpreter = forgotten(interpreter, info, make)
 
     def run(values: list[Array]) -> Array:
         _feed(interpreter, values)
@@ -205,7 +226,7 @@ def _outputs(interpreter: Any, info: ModelInfo, arrays: list[Array], output: int
         result: Array = interpreter.get_tensor(index)
         return result
 
-    return run_samples(info, arrays, reset=interpreter.reset_all_variables, run=run)
+    return run_samples(info, arrays, reset=reset, run=run)
 
 
 def _feed(interpreter: Any, values: list[Array]) -> None:

@@ -11,7 +11,7 @@ from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.processes.isolation import ChildError, run_child, serve
 from tflite_bench.runners.interpreters import has_state
-from tflite_bench.runners.litert import reference_interpreter
+from tflite_bench.runners.litert import forgotten, reference_interpreter
 from tflite_bench.runners.tflm import load_interpreter, plenty_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -66,7 +66,7 @@ def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[
     outputs = [details["index"] for details in interpreter.get_output_details()]
     for sample in samples:
         if has_state(info):
-            interpreter.reset_all_variables()
+            interpreter = forgotten(interpreter, info, lambda: reference_interpreter(model)[0])
         interpreter.set_tensor(source, sample[np.newaxis])
         interpreter.invoke()
         yield [interpreter.get_tensor(index)[np.newaxis] for index in outputs]

@@ -81,6 +81,6 @@ def test_what_a_search_aims_at_has_two_names():
 
 
 def test_every_op_of_a_report_has_its_output_and_its_layer():
-    _, report = report_cost(dense(), BOARD, ROOMY, layers=["head"])
+    _, report = report_cost(dense()._replace(layers=("head",)), BOARD, ROOMY)
     assert [(op.layer, op.output_shape) for op in report.ops] == [("head", (1, 10))]
     assert report_cost(dense(), BOARD, ROOMY)[1].ops[0].layer is None

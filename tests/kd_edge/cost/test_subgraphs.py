@@ -13,6 +13,7 @@ import tensorflow as tf
 from kd_edge.cost.arena import arena_bytes
 from kd_edge.ir.lowering import lower
 from tflite_bench.model.reader import read_model
+from tflite_bench.runners import litert, tflm
 from tflite_bench.runners.tflm import measure_arena
 
 ROW = tf.TensorSpec([1, 8], tf.float32)
@@ -79,6 +80,14 @@ def test_the_arena_is_that_of_tflm_to_the_byte(make):
     assert predicted.nonpersistent_bytes == real.nonpersistent_bytes
     assert predicted.arena_bytes == real.arena_bytes
     assert 0 <= predicted.needed_bytes - real.minimum_bytes <= 32
+
+
+def test_no_sample_sees_what_a_variable_kept_of_the_one_before():
+    content = variables()
+    samples = np.random.default_rng(0).random((3, *read_model(content).input_tensors[0].shape[1:]), np.float32)
+    alone = np.concatenate([litert.run_outputs(content, samples[i : i + 1]) for i in range(3)])
+    np.testing.assert_array_equal(litert.run_outputs(content, samples), alone)
+    np.testing.assert_allclose(tflm.run_outputs(content, samples), alone, rtol=1e-5)
 
 
 def test_every_signature_counts_in_the_arena(tmp_path):

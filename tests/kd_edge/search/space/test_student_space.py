@@ -1,7 +1,7 @@
 """Spaces of students and what screening them says."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError
+from kd_edge.ir import Blueprint, Layer
+from kd_edge.ir.layers import Node
 from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
 from kd_edge.search.space.student_space import StudentSpace
 from tools.networks.teachers import TEACHERS
@@ -66,6 +68,27 @@ def test_a_network_that_random_draws_miss_is_still_found():
     )
     budget = Budget(cheapest.flash_bytes - 1, 500_000)
     assert SPACE.screen(CostModel(BOARD), budget, num_samples=1).num_feasible >= 1
+
+
+@dataclass(frozen=True)
+class Gelu(Layer):
+    """What becomes an operator that TFLM lacks."""
+
+    def emit(self, to, inputs):
+        return to.op("GELU", inputs, to.shape(inputs[0]))
+
+
+def test_a_space_of_networks_that_the_runtime_refuses_has_none_that_fits():
+    def draw(values, sizes):
+        plain = SPACE._draw(values, sizes)
+        return Blueprint((*plain.nodes, Node(Gelu(), plain.outputs)), (len(plain.nodes),))
+
+    space = replace(SPACE, _draw=draw)
+    refused = "no candidate of the space 'ds_cnn' fits: TFLM refuses GELU .*: TFLM has no kernel for it"
+    with pytest.raises(BudgetError, match=refused):
+        space.screen(CostModel(BOARD), ROOMY, num_samples=5)
+    with_other_runtime = CostModel(load_device("nucleo-l4r5zi-cube-ai"))
+    assert space.screen(with_other_runtime, ROOMY, num_samples=5).num_feasible > 0
 
 
 def needs(space, budget):
