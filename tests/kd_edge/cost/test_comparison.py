@@ -28,7 +28,7 @@ def test_a_row_says_what_the_report_of_its_board_says():
         assert (row.verdict, row.fits, row.runtime) == (report.verdict, report.fits, board.runtime_title)
         assert (row.ram_bytes, row.flash_bytes) == (cost.ram_bytes, cost.flash_bytes)
         assert (row.latency_ms, row.latency_high_ms) == (cost.latency_ms, cost.latency_high_ms)
-        assert row.ram_left_bytes == board.ram_bytes - board.reserved_ram_bytes - cost.arena_bytes
+        assert row.ram_left_bytes == board.ram_bytes - board.reserved_ram_bytes - cost.ram_bytes
         assert row.flash_left_bytes == board.flash_bytes - board.reserved_flash_bytes - cost.flash_bytes
 
 

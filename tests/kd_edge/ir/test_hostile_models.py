@@ -56,7 +56,8 @@ def cost_or_refuse(content: bytes) -> Cost | None:
         assert "\n" not in reason
         assert len(reason) < 1000
         return None
-    assert all(math.isfinite(value) and value >= 0 for value in (cost.latency_ms, cost.macs, cost.flash_bytes))
+    assert cost.macs is not None or "MACs" in graph.unknown_macs
+    assert all(math.isfinite(value) and value >= 0 for value in (cost.latency_ms, cost.macs or 0, cost.flash_bytes))
     assert cost.arena_bytes == cost.arena_persistent_bytes + cost.arena_nonpersistent_bytes
     assert len(rows) == len(graph.ops)
     return cost

@@ -122,7 +122,7 @@ def test_what_failed_is_said_first_and_the_figures_are_those_of_the_results(fini
     verify = json.loads((finished / "results.json").read_text())["result"]["verify"]
     text = " ".join(unescape(parsed.text).split())
     needed = verify["gates"]["ram_bytes"]["measured"]
-    assert f"The smallest working arena fits the RAM ({needed:,} B, at most 1,000 B)" in text
+    assert f"What the firmware reserves fits the RAM ({needed:,} B, at most 1,000 B)" in text
     for figure in (verify["measured"]["flash_bytes"], verify["measured"]["arena_minimum_bytes"]):
         assert f"{figure:,} B" in text
     classified = verify["classification"]

@@ -32,7 +32,7 @@ def verify(**changes):
         (
             {"ram_bytes": at_most(30_000, 24_576), "latency_ms": at_most(4.0, 4.5, low=3.0, high=5.0)},
             "broken",
-            "the smallest working arena fits the RAM (30,000 B, at most 24,576 B)",
+            "what the firmware reserves fits the RAM (30,000 B, at most 24,576 B)",
         ),
         (
             {"latency_ms": at_most(4.0, 4.5, low=3.0, high=5.0, reason="measure one model")},
