@@ -124,7 +124,7 @@ class RunContext:
 
         wanted, recipe = self.config.teacher, recipe_of(self.config.distill, self.config.seed)
         if wanted.folds:
-            key = stage_key(self.keys["teacher"], "folds", views_of(recipe))
+            key = stage_key(self.keys["teacher"], "folds", wanted.folds, views_of(recipe))
             directory = self.store.folder / f"folds/{key[:16]}"
             return cross_fit(self.teacher, self.data, wanted, recipe, directory=directory, seed=self.config.seed)
         if recipe.augment == "auto":

@@ -1,5 +1,6 @@
 """The race before the long training, and which student is handed on."""
 
+import contextlib
 import shutil
 from dataclasses import replace
 
@@ -245,31 +246,35 @@ def test_what_a_teacher_tells_is_the_same_whether_it_ends_in_a_softmax_or_not(tm
     assert found[1].entropy_bits == pytest.approx(found[0].entropy_bits, rel=1e-4)
 
 
-def stages_done(config, folder):
-    """Run and return the stages that were not done before."""
+class EnoughError(Exception):
+    """Ends a run at a stage."""
+
+
+def stages_done(config, folder, *, before=""):
+    """Run, up to a stage where one is named, and return the stages that were not done before."""
     done = []
-    run(config, folder, progress=lambda stage, share, message="": done.append(stage) if share == 0.0 else None)
+
+    def watch(stage, share, message=""):
+        if stage == before:
+            raise EnoughError
+        if share == 0.0:
+            done.append(stage)
+
+    with contextlib.suppress(EnoughError):
+        run(config, folder, progress=watch)
     return done
 
 
-def test_the_targets_of_each_fold_are_made_once_and_others_for_samples_that_are_changed(waves_npz, tmp_path):
-    config = small_config(waves_npz, TeacherConfig(width=8, epochs=1, folds=2))
-    config = replace(config, distill=replace(WANTED, epochs=2))
-    run(config, tmp_path)
-    folds = {path: path.stat().st_mtime_ns for path in (tmp_path / "folds").rglob("*.npy")}
-    assert sorted(path.name for path in folds) == ["fold-0.npy", "fold-1.npy"]
-    (tmp_path / "distilled.keras").unlink()
-    assert stages_done(config, tmp_path) == ["distill"]
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "folds").rglob("*.npy")} == folds
-    changed = replace(config, distill=replace(config.distill, augment="sensor"))
-    assert stages_done(changed, tmp_path)[0] == "race"
-    assert len(list((tmp_path / "folds").rglob("*.npy"))) == 4
+@pytest.fixture(scope="module")
+def folded(waves_npz, tmp_path_factory):
+    """A run with a trainee and a teacher per fold, in which the race decides the rate."""
+    config = small_config(waves_npz, TeacherConfig(width=8, epochs=2, folds=2))
+    recipe = replace(WANTED, trainee="like_teacher", learning_rate="auto")
+    return run(replace(config, distill=recipe), tmp_path_factory.mktemp("folded"))
 
 
-def test_the_long_trainings_go_by_what_the_race_has_decided(waves_npz, tmp_path):
-    config = small_config(waves_npz, TeacherConfig(width=8, epochs=2))
-    config = replace(config, distill=replace(WANTED, learning_rate="auto"))
-    stages = run(config, tmp_path).results
+def test_the_long_trainings_go_by_what_the_race_has_decided(folded):
+    stages = folded.results
     assert stages.race.verdict != "not_raced"
     assert stages.baseline.recipe == stages.race.alone_recipe
     guided = stages.race.alone_recipe if stages.race.verdict == "hurts" else stages.race.distilled_recipe
@@ -277,20 +282,27 @@ def test_the_long_trainings_go_by_what_the_race_has_decided(waves_npz, tmp_path)
     assert isinstance(guided.learning_rate, float)
 
 
-def test_a_student_is_the_same_whether_the_folds_were_made_or_read(waves_npz, tmp_path):
-    config = small_config(waves_npz, TeacherConfig(width=8, epochs=1, folds=2))
-    config = replace(config, distill=replace(WANTED, trainee="like_teacher", epochs=2))
-    first = run(config, tmp_path)
-    (tmp_path / "distilled.keras").unlink()
-    again = run(config, tmp_path)
-    assert again.results.distill.history == first.results.distill.history
+def test_the_targets_of_each_fold_are_made_once_and_give_the_same_student_when_they_are_read(folded, tmp_path):
+    folder = shutil.copytree(folded.folder, tmp_path / "run")
+    folds = {path: path.stat().st_mtime_ns for path in (folder / "folds").rglob("*.npy")}
+    assert sorted(path.name for path in folds) == ["fold-0.npy", "fold-1.npy"]
+    (folder / "distilled.keras").unlink()
+    again = run(folded.config, folder)
+    assert again.results.distill.history == folded.results.distill.history
+    assert {path: path.stat().st_mtime_ns for path in (folder / "folds").rglob("*.npy")} == folds
 
 
-def test_other_folds_leave_the_teacher_and_the_search_as_they_are(waves_npz, tmp_path):
-    config = small_config(waves_npz, TeacherConfig(width=8, epochs=1))
-    config = replace(config, distill=replace(WANTED, epochs=1))
-    run(config, tmp_path)
-    assert stages_done(replace(config, teacher=TeacherConfig(width=8, epochs=1, folds=2)), tmp_path)[0] == "race"
+def test_samples_that_are_changed_have_targets_of_their_own(folded, tmp_path):
+    folder = shutil.copytree(folded.folder, tmp_path / "run")
+    changed = replace(folded.config, distill=replace(folded.config.distill, augment="sensor", learning_rate=0.01))
+    assert stages_done(changed, folder, before="distill")[-1] == "race"
+    assert len(list((folder / "folds").rglob("*.npy"))) == 4
+
+
+def test_other_folds_leave_the_teacher_and_the_search_as_they_are(folded, tmp_path):
+    folder = shutil.copytree(folded.folder, tmp_path / "run")
+    other = replace(folded.config, teacher=replace(folded.config.teacher, folds=3))
+    assert stages_done(other, folder, before="distill") == ["race"]
 
 
 OWN_AUGMENTATION = """
