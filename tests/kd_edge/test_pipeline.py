@@ -336,7 +336,7 @@ class Prediction:
 
 
 def test_a_latency_from_a_datasheet_is_computed_and_not_calibrated():
-    result = Prediction(Cost(1, 2, 3, 4, 5, 6, 1.0, 0.5, 2.0))
+    result = Prediction(Cost(1, 2, 3, 4, 5, 6, 7, 1.0, 0.5, 2.0))
     measured, datasheet = load_device("nucleo-l4r5zi-tflm"), load_device("pixel-3a")
     assert make_document("verify", result, device=measured)["provenance"]["predicted.latency_ms"] == "calibrated"
     assert make_document("verify", result, device=datasheet)["provenance"]["predicted.latency_ms"] == "computed"
