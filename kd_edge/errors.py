@@ -9,6 +9,7 @@ __all__ = [
     "BudgetError",
     "CalibrationWarning",
     "ConfigError",
+    "ConversionWarning",
     "DataError",
     "KdEdgeError",
     "MissingDependencyError",
@@ -39,7 +40,11 @@ class MissingDependencyError(KdEdgeError, ImportError):
     """An optional dependency is needed for what was asked."""
 
 
-class CalibrationWarning(UserWarning):
+class ConversionWarning(UserWarning):
+    """Something about a conversion looks wrong."""
+
+
+class CalibrationWarning(ConversionWarning):
     """The samples that calibrate a quantization look wrong."""
 
 

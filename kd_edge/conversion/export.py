@@ -26,7 +26,7 @@ from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import share_right
-from kd_edge.errors import CalibrationWarning, DataError, ModelError
+from kd_edge.errors import ConversionWarning, DataError, ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
@@ -138,7 +138,7 @@ def convert_for(
 def _converted(
     student: keras.Model, samples: Dataset | Mapping[str, np.ndarray] | None, wanted: ConvertConfig, seed: int
 ) -> tuple[bytes, list[str]]:
-    """Return the file of a student, and what its calibration warned of."""
+    """Return the file of a student, and what was warned of."""
     count, choice = wanted.num_calibration_samples, wanted.calibration
     arrays: Mapping[str, np.ndarray] | np.ndarray | None
     if isinstance(samples, Dataset):
@@ -147,11 +147,11 @@ def _converted(
     else:
         arrays = samples
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CalibrationWarning)
+        warnings.simplefilter("always", ConversionWarning)
         content = convert(
             student, arrays, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
         )
-    return content, [str(said.message) for said in caught if issubclass(said.category, CalibrationWarning)]
+    return content, [str(said.message) for said in caught if issubclass(said.category, ConversionWarning)]
 
 
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kd_edge.compat.keras import all_layers, nodes_in_order
+from kd_edge.distillation.cloning import clone_of
 from kd_edge.errors import ModelError
 
 _HALF = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
@@ -38,7 +39,7 @@ def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
 
 
 def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any]) -> keras.Model:
-    """Return a clone, weights included, whose layers have other values of some arguments."""
+    """Return a clone, weights included, whose layers have other values of some arguments; outputs are a flat list."""
     if not isinstance(model, keras.Sequential) and keras.tree.is_nested(model.input):
         # A dict of inputs is refused by the converter unless its keys are in order.
         flat = model.inputs if len(model.inputs) > 1 else model.inputs[0]
@@ -49,13 +50,15 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
         keras.Input(batch_shape=(batch_size, *source.shape[1:]), dtype=_input_dtype(model, source), name=name)
         for name, source in zip(names, model.inputs, strict=True)
     ]
-    clone = keras.models.clone_model(
+    clone = clone_of(
         model,
         input_tensors=sources if len(sources) > 1 else sources[0],
-        clone_function=partial(_clone_layer, changes=changes),
+        make_layer=partial(_clone_layer, changes=changes),
     )
-    clone.set_weights(model.get_weights())
-    return clone
+    if isinstance(clone, keras.Sequential) or not keras.tree.is_nested(clone.output):
+        return clone
+    # The signature of a dict has its keys for names, that of a list its order.
+    return keras.Model(clone.input, clone.outputs if len(clone.outputs) > 1 else clone.outputs[0], name=clone.name)
 
 
 def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
@@ -68,7 +71,6 @@ def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
 
 def _clone_layer(layer: keras.layers.Layer, *, changes: Mapping[str, Any]) -> keras.layers.Layer:
     if isinstance(layer, keras.layers.Lambda):
-        # Its function is already running in this process; reading it from a configuration is refused by Keras.
         dtype = _full_precision(layer.dtype_policy.name)
         return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name, dtype=dtype)
     return layer.__class__.from_config(_changed(layer.get_config(), changes))

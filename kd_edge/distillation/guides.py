@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from kd_edge.compat.keras import excluded_from_weight_decay
+from kd_edge.distillation.cloning import clone_of
 from kd_edge.distillation.logits import ends_in_softmax, to_logits
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
@@ -313,8 +314,12 @@ def update_mean(metric: keras.metrics.Mean, loss: Any, outputs: Any) -> None:
 
 
 def fresh_copy(model: keras.Model) -> keras.Model:
-    """Return a network of the same architecture with fresh weights, all of them trainable."""
-    copy = keras.models.clone_model(model)
+    """Return a network of the same architecture with fresh weights, all of them trainable.
+
+    It keeps what no training gives: constants, and what layers were adapted to, as a `Normalization` is to data.
+    """
+    is_graph = getattr(model, "inputs", None) is not None
+    copy = clone_of(model, trained=False) if is_graph else keras.models.clone_model(model)
     _thaw(copy)
     return copy
 
