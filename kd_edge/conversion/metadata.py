@@ -112,6 +112,16 @@ def add_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:
     return pack(model)
 
 
+def reads_raw_values(content: bytes) -> bool | None:
+    """Return whether a `.tflite` file says that it reads values as they are, `None` where it says nothing of them."""
+    if read_model(content).input_tensors[0].dtype in ("int32", "int64"):
+        return True
+    read = (read_metadata(content) or {}).get("input")
+    if not isinstance(read, Mapping) or "meaning" not in read:
+        return None
+    return "mean" not in read
+
+
 def read_metadata(content: bytes) -> dict[str, Any] | None:
     """Return what `add_metadata` wrote into a `.tflite` file, `None` where there is nothing of it.
 

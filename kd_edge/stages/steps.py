@@ -87,10 +87,12 @@ def teach(
     """
     import numpy as np
 
+    from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.logits import ends_in_softmax, to_logits
     from kd_edge.distillation.training import train
 
     if wanted.path is not None:
+        check_trained(teacher, data)
         found: dict[str, Any] = {"path": wanted.path}
     else:
         found = _training(train(teacher, data, recipe_of(wanted, seed), callbacks=callbacks))
