@@ -15,6 +15,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelError",
     "RefusedError",
+    "TrainingWarning",
     "found_instead",
     "nearest",
 ]
@@ -46,6 +47,10 @@ class ConversionWarning(UserWarning):
 
 class CalibrationWarning(ConversionWarning):
     """The samples that calibrate a quantization look wrong."""
+
+
+class TrainingWarning(UserWarning):
+    """Something about a training looks wrong."""
 
 
 def found_instead(error: OSError) -> str:

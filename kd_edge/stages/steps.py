@@ -96,7 +96,8 @@ def teach(
         found: dict[str, Any] = {"path": wanted.path}
     else:
         found = _training(train(teacher, data, recipe_of(wanted, seed), callbacks=callbacks))
-    answers = to_logits(teacher.predict(data.x_train, batch_size=256, verbose=0), ends_in_softmax(teacher))
+    softmax = ends_in_softmax(teacher, data.x_train[:32])
+    answers = to_logits(teacher.predict(data.x_train, batch_size=256, verbose=0), softmax)
     information = teacher_information(np.asarray(answers), data.y_train)
     return Taught(teacher, TeacherResult(**_scores(teacher, data), **found, information=information))
 
