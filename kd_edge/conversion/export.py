@@ -26,7 +26,7 @@ from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import share_right
-from kd_edge.errors import ConversionWarning, DataError, ModelError
+from kd_edge.errors import ConversionWarning, DataError, KdEdgeError, ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
@@ -193,22 +193,33 @@ def _tuned(
     teacher: keras.Model | None,
     said: list[str],
 ) -> tuple[bytes, Tuning]:
-    scores = student.predict(data.x_val, batch_size=256, verbose=0)
-    float_accuracy, int8_accuracy = share_right(scores, data.y_val), _accuracy(content, data)
-    before = Tuning(wanted.qat, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
-    if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
-        return content, before
+    """Return the better file, and why it is; whatever fails on the way, the plain one is there."""
+    before = Tuning(wanted.qat)
     try:
+        scores = student.predict(data.x_val, batch_size=256, verbose=0)
+        float_accuracy, int8_accuracy = share_right(scores, data.y_val), _accuracy(content, data)
+        before = replace(before, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
+        if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
+            return content, before
         tuned = fine_tune(student, data, recipe, teacher=teacher)
-    except ModelError as error:
+        tuned_accuracy = _accuracy(tuned.content, data)
+    except Exception as error:
+        known = error if isinstance(error, KdEdgeError) else _unexpected(student, error)
         if wanted.qat == "always":
-            raise
-        said.append(str(error))
+            raise known from error
+        said.append(str(known))
         return content, before
-    tuned_accuracy = _accuracy(tuned.content, data)
     used = wanted.qat == "always" or tuned_accuracy > int8_accuracy
     after = replace(before, used=used, tuned_accuracy=tuned_accuracy, seconds=tuned.seconds)
     return (tuned.content if used else content), after
+
+
+def _unexpected(student: keras.Model, error: Exception) -> ModelError:
+    reason = next(iter(str(error).strip().splitlines()), "")
+    return ModelError(
+        f"no quantization-aware training of {student.name!r}: its copy in tf_keras or tensorflow-model-optimization "
+        f"failed with {type(error).__name__}: {reason}; convert without it (--qat never)"
+    )
 
 
 def _accuracy(content: bytes, data: Dataset) -> float:

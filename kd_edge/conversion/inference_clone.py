@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kd_edge.compat.keras import all_layers, nodes_in_order
+from kd_edge.conversion.tflm_layers import class_for_tflm
 from kd_edge.distillation.cloning import clone_of
 from kd_edge.errors import ModelError
 
@@ -20,7 +21,8 @@ def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
     """Return a clone of a model, weights included, that reads one sample at a time.
 
     Args:
-        model: A functional or sequential model. Layers that compute in half precision do so in `float32` in the clone;
+        model: A functional or sequential model. Layers that Keras writes in operators which TFLM lacks are written in
+            others, see `tflm_layers`. Layers that compute in half precision do so in `float32` in the clone;
             inputs that only embeddings read, as indices, are integers there.
         unroll: Whether recurrent layers repeat their ops for every time step in place of a loop.
 
@@ -64,7 +66,9 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
 def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
     nodes = nodes_in_order(model)
     readers = [node.operation for node in nodes if any(tensor is source for tensor in node.input_tensors)]
-    if readers and all(isinstance(reader, keras.layers.Embedding) for reader in readers):
+    embeddings = [reader for reader in readers if isinstance(reader, keras.layers.Embedding)]
+    others = {type(reader).__name__ for reader in readers if reader not in embeddings}
+    if embeddings and others <= {"NotEqual", "Equal"}:  # of `mask_zero`
         return str(source.dtype) if "int" in source.dtype else "int32"  # int8 in steps would merge the indices
     return str(_full_precision(source.dtype))
 
@@ -73,7 +77,7 @@ def _clone_layer(layer: keras.layers.Layer, *, changes: Mapping[str, Any]) -> ke
     if isinstance(layer, keras.layers.Lambda):
         dtype = _full_precision(layer.dtype_policy.name)
         return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name, dtype=dtype)
-    return layer.__class__.from_config(_changed(layer.get_config(), changes))
+    return class_for_tflm(layer).from_config(_changed(layer.get_config(), changes))
 
 
 def _changed(config: Any, changes: Mapping[str, Any]) -> Any:

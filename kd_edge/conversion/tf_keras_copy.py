@@ -95,8 +95,8 @@ def _copied(copy: Callable[[Any, list[Any]], Any], layer: Any, sources: list[Any
         return copy(layer, sources)
     except ModelError:
         raise
-    except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].removeprefix("Exception encountered: ")
         raise ModelError(f"cannot copy layer {layer.name!r} ({type(layer).__name__}) to tf_keras: {reason}") from error
 
 
@@ -148,6 +148,8 @@ def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
     copy = counterpart.from_config({"name": layer.name, **config, **changes})
     result = copy(sources[0] if len(sources) == 1 else sources)
     copy.set_weights(layer.get_weights())
+    if hasattr(copy, "finalize_state"):  # of a Normalization, which acts on what it makes of its weights
+        copy.finalize_state()
     return result
 
 
