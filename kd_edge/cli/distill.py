@@ -52,6 +52,7 @@ def distill(
     load_tensorflow()
     import keras
 
+    from kd_edge.conversion.tflm_support import missing_from
     from kd_edge.distillation.augmentation.registry import check_augmentation
     from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.halting.rules import find_rule
@@ -66,6 +67,8 @@ def distill(
     keras.utils.set_random_seed(seed)
     guide, small = load_teacher(teacher, data), load_teacher(student, data)
     check_trained(guide, data)
+    for sentence in missing_from(small):
+        click.echo(f"warning: {sentence}", err=True)
     with StageDisplay(("distill",)) as display:
         shown = [epochs_shown(display, "distill", wanted.epochs)]
         distilled = distill_student(small, data, wanted, teacher=guide, seed=seed, callbacks=shown)

@@ -33,6 +33,8 @@ from tflite_bench.model.reader import read_model
 from tflite_bench.model.runtime_support import Refusal
 from tflite_bench.runners import litert
 
+_NUM_ASKED = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Export:
@@ -128,7 +130,13 @@ def convert_for(
     if metadata:
         said += [] if data is None else unlike(content, data)
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
-        content = add_metadata(content, describe(content, data, provenance=provenance))
+        reconstructs = data is not None and _reconstructs(student, data)
+        if reconstructs:
+            said.append(
+                f"class names are left out of the metadata: the outputs of {student.name!r} are like its inputs"
+            )
+        description = describe(content, data, provenance=provenance, classifies=not reconstructs)
+        content = add_metadata(content, description)
     missing, unavailable = _missing_ops(content, student)
     grown = len(content) - num_bytes
     refused = find_refusals(content)
@@ -154,8 +162,17 @@ def _converted(
     return content, [str(said.message) for said in caught if issubclass(said.category, ConversionWarning)]
 
 
+def _reconstructs(student: keras.Model, data: Dataset) -> bool:
+    """Return whether a model gives back its samples, of which one has as many numbers as there are classes."""
+    if output_shapes(student) != [data.input_shape] or has_state(student):
+        return False
+    samples = data.x_val[:_NUM_ASKED]
+    answers = student.predict(samples, verbose=0)
+    return bool(np.square(answers - samples).mean() < samples.var(axis=0).mean())
+
+
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    asked = wanted.quantize == "int8" and wanted.qat != "never"
+    asked = wanted.quantize == "int8" and wanted.qat != "never" and not _reconstructs(student, data)
     return asked and output_shapes(student) == [(data.num_classes,)] and not has_state(student)
 
 
