@@ -35,7 +35,14 @@ def check_clone(model: keras.Model, clone: keras.Model, samples: Arrays) -> None
         ConversionWarning: The model answers differently from call to call, so that nothing can be compared.
     """
     theirs, own = _batches(model, samples)
-    expected, received = _answers(model, theirs, len(own[0])), _answers(clone, own)
+    try:
+        expected, received = _answers(model, theirs, len(own[0])), _answers(clone, own)
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelError(
+            f"cannot convert {model.name!r}: expected samples that it can read, as for an embedding indices from 0 to "
+            f"its size, received ones that it fails on: {reason}"
+        ) from error
     tolerance = _tolerance(model)
     differences = [_excess(a, b, tolerance) for a, b in zip(expected, received, strict=True)]
     if not any(differences):
@@ -69,12 +76,17 @@ def drawn_samples(model: keras.Model) -> list[np.ndarray]:
 
 
 def _index_limits(model: keras.Model) -> dict[int, int]:
-    """Return how many indices the embeddings know that read an input."""
+    """Return how many indices the embeddings know that read an input; of one further inside, any input may be it."""
     limits: dict[int, int] = {}
+    inside = {id(layer): layer for layer in all_layers(model) if isinstance(layer, keras.layers.Embedding)}
     for node in nodes_in_order(model):
         if isinstance(node.operation, keras.layers.Embedding):
+            inside.pop(id(node.operation), None)
             source = id(node.input_tensors[0])
             limits[source] = min(node.operation.input_dim, limits.get(source, node.operation.input_dim))
+    if inside:
+        fewest = min(layer.input_dim for layer in inside.values())
+        limits = {id(source): min(fewest, limits.get(id(source), fewest)) for source in model.inputs}
     return limits
 
 

@@ -147,6 +147,22 @@ def test_without_samples_random_ones_compare_and_indices_are_known_ones():
     check_clone(model, batch_of_one(model), [indices, values])
 
 
+def test_indices_of_an_embedding_inside_of_a_nested_model_are_known_ones():
+    inner = keras.Sequential([keras.Input((6,)), L.Reshape((2, 3)), L.Embedding(5, 2)])
+    source = keras.Input((6,))
+    model = keras.Model(source, L.Flatten()(inner(source)))
+    assert set(np.unique(drawn_samples(model)[0])) == set(range(5))
+    content = convert(model, quantize="none")
+    words = np.random.default_rng(0).integers(0, 5, (8, 6)).astype("float32")
+    assert np.abs(run_outputs(content, words) - np.asarray(model(words))).max() < 1e-6
+
+
+def test_samples_that_a_model_fails_on_are_an_error_in_one_line():
+    model = keras.Sequential([keras.Input((4,)), L.Embedding(5, 2)])
+    with pytest.raises(ModelError, match="expected samples that it can read, as for an embedding indices from 0"):
+        convert(model, X)
+
+
 def random_names(seed, count):
     rng, names = np.random.default_rng(seed), set()
     while len(names) < count:
