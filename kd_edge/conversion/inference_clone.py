@@ -15,6 +15,8 @@ _HALF = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 # Measured with 16 units: 128 steps of a LSTM take 10 s to convert, of a GRU 22 s, and make 1.0 MB; 256 steps take 27 s
 # and 38 s, and make 3.2 MB.
 _MAX_STEPS = 128
+# What leaves an index an index.
+_SHAPING = ("Reshape", "Flatten", "Permute", "Squeeze", "ExpandDims", "Transpose")
 
 
 def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
@@ -56,6 +58,7 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
         model,
         input_tensors=sources if len(sources) > 1 else sources[0],
         make_layer=partial(_clone_layer, changes=changes),
+        inner_inputs=_inner_inputs,
     )
     if isinstance(clone, keras.Sequential) or not keras.tree.is_nested(clone.output):
         return clone
@@ -64,13 +67,38 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
 
 
 def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
-    nodes = nodes_in_order(model)
-    readers = [node.operation for node in nodes if any(tensor is source for tensor in node.input_tensors)]
-    embeddings = [reader for reader in readers if isinstance(reader, keras.layers.Embedding)]
-    others = {type(reader).__name__ for reader in readers if reader not in embeddings}
-    if embeddings and others <= {"NotEqual", "Equal"}:  # of `mask_zero`
+    if _is_index(model, source):
         return str(source.dtype) if "int" in source.dtype else "int32"  # int8 in steps would merge the indices
     return str(_full_precision(source.dtype))
+
+
+def _is_index(model: keras.Model, tensor: keras.KerasTensor) -> bool:
+    """Return whether only embeddings read a tensor, perhaps in another shape or inside of a nested model."""
+    nodes = [node for node in nodes_in_order(model) if any(source is tensor for source in node.input_tensors)]
+    readers = [_reads_index(model, node, tensor) for node in nodes]
+    return True in readers and False not in readers and not any(output is tensor for output in model.outputs)
+
+
+def _reads_index(model: keras.Model, node: Any, tensor: keras.KerasTensor) -> bool | None:
+    """Return whether a call takes a tensor as an index; `None` for a mask, which takes numbers of any kind."""
+    reader = node.operation
+    if isinstance(reader, keras.layers.Embedding):
+        return True
+    if type(reader).__name__ in ("NotEqual", "Equal"):  # of `mask_zero`
+        return None
+    if isinstance(reader, keras.Model) and len(getattr(reader, "inputs", ())) == len(node.input_tensors):
+        position = [id(source) for source in node.input_tensors].index(id(tensor))
+        return _is_index(reader, reader.inputs[position])
+    return type(reader).__name__ in _SHAPING and _is_index(model, node.output_tensors[0])
+
+
+def _inner_inputs(model: keras.Model) -> Any:
+    """Return inputs like a nested model's own, of integers where they are indices."""
+    sources = [
+        keras.Input(batch_shape=source.shape, dtype=_input_dtype(model, source), name=source.name)
+        for source in model.inputs
+    ]
+    return sources[0] if isinstance(model, keras.Sequential) else keras.tree.pack_sequence_as(model.input, sources)
 
 
 def _clone_layer(layer: keras.layers.Layer, *, changes: Mapping[str, Any]) -> keras.layers.Layer:

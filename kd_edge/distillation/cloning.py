@@ -24,6 +24,7 @@ def clone_of(
     *,
     input_tensors: Any = None,
     make_layer: Callable[[keras.layers.Layer], keras.layers.Layer] | None = None,
+    inner_inputs: Callable[[keras.Model], Any] | None = None,
     trained: bool = True,
 ) -> keras.Model:
     """Return a clone of a model that computes the same.
@@ -36,6 +37,8 @@ def clone_of(
         input_tensors: Keras inputs to build the clone upon, in the structure of the model's; by default like its own.
         make_layer: Returns the counterpart of a layer, also of those of nested models; by default one with the same
             configuration.
+        inner_inputs: Returns the Keras inputs to build the counterpart of a nested model upon, in the structure of that
+            model's; by default like its own.
         trained: Whether the clone has the model's trainable weights. Without them it has only what no training
             changes: constants, and what layers were adapted to. The moving statistics of a `BatchNormalization` belong
             to the training.
@@ -43,21 +46,26 @@ def clone_of(
     Raises:
         ModelError: A layer cannot be made from its configuration, or does not take its state.
     """
-    cloner = _Cloner(model, make_layer or same_layer)
+    cloner = _Cloner(model, make_layer or same_layer, inner_inputs or (lambda inner: None))
     clone = cloner.clone(model, input_tensors=input_tensors)
     for one, other in cloner.pairs:
-        if trained:
-            other.set_weights(one.get_weights())
-        _carry_state(one, other, trained=trained)
+        try:
+            if trained:
+                other.set_weights(one.get_weights())
+            _carry_state(one, other, trained=trained)
+        except Exception as error:
+            raise _refusal(one, "that takes the state of an equal one", error) from error
     return clone
 
 
 class _Cloner:
     """Clones a model with those inside of it, and remembers which layer was made for which."""
 
-    def __init__(self, model: keras.Model, make_layer: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, model: keras.Model, make_layer: Callable[[Any], Any], inner_inputs: Callable[[keras.Model], Any]
+    ) -> None:
         self.pairs: list[tuple[Any, Any]] = []
-        self._make_layer = make_layer
+        self._make_layer, self._inner_inputs = make_layer, inner_inputs
         self._renamed = valid_names(layer.name for layer in all_layers(model))
         self._made: dict[int, Any] = {}
 
@@ -71,7 +79,8 @@ class _Cloner:
         """Return the one layer that stands for another one, however often that is called."""
         if id(layer) not in self._made:
             is_graph = isinstance(layer, keras.Model) and getattr(layer, "inputs", None)
-            self._made[id(layer)] = self.clone(layer) if is_graph else self._new(layer)
+            made = self.clone(layer, input_tensors=self._inner_inputs(layer)) if is_graph else self._new(layer)
+            self._made[id(layer)] = made
         return self._made[id(layer)]
 
     def _new(self, layer: Any) -> Any:
@@ -116,17 +125,14 @@ def _carry_state(source: Any, target: Any, *, trained: bool) -> None:
 def _carry_variables(one: Any, other: Any) -> None:
     """Let a layer read what the other one would save, as `keras.saving` does: `Normalization` acts on that."""
     store: dict[str, Any] = {}
-    try:
-        one.save_own_variables(store)
-        if store:
-            other.load_own_variables(store)
-        if hasattr(one, "save_assets"):
-            with tempfile.TemporaryDirectory() as folder:
-                one.save_assets(folder)
-                if any(Path(folder).iterdir()):
-                    other.load_assets(folder)
-    except Exception as error:
-        raise _refusal(one, "that takes the state of an equal one", error) from error
+    one.save_own_variables(store)
+    if store:
+        other.load_own_variables(store)
+    if hasattr(one, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            one.save_assets(folder)
+            if any(Path(folder).iterdir()):
+                other.load_assets(folder)
 
 
 def _carry_attributes(one: Any, other: Any) -> None:

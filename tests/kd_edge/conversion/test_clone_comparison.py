@@ -152,9 +152,9 @@ def test_indices_of_an_embedding_inside_of_a_nested_model_are_known_ones():
     source = keras.Input((6,))
     model = keras.Model(source, L.Flatten()(inner(source)))
     assert set(np.unique(drawn_samples(model)[0])) == set(range(5))
-    content = convert(model, quantize="none")
-    words = np.random.default_rng(0).integers(0, 5, (8, 6)).astype("float32")
-    assert np.abs(run_outputs(content, words) - np.asarray(model(words))).max() < 1e-6
+    words = np.random.default_rng(0).integers(0, 5, (8, 6)).astype("int32")
+    assert np.abs(run_outputs(convert(model, quantize="none"), words) - np.asarray(model(words))).max() < 1e-6
+    assert read_model(convert(model, words)).input_tensors[0].dtype == "int32"
 
 
 def test_samples_that_a_model_fails_on_are_an_error_in_one_line():
