@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from kd_edge.compat.keras import all_layers, maker_of
-from kd_edge.distillation.cloning import valid_names
+from kd_edge.distillation.valid_names import valid_names
 from tflite_bench.model.reader import ModelInfo, OpInfo
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """Clones of Keras models that keep what a layer's configuration does not say, under names that TensorFlow takes."""
 
-import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.compat.keras import all_layers, constants_of
+from kd_edge.distillation.valid_names import valid_names
 from kd_edge.errors import ModelError
 
-# As TensorFlow wants the first name of a path to be, without those that it takes and then stumbles over.
-_VALID_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*")
-_ODD_CHARACTER = re.compile(r"[^A-Za-z0-9_.-]")
 _PLAIN = (bool, int, float, complex, str, np.ndarray, np.generic, tf.Tensor)
 
 
@@ -151,23 +148,3 @@ def make_names_valid(model: keras.Model) -> None:
     renamed = valid_names(layer.name for layer in layers)
     for layer in layers:
         layer.name = renamed.get(layer.name, layer.name)
-
-
-def valid_names(names: Iterable[str]) -> dict[str, str]:
-    """Return the names that TensorFlow refuses, each with another one that it takes; they stay different.
-
-    >>> valid_names(["dense", "onnx::Conv 1"])
-    {'onnx::Conv 1': 'onnx__Conv_1'}
-    """
-    known = list(dict.fromkeys(names))
-    taken, renamed = {name for name in known if _VALID_NAME.fullmatch(name)}, {}
-    for name in known:
-        if name in taken:
-            continue
-        valid = _ODD_CHARACTER.sub("_", name)
-        valid = valid if _VALID_NAME.fullmatch(valid) else f"layer_{valid.lstrip('_')}"
-        while valid in taken:
-            valid += "_"
-        taken.add(valid)
-        renamed[name] = valid
-    return renamed

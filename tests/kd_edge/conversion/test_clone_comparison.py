@@ -8,8 +8,9 @@ from kd_edge.conversion.clone_comparison import check_clone, drawn_samples
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.inference_clone import batch_of_one
 from kd_edge.conversion.layer_names import layer_in, names_of
-from kd_edge.distillation.cloning import clone_of, valid_names
+from kd_edge.distillation.cloning import clone_of
 from kd_edge.distillation.guides import fresh_copy
+from kd_edge.distillation.valid_names import valid_names
 from kd_edge.errors import ConversionWarning, ModelError
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners.litert import run_outputs
