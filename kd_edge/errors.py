@@ -9,11 +9,13 @@ __all__ = [
     "BudgetError",
     "CalibrationWarning",
     "ConfigError",
+    "ConversionWarning",
     "DataError",
     "KdEdgeError",
     "MissingDependencyError",
     "ModelError",
     "RefusedError",
+    "TrainingWarning",
     "found_instead",
     "nearest",
 ]
@@ -39,8 +41,16 @@ class MissingDependencyError(KdEdgeError, ImportError):
     """An optional dependency is needed for what was asked."""
 
 
-class CalibrationWarning(UserWarning):
+class ConversionWarning(UserWarning):
+    """Something about a conversion looks wrong."""
+
+
+class CalibrationWarning(ConversionWarning):
     """The samples that calibrate a quantization look wrong."""
+
+
+class TrainingWarning(UserWarning):
+    """Something about a training looks wrong."""
 
 
 def found_instead(error: OSError) -> str:

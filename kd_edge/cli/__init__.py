@@ -4,6 +4,7 @@ In: options and files. Out: a document as JSON or as tables on stdout, progress 
 Imports `pipeline`, `reporting`, `stages` and what is below, inside the commands: TensorFlow loads only where needed.
 """
 
+import warnings
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ from kd_edge.cli.distill import distill
 from kd_edge.cli.report import report
 from kd_edge.cli.run import run
 from kd_edge.cli.verify import verify
-from kd_edge.errors import KdEdgeError, RefusedError
+from kd_edge.errors import ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
 
 _TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "cattrs", "tf_keras", "tensorflow_model_optimization")
 _REPORT_PACKAGES = ("matplotlib", "jinja2")
@@ -28,7 +29,9 @@ class _Group(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with warnings.catch_warnings():
+                warnings.showwarning = _say
+                return super().invoke(context)
         except RefusedError as error:
             raise _Broken(" ".join(str(error).split())) from error
         except KdEdgeError as error:
@@ -42,6 +45,17 @@ class _Group(click.Group):
             resumes = context.invoked_subcommand == "run"
             later = "; the same command goes on after the last finished stage" if resumes else ""
             raise _Failure(f"interrupted{later}") from None
+
+
+def _say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Show a warning of this package without the place in its code."""
+    if issubclass(category, ConversionWarning | TrainingWarning):
+        click.echo(f"warning: {message}", err=True)
+    else:
+        _python_says(message, category, *where, **more)
+
+
+_python_says = warnings.showwarning
 
 
 class _Failure(click.ClickException):

@@ -82,15 +82,22 @@ def convert(
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress)
     _check_use(wanted, source, teacher)
-    data = load_calibration(source, normalize=normalize, seed=seed) if source else None
+    data = load_calibration(source, normalize=normalize, seed=seed, models=(student,)) if source else None
     if data is not None and not isinstance(data, Dataset):
         _check_calibrates(wanted, normalize, teacher)
     load_tensorflow()
     from kd_edge.conversion.export import convert_for
+    from kd_edge.conversion.tf_keras_copy import output_shapes
+    from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.model_files import load_model, load_teacher
 
     guide = load_teacher(teacher, data) if teacher is not None and isinstance(data, Dataset) else None
-    made = convert_for(load_model(student), data, wanted, teacher=guide, seed=seed, metadata=metadata)
+    model = load_model(student)
+    if isinstance(data, Dataset) and output_shapes(model) == [(data.num_classes,)]:
+        check_trained(model, data, role="student")
+    if guide is not None and isinstance(data, Dataset):
+        check_trained(guide, data)
+    made = convert_for(model, data, wanted, teacher=guide, seed=seed, metadata=metadata)
     path = write_bytes(output or student.with_suffix(".tflite"), made.content)
     document = make_document("convert", {"model": str(path)}, made.summary(), seed=seed)
     print_document(document, as_json, text_tables.convert_tables)

@@ -100,15 +100,17 @@ def design(
     from kd_edge.reporting.progress import StageDisplay
 
     wanted = DesignConfig(family, trials, epochs, teacher_ratio, search, objective=objective)
-    data = load_data(source, normalize=normalize, seed=seed)
+    data = load_data(source, normalize=normalize, seed=seed, models=(teacher,))
     load_tensorflow()
+    from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.model_files import load_teacher
     from kd_edge.stages.steps import design_student
 
-    folder = output / "search"
+    folder, guide = output / "search", load_teacher(teacher, data)
+    check_trained(guide, data)
     with _resumable(folder), StageDisplay(("design",)) as display, _workers(workers, folder):
         found = design_student(
-            load_teacher(teacher, data),
+            guide,
             data,
             wanted,
             DistillConfig(),

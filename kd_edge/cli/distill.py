@@ -48,11 +48,13 @@ def distill(
     if training["trainee"] not in TRAINEES:
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {training['trainee']!r}")
     wanted = DistillConfig(**training | {"learning_rate": rate(training["learning_rate"])})
-    data = load_data(source, normalize=normalize, seed=seed)
+    data = load_data(source, normalize=normalize, seed=seed, models=(teacher, student))
     load_tensorflow()
     import keras
 
+    from kd_edge.conversion.tflm_support import missing_from
     from kd_edge.distillation.augmentation.registry import check_augmentation
+    from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.halting.rules import find_rule
     from kd_edge.distillation.model_files import load_teacher
     from kd_edge.distillation.training import epochs_shown
@@ -64,6 +66,9 @@ def distill(
     find_rule(wanted.rule)
     keras.utils.set_random_seed(seed)
     guide, small = load_teacher(teacher, data), load_teacher(student, data)
+    check_trained(guide, data)
+    for sentence in missing_from(small):
+        click.echo(f"warning: {sentence}", err=True)
     with StageDisplay(("distill",)) as display:
         shown = [epochs_shown(display, "distill", wanted.epochs)]
         distilled = distill_student(small, data, wanted, teacher=guide, seed=seed, callbacks=shown)

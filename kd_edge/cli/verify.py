@@ -16,6 +16,7 @@ from kd_edge.silence import load_tensorflow
 if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.data.dataset import Dataset
 
 
 @click.command()
@@ -47,7 +48,6 @@ def verify(
 
     Exit code 0 when all checks with a limit hold, 1 when one is broken or not proven.
     """
-    from kd_edge.data.loading import load_data
     from kd_edge.reporting import text_tables
     from tflite_bench.model.reader import read_model
 
@@ -59,21 +59,42 @@ def verify(
         if share is not None and not math.isfinite(share):
             raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
     read_model(model)
-    data = load_data(source, normalize=normalize, seed=seed)
+    data = _as_read(source, normalize, seed, model=model, given=(student, teacher))
     load_tensorflow()
+    from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.model_files import load_model, load_teacher
     from kd_edge.verification.verifier import verify as verify_model
 
+    small = None if student is None else load_model(student)
+    large = None if teacher is None else load_teacher(teacher, data)
+    if small is not None:
+        check_trained(small, data, role="student")
+    if large is not None:
+        check_trained(large, data)
     checked = verify_model(
         model.read_bytes(),
         data,
         device=device,
         budget=budget,
-        student=None if student is None else load_model(student),
-        teacher=None if teacher is None else load_teacher(teacher, data),
+        student=small,
+        teacher=large,
         max_accuracy_loss=max_accuracy_loss,
         max_teacher_loss=max_teacher_loss,
     )
     document = make_document("verify", checked, Target(device.name, budget), seed=seed, device=device)
     print_document(document, as_json, text_tables.verify_tables)
     sys.exit(0 if checked.passed else 1)
+
+
+def _as_read(
+    source: str, normalize: bool | None, seed: int, *, model: Path, given: tuple[Path | None, ...]
+) -> "Dataset":
+    """Return the data; integers as the file says that it reads them, or else as the given models do."""
+    from kd_edge.conversion.metadata import reads_raw_values
+    from kd_edge.data.dataset import unscaled
+    from kd_edge.data.loading import load_data
+
+    raw = reads_raw_values(model.read_bytes())
+    models = [path for path in given if path is not None and raw is None]
+    data = load_data(source, normalize=normalize, seed=seed, models=models)
+    return unscaled(data) if raw and normalize is None else data

@@ -55,6 +55,11 @@ def all_layers(model: "keras.Model") -> Iterator[Any]:
     yield from model._flatten_layers()
 
 
+def constants_of(layer: Any) -> list[Any]:
+    """Return a layer's own variables where no training changes any of them, not even if the layer is trainable."""
+    return [] if layer._trainable_variables else list(layer._non_trainable_variables)
+
+
 class TrainerExtension:
     """What a subclass of `keras.Model` does inside Keras' training loop; stands before Keras' class among the bases."""
 

@@ -15,6 +15,7 @@ from kd_edge.conversion.tf_keras_copy import (
     train_copy,
 )
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.cloning import clone_of
 from kd_edge.errors import ConfigError, ModelError, nearest
 from kd_edge.silence import quiet
 
@@ -85,7 +86,7 @@ def _clustered(optimization: Any, copy: Any, num_clusters: int) -> tuple[Any, li
 
 
 def _with_weights(student: keras.Model, copy: Any) -> keras.Model:
-    result = keras.models.clone_model(student)
+    result = clone_of(student)
     for layer in copy.layers:
         if layer.weights:
             result.get_layer(layer.name).set_weights(_in_order(layer, result.get_layer(layer.name)))

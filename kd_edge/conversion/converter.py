@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kd_edge.config import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.calibration_samples import choose_samples
+from kd_edge.conversion.clone_comparison import check_clone, drawn_samples
 from kd_edge.conversion.inference_clone import batch_of_one, without_state
 from kd_edge.conversion.layer_names import layer_in, names_of
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
@@ -38,7 +39,8 @@ def convert(
     The model is cloned with a batch of 1 before converting: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK ops
     in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
     file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
-    Inputs that only embeddings read are `int32` in the file.
+    Inputs that only embeddings read are `int32` in the file. Inputs and outputs have the order of `model.inputs` and
+    `model.outputs`, whatever they are called. The clone is compared with the model before anything else.
 
     Args:
         model: A functional or sequential model; for int8 and int16x8 with at most 128 time steps.
@@ -53,7 +55,8 @@ def convert(
     Raises:
         ConfigError: `quantize` or `calibration` is unknown, or `num_calibration_samples` not positive.
         DataError: Samples are needed and missing, or do not have the model's input shape.
-        ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message.
+        ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message. Or the
+            clone computes something else than the model: the layer at which they part is named.
 
     Warns:
         CalibrationWarning: The samples do not look like those of the training: their activations are constant, or vary
@@ -63,13 +66,14 @@ def convert(
         raise ConfigError(f"unknown quantize mode {quantize!r}: {nearest(quantize, QUANTIZE_MODES)}")
     calibrates = quantize in ("int8", "int16x8")
     clone = batch_of_one(model, unroll=calibrates)
+    arrays = _arrays(model, data) if calibrates else _fitting(model, data)
+    check_clone(model, clone, arrays)
     converter = tf.lite.TFLiteConverter.from_keras_model(clone)
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if calibrates:
-        arrays = _arrays(model, data)
         chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
         samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
         _check_no_loop(model, clone)
@@ -135,8 +139,11 @@ def _in_order(content: bytearray, input_names: list[str]) -> bytes:
     for side, names in (("Inputs", input_names), ("Outputs", outputs)):
         entries = [getattr(signature, side)(i) for i in range(getattr(signature, f"{side}Length")())]
         tensors = {entry.Name().decode(): entry.TensorIndex() for entry in entries}
-        if len(names) > 1 and set(names) == set(tensors):
-            getattr(graph, f"{side}AsNumpy")()[:] = [tensors[name] for name in names]
+        if len(names) < 2:
+            continue
+        if set(names) != set(tensors):
+            raise ModelError(f"expected {side.lower()} {names} in the file, received {sorted(tensors)}")
+        getattr(graph, f"{side}AsNumpy")()[:] = [tensors[name] for name in names]
     return bytes(content)
 
 
@@ -163,6 +170,14 @@ def _arrays(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
     if len(lengths := {len(array) for array in arrays}) > 1:
         raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
     return arrays
+
+
+def _fitting(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
+    """Return the samples of each input where they are such, for a comparison alone; random ones where they are not."""
+    try:
+        return _arrays(model, data)
+    except DataError:
+        return drawn_samples(model)
 
 
 def _one_per_input(model: keras.Model, data: Samples) -> list[np.ndarray]:

@@ -26,12 +26,14 @@ from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import share_right
-from kd_edge.errors import CalibrationWarning, DataError, ModelError
+from kd_edge.errors import ConversionWarning, DataError, KdEdgeError, ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.runtime_support import Refusal
 from tflite_bench.runners import litert
+
+_NUM_ASKED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,13 @@ def convert_for(
     if metadata:
         said += [] if data is None else unlike(content, data)
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
-        content = add_metadata(content, describe(content, data, provenance=provenance))
+        reconstructs = data is not None and _reconstructs(student, data)
+        if reconstructs:
+            said.append(
+                f"class names are left out of the metadata: the outputs of {student.name!r} are like its inputs"
+            )
+        description = describe(content, data, provenance=provenance, classifies=not reconstructs)
+        content = add_metadata(content, description)
     missing, unavailable = _missing_ops(content, student)
     grown = len(content) - num_bytes
     refused = find_refusals(content)
@@ -138,7 +146,7 @@ def convert_for(
 def _converted(
     student: keras.Model, samples: Dataset | Mapping[str, np.ndarray] | None, wanted: ConvertConfig, seed: int
 ) -> tuple[bytes, list[str]]:
-    """Return the file of a student, and what its calibration warned of."""
+    """Return the file of a student, and what was warned of."""
     count, choice = wanted.num_calibration_samples, wanted.calibration
     arrays: Mapping[str, np.ndarray] | np.ndarray | None
     if isinstance(samples, Dataset):
@@ -147,15 +155,24 @@ def _converted(
     else:
         arrays = samples
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CalibrationWarning)
+        warnings.simplefilter("always", ConversionWarning)
         content = convert(
             student, arrays, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
         )
-    return content, [str(said.message) for said in caught if issubclass(said.category, CalibrationWarning)]
+    return content, [str(said.message) for said in caught if issubclass(said.category, ConversionWarning)]
+
+
+def _reconstructs(student: keras.Model, data: Dataset) -> bool:
+    """Return whether a model gives back its samples, of which one has as many numbers as there are classes."""
+    if output_shapes(student) != [data.input_shape] or has_state(student):
+        return False
+    samples = data.x_val[:_NUM_ASKED]
+    answers = student.predict(samples, verbose=0)
+    return bool(np.square(answers - samples).mean() < samples.var(axis=0).mean())
 
 
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    asked = wanted.quantize == "int8" and wanted.qat != "never"
+    asked = wanted.quantize == "int8" and wanted.qat != "never" and not _reconstructs(student, data)
     return asked and output_shapes(student) == [(data.num_classes,)] and not has_state(student)
 
 
@@ -193,22 +210,33 @@ def _tuned(
     teacher: keras.Model | None,
     said: list[str],
 ) -> tuple[bytes, Tuning]:
-    scores = student.predict(data.x_val, batch_size=256, verbose=0)
-    float_accuracy, int8_accuracy = share_right(scores, data.y_val), _accuracy(content, data)
-    before = Tuning(wanted.qat, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
-    if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
-        return content, before
+    """Return the better file, and why it is; whatever fails on the way, the plain one is there."""
+    before = Tuning(wanted.qat)
     try:
+        scores = student.predict(data.x_val, batch_size=256, verbose=0)
+        float_accuracy, int8_accuracy = share_right(scores, data.y_val), _accuracy(content, data)
+        before = replace(before, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
+        if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
+            return content, before
         tuned = fine_tune(student, data, recipe, teacher=teacher)
-    except ModelError as error:
+        tuned_accuracy = _accuracy(tuned.content, data)
+    except Exception as error:
+        known = error if isinstance(error, KdEdgeError) else _unexpected(student, error)
         if wanted.qat == "always":
-            raise
-        said.append(str(error))
+            raise known from error
+        said.append(str(known))
         return content, before
-    tuned_accuracy = _accuracy(tuned.content, data)
     used = wanted.qat == "always" or tuned_accuracy > int8_accuracy
     after = replace(before, used=used, tuned_accuracy=tuned_accuracy, seconds=tuned.seconds)
     return (tuned.content if used else content), after
+
+
+def _unexpected(student: keras.Model, error: Exception) -> ModelError:
+    reason = next(iter(str(error).strip().splitlines()), "")
+    return ModelError(
+        f"no quantization-aware training of {student.name!r}: its copy in tf_keras or tensorflow-model-optimization "
+        f"failed with {type(error).__name__}: {reason}; convert without it (--qat never)"
+    )
 
 
 def _accuracy(content: bytes, data: Dataset) -> float:

@@ -7,19 +7,24 @@ from typing import Any
 import keras
 
 from kd_edge.compat.keras import all_layers, nodes_in_order
+from kd_edge.conversion.tflm_layers import class_for_tflm
+from kd_edge.distillation.cloning import clone_of
 from kd_edge.errors import ModelError
 
 _HALF = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 # Measured with 16 units: 128 steps of a LSTM take 10 s to convert, of a GRU 22 s, and make 1.0 MB; 256 steps take 27 s
 # and 38 s, and make 3.2 MB.
 _MAX_STEPS = 128
+# What leaves an index an index.
+_SHAPING = ("Reshape", "Flatten", "Permute", "Squeeze", "ExpandDims", "Transpose")
 
 
 def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
     """Return a clone of a model, weights included, that reads one sample at a time.
 
     Args:
-        model: A functional or sequential model. Layers that compute in half precision do so in `float32` in the clone;
+        model: A functional or sequential model. Layers that Keras writes in operators which TFLM lacks are written in
+            others, see `tflm_layers`. Layers that compute in half precision do so in `float32` in the clone;
             inputs that only embeddings read, as indices, are integers there.
         unroll: Whether recurrent layers repeat their ops for every time step in place of a loop.
 
@@ -38,7 +43,7 @@ def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
 
 
 def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any]) -> keras.Model:
-    """Return a clone, weights included, whose layers have other values of some arguments."""
+    """Return a clone, weights included, whose layers have other values of some arguments; outputs are a flat list."""
     if not isinstance(model, keras.Sequential) and keras.tree.is_nested(model.input):
         # A dict of inputs is refused by the converter unless its keys are in order.
         flat = model.inputs if len(model.inputs) > 1 else model.inputs[0]
@@ -49,29 +54,58 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
         keras.Input(batch_shape=(batch_size, *source.shape[1:]), dtype=_input_dtype(model, source), name=name)
         for name, source in zip(names, model.inputs, strict=True)
     ]
-    clone = keras.models.clone_model(
+    clone = clone_of(
         model,
         input_tensors=sources if len(sources) > 1 else sources[0],
-        clone_function=partial(_clone_layer, changes=changes),
+        make_layer=partial(_clone_layer, changes=changes),
+        inner_inputs=_inner_inputs,
     )
-    clone.set_weights(model.get_weights())
-    return clone
+    if isinstance(clone, keras.Sequential) or not keras.tree.is_nested(clone.output):
+        return clone
+    # The signature of a dict has its keys for names, that of a list its order.
+    return keras.Model(clone.input, clone.outputs if len(clone.outputs) > 1 else clone.outputs[0], name=clone.name)
 
 
 def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
-    nodes = nodes_in_order(model)
-    readers = [node.operation for node in nodes if any(tensor is source for tensor in node.input_tensors)]
-    if readers and all(isinstance(reader, keras.layers.Embedding) for reader in readers):
+    if _is_index(model, source):
         return str(source.dtype) if "int" in source.dtype else "int32"  # int8 in steps would merge the indices
     return str(_full_precision(source.dtype))
 
 
+def _is_index(model: keras.Model, tensor: keras.KerasTensor) -> bool:
+    """Return whether only embeddings read a tensor, perhaps in another shape or inside of a nested model."""
+    nodes = [node for node in nodes_in_order(model) if any(source is tensor for source in node.input_tensors)]
+    readers = [_reads_index(model, node, tensor) for node in nodes]
+    return True in readers and False not in readers and not any(output is tensor for output in model.outputs)
+
+
+def _reads_index(model: keras.Model, node: Any, tensor: keras.KerasTensor) -> bool | None:
+    """Return whether a call takes a tensor as an index; `None` for a mask, which takes numbers of any kind."""
+    reader = node.operation
+    if isinstance(reader, keras.layers.Embedding):
+        return True
+    if type(reader).__name__ in ("NotEqual", "Equal"):  # of `mask_zero`
+        return None
+    if isinstance(reader, keras.Model) and len(getattr(reader, "inputs", ())) == len(node.input_tensors):
+        position = [id(source) for source in node.input_tensors].index(id(tensor))
+        return _is_index(reader, reader.inputs[position])
+    return type(reader).__name__ in _SHAPING and _is_index(model, node.output_tensors[0])
+
+
+def _inner_inputs(model: keras.Model) -> Any:
+    """Return inputs like a nested model's own, of integers where they are indices."""
+    sources = [
+        keras.Input(batch_shape=source.shape, dtype=_input_dtype(model, source), name=source.name)
+        for source in model.inputs
+    ]
+    return sources[0] if isinstance(model, keras.Sequential) else keras.tree.pack_sequence_as(model.input, sources)
+
+
 def _clone_layer(layer: keras.layers.Layer, *, changes: Mapping[str, Any]) -> keras.layers.Layer:
     if isinstance(layer, keras.layers.Lambda):
-        # Its function is already running in this process; reading it from a configuration is refused by Keras.
         dtype = _full_precision(layer.dtype_policy.name)
         return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name, dtype=dtype)
-    return layer.__class__.from_config(_changed(layer.get_config(), changes))
+    return class_for_tflm(layer).from_config(_changed(layer.get_config(), changes))
 
 
 def _changed(config: Any, changes: Mapping[str, Any]) -> Any:

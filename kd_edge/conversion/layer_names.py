@@ -1,9 +1,12 @@
 """Finds the Keras layer that an op of a `.tflite` file came from, by the names that the converter leaves."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from kd_edge.compat.keras import all_layers, maker_of
+from kd_edge.distillation.valid_names import valid_names
 from tflite_bench.model.reader import ModelInfo, OpInfo
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ class LayerNames(NamedTuple):
     Attributes:
         known: All layers, those of nested models too. With them the number that tracing appends is taken off.
         outputs: The layer that makes each output, whose name the converter replaces.
+        renamed: Names that TensorFlow refuses, by those that stand for them in the file.
         model: The model itself. A path that begins with just this name was not traced by Keras 3, so nothing is
             appended to the names behind it.
     """
@@ -30,6 +34,7 @@ class LayerNames(NamedTuple):
     known: frozenset[str] = frozenset()
     outputs: tuple[str, ...] = ()
     model: str = ""
+    renamed: Mapping[str, str] = MappingProxyType({})
 
 
 UNNAMED = LayerNames()
@@ -40,8 +45,10 @@ def names_of(model: "keras.Model | None") -> LayerNames:
     if model is None:
         return UNNAMED
     outputs = tuple(maker_of(output)[0].name for output in model.outputs)
-    known = frozenset(layer.name for layer in all_layers(model) if layer is not model)
-    return LayerNames(known, outputs, model.name)
+    valid = valid_names(layer.name for layer in all_layers(model))
+    known = frozenset(valid.get(layer.name, layer.name) for layer in all_layers(model) if layer is not model)
+    renamed = {other: name for name, other in valid.items()}
+    return LayerNames(known, outputs, valid.get(model.name, model.name), renamed)
 
 
 def layer_of(info: ModelInfo, op: OpInfo, names: LayerNames = UNNAMED) -> str:
@@ -90,7 +97,8 @@ def _known(part: str, names: LayerNames, *, traced: bool) -> str | None:
     bare = part.removeprefix(_TUNED_PREFIX)
     numbered = _RUNNING_NUMBER.sub("", part)
     readings = (numbered, part, bare) if traced else (part, bare, numbered)
-    return next((name for name in readings if name in names.known), None)
+    found = next((name for name in readings if name in names.known), None)
+    return found if found is None else names.renamed.get(found, found)
 
 
 def _candidates(paths: list[str]) -> list[str]:

@@ -15,7 +15,9 @@ from tflite_bench.model.writer import pack, unpack
 NAME = "KD_EDGE_METADATA"
 
 
-def describe(content: bytes, data: Dataset | None, *, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def describe(
+    content: bytes, data: Dataset | None, *, provenance: Mapping[str, Any], classifies: bool = True
+) -> dict[str, Any]:
     """Return what `add_metadata` should write into a file; the same input gives the same description.
 
     Args:
@@ -24,6 +26,7 @@ def describe(content: bytes, data: Dataset | None, *, provenance: Mapping[str, A
         data: The samples that it is for; without them the description names no classes and no meaning of the input.
             What does not describe the file is left out, see `unlike`.
         provenance: Plain data on how the file was made.
+        classifies: Whether its outputs are classes of the data, where there are as many.
     """
     info = read_model(content)
     sources = info.input_tensors
@@ -34,7 +37,7 @@ def describe(content: bytes, data: Dataset | None, *, provenance: Mapping[str, A
         inputs = {"input": _input(sources[0], data if reads else None)}
     if data is None:
         return {**inputs, "provenance": dict(provenance)}
-    names = {"class_names": data.class_names} if _answers(info, data) else {}
+    names = {"class_names": data.class_names} if classifies and _answers(info, data) else {}
     return {**names, **inputs, "provenance": {"data": data.name, **provenance}}
 
 
@@ -110,6 +113,16 @@ def add_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
     return pack(model)
+
+
+def reads_raw_values(content: bytes) -> bool | None:
+    """Return whether a `.tflite` file says that it reads values as they are, `None` where it says nothing of them."""
+    if read_model(content).input_tensors[0].dtype in ("int32", "int64"):
+        return True
+    read = (read_metadata(content) or {}).get("input")
+    if not isinstance(read, Mapping) or "meaning" not in read:
+        return None
+    return "mean" not in read
 
 
 def read_metadata(content: bytes) -> dict[str, Any] | None:

@@ -20,8 +20,8 @@ _LEAKY_SLOPE = 0.2  # of Keras' activation of that name
 def to_tunable(student: keras.Model) -> Any:
     """Return a copy of a student in tf_keras that computes the same in layers that become int8 ops when tuned.
 
-    A batch normalization that does not directly follow a convolution, and a rescaling, become a depthwise convolution
-    of window 1; behind a dense layer they become a part of it; other activations than those that
+    A batch normalization that does not directly follow a convolution, a normalization and a rescaling become a
+    depthwise convolution of window 1; behind a dense layer they become a part of it; other activations than those that
     tensorflow-model-optimization knows become layers, a hard sigmoid two such convolutions around a ReLU.
 
     Args:
@@ -43,6 +43,8 @@ def _directly_before(student: keras.Model) -> dict[str, Any]:
 
 def _copy(directly_before: dict[str, Any], layer: Any, sources: list[Any]) -> Any:
     kind, before = kind_of(layer), directly_before.get(layer.name)
+    if isinstance(layer, keras.layers.Normalization) and _is_along_channels(layer):
+        return _convolved(layer, sources[0])
     if kind.is_affine and _is_along_channels(layer):
         if _absorbs(before) and kind_of(before) is Dense:
             return _folded(layer, before, sources[0])
@@ -58,7 +60,8 @@ def _copy(directly_before: dict[str, Any], layer: Any, sources: list[Any]) -> An
 def _is_along_channels(layer: Any) -> bool:
     if kind_of(layer) is Rescaling:
         return all(np.size(value) in (1, *np.shape(value)[-1:]) for value in (layer.scale, layer.offset))
-    return layer.axis in (-1, len(layer.output.shape) - 1)
+    axes = layer.axis if isinstance(layer.axis, tuple) else (layer.axis,)
+    return axes in ((-1,), (len(layer.output.shape) - 1,))
 
 
 def _absorbs(layer: Any) -> bool:
@@ -72,6 +75,10 @@ def _affine(layer: Any) -> tuple[np.ndarray, np.ndarray]:
     if kind_of(layer) is Rescaling:
         factors, summands = (np.broadcast_to(np.ravel(value), shape) for value in (layer.scale, layer.offset))
         return factors, summands
+    if isinstance(layer, keras.layers.Normalization):
+        mean, variance = np.ravel(np.asarray(layer.mean)), np.ravel(np.asarray(layer.variance))
+        deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
+        return (deviation, mean) if layer.invert else (1 / deviation, -mean / deviation)
     gamma = 1.0 if layer.gamma is None else np.asarray(layer.gamma)
     beta = 0.0 if layer.beta is None else np.asarray(layer.beta)
     factors = gamma / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)

@@ -14,7 +14,7 @@ from keras.distillation import LogitsDistillation
 from kd_edge.compat.keras import calls_of, maker_of, node_of
 from kd_edge.compat.tfmot import import_optimization
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.logits import ends_in_softmax, to_logits
+from kd_edge.distillation.logits import Softmax, ends_in_softmax, to_logits
 from kd_edge.distillation.losses import distillation_value
 from kd_edge.errors import ModelError
 from kd_edge.ir.layers import InputLayer, kind_of
@@ -27,6 +27,7 @@ _LEFT_OUT = re.compile(r"dtype|.*_(initializer|regularizer|constraint)|batch_(in
 _RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
 
 _MAX_DIFFERENCE = 1e-5
+_NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ def _copied(copy: Callable[[Any, list[Any]], Any], layer: Any, sources: list[Any
         return copy(layer, sources)
     except ModelError:
         raise
-    except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].removeprefix("Exception encountered: ")
         raise ModelError(f"cannot copy layer {layer.name!r} ({type(layer).__name__}) to tf_keras: {reason}") from error
 
 
@@ -147,6 +148,8 @@ def copy_layer(layer: Any, sources: list[Any], **changes: Any) -> Any:
     copy = counterpart.from_config({"name": layer.name, **config, **changes})
     result = copy(sources[0] if len(sources) == 1 else sources)
     copy.set_weights(layer.get_weights())
+    if hasattr(copy, "finalize_state"):  # of a Normalization, which acts on what it makes of its weights
+        copy.finalize_state()
     return result
 
 
@@ -177,7 +180,8 @@ def train_copy(
     tf_keras.utils.set_random_seed(recipe.seed)
     steps = max(1, len(data.x_train) // recipe.batch_size)
     schedule = tf_keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps)
-    loss = _loss(ends_in_softmax(student), data.num_classes, recipe.temperature, recipe.student_loss_weight)
+    softmax = ends_in_softmax(student, data.x_train[:_NUM_ASKED])
+    loss = _loss(softmax, data.num_classes, recipe.temperature, recipe.student_loss_weight)
     copy.compile(tf_keras.optimizers.Adam(schedule), loss=loss)
     targets = _soft_targets(teacher or student, data.x_train)
     wanted = np.concatenate([data.y_train[:, None].astype(np.float32), targets], axis=1)
@@ -190,10 +194,10 @@ def train_copy(
 
 def _soft_targets(teacher: keras.Model, samples: np.ndarray) -> np.ndarray:
     outputs = teacher.predict(samples, batch_size=256, verbose=0)
-    return np.asarray(to_logits(outputs, ends_in_softmax(teacher)), np.float32)
+    return np.asarray(to_logits(outputs, ends_in_softmax(teacher, samples[:_NUM_ASKED])), np.float32)
 
 
-def _loss(softmax: list[bool], num_classes: int, temperature: float, weight: float) -> Callable[[Any, Any], Any]:
+def _loss(softmax: Softmax, num_classes: int, temperature: float, weight: float) -> Callable[[Any, Any], Any]:
     """Return the loss of a batch: `wanted` holds the label, then the teacher's logits."""
     distillation = LogitsDistillation(temperature)
 

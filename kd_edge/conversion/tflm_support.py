@@ -1,11 +1,17 @@
 """Which operators of a file TFLM has no kernel for."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from kd_edge.conversion.layer_names import UNNAMED, LayerNames, layer_of
-from tflite_bench.model.reader import ModelInfo
+from kd_edge.conversion.layer_names import UNNAMED, LayerNames, layer_of, names_of
+from kd_edge.errors import ModelError
+from tflite_bench.errors import RunnerError
+from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.provenance import Measured
 from tflite_bench.runners import tflm
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,23 @@ class MissingOp:
     op: str
     index: Measured[int]
     layer: str
+
+
+def missing_from(model: "keras.Model") -> tuple[str, ...]:
+    """Return a sentence for each operator of a model that TFLite or TFLM lacks, to be said before it is trained.
+
+    The model is converted to floats as it is. Nothing is said where TFLM is not installed.
+    """
+    from kd_edge.conversion.converter import convert
+
+    try:
+        info = read_model(convert(model, quantize="none"))
+        missing = find_missing_ops(info, names_of(model))
+    except ModelError as error:
+        return (str(error),)
+    except RunnerError:
+        return ()
+    return tuple(f"TFLM has no kernel for {op.op}, layer {op.layer!r}" for op in missing)
 
 
 def find_missing_ops(info: ModelInfo, names: LayerNames = UNNAMED) -> tuple[MissingOp, ...]:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def dataset_of(name: str, arrays: Mapping[str, Any], source: str, normalize: boo
     arrays = {_FORMER.get(key, key): array for key, array in arrays.items()}
     _check_names(list(arrays), source)
     integers = np.asarray(arrays["x_train"]).dtype.kind in "iu"
-    dataset = checked(_with_validation(name, arrays, seed))
+    dataset = replace(checked(_with_validation(name, arrays, seed)), integers=integers)
     return standardized(dataset) if (integers if normalize is None else normalize) else dataset
 
 

@@ -34,6 +34,7 @@ class Dataset:
         group_val: The same of the validation samples.
         group_test: The same of the test samples: the intervals of what is measured on them draw whole groups.
         class_weight: Weight of each class in a training; `None` where all count alike. See `with_class_weight`.
+        integers: Whether the raw values are integers.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Dataset:
     group_val: np.ndarray | None = None
     group_test: np.ndarray | None = None
     class_weight: tuple[float, ...] | None = None
+    integers: bool = False
 
     @property
     def num_classes(self) -> int:
@@ -199,3 +201,16 @@ def scaled(data: Dataset, mean: np.ndarray, deviation: np.ndarray) -> Dataset:
         if (array := getattr(data, name)) is not None
     }
     return replace(data, **samples, scale=(tuple(mean.tolist()), tuple(deviation.tolist())))
+
+
+def unscaled(data: Dataset) -> Dataset:
+    """Return the raw values of samples that are integers; exact, since a rounding error is far below 1."""
+    if data.scale is None or not data.integers:
+        return data
+    mean, deviation = np.asarray(data.scale)
+    samples = {
+        name: np.rint(array * deviation + mean).astype(np.float32)
+        for name in ("x_train", "x_val", "x_test", "x_unlabeled")
+        if (array := getattr(data, name)) is not None
+    }
+    return replace(data, **samples, scale=None)

@@ -1,12 +1,15 @@
 """Data sets by name: a built-in one, a file, or a Python function."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kd_edge.data import entry_point, npz, smartwatch
 from kd_edge.data.arrays import ARRAYS, dataset_of
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import Dataset, unscaled
+from kd_edge.data.model_inputs import integer_reader
 from kd_edge.data.npz import read_npz
 from kd_edge.data.sources import registered_sources
 from kd_edge.errors import DataError, nearest
@@ -15,7 +18,9 @@ from kd_edge.errors import DataError, nearest
 _BUILT_IN = (smartwatch.SOURCE, npz.SOURCE, entry_point.SOURCE)
 
 
-def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 0) -> Dataset:
+def load_data(
+    source: str | Path, *, normalize: bool | None = None, seed: int = 0, models: Iterable[Any] = ()
+) -> Dataset:
     """Load a data set and check it.
 
     Args:
@@ -24,9 +29,11 @@ def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 
             such as its person) and `class_names`; or `"module:function"`, a function without arguments that returns a
             mapping with these names or `((x_train, y_train), (x_test, y_test))` as `keras.datasets` do.
         normalize: Whether to subtract the training samples' mean per channel (the last axis) and divide by their
-            standard deviation. By default integer samples are normalised and float samples are taken as they are.
+            standard deviation. By default float samples are taken as they are, and integer samples are normalised
+            unless one of `models` makes sense of integers itself.
         seed: Chooses the 15 % of the training samples that become validation samples where the source has none; whole
             groups where it names groups.
+        models: Keras models, or paths of `.keras` files, that will read the samples; see `integer_reader`.
 
     Raises:
         DataError: The source is missing, cannot be read without unpickling, or its arrays do not fit together.
@@ -36,14 +43,15 @@ def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 
     sources = (*registered_sources(), *_BUILT_IN)
     for known in sources:
         if known.accepts(text):
-            return known.load(text, normalize, seed)
+            data = known.load(text, normalize, seed)
+            return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
     *others, last = (known.expected for known in sources)
     hint = nearest(text, [known.word for known in sources if known.word])
     raise DataError(f"unknown data {text!r}: expected {', '.join(others)}, or {last}; {hint}")
 
 
 def load_calibration(
-    source: str | Path, *, normalize: bool | None = None, seed: int = 0
+    source: str | Path, *, normalize: bool | None = None, seed: int = 0, models: Iterable[Any] = ()
 ) -> Dataset | dict[str, np.ndarray]:
     """Load what calibrates a model: a data set, or samples without labels for a model of several inputs.
 
@@ -51,16 +59,18 @@ def load_calibration(
         source: As for `load_data`; or an `.npz` with one array of samples per input of the model, by the input's name.
         normalize: As for `load_data`; samples without labels are taken as they are.
         seed: As for `load_data`.
+        models: As for `load_data`.
 
     Raises:
         DataError: As for `load_data`; or an array does not hold samples of numbers.
     """
     path = Path(source)
     if path.suffix != ".npz":
-        return load_data(source, normalize=normalize, seed=seed)
+        return load_data(source, normalize=normalize, seed=seed, models=models)
     arrays = read_npz(path)
     if not arrays or not arrays.keys().isdisjoint(ARRAYS):
-        return dataset_of(path.stem, arrays, str(source), normalize, seed)
+        data = dataset_of(path.stem, arrays, str(source), normalize, seed)
+        return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not array.ndim:
             raise DataError(

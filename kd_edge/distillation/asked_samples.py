@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from kd_edge.distillation.guides import FINAL, OWN_LOSS, LiveGuide, Trainee
-from kd_edge.distillation.logits import to_logits
+from kd_edge.distillation.logits import Softmax, alike, to_logits
 from kd_edge.distillation.samples import Samples
 from kd_edge.errors import ConfigError
 
@@ -29,10 +29,10 @@ class AskedSamples:
 
     Args:
         guide: The guide, with one output of classes.
-        student_softmax: Whether the student's output is probabilities.
+        student_softmax: Whether the student's output is probabilities, as far as that is known.
     """
 
-    def __init__(self, guide: LiveGuide, *, student_softmax: bool) -> None:
+    def __init__(self, guide: LiveGuide, *, student_softmax: Softmax) -> None:
         self._guide = guide
         self._student_softmax = student_softmax
         # A table, not an array: how many samples there are is nowhere said.
@@ -78,10 +78,11 @@ class AskedSamples:
         return {FINAL: tf.zeros((0, self._guide.model.outputs[0].shape[-1])), OWN_LOSS: tf.zeros(())}
 
     def _in_form_of_guide(self, answers: Any) -> Any:
-        if self._guide.softmax == [self._student_softmax]:
+        theirs, ours = alike(self._guide.softmax, self._student_softmax)
+        if theirs == ours:
             return answers
-        logits = to_logits(answers, [self._student_softmax])
-        return tf.nn.softmax(logits) if self._guide.softmax[0] else logits
+        logits = to_logits(answers, ours)
+        return tf.nn.softmax(logits) if theirs[0] else logits
 
 
 def _rows(leaf: Any, chosen: Any) -> Any:

@@ -22,7 +22,7 @@ from kd_edge.distillation.guides import (
     update_mean,
 )
 from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, make_guides, make_loss_terms
-from kd_edge.distillation.monitor import TrainingMonitor
+from kd_edge.distillation.monitor import TrainingMonitor, say_if_idle
 from kd_edge.distillation.results import HaltingReport
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
@@ -231,12 +231,17 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
                 "with them, a saved one comes back without (see save_teacher)"
             )
         callbacks = [TrainingMonitor(), *(keras.tree.flatten(callbacks) if callbacks else [])]
-        feed = self._fed(Feed(x, y, batch_size, epochs, kwargs), x_unlabeled, callbacks)
+        feed = Feed(x, y, batch_size, epochs, kwargs)
+        if self.guides:
+            self._guide_set.tell_probabilities(feed.first_batch() if self._guide_set.is_open else None)
+        feed = self._fed(feed, x_unlabeled, callbacks)
         if self._chooses_steps:
             self._run_steps_at_once(steps_per_execution(feed.num_steps, callbacks))
         self.feed = feed
         try:
-            return super().fit(feed.x, feed.y, feed.batch_size, epochs, verbose, callbacks, **feed.options)
+            history = super().fit(feed.x, feed.y, feed.batch_size, epochs, verbose, callbacks, **feed.options)
+            say_if_idle(history.history)
+            return history
         except tf.errors.OpError as error:
             targets = self._targets
             if targets is None or targets.refusal is None:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.distillation.batches import Batches
-from kd_edge.distillation.samples import Samples
+from kd_edge.distillation.samples import Samples, inputs_of
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError
 
@@ -47,6 +47,18 @@ class Feed:
             return None
         num_samples = len(leaves[0]) - int(len(leaves[0]) * self.options.get("validation_split", 0.0))
         return -(-num_samples // (self.batch_size or _BATCH_SIZE))
+
+    def first_batch(self) -> Any:
+        """Return inputs to look at before the training; `None` where to take some would use them up."""
+        if isinstance(self.x, tf.data.Dataset):
+            batch = next(iter(self.x.take(1)), None)
+            return None if batch is None else inputs_of(keras.utils.unpack_x_y_sample_weight(batch)[0])
+        if isinstance(self.x, keras.utils.PyDataset):
+            return keras.utils.unpack_x_y_sample_weight(self.x[0])[0]
+        leaves = [leaf for leaf in keras.tree.flatten(self.x) if leaf is not None]
+        if not leaves or not all(isinstance(leaf, np.ndarray | tf.Tensor) for leaf in leaves):
+            return None
+        return keras.tree.map_structure(lambda leaf: leaf[:_BATCH_SIZE], self.x)
 
     def with_batches(self, targets: SoftTargets | None, *, x_unlabeled: Any = None) -> "Feed":
         """Return the feed of batches that know the positions of their samples, and what the teacher said of them.

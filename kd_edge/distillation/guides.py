@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from kd_edge.compat.keras import excluded_from_weight_decay
-from kd_edge.distillation.logits import ends_in_softmax, to_logits
+from kd_edge.distillation.cloning import clone_of
+from kd_edge.distillation.logits import Softmax, alike, ends_in_softmax, to_logits
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import DataError, ModelError
@@ -27,10 +28,10 @@ class Guide(ABC):
     Args:
         name: `"teacher"` or `"trainee"`.
         weight: Weight of what it teaches in the student's distillation loss.
-        softmax: For each output in order whether it holds probabilities.
+        softmax: For each output in order whether it holds probabilities, `None` where that is not known.
     """
 
-    def __init__(self, name: str, *, weight: float, softmax: list[bool]) -> None:
+    def __init__(self, name: str, *, weight: float, softmax: Softmax) -> None:
         self.name = name
         self.weight = weight
         self.softmax = softmax
@@ -175,11 +176,11 @@ class Trainee(LiveGuide):
     def __init__(self, model: keras.Model, *, weight: float) -> None:
         super().__init__("trainee", model, weight=weight)
         self.loss = keras.metrics.Mean(name="trainee_loss")
-        self._student_softmax = self.softmax
+        self.student_softmax = self.softmax
 
-    def compile(self, *, student_softmax: list[bool], **kwargs: Any) -> None:
+    def compile(self, *, student_softmax: Softmax, **kwargs: Any) -> None:
         """Give the network its optimizer, loss and metrics; the arguments are those of `keras.Model.compile`."""
-        self._student_softmax = student_softmax
+        self.student_softmax = student_softmax
         self.model.compile(**kwargs)
         if self.model.built:
             self.model.optimizer.build(self.model.trainable_variables)
@@ -202,7 +203,7 @@ class Trainee(LiveGuide):
         model = self.model
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
-            answers = _in_form(outputs, self.softmax, self._student_softmax)
+            answers = _in_form(outputs, *alike(self.softmax, self.student_softmax))
             weight = label_weight_of(x, sample_weight)
             loss = model.compute_loss(inputs, y, answers, weight, training=True)
             scaled = model.optimizer.scale_loss(loss)
@@ -313,8 +314,12 @@ def update_mean(metric: keras.metrics.Mean, loss: Any, outputs: Any) -> None:
 
 
 def fresh_copy(model: keras.Model) -> keras.Model:
-    """Return a network of the same architecture with fresh weights, all of them trainable."""
-    copy = keras.models.clone_model(model)
+    """Return a network of the same architecture with fresh weights, all of them trainable.
+
+    It keeps what no training gives: constants, and what layers were adapted to, as a `Normalization` is to data.
+    """
+    is_graph = getattr(model, "inputs", None) is not None
+    copy = clone_of(model, trained=False) if is_graph else keras.models.clone_model(model)
     _thaw(copy)
     return copy
 

@@ -1,5 +1,6 @@
 """What a guide teaches: the distillation losses, between which layers, through which projector."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +20,11 @@ from kd_edge.distillation.guides import (
     fresh_copy,
     update_mean,
 )
-from kd_edge.distillation.logits import ends_in_softmax, to_logits
+from kd_edge.distillation.logits import Softmax, alike, ends_in_softmax, to_logits
 from kd_edge.distillation.losses import distillation_value
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.training_log import TrainingLog
-from kd_edge.errors import ConfigError, ModelError
+from kd_edge.errors import ConfigError, ModelError, TrainingWarning
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class LossTerm:
         shown: dict[str, Any],
         features: dict[str, Any],
         *,
-        student_softmax: list[bool],
+        student_softmax: Softmax,
         sample_weight: Any,
         labels: Any,
     ) -> Any:
@@ -72,13 +73,14 @@ class LossTerm:
             guide: Who shows it.
             shown: Its outputs by name.
             features: The student's outputs by name.
-            student_softmax: Which of the student's final outputs are probabilities.
+            student_softmax: Which of the student's final outputs are probabilities, as far as that is known.
             sample_weight: Shape `(batch,)` or `None`.
             labels: As in `fit`, or `None`.
         """
         theirs, ours = _as_float(shown[self.teacher_layer]), _as_float(features[self.student_layer])
         if self.takes_logits and self.teacher_layer == FINAL:
-            theirs, ours = to_logits(theirs, guide.softmax), to_logits(ours, student_softmax)
+            sides = alike(guide.softmax, student_softmax)
+            theirs, ours = to_logits(theirs, sides[0]), to_logits(ours, sides[1])
         if self.projector is not None:
             ours = self.projector(ours)
         return self.weight * distillation_value(self.loss, theirs, ours, sample_weight=sample_weight, labels=labels)
@@ -180,13 +182,15 @@ class GuideSet:
     Attributes:
         guides: Those that are still there, by name.
         training_log: What they cost.
-        student_softmax: Which of the student's outputs are probabilities.
+        student_softmax: Which of the student's outputs are probabilities, as far as that is known.
     """
 
     def __init__(self, student: keras.Model, guides: Sequence[Guide], loss_terms: Sequence[LossTerm]) -> None:
         self.guides = {guide.name: guide for guide in guides}
         self.training_log = TrainingLog()
-        self.student_softmax = ends_in_softmax(student)
+        self.student_softmax: Softmax = ends_in_softmax(student)
+        self._student = student
+        self._was_said = False
         self._loss_terms = loss_terms
         self._by_sample: dict[str, AskedSamples] = {}
         names = (term.student_layer for term in loss_terms)
@@ -200,6 +204,41 @@ class GuideSet:
             if ASKED in shown[name]:
                 self.training_log.count_skipped(name, shown[name][ASKED])
         return shown
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the graphs leave open for a guide or the student that its outputs are probabilities."""
+        guides = [guide.softmax for guide in self.guides.values()]
+        return any(None in softmax for softmax in (*guides, self.student_softmax))
+
+    def tell_probabilities(self, samples: Any) -> None:
+        """Find out from outputs for some samples what the graphs do not tell: whether they are probabilities.
+
+        Args:
+            samples: A batch of inputs; `None` where there is none to look at.
+
+        Warns:
+            TrainingWarning: It stays unknown, so that outputs of both sides are taken as they are; said once.
+        """
+        live = [guide for guide in self.guides.values() if isinstance(guide, LiveGuide)]
+        if None in self.student_softmax:
+            self.student_softmax = ends_in_softmax(self._student, samples)
+        for guide in live:
+            if None in guide.softmax:
+                guide.softmax = ends_in_softmax(guide.model, samples)
+            if isinstance(guide, Trainee):
+                guide.student_softmax = self.student_softmax
+        unknown = [guide.name for guide in live if None in guide.softmax]
+        unknown += ["student"] if None in self.student_softmax else []
+        if unknown and not self._was_said and any(term.takes_logits for term in self._loss_terms):
+            self._was_said = True
+            warnings.warn(
+                f"whether the outputs of {' and '.join(unknown)} are logits or probabilities is not known: guides and "
+                "student are compared as they are, as logits; give samples as arrays, or end in a Dense layer or a "
+                "softmax of Keras",
+                TrainingWarning,
+                stacklevel=3,
+            )
 
     def ask_by_sample(self, name: str) -> None:
         """Let a guide be asked only for the samples that the student does not answer like it; see `AskedSamples`.
@@ -224,7 +263,7 @@ class GuideSet:
                 "the teacher cannot be asked by sample: expected losses on outputs, received one between layers; "
                 "halt it as a whole, with EarlyHalting"
             )
-        self._by_sample[name] = AskedSamples(guide, student_softmax=self.student_softmax[0])
+        self._by_sample[name] = AskedSamples(guide, student_softmax=self.student_softmax)
 
     def ask_always(self) -> bool:
         """Let every guide be asked for all samples; tell whether one was not."""

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.cloning import make_names_valid
 from kd_edge.errors import ModelError
 
 
@@ -32,7 +33,7 @@ def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Return the model in a `.keras` file.
+    """Return the model in a `.keras` file, names that TensorFlow refuses made valid.
 
     Raises:
         ModelError: There is no such file, or it is no Keras model.
@@ -40,7 +41,7 @@ def load_model(path: str | Path) -> keras.Model:
     if not Path(path).is_file():
         raise ModelError(f"no model: expected a .keras file, found nothing at {path}")
     try:
-        return keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, compile=False)
     except Exception as error:
         if foreign := _foreign_layers(path):
             raise ModelError(
@@ -49,6 +50,8 @@ def load_model(path: str | Path) -> keras.Model:
             ) from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"cannot read {path}: expected a Keras model; Keras says: {reason}") from error
+    make_names_valid(model)  # for Keras' own loops, which TensorFlow traces
+    return model
 
 
 def _foreign_layers(path: str | Path) -> list[str]:

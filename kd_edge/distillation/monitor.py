@@ -2,13 +2,16 @@
 
 import math
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from kd_edge.errors import ModelError
+from kd_edge.errors import ModelError, TrainingWarning
 
+# Of the first epoch's loss.
+_LEAST_FALL = 1e-3
 TERMS = ("labels", "teacher", "trainee", "trainee's own", "penalty")
 
 
@@ -35,6 +38,23 @@ class NotFinite(keras.metrics.Metric):  # type: ignore[misc]
     def culprit(self) -> str:
         """Name of the term that went first."""
         return TERMS[int(keras.ops.argmax(self.result()))]
+
+
+def say_if_idle(history: Mapping[str, Sequence[float]]) -> None:
+    """Warn of a trainee that has learnt nothing: its loss never fell by a thousandth of what it began with.
+
+    Args:
+        history: Metrics per epoch, as in `keras.callbacks.History`; of one epoch nothing is said.
+    """
+    losses = history.get("trainee_loss", ())
+    if len(losses) > 1 and min(losses[1:]) > losses[0] - _LEAST_FALL * abs(losses[0]):
+        warnings.warn(
+            f"the trainee's loss did not move: {losses[0]:.4g} in the first epoch, {losses[-1]:.4g} in the last of "
+            f"{len(losses)}, so it teaches nothing; see its optimizer's learning rate (trainee_optimizer), whether its "
+            "layers are trainable, and whether the loss of compile() is for its kind of outputs (from_logits)",
+            TrainingWarning,
+            stacklevel=3,
+        )
 
 
 class TrainingMonitor(keras.callbacks.Callback):  # type: ignore[misc]

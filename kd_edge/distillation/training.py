@@ -20,11 +20,14 @@ from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.guides import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
+from kd_edge.distillation.logits import ends_in_softmax
 from kd_edge.distillation.rate_finder import find_learning_rate
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
 from tflite_bench.provenance import Measured
+
+_NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def train(
     """Train a network on labels alone and keep its best validation epoch.
 
     Args:
-        model: Ends in logits; its weights are changed in place.
+        model: Ends in logits or a softmax; its weights are changed in place.
         data: Training and validation samples.
         recipe: How.
         callbacks: For example a progress display.
@@ -68,7 +71,7 @@ def train(
     recipe, _ = settle(model, data, recipe)
     batches = _batches(data, recipe)
     at_once = steps_per_execution(batches.num_steps, callbacks)
-    model.compile(**_compiled(recipe, batches), steps_per_execution=at_once)
+    model.compile(**_compiled(recipe, batches, model, data), steps_per_execution=at_once)
     return _fit(model, model, data, recipe, batches, callbacks, start)
 
 
@@ -92,7 +95,7 @@ def distill(
     data join those with labels.
 
     Args:
-        student: Ends in logits; its weights are changed in place.
+        student: Ends in logits or a softmax; its weights are changed in place.
         data: Training and validation samples.
         recipe: How.
         teacher: The trained network, or its soft targets for the training samples.
@@ -113,7 +116,7 @@ def distill(
     recipe, guide = settle(student, data, recipe, teacher=teacher, **settings)
     batches = _taught_batches(data, recipe, guide)
     distiller = _distiller(student, guide, **settings, trainee=trainee, trainee_loss_weight=trainee_loss_weight)
-    distiller.compile(**_compiled(recipe, batches))
+    distiller.compile(**_compiled(recipe, batches, student, data))
     halts = [halting] if halting and halting.guide in distiller.guides else []
     return _fit(distiller, student, data, recipe, batches, [*halts, *callbacks], start)
 
@@ -157,7 +160,7 @@ def settle(
         return recipe, teacher
     fitted = student if teacher is None else _distiller(student, teacher, **settings)
     batches = _batches(data, recipe) if teacher is None else _taught_batches(data, recipe, teacher)
-    rate = find_learning_rate(fitted, student, batches, loss=_loss(recipe))
+    rate = find_learning_rate(fitted, student, batches, loss=_loss(recipe, student, data))
     return replace(recipe, learning_rate=rate), teacher
 
 
@@ -229,17 +232,18 @@ def _augmentation_of(
     return choose_augmentation(student, data, recipe, attempt)
 
 
-def _compiled(recipe: Recipe, batches: Batches) -> dict[str, Any]:
+def _compiled(recipe: Recipe, batches: Batches, model: keras.Model, data: Dataset) -> dict[str, Any]:
     optimizer = make_optimizer(float(recipe.learning_rate), epochs=recipe.epochs, steps_per_epoch=batches.num_steps)
     weighted = {} if batches.sample_weight is None else {"weighted_metrics": ["accuracy"]}
-    return {"optimizer": optimizer, "loss": _loss(recipe), "metrics": ["accuracy"], **weighted}
+    return {"optimizer": optimizer, "loss": _loss(recipe, model, data), "metrics": ["accuracy"], **weighted}
 
 
-def _loss(recipe: Recipe) -> keras.losses.Loss:
-    """Return the labels' loss; those of mixup are one-hot rows."""
+def _loss(recipe: Recipe, model: keras.Model, data: Dataset) -> keras.losses.Loss:
+    """Return the labels' loss for a model that answers with logits or probabilities; of mixup they are one-hot rows."""
+    logits = ends_in_softmax(model, data.x_train[:_NUM_ASKED]) != [True]
     if recipe.augment == "mixup":
-        return keras.losses.CategoricalCrossentropy(from_logits=True)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return keras.losses.CategoricalCrossentropy(from_logits=logits)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
 
 
 def _batches(data: Dataset, recipe: Recipe, **kwargs: Any) -> Batches:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.cost.gate import HOLDS
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
 from kd_edge.files import write_bytes, write_json
@@ -72,6 +72,8 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     results, config = read_run(source)
     model = _read_model(source / "model.tflite", results)
     data = load_data(config["data"]["source"], normalize=config["data"]["normalize"], seed=config["seed"])
+    if results["result"]["data"]["scale"] is None:
+        data = unscaled(data)
     _check_data(data, results["result"]["data"])
     verify = results["result"]["verify"]
     arena_bytes, arena_source = _arena(verify)

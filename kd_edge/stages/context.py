@@ -46,7 +46,8 @@ class RunContext:
         self.budget = config.budget.budget(self.device)
         _check_costs(config.convert.quantize, self.device, self.budget)
         _check_drawing()
-        data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed)
+        models = [config.teacher.path] if config.teacher.path else []
+        data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed, models=models)
         self.data = with_class_weight(data, config.data.class_weight)
         # Behind the data, whose Python file may have registered one.
         find_strategy(config.design.search)

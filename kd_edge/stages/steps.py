@@ -87,14 +87,17 @@ def teach(
     """
     import numpy as np
 
+    from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.logits import ends_in_softmax, to_logits
     from kd_edge.distillation.training import train
 
     if wanted.path is not None:
+        check_trained(teacher, data)
         found: dict[str, Any] = {"path": wanted.path}
     else:
         found = _training(train(teacher, data, recipe_of(wanted, seed), callbacks=callbacks))
-    answers = to_logits(teacher.predict(data.x_train, batch_size=256, verbose=0), ends_in_softmax(teacher))
+    softmax = ends_in_softmax(teacher, data.x_train[:32])
+    answers = to_logits(teacher.predict(data.x_train, batch_size=256, verbose=0), softmax)
     information = teacher_information(np.asarray(answers), data.y_train)
     return Taught(teacher, TeacherResult(**_scores(teacher, data), **found, information=information))
 

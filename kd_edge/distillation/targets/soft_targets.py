@@ -81,11 +81,13 @@ def _ask(
     columns_of: Callable[[np.ndarray, int], dict[str, np.ndarray]],
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the rows and their header."""
-    softmax, structure = ends_in_softmax(teacher), None
+    softmax, structure = None, None
     # Keras' predict would run every replica of a distribution strategy on the whole batch.
     run = tf.function(lambda batch: teacher(batch, training=False), reduce_retracing=True)
     keys, seeds, batches = [], [], []
     for batch, drawn, forms in _shown(x, batch_size, views):
+        if softmax is None:
+            softmax = ends_in_softmax(teacher, batch)
         answers = [to_logits(run(form), softmax) for form in forms]
         structure = _structure(answers[0])
         flat = zip(*(keras.tree.flatten(answer) for answer in answers), strict=True)

@@ -144,22 +144,24 @@ def _crop(to: GraphBuilder, tensor: int, cropping: tuple[Pair, ...]) -> int:
     return to.op("STRIDED_SLICE", (tensor, begin, end, to.numbers(*[1] * len(shape))), shape)
 
 
+_NEAREST = "RESIZE_NEAREST_NEIGHBOR"
+
+
 @register_layer
 @dataclass(frozen=True, slots=True)
 class UpSampling2D(Layer):
-    """`keras.layers.UpSampling2D`, nearest by a TILE per direction."""
+    """`keras.layers.UpSampling2D`."""
 
     size: Pair = (2, 2)
     interpolation: str = "nearest"
     shrinkable: ClassVar[bool] = True
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        if self.interpolation == "bilinear":
-            *sizes, channels = self.output_shape([to.shape(inputs[0])[1:]])
-            return to.op("RESIZE_BILINEAR", (inputs[0], to.numbers(*sizes)), (1, *sizes, channels))
-        if self.interpolation != "nearest":
+        names = {"bilinear": "RESIZE_BILINEAR", "nearest": _NEAREST}
+        if self.interpolation not in names:
             raise ModelError(f"unsupported interpolation: expected nearest or bilinear, received {self.interpolation}")
-        return _repeat(to, _repeat(to, inputs[0], 1, self.size[0]), 2, self.size[1])
+        *sizes, channels = self.output_shape([to.shape(inputs[0])[1:]])
+        return to.op(names[self.interpolation], (inputs[0], to.numbers(*sizes)), (1, *sizes, channels))
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         height, width, channels = inputs[0]
@@ -179,20 +181,10 @@ class UpSampling1D(SequenceLayer):
     image: ClassVar[type[Layer]] = UpSampling2D
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        return _repeat(to, inputs[0], 1, self.size)
+        steps, channels = to.shape(inputs[0])[1:]
+        image = fusion.reshape(to, inputs[0], (1, steps, 1, channels))
+        longer = to.op(_NEAREST, (image, to.numbers(steps * self.size, 1)), (1, steps * self.size, 1, channels))
+        return fusion.reshape(to, longer, (1, steps * self.size, channels))
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return (inputs[0][0] * self.size, inputs[0][1])
-
-
-def _repeat(to: GraphBuilder, tensor: int, axis: int, times: int) -> int:
-    """Repeat every slice along an axis."""
-    if times == 1:
-        return tensor
-    shape = to.shape(tensor)
-    wide = (*shape[: axis + 1], 1, *shape[axis + 1 :])
-    factors = [1] * len(wide)
-    factors[axis + 1] = times
-    tiled = tuple(size * factor for size, factor in zip(wide, factors, strict=True))
-    output = to.op("TILE", (fusion.reshape(to, tensor, wide), to.numbers(*factors)), tiled)
-    return fusion.reshape(to, output, (*shape[:axis], shape[axis] * times, *shape[axis + 1 :]))

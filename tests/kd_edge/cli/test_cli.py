@@ -44,11 +44,14 @@ def fails(*arguments):
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A teacher and a student for the small waves, untrained."""
-    folder = tmp_path_factory.mktemp("models")
+def files(tmp_path_factory, waves_npz):
+    """A teacher that was trained a little and a student that was not, for the small waves."""
+    folder, arrays = tmp_path_factory.mktemp("models"), np.load(waves_npz)
     keras.utils.set_random_seed(0)
-    build_teacher((32, 3), 4, width=16).save(folder / "teacher.keras")
+    teacher = build_teacher((32, 3), 4, width=16)
+    teacher.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    teacher.fit(arrays["x_train"], arrays["y_train"], epochs=5, verbose=0)
+    teacher.save(folder / "teacher.keras")
     space = StudentSpace.family("ds_cnn", (32, 3), 4)
     values = {name: options[1] for name, options in space.choices.items()}
     space.blueprint(values).to_keras().save(folder / "student.keras")

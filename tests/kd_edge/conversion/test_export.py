@@ -15,6 +15,7 @@ from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.metadata import NAME, add_metadata, read_metadata
+from kd_edge.conversion.tflm_support import missing_from
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.reporting.documents import make_document
@@ -81,6 +82,15 @@ def test_an_operator_that_tflm_lacks_is_named_when_it_is_converted(data):
     layers = [keras.layers.Flatten(), keras.layers.Dense(4, activation="gelu", name="smooth")]
     model = keras.Sequential([keras.Input(data.input_shape), *layers])
     assert [(op.op, op.layer) for op in convert_for(model, data, INT8).missing_ops] == [("GELU", "smooth")]
+
+
+def test_what_tflm_lacks_is_known_before_a_training():
+    smooth = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="gelu", name="smooth")])
+    assert missing_from(smooth) == ("TFLM has no kernel for GELU, layer 'smooth'",)
+    assert missing_from(keras.Sequential([keras.Input((4, 2)), keras.layers.UpSampling1D(2)])) == ()
+    bicubic = keras.layers.UpSampling2D(interpolation="bicubic", name="odd")
+    (said,) = missing_from(keras.Sequential([keras.Input((4, 4, 2)), bicubic]))
+    assert "no operator for ResizeBicubic (layer 'odd')" in said
 
 
 def test_where_tflm_is_not_installed_its_missing_operators_are_not_known(monkeypatch, student, data, check_document):
@@ -161,6 +171,17 @@ def test_class_names_of_another_task_are_left_out_and_that_is_said(model, receiv
         f"class names are left out of the metadata: expected one output of 4 classes as in waves, received {received}",
         said,
     )
+
+
+def test_as_many_outputs_as_classes_are_no_classes_where_they_give_back_the_input(data):
+    flat = {name: getattr(data, name)[:, :4, 0] for name in ("x_train", "x_val", "x_test")}
+    copies = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, kernel_initializer="identity")])
+    made = convert_for(copies, replace(data, **flat), replace(INT8, qat="auto"))
+    assert "class_names" not in read_metadata(made.content)
+    assert "the outputs of 'sequential" in made.warnings[-1]
+    assert made.qat.float_accuracy is None
+    other = convert_for(keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)]), replace(data, **flat), INT8)
+    assert "class_names" in read_metadata(other.content)
 
 
 def test_the_meaning_of_other_samples_is_left_out(data):

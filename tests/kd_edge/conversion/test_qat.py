@@ -369,3 +369,56 @@ def test_an_unknown_mode_is_named():
         ConfigError, match="bad value for key 'qat': expected one of auto, always, never, received 'yes'"
     ):
         ConvertConfig(qat="yes")
+
+
+def attention(source):
+    h = keras.layers.Dense(4)(source)
+    return keras.layers.LayerNormalization()(keras.layers.Add()([h, keras.layers.MultiHeadAttention(1, 2)(h, h)]))
+
+
+def operations(source):
+    return keras.ops.concatenate([keras.layers.Dense(2)(source), keras.ops.relu(source)], axis=-1)
+
+
+@pytest.mark.parametrize("middle", [attention, operations])
+def test_whatever_fine_tuning_cannot_do_the_plain_file_is_there_and_the_reason_told(middle, data, faint):
+    source = keras.Input(data.input_shape)
+    keras.utils.set_random_seed(0)
+    model = keras.Model(
+        source, keras.layers.Dense(4)(keras.layers.GlobalAveragePooling1D()(middle(source))), name="own"
+    )
+    with pytest.raises(ModelError, match=r"cannot copy|no quantization-aware training of 'own'") as caught:
+        convert_for(model, data, replace(AUTO, qat="always"))
+    assert "\n" not in str(caught.value)
+    wanted, own = replace(AUTO, max_int8_loss=0.0), as_named_by(model, faint)
+    made = convert_for(model, own, wanted, metadata=False)
+    assert made.content == convert_for(model, own, replace(wanted, qat="never"), metadata=False).content
+    assert made.warnings[-1] == str(caught.value)
+
+
+class Broken(keras.Model):
+    """A guide of the user's own that fails when it is asked."""
+
+    def call(self, x):
+        raise KeyError("inbound")
+
+
+def test_an_error_that_nobody_foresaw_costs_the_fine_tuning_alone(student, data, faint):
+    made = convert_for(student, faint, replace(AUTO, max_int8_loss=0.0), teacher=Broken())
+    assert made.qat.int8_accuracy is not None
+    assert "KeyError" in made.warnings[-1]
+    with pytest.raises(ModelError, match=r"no quantization-aware training of 'student': .* KeyError"):
+        convert_for(student, data, replace(AUTO, qat="always"), teacher=Broken())
+
+
+def test_what_a_normalization_was_adapted_to_survives_fine_tuning_and_compression(data):
+    norm = keras.layers.Normalization()
+    norm.adapt(7 * data.x_train + 3)
+    model = keras.Sequential([keras.Input(data.input_shape), norm, keras.layers.Flatten(), keras.layers.Dense(4)])
+    raw = replace(data, x_train=7 * data.x_train + 3, x_val=7 * data.x_val + 3)
+    short = FineTuning(epochs=1, learning_rate=1e-6)
+    for copy in (to_tunable(model), to_tf_keras(model)):
+        check_copy(copy, model, raw.x_train[:32])
+    packed = compress(model, raw, short, how="cluster", num_clusters=64)
+    scores = [one.predict(raw.x_val, verbose=0) for one in (model, packed)]
+    assert np.abs(scores[0] - scores[1]).max() < 0.1 * np.ptp(scores[0])

@@ -317,7 +317,8 @@ def test_bytes_that_are_no_model_are_named(data):
 
 
 def test_a_file_with_an_op_that_reference_kernels_lack_is_converted_and_verified(data):
-    layers = [keras.layers.Reshape((8, 4, 3)), keras.layers.UpSampling2D(), keras.layers.Conv2D(4, 3)]
+    twice = keras.layers.Lambda(lambda x: keras.ops.tile(x, (1, 2, 2, 1)))
+    layers = [keras.layers.Reshape((8, 4, 3)), twice, keras.layers.Conv2D(4, 3)]
     student = keras.Sequential([keras.Input((32, 3)), *layers, keras.layers.GlobalAveragePooling2D()])
     made = convert_for(student, data, ConvertConfig(max_int8_loss=1.0))
     phone = replace(BOARD, runtime="litert")

@@ -1,0 +1,117 @@
+"""Integers stay integers before what makes sense of them itself."""
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.data.loading import load_data
+from kd_edge.data.model_inputs import integer_reader
+
+L, A = keras.layers, keras.applications
+IMAGE = (8, 8, 3)
+
+
+def functional(first, shape=IMAGE):
+    source = keras.Input(shape)
+    return keras.Model(source, L.Dense(2)(L.Flatten()(first(source))))
+
+
+def behind_augmentation():
+    changes = keras.Sequential([keras.Input(IMAGE), L.RandomFlip(), L.RandomTranslation(0.1, 0.1)], name="changes")
+    base = keras.Sequential([keras.Input(IMAGE), L.Rescaling(1 / 255, name="to_one"), L.Conv2D(2, 3)], name="base")
+    return functional(lambda x: base(changes(x)))
+
+
+READERS = {
+    "embedding": (lambda: keras.Sequential([keras.Input((5,)), L.Embedding(9, 2, name="words")]), "words"),
+    "rescaling": (lambda: keras.Sequential([keras.Input(IMAGE), L.Rescaling(1 / 127.5, -1, name="scale")]), "scale"),
+    "normalization": (lambda: functional(L.Normalization(name="norm", mean=3.0, variance=2.0)), "norm"),
+    "nested": (behind_augmentation, "to_one"),
+    "mobilenet": (lambda: functional(A.mobilenet_v2.preprocess_input), "true_divide"),
+    "resnet": (lambda: functional(A.resnet50.preprocess_input), "add"),
+    "densenet": (lambda: functional(A.densenet.preprocess_input), "true_divide"),
+    "lambda": (
+        lambda: keras.Sequential([keras.Input(IMAGE), L.Lambda(A.vgg16.preprocess_input, name="as_vgg")]),
+        "as_vgg",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_the_layer_that_makes_sense_of_integers_is_found(kind):
+    keras.backend.clear_session()
+    make, name = READERS[kind]
+    assert integer_reader(make()).startswith(name)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        functional(L.Conv2D(2, 3)),
+        functional(L.BatchNormalization()),
+        functional(lambda x: 2 * x - 1),
+        functional(lambda x: L.Add()([x, L.Rescaling(1 / 255)(x)])),
+        keras.Sequential([keras.Input(IMAGE), L.Dense(2, activation="softmax")]),
+    ],
+    ids=["convolution", "batch normalization", "small numbers", "only in part", "dense"],
+)
+def test_other_models_read_scaled_values(model):
+    assert integer_reader(model) is None
+
+
+def test_a_file_tells_it_like_the_model(tmp_path):
+    path = tmp_path / "model.keras"
+    behind_augmentation().save(path)
+    assert integer_reader(path) == integer_reader(str(path)) == "to_one"
+    assert integer_reader(tmp_path / "none.keras") is None
+
+
+def test_tensorflow_operations_of_keras_2_files_are_known():
+    first = {"class_name": "InputLayer", "config": {"name": "in"}, "name": "in", "inbound_nodes": []}
+    divide = {"function": "math.truediv", "name": "div"}
+    second = {
+        "class_name": "TFOpLambda",
+        "config": divide,
+        "name": "div",
+        "inbound_nodes": [["in", 0, 0, {"y": 255.0}]],
+    }
+
+    class OfKeras2:
+        def get_config(self):
+            return {"layers": [first, second]}
+
+    assert integer_reader(OfKeras2()) == "div"
+
+
+def arrays(rng):
+    x = {f"x_{split}": rng.integers(0, 256, (40, *IMAGE)).astype("uint8") for split in ("train", "test")}
+    return x | {f"y_{split}": np.arange(40) % 2 for split in ("train", "test")}
+
+
+def test_integers_are_handed_on_exactly_where_a_model_reads_them_and_scaled_where_none_does(tmp_path):
+    given = arrays(np.random.default_rng(0))
+    np.savez(tmp_path / "d.npz", **given)
+    raw = load_data(tmp_path / "d.npz", models=[behind_augmentation()])
+    assert np.array_equal(raw.x_test, given["x_test"].astype("float32"))
+    assert raw.scale is None
+    for models in ([], [functional(L.Conv2D(2, 3))]):
+        scaled = load_data(tmp_path / "d.npz", models=models)
+        assert abs(scaled.x_train.mean()) < 1e-5
+        assert len(scaled.scale[0]) == 3
+    assert load_data(tmp_path / "d.npz", normalize=True, models=[behind_augmentation()]).scale is not None
+
+
+def test_large_indices_are_handed_on_exactly(tmp_path):
+    given = arrays(np.random.default_rng(1))
+    for split in ("train", "test"):
+        given[f"x_{split}"] = np.random.default_rng(2).integers(0, 2**20, (40, 6))
+    np.savez(tmp_path / "d.npz", **given)
+    words = keras.Sequential([keras.Input((6,)), L.Embedding(2**20, 1)])
+    assert np.array_equal(load_data(tmp_path / "d.npz", models=[words]).x_test, given["x_test"])
+
+
+def test_floats_are_left_alone_whatever_reads_them(tmp_path):
+    given = arrays(np.random.default_rng(0))
+    given |= {name: given[name] / np.float32(255) for name in ("x_train", "x_test")}
+    np.savez(tmp_path / "d.npz", **given)
+    assert np.array_equal(load_data(tmp_path / "d.npz", models=[behind_augmentation()]).x_test, given["x_test"])
