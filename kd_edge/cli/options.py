@@ -115,8 +115,8 @@ def load_profile(device: str, runtime: str | None) -> "DeviceProfile":
 
 
 def load_graph(path: Path) -> "tuple[Graph, bytes | None]":
-    """Return the ops and tensors of a `.tflite` or `.keras` file, and the bytes of the former."""
-    if path.suffix != ".keras":
+    """Return the ops and tensors of a `.tflite` file or a Keras model, and the bytes of the former."""
+    if not _is_keras_model(path):
         from kd_edge.ir.tflite_reader import read_graph
         from tflite_bench.model.reader import read_file, read_model
 
@@ -127,6 +127,16 @@ def load_graph(path: Path) -> "tuple[Graph, bytes | None]":
     from kd_edge.ir.lowering import lower
 
     return lower(load_model(path)), None
+
+
+def _is_keras_model(path: Path) -> bool:
+    """Return whether a path is that of a Keras model, whatever its ending: a zip or HDF5 file, or a SavedModel."""
+    if path.is_dir():
+        return (path / "saved_model.pb").is_file()
+    if not path.is_file():
+        return path.suffix in (".keras", ".h5", ".hdf5")
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"\x89HDF")
 
 
 def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:

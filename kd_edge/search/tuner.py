@@ -27,7 +27,7 @@ from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError, KdEdgeError, nearest
 from kd_edge.files import write_bytes, write_model
-from kd_edge.ir.lowering import lower
+from kd_edge.ir.lowering import macs_of
 from kd_edge.search.checkpoint import (
     PROJECT,
     TARGETS,
@@ -51,6 +51,7 @@ from kd_edge.search.results import (
 from kd_edge.search.space.student_space import Screening, StudentSpace, Values
 from kd_edge.search.strategies import find_strategy, make_oracle
 from kd_edge.search.weight_inheritance import WeightInheritance
+from kd_edge.silence import say
 
 # Of the candidates that fit, this share, those with fewer MACs, is not trained: the largest are usually the best
 # (`tools/benchmarks/design/run.py size`).
@@ -279,7 +280,13 @@ def macs_limit(teacher: keras.Model, teacher_ratio: float | None) -> float:
         teacher: Its weights do not count: it may be untrained.
         teacher_ratio: As for `design`.
     """
-    return math.inf if teacher_ratio is None else lower(teacher).known_macs / teacher_ratio
+    if teacher_ratio is None:
+        return math.inf
+    macs = macs_of(teacher)
+    if macs is None:
+        say("the teacher's multiply-accumulates are unknown: its share of them limits no candidate")
+        return math.inf
+    return macs / teacher_ratio
 
 
 def is_worker() -> bool:
