@@ -14,7 +14,11 @@ from kd_edge.errors import ConfigError
 from kd_edge.silence import load_tensorflow
 
 if TYPE_CHECKING:
+    import keras
+
     from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.data.dataset import Dataset
+    from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.ir.graph import Graph
 
 SEED = click.IntRange(0, MAX_SEED)
@@ -46,6 +50,32 @@ def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--data` and `--normalize`."""
     data = click.option("--data", "source", required=True, help="'watch', an .npz file, or module:function.")
     return data(normalize_option(command))
+
+
+def outputs_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--teacher-outputs`."""
+    return click.option(
+        "--teacher-outputs",
+        type=click.Path(path_type=Path),
+        help="In place of a teacher: an .npy file of its outputs, beside the samples.json of `kd-edge samples`.",
+    )(command)
+
+
+def read_teacher(teacher: Path | None, outputs: Path | None, data: "Dataset") -> "keras.Model | SoftTargets":
+    """Return the teacher of a command: a model, or the outputs of one that lives elsewhere.
+
+    Raises:
+        ConfigError: Both are given, or none.
+    """
+    if (teacher is None) == (outputs is None):
+        raise ConfigError(
+            f"bad teacher: expected a model or --teacher-outputs, received {'none' if teacher is None else 'both'}"
+        )
+    from kd_edge.config import TeacherConfig
+    from kd_edge.stages.steps import start_teacher
+
+    wanted = TeacherConfig(path=str(teacher)) if teacher is not None else TeacherConfig(outputs=str(outputs))
+    return start_teacher(wanted, data)
 
 
 def normalize_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -62,6 +62,15 @@ def hands_on(operation: Any) -> bool:
     return kind in _TRAINED_ONLY or (kind.startswith("Random") and kind != "RandomCrop")
 
 
+def is_scaled_sum(operation: Any) -> bool:
+    """Return whether a layer adds its second input times a number to its first: one of `keras.applications`.
+
+    Args:
+        operation: A layer of Keras or an operation.
+    """
+    return type(operation).__name__ == "CustomScaleLayer" and type(operation).__module__.startswith("keras.")
+
+
 def channel_of(tensor: Any) -> tuple[Any, int] | None:
     """Return the image and the number of the channel that a Keras tensor is, `image[..., channel]`; `None` for others.
 

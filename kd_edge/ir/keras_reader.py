@@ -5,8 +5,8 @@ from typing import Any
 
 from kd_edge.compat.keras import index_of, is_model, maker_of, nodes_in_order, number_of
 from kd_edge.errors import ModelError
-from kd_edge.ir.keras_layers import channel_of, hands_on, read_call
-from kd_edge.ir.layers import Layer, Node
+from kd_edge.ir.keras_layers import channel_of, hands_on, is_scaled_sum, read_call
+from kd_edge.ir.layers import Add, Layer, Node, Rescaling
 from kd_edge.ir.layers.arithmetic import ReorderChannels
 
 # What the converter orders calls by, all behind the inputs, and the number of the node in its call.
@@ -73,6 +73,9 @@ class KerasReader:
             return list(self._enter(operation, inputs, name))
         if hands_on(operation):
             return [inputs[0]]
+        if is_scaled_sum(operation):  # of InceptionResNetV2: the second input, scaled, is added
+            scaled = self._add(operation, Rescaling(float(operation.scale)), inputs[1:], ((1, name), 0))
+            return [self._add(operation, Add(), [inputs[0], scaled], ((1, name), 1))]
         layer = read_call(operation, number_of(node))
         if layer.arity != 2:
             return [self._add(operation, layer, inputs, ((1, name), 0))]
