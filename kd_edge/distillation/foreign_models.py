@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import all_layers
 from kd_edge.compat.tf_keras import calls_in_order, layer_class, read_model
+from kd_edge.distillation.logits import to_logits
 from kd_edge.errors import ModelError
 from kd_edge.silence import quiet, say
 
@@ -38,25 +39,28 @@ class ForeignModel(keras.layers.Layer):  # type: ignore[misc]
     Args:
         file: Path of a file or folder that `kd_edge.distillation.foreign_models` reads.
         kind: `"keras2"` or `"saved_model"`.
+        probabilities: Whether it answers with probabilities, which here become logits up to a constant per sample.
         **kwargs: Those of `keras.layers.Layer`.
 
     Attributes:
         digest: A hash of what is there.
     """
 
-    def __init__(self, file: str, kind: str, **kwargs: Any) -> None:
+    def __init__(self, file: str, kind: str, *, probabilities: bool = False, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "trainable": False})
-        self.file, self.kind = file, kind
+        self.file, self.kind, self.probabilities = file, kind, probabilities
         self.digest = _digest(Path(file))
         self._answer, self.source = _answering(Path(file), kind)
 
     def call(self, x: Any) -> Any:
         """Return the model's outputs for samples."""
-        return self._answer(x)
+        answers = self._answer(x)
+        return to_logits(answers, [True]) if self.probabilities else answers
 
     def get_config(self) -> dict[str, Any]:
-        """Return where the model is, and its kind."""
-        return {**super().get_config(), "file": self.file, "kind": self.kind}
+        """Return where the model is, its kind, and how it answers."""
+        own = {"file": self.file, "kind": self.kind, "probabilities": self.probabilities}
+        return {**super().get_config(), **own}
 
 
 def only_answers(model: Any) -> bool:
@@ -116,6 +120,7 @@ def read_saved_model(path: Path) -> keras.Model:
 def _wrapped(path: Path, kind: str) -> keras.Model:
     layer = ForeignModel(str(path.resolve()), kind, name="foreign_model")
     source = layer.source
+    layer.probabilities = _are_probabilities(layer(_samples(source.shape, source.dtype.as_numpy_dtype)))
     inputs = keras.Input(source.shape[1:], dtype=source.dtype)
     return keras.Model(inputs, layer(inputs), name="foreign")
 
@@ -192,9 +197,21 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.ndarray | np.generic) and value.ndim == 0 else value
 
 
+def _samples(shape: Any, dtype: Any) -> np.ndarray:
+    drawn: np.ndarray = np.random.default_rng(0).uniform(0, 2, (8, *shape[1:])).astype(dtype)
+    return drawn
+
+
+def _are_probabilities(answers: Any) -> bool:
+    """Return whether answers of different samples all are probabilities of two or more classes."""
+    if isinstance(answers, list | tuple | dict) or len(answers.shape) != 2 or answers.shape[1] < 2:
+        return False
+    values = np.asarray(answers)
+    return bool(values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < _TOLERANCE)
+
+
 def _computes_the_same(old: Any, model: keras.Model) -> bool:
-    rng = np.random.default_rng(0)
-    samples = [rng.uniform(0, 2, (4, *source.shape[1:])).astype(source.dtype) for source in model.inputs]
+    samples = [_samples(source.shape, source.dtype) for source in model.inputs]
     x = samples if len(samples) > 1 else samples[0]
     pairs = zip(*(keras.tree.flatten(m(x, training=False)) for m in (old, model)), strict=True)
     arrays = [(np.asarray(one), np.asarray(other)) for one, other in pairs]
