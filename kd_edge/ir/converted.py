@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def _convert(model: "keras.Model", quantized: bool) -> Graph | str | None:
 def _content(model: "keras.Model", quantized: bool) -> bytes:
     import tensorflow as tf
 
-    with _unrolled(model) if quantized else _as_it_is():
+    with _unrolled(model) if quantized else nullcontext():
         function = _traced(model)
     loops = any(operation.type in _LOOPS for operation in function.graph.get_operations())
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
@@ -99,11 +99,6 @@ def _unrolled(model: "keras.Model") -> Iterator[None]:
     finally:
         for layer in short:
             layer.unroll = False
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
 
 
 def _num_steps(layer: Any) -> int | None:
