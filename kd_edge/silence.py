@@ -5,6 +5,7 @@ import functools
 import io
 import logging
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -50,4 +51,4 @@ def load_tensorflow() -> None:
 @functools.cache
 def say(sentence: str) -> None:
     """Tell the user something that needs no decision, in one line on stderr, and once."""
-    logging.getLogger("kd_edge").warning("note: %s", sentence)
+    print(f"note: {sentence}", file=sys.stderr)

@@ -1,7 +1,5 @@
 """Models of other libraries: files of Keras 2 are rebuilt, SavedModels answer."""
 
-import logging
-
 import keras
 import numpy as np
 import pytest
@@ -67,21 +65,18 @@ def samples(shape=SHAPE):
 
 
 @pytest.mark.parametrize("name", ["old.h5", "old.keras", "old_saved"])
-def test_a_file_of_keras_2_is_a_model_of_keras_3_that_computes_the_same(folder, name, caplog):
-    with caplog.at_level(logging.WARNING, "kd_edge"):
-        model = load_model(folder / name)
-    assert [r.getMessage() for r in caplog.records] == [
-        f"note: {folder / name} is a file of Keras 2, read through tf_keras and rebuilt in Keras 3"
-    ]
+def test_a_file_of_keras_2_is_a_model_of_keras_3_that_computes_the_same(folder, name, capsys):
+    model = load_model(folder / name)
+    said = f"note: {folder / name} is a file of Keras 2, read through tf_keras and rebuilt in Keras 3\n"
+    assert capsys.readouterr().err == said
     assert not only_answers(model)
     expected = tf_keras.models.load_model(folder / name, compile=False)(samples())
     np.testing.assert_allclose(model(samples()), expected, rtol=1e-4)
 
 
-def test_layers_that_keras_3_lacks_leave_a_model_that_answers(folder, caplog):
-    with caplog.at_level(logging.WARNING, "kd_edge"):
-        model = load_model(folder / "custom.h5")
-    assert "it only answers" in caplog.text
+def test_layers_that_keras_3_lacks_leave_a_model_that_answers(folder, capsys):
+    model = load_model(folder / "custom.h5")
+    assert "it only answers, as a teacher" in capsys.readouterr().err
     assert only_answers(model)
     # It ends in a softmax: what it answers with are logits here.
     expected = tf_keras.models.load_model(folder / "custom.h5", compile=False)(samples())
