@@ -93,8 +93,9 @@ class BudgetConfig:
 
 @dataclass(frozen=True, slots=True)
 class TeacherConfig:
-    """A trained `.keras` file at `path`, or how a teacher is trained here when `path` is missing.
+    """A trained model at `path`, see `load_model`, or how a teacher is trained here when `path` is missing.
 
+    `outputs` instead names an `.npy` file of the outputs of a teacher that lives elsewhere, see `read_outputs`.
     With `folds`, each sample's targets come from a teacher that has not seen it; see `cross_fitted_targets`. Those
     teachers are trained here, for which a file's network needs `epochs` and `learning_rate`.
     """
@@ -107,12 +108,18 @@ class TeacherConfig:
     augment: str = "none"
     strength: float = 1.0
     folds: int = 0
+    outputs: str | None = None
 
     def __post_init__(self) -> None:
         _check_rate(self.learning_rate)
         _check_numbers(self)
         if self.folds == 1:
             raise ConfigError("bad value for key 'folds': expected 0 for none, or 2 and more, received 1")
+        if self.outputs is not None and (self.path is not None or self.folds):
+            raise ConfigError(
+                "bad value for key 'outputs': expected a teacher's outputs without 'path' and 'folds', received "
+                f"{'both' if self.path is not None else 'folds'}; leave one out"
+            )
         if self.path is None:
             object.__setattr__(self, "epochs", self.epochs or _TEACHER_EPOCHS)
             object.__setattr__(self, "learning_rate", self.learning_rate or _TEACHER_RATE)
@@ -235,11 +242,27 @@ class RunConfig:
         if ":" not in self.data.source:  # a Python file may register others
             _check_choice("augment", self.teacher.augment, AUGMENTATIONS)
             _check_choice("augment", self.distill.augment, (*AUGMENTATIONS, "auto"))
+        if self.teacher.outputs is not None:
+            _check_outputs(self)
         if self.teacher.folds and self.distill.augment in ("auto", "mixup"):
             raise ConfigError(
                 "bad value for key 'augment' in [distill]: expected an augmentation by name other than 'mixup' with "
                 f"'folds' in [teacher], received {self.distill.augment!r}; name another, or leave out the folds"
             )
+
+
+def _check_outputs(config: RunConfig) -> None:
+    """Refuse what needs a teacher's network where there are its outputs alone."""
+    needs = {
+        "'family' in [design] other than 'from_teacher'": config.design.family == "from_teacher",
+        "'augment' in [distill] 'none'": config.distill.augment not in ("none", "auto"),
+        "no 'max_teacher_loss' in [verify]": config.verify.max_teacher_loss is not None,
+    }
+    for expected in (name for name, is_broken in needs.items() if is_broken):
+        raise ConfigError(
+            f"bad value for key 'outputs' in [teacher]: expected {expected}, since the outputs are no network; change "
+            "that, or give the teacher itself by 'path'"
+        )
 
 
 _MAY_BE_ZERO = (

@@ -8,6 +8,7 @@ from typing import Any
 
 from kd_edge.config import RunConfig
 from kd_edge.conversion.results import ConversionSummary
+from kd_edge.distillation.targets.teacher_outputs import hash_of_outputs
 from kd_edge.files import write_bytes, write_model
 from kd_edge.reporting.run_files import RUN_FILES, write_run
 from kd_edge.search.results import STUDENT as SEARCHED
@@ -84,6 +85,8 @@ def _make(stage: "_Stage", context: RunContext) -> Kept[Any]:
     keras.utils.set_random_seed(context.config.seed)
     result = stage.make(context)
     files = [name.format(search=context.search) if "{" in name else name for name in stage.files]
+    if context.config.teacher.outputs is not None:  # what is no network leaves no file of one
+        files = [name for name in files if name != TEACHER]
     kept = context.store.save(stage.name, context.keys[stage.name], result, files)
     context.progress(stage.name, 1.0)
     return kept
@@ -112,7 +115,8 @@ def _make_teacher(context: RunContext) -> TeacherResult:
     callbacks = context.epochs("teacher", wanted.epochs or 0)
     taught = teach(context.teacher, context.data, wanted, seed=context.config.seed, callbacks=callbacks)
     context.progress("teacher", 1.0, taught.result.information.sentence)
-    write_model(context.store.folder / TEACHER, taught.model)
+    if context.teacher_network is not None:
+        write_model(context.store.folder / TEACHER, context.teacher_network)
     return taught.result
 
 
@@ -217,7 +221,7 @@ def _make_convert(context: RunContext) -> ConversionSummary:
         context.student,
         context.data,
         context.config.convert,
-        teacher=context.teacher,
+        teacher=context.teacher_network,
         distill=context.config.distill,
         seed=context.config.seed,
     )
@@ -235,7 +239,7 @@ def _make_verify(context: RunContext) -> Verification:
         device=context.device,
         budget=context.budget,
         student=context.student,
-        teacher=None if wanted.max_teacher_loss is None else context.teacher,
+        teacher=None if wanted.max_teacher_loss is None else context.teacher_network,
         max_accuracy_loss=wanted.max_accuracy_loss,
         max_teacher_loss=wanted.max_teacher_loss,
     )
@@ -272,6 +276,8 @@ def _convert_shape(context: RunContext) -> tuple[object, ...]:
 def _teacher_shape(context: RunContext) -> tuple[object, ...]:
     """Return what shapes the teacher; a file may have changed under its name."""
     wanted = replace(context.config.teacher, folds=0)  # their teachers are others
+    if wanted.outputs is not None:
+        return wanted, hash_of_outputs(wanted.outputs)
     path = wanted.path
     if path is None or not Path(path).is_file():
         return (wanted,)

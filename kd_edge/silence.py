@@ -1,9 +1,11 @@
 """Keeps what libraries print out of the user's terminal."""
 
 import contextlib
+import functools
 import io
 import logging
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -44,3 +46,9 @@ def load_tensorflow() -> None:
         import tensorflow  # noqa: F401
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@functools.cache
+def say(sentence: str) -> None:
+    """Tell the user something that needs no decision, in one line on stderr, and once."""
+    print(f"note: {sentence}", file=sys.stderr)

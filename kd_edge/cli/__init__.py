@@ -17,6 +17,7 @@ from kd_edge.cli.devices import devices
 from kd_edge.cli.distill import distill
 from kd_edge.cli.report import report
 from kd_edge.cli.run import run
+from kd_edge.cli.samples import samples
 from kd_edge.cli.verify import verify
 from kd_edge.errors import ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
 
@@ -79,5 +80,5 @@ def main() -> None:
     """
 
 
-for _command in (run, devices, cost, design, distill, convert, verify, bundle, report):
+for _command in (run, devices, cost, samples, design, distill, convert, verify, bundle, report):
     main.add_command(_command)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kd_edge.cli.options import data_option, json_option, print_document, seed_option, with_budget
+from kd_edge.cli.options import (
+    data_option,
+    json_option,
+    outputs_option,
+    print_document,
+    read_teacher,
+    seed_option,
+    with_budget,
+)
 from kd_edge.config import OBJECTIVES, DesignConfig, DistillConfig
 from kd_edge.cost.budget import LATENCY_AT
 from kd_edge.errors import KdEdgeError
@@ -34,7 +42,8 @@ def _one_of(names: Sequence[str]) -> str:
 
 
 @click.command()
-@click.argument("teacher", type=click.Path(path_type=Path))
+@click.argument("teacher", required=False, type=click.Path(path_type=Path))
+@outputs_option
 @data_option
 @with_budget
 @click.option(
@@ -73,7 +82,8 @@ def _one_of(names: Sequence[str]) -> str:
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="design", show_default=True, help="Folder.")
 @json_option
 def design(
-    teacher: Path,
+    teacher: Path | None,
+    teacher_outputs: Path | None,
     source: str,
     normalize: bool | None,
     device: "DeviceProfile",
@@ -91,8 +101,9 @@ def design(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Search the best student of TEACHER (.keras) that fits a device.
+    """Search the best student of TEACHER (.keras, .h5, SavedModel) that fits a device.
 
+    With --teacher-outputs in place of TEACHER, which needs a general --family, the teacher may live anywhere.
     Saves student.keras (as the search trained it), search.json and pareto.png. The same command resumes a search.
     """
     from kd_edge.data.loading import load_data
@@ -102,12 +113,9 @@ def design(
     wanted = DesignConfig(family, trials, epochs, teacher_ratio, search, objective=objective)
     data = load_data(source, normalize=normalize, seed=seed, models=(teacher,))
     load_tensorflow()
-    from kd_edge.distillation.given_models import check_trained
-    from kd_edge.distillation.model_files import load_teacher
     from kd_edge.stages.steps import design_student
 
-    folder, guide = output / "search", load_teacher(teacher, data)
-    check_trained(guide, data)
+    folder, guide = output / "search", read_teacher(teacher, teacher_outputs, data)
     with _resumable(folder), StageDisplay(("design",)) as display, _workers(workers, folder):
         found = design_student(
             guide,

@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from kd_edge.cli.options import data_option, json_option, print_document, rate, seed_option
+from kd_edge.cli.options import (
+    data_option,
+    json_option,
+    outputs_option,
+    print_document,
+    rate,
+    read_teacher,
+    seed_option,
+)
 from kd_edge.config import TRAINEES, DistillConfig
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
@@ -14,7 +22,8 @@ _DEFAULTS = DistillConfig()
 
 
 @click.command()
-@click.option("--teacher", type=click.Path(path_type=Path), required=True, help="Trained large model (.keras).")
+@click.option("--teacher", type=click.Path(path_type=Path), help="Trained large model (.keras, .h5, SavedModel).")
+@outputs_option
 @click.option("--student", type=click.Path(path_type=Path), required=True, help="Small model to train (.keras).")
 @data_option
 @click.option("--trainee", default=_DEFAULTS.trainee, show_default=True, help="'like_teacher' or 'none'.")
@@ -30,7 +39,8 @@ _DEFAULTS = DistillConfig()
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="distilled.keras", show_default=True)
 @json_option
 def distill(
-    teacher: Path,
+    teacher: Path | None,
+    teacher_outputs: Path | None,
     student: Path,
     source: str,
     normalize: bool | None,
@@ -54,7 +64,6 @@ def distill(
 
     from kd_edge.conversion.tflm_support import missing_from
     from kd_edge.distillation.augmentation.registry import check_augmentation
-    from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.halting.rules import find_rule
     from kd_edge.distillation.model_files import load_teacher
     from kd_edge.distillation.training import epochs_shown
@@ -65,8 +74,7 @@ def distill(
         check_augmentation(wanted.augment, data.input_shape)
     find_rule(wanted.rule)
     keras.utils.set_random_seed(seed)
-    guide, small = load_teacher(teacher, data), load_teacher(student, data)
-    check_trained(guide, data)
+    guide, small = read_teacher(teacher, teacher_outputs, data), load_teacher(student, data)
     for sentence in missing_from(small):
         click.echo(f"warning: {sentence}", err=True)
     with StageDisplay(("distill",)) as display:

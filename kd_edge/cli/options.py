@@ -14,7 +14,11 @@ from kd_edge.errors import ConfigError
 from kd_edge.silence import load_tensorflow
 
 if TYPE_CHECKING:
+    import keras
+
     from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.data.dataset import Dataset
+    from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.ir.graph import Graph
 
 SEED = click.IntRange(0, MAX_SEED)
@@ -46,6 +50,38 @@ def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--data` and `--normalize`."""
     data = click.option("--data", "source", required=True, help="'watch', an .npz file, or module:function.")
     return data(normalize_option(command))
+
+
+def outputs_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--teacher-outputs`."""
+    return click.option(
+        "--teacher-outputs",
+        type=click.Path(path_type=Path),
+        help="In place of a teacher: an .npy file of its outputs, beside the samples.json of `kd-edge samples`.",
+    )(command)
+
+
+def read_teacher(teacher: Path | None, outputs: Path | None, data: "Dataset") -> "keras.Model | SoftTargets":
+    """Return the teacher of a command: a model, or the outputs of one that lives elsewhere.
+
+    Raises:
+        ConfigError: Both are given, or none.
+        ModelError: The model does not belong to the data, or is at chance on them.
+    """
+    if (teacher is None) == (outputs is None):
+        raise ConfigError(
+            f"bad teacher: expected a model or --teacher-outputs, received {'none' if teacher is None else 'both'}"
+        )
+    from kd_edge.config import TeacherConfig
+    from kd_edge.stages.steps import start_teacher
+
+    if teacher is None:
+        return start_teacher(TeacherConfig(outputs=str(outputs)), data)
+    from kd_edge.distillation.given_models import check_trained
+
+    model = start_teacher(TeacherConfig(path=str(teacher)), data)
+    check_trained(model, data)
+    return model
 
 
 def normalize_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,8 +151,8 @@ def load_profile(device: str, runtime: str | None) -> "DeviceProfile":
 
 
 def load_graph(path: Path) -> "tuple[Graph, bytes | None]":
-    """Return the ops and tensors of a `.tflite` or `.keras` file, and the bytes of the former."""
-    if path.suffix != ".keras":
+    """Return the ops and tensors of a `.tflite` file or a Keras model, and the bytes of the former."""
+    if not _is_keras_model(path):
         from kd_edge.ir.tflite_reader import read_graph
         from tflite_bench.model.reader import read_file, read_model
 
@@ -127,6 +163,16 @@ def load_graph(path: Path) -> "tuple[Graph, bytes | None]":
     from kd_edge.ir.lowering import lower
 
     return lower(load_model(path)), None
+
+
+def _is_keras_model(path: Path) -> bool:
+    """Return whether a path is that of a Keras model, whatever its ending: a zip or HDF5 file, or a SavedModel."""
+    if path.is_dir():
+        return (path / "saved_model.pb").is_file()
+    if not path.is_file():
+        return path.suffix in (".keras", ".h5", ".hdf5")
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"\x89HDF")
 
 
 def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:

@@ -40,6 +40,16 @@ def maker_of(tensor: Any) -> tuple[Any, int]:
     return operation, number
 
 
+def index_of(tensor: Any) -> int:
+    """Return which of the results of its call a Keras tensor is."""
+    return int(tensor._keras_history.tensor_index)
+
+
+def is_model(operation: Any) -> bool:
+    """Return whether what is called is a model itself: functional, sequential or subclassed."""
+    return hasattr(operation, "_nodes_by_depth") or hasattr(operation, "_functional") or hasattr(operation, "fit")
+
+
 def node_of(operation: Any, number: int) -> Any:
     """Return Keras' node of one call of a layer or operation, with `input_tensors` and `arguments`."""
     return operation._inbound_nodes[number]

@@ -47,7 +47,7 @@ def integer_reader(model: Any) -> str | None:
     not be scaled before.
 
     Args:
-        model: A Keras model, or the path of a `.keras` file.
+        model: A Keras model, or the path of a `.keras` or `.h5` file.
     """
     config = _config_of(model)
     found = _first(config) if config is not None else None
@@ -56,14 +56,20 @@ def integer_reader(model: Any) -> str | None:
 
 def _config_of(model: Any) -> Mapping[str, Any] | None:
     try:
-        if not isinstance(model, str | Path):
-            config = model.get_config()
-        else:
-            with zipfile.ZipFile(model) as file:
-                config = json.loads(file.read("config.json"))["config"]
+        config = _config_in(model) if isinstance(model, str | Path) else model.get_config()
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError, AttributeError, zipfile.BadZipFile):
         return None
     return config if isinstance(config, Mapping) and isinstance(config.get("layers"), list) else None
+
+
+def _config_in(path: str | Path) -> Any:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            return json.loads(file.read("config.json"))["config"]
+    import h5py
+
+    with h5py.File(path) as file:
+        return json.loads(file.attrs["model_config"])["config"]
 
 
 def _first(config: Mapping[str, Any]) -> str | _Verdict:

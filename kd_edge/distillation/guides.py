@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.cloning import clone_of
+from kd_edge.distillation.foreign_models import only_answers
 from kd_edge.distillation.logits import Softmax, alike, ends_in_softmax, to_logits
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import DataError, ModelError
-from kd_edge.ir.lowering import lower
+from kd_edge.ir.lowering import macs_of
 
 FINAL = "final_output"
 OWN_LOSS = "own_loss"
@@ -219,21 +220,6 @@ class Trainee(LiveGuide):
         return {"trainee_loss": self.loss.result(), **own, **super().results()}
 
 
-def macs_of(model: keras.Model) -> int | None:
-    """Return the multiply-accumulates of one forward pass for one sample, by the ops that TFLite would execute.
-
-    Args:
-        model: A network.
-
-    Returns:
-        The number; `None` where the network cannot be lowered, so that it is unknown.
-    """
-    try:
-        return lower(model).known_macs
-    except ModelError:
-        return None
-
-
 def check_pair(guide: keras.Model, student: keras.Model, name: str) -> None:
     """Check that a guide and the student take the same samples and give answers of the same kind.
 
@@ -317,7 +303,15 @@ def fresh_copy(model: keras.Model) -> keras.Model:
     """Return a network of the same architecture with fresh weights, all of them trainable.
 
     It keeps what no training gives: constants, and what layers were adapted to, as a `Normalization` is to data.
+
+    Raises:
+        ModelError: The network only answers: it has no layers that Keras could train.
     """
+    if only_answers(model):
+        raise ModelError(
+            "no trainee like the teacher: expected a network of Keras' layers, received one that only answers; "
+            "take the trainee 'none'"
+        )
     is_graph = getattr(model, "inputs", None) is not None
     copy = clone_of(model, trained=False) if is_graph else keras.models.clone_model(model)
     _thaw(copy)

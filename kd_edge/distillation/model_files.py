@@ -1,4 +1,4 @@
-"""Models and teachers read from `.keras` files."""
+"""Models and teachers read from files: of Keras 3, of Keras 2, and SavedModels, which only answer."""
 
 import json
 import zipfile
@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kd_edge.compat.tf_keras import is_keras2
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.cloning import make_names_valid
 from kd_edge.errors import ModelError
@@ -17,13 +18,15 @@ def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
     """Return a trained teacher that reads the data's samples and ends in one logit per class.
 
     Args:
-        path: A `.keras` file.
+        path: As for `load_model`.
         data: The samples it has to read.
 
     Raises:
         ModelError: There is no such file, it is no Keras model, or it does not belong to the data.
     """
     teacher = load_model(path)
+    if not getattr(teacher, "inputs", None):
+        raise ModelError(f"bad teacher {path}: expected a functional or sequential model, or one with known inputs")
     shape, classes = tuple(teacher.inputs[0].shape[1:]), teacher.outputs[0].shape[-1]
     if len(teacher.inputs) != 1 or shape != data.input_shape:
         raise ModelError(f"bad teacher {path}: expected samples of shape {data.input_shape}, received {shape}")
@@ -33,13 +36,25 @@ def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Return the model in a `.keras` file, names that TensorFlow refuses made valid.
+    """Return the model in a file, names that TensorFlow refuses made valid.
+
+    Args:
+        path: A `.keras` or `.h5` file of Keras 3 or of Keras 2, or the folder of a SavedModel, which only answers.
 
     Raises:
         ModelError: There is no such file, or it is no Keras model.
     """
-    if not Path(path).is_file():
+    from kd_edge.distillation.foreign_models import read_keras2, read_saved_model
+
+    path = Path(path)
+    if not path.exists():
         raise ModelError(f"no model: expected a .keras file, found nothing at {path}")
+    if is_keras2(path):
+        return read_keras2(path)
+    if path.is_dir():
+        if not (path / "saved_model.pb").is_file():
+            raise ModelError(f"no model: expected a .keras file or a SavedModel, found a folder of neither at {path}")
+        return read_saved_model(path)
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:

@@ -48,7 +48,8 @@ class Blueprint:
         emitted: dict[tuple[Layer, tuple[int, ...]], int] = {}
         for position in execution_order([node.inputs for node in self.nodes], range(len(self.nodes))):
             node = self.nodes[position]
-            to.begin_layer(scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__), position)
+            scope = scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__)
+            to.begin_layer(scope, position, shares=node.shares)
             inputs = tuple(values[i] for i in node.inputs)
             value = None if node.layer.weighted else emitted.get((node.layer, inputs))
             if value is None:
@@ -69,14 +70,20 @@ class Blueprint:
         """
         import keras
 
-        values: list[object] = []
+        values: list[Any] = []
+        made: dict[int, Any] = {}
         for index, node in enumerate(self.nodes):
-            arguments = asdict(node.layer)
+            read = [values[i] for i in node.inputs]
             if isinstance(node.layer, InputLayer):
-                values.append(keras.Input(**arguments))
-                continue
-            layer = _keras_class(type(node.layer).__name__)(name=self.layer_name(index), **arguments)
-            values.append(layer([values[i] for i in node.inputs] if len(node.inputs) > 1 else values[node.inputs[0]]))
+                values.append(keras.Input(**asdict(node.layer)))
+            elif node.layer.is_operation:
+                values.append(node.layer.render(read))
+            else:
+                owner = index if node.shares is None else node.shares
+                if owner not in made:
+                    kind = _keras_class(type(node.layer).__name__)
+                    made[owner] = kind(name=self.layer_name(owner), **asdict(node.layer))
+                values.append(made[owner](read if len(read) > 1 else read[0]))
         sources = [v for v, n in zip(values, self.nodes, strict=True) if isinstance(n.layer, InputLayer)]
         outputs = [values[i] for i in self.outputs]
         return keras.Model(
@@ -89,7 +96,10 @@ class Blueprint:
 
     def to_dict(self) -> dict[str, object]:
         """Return the blueprint as plain data for JSON; `from_dict` reads it back."""
-        nodes = [{"layer": type(n.layer).__name__, **asdict(n.layer), "inputs": n.inputs} for n in self.nodes]
+        nodes = []
+        for node in self.nodes:
+            shares = {} if node.shares is None else {"shares": node.shares}
+            nodes.append({"layer": type(node.layer).__name__, **asdict(node.layer), "inputs": node.inputs, **shares})
         return {"nodes": nodes, "outputs": self.outputs}
 
     @classmethod
@@ -101,8 +111,9 @@ class Blueprint:
 
         nodes = []
         for entry in data["nodes"]:
-            fields = {key: frozen(value) for key, value in entry.items() if key not in ("layer", "inputs")}
-            nodes.append(Node(LAYERS[str(entry["layer"])](**fields), frozen(entry["inputs"])))  # type: ignore[arg-type]
+            fields = {key: frozen(value) for key, value in entry.items() if key not in ("layer", "inputs", "shares")}
+            layer = LAYERS[str(entry["layer"])](**fields)
+            nodes.append(Node(layer, frozen(entry["inputs"]), entry.get("shares")))  # type: ignore[arg-type]
         return cls(tuple(nodes), frozen(data["outputs"]))  # type: ignore[arg-type]
 
 

@@ -47,7 +47,13 @@ def reshape(to: GraphBuilder, tensor: int, shape: Shape) -> int:
 
 
 def scale(
-    to: GraphBuilder, tensor: int, *, add: bool = True, multiply: bool = True, values: tuple[float, float] | None
+    to: GraphBuilder,
+    tensor: int,
+    *,
+    add: bool = True,
+    multiply: bool = True,
+    subtract: bool = False,
+    values: tuple[float, float] | None,
 ) -> int:
     """Multiply by constants and add constants, inside the op that made the tensor where the converter does so.
 
@@ -56,6 +62,7 @@ def scale(
         tensor: What is scaled.
         add: Whether something is added.
         multiply: Whether there is a factor.
+        subtract: Whether the summand is subtracted, not added.
         values: The factor and the summand, or None for constants of their own for every channel.
     """
     op = to.producer(tensor)
@@ -63,11 +70,11 @@ def scale(
         if op.kind in _TAKES_BATCH_NORM and op.activation == "NONE":
             return _scale_inside(to, tensor, op, add=add, scalar=values is not None)
         if op.kind == "RESHAPE" and (values or to.shape(op.inputs[0])[-1] == to.shape(tensor)[-1]):
-            inner = scale(to, to.bypass(tensor), add=add, multiply=multiply, values=values)
+            inner = scale(to, to.bypass(tensor), add=add, multiply=multiply, subtract=subtract, values=values)
             return reshape(to, inner, to.shape(tensor))
     output = tensor
     shape = to.shape(tensor)
-    for kind, wanted, position in (("MUL", multiply, 0), ("ADD", add, 1)):
+    for kind, wanted, position in (("MUL", multiply, 0), ("SUB" if subtract else "ADD", add, 1)):
         if wanted:
             constant = to.shared_constant((), "int8", values[position]) if values else to.constant(shape[-1:])
             output = to.op(kind, (output, constant), shape)
@@ -104,7 +111,7 @@ def before_scaling(to: GraphBuilder, tensor: int, *, takes: Callable[[Scaling], 
     if scaling is None or op is None or op.activation != "NONE" or not takes(scaling):
         return tensor
     to.has_dead_ops = True
-    return scaling.source
+    return before_scaling(to, scaling.source, takes=takes)
 
 
 def pad(to: GraphBuilder, tensor: int, paddings: tuple[tuple[int, int], ...]) -> int:
@@ -208,3 +215,9 @@ def mark_linear_chain(to: GraphBuilder, tensor: int) -> None:
 def is_linear_dense(op: Op) -> bool:
     """Return whether an op is a dense layer with a bias and without an activation."""
     return op.kind == "FULLY_CONNECTED" and op.activation == "NONE" and op.inputs[2] >= 0
+
+
+def takes_scaling(to: GraphBuilder, tensor: int) -> bool:
+    """Return whether the converter multiplies and adds constants per channel inside the op that made a tensor."""
+    op = to.producer(tensor)
+    return op is not None and not to.is_shared(tensor) and op.kind in _TAKES_BATCH_NORM and op.activation == "NONE"

@@ -49,6 +49,9 @@ class GraphBuilder:
         self.has_linear_chain = False
         self._scope = 0
         self._layer = 0
+        self._owner = 0
+        self._num_weights = 0
+        self._weights: dict[tuple[int, int, tuple[int, ...]], int] = {}
         self._uses: Counter[int] = Counter()
         self._names: list[int] = []
         self._layers: list[int] = []
@@ -56,14 +59,17 @@ class GraphBuilder:
         self._shared_constants: dict[tuple[str, tuple[int, ...], object], int] = {}
         self._values: dict[int, object] = {}
 
-    def begin_layer(self, scope: int, position: int) -> None:
+    def begin_layer(self, scope: int, position: int, *, shares: int | None = None) -> None:
         """Begin a layer.
 
         Args:
             scope: Letters of the name that the converter puts before the names of what is emitted next.
             position: Of its node in the network.
+            shares: Position of the node whose weights it has, where they are not its own.
         """
         self._scope, self._layer = scope, position
+        self._owner = position if shares is None else shares
+        self._num_weights = 0
 
     def add_readers(self, tensor: int, count: int) -> None:
         """Note that so many more layers will read a tensor, or that it is an output."""
@@ -74,8 +80,19 @@ class GraphBuilder:
         return self._add(Tensor(shape, dtype, False, 1 if dtype == "int8" else 0))
 
     def constant(self, shape: tuple[int, ...], dtype: str = "int8", num_scales: int = 1) -> int:
-        """Add a constant of its own, such as weights, and return its index."""
-        return self._add(Tensor(shape, dtype, True, num_scales))
+        """Add a constant of its own, such as weights, and return its index.
+
+        Weights of a layer that was called before are there already. Its biases are not: their scale is the input's.
+        """
+        if dtype != "int8":
+            return self._add(Tensor(shape, dtype, True, num_scales))
+        key = (self._owner, self._num_weights, shape)
+        self._num_weights += 1
+        if key not in self._weights:
+            self._weights[key] = self._add(Tensor(shape, dtype, True, num_scales))
+        else:
+            self.has_dead_ops = True  # numbered before its second use
+        return self._weights[key]
 
     def shared_constant(self, shape: tuple[int, ...], dtype: str, value: object) -> int:
         """Return the index of a constant of known value: the converter keeps equal ones once."""

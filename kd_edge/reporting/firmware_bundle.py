@@ -122,7 +122,7 @@ def _configuration(config: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _inputs(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    named = (config["data"]["source"], config["teacher"]["path"])
+    named = (config["data"]["source"], config["teacher"]["path"] or config["teacher"].get("outputs"))
     return {name: _fingerprint(Path(name).read_bytes()) for name in named if name and Path(name).is_file()}
 
 

@@ -75,7 +75,7 @@ def run_accuracy_rows(run: Result) -> Rows:
         del networks["distill"]
     shipped = "baseline" if run.get("choice", {}).get("shipped") == "alone" else "distill"
     title = networks.pop(shipped)
-    sizes = {stage: (f"{run[stage]['macs']:,}", f"{run[stage]['params']:,}") for stage in (*networks, shipped)}
+    sizes = {at: tuple(_count(run[at][figure]) for figure in ("macs", "params")) for at in (*networks, shipped)}
     rows = [
         *((f"{name}, float", share_text(run[at]["test_accuracy"]), "", *sizes[at]) for at, name in networks.items()),
         *((f"{title}, {name}", *cells, *sizes[shipped]) for name, *cells in _accuracies(run["verify"])),
@@ -124,6 +124,10 @@ def _accuracies(verify: Result) -> Iterator[tuple[str, str, str]]:
     for name, title in _ACCURACIES.items():
         known = verify["accuracy_ci95"].get(name)
         yield title.format(precision(verify)), share_text(verify["accuracy"][name]), interval_text(known)
+
+
+def _count(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
 
 
 def _decibels(ratio: float | None) -> str:

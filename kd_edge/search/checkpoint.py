@@ -14,6 +14,7 @@ import numpy as np
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.fingerprints import hash_of
+from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError
 from kd_edge.files import write_file, write_json
 from kd_edge.search.results import STUDENT, CandidateTraining
@@ -30,19 +31,20 @@ _TRAINING = "training.json"
 
 
 def identify_search(
-    teacher: keras.Model, data: Dataset, space: StudentSpace, settings: Mapping[str, object]
+    teacher: keras.Model | SoftTargets, data: Dataset, space: StudentSpace, settings: Mapping[str, object]
 ) -> dict[str, str]:
     """Return what a search is a search of, each part as a fingerprint.
 
     Args:
-        teacher: Architecture and weights count.
+        teacher: Architecture and weights count, or its outputs.
         data: Training and validation samples count.
         space: Its choices count, and the teacher's architecture where it is derived from that.
         settings: What else changes the result, by the name that a message gives it.
     """
     samples = repr([data.digests[name] for name in _SAMPLES if name in data.digests])
     choices = repr([space.name, space.input_shape, space.num_classes, dict(space.choices)])
-    parts = {"teacher": hash_of(teacher), "data": _digest(samples), "space": _digest(choices)}
+    taught = str(teacher.header["teacher"]) if isinstance(teacher, SoftTargets) else hash_of(teacher)
+    parts = {"teacher": taught, "data": _digest(samples), "space": _digest(choices)}
     return parts | {name: _digest(repr(value)) for name, value in settings.items()}
 
 

@@ -22,12 +22,12 @@ from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import confusion_matrix, named_classes, score_of
 from kd_edge.distillation.results import Recipe, kept_accuracy
-from kd_edge.distillation.targets.recipe_targets import store_targets
+from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError, KdEdgeError, nearest
 from kd_edge.files import write_bytes, write_model
-from kd_edge.ir.lowering import lower
+from kd_edge.ir.lowering import macs_of
 from kd_edge.search.checkpoint import (
     PROJECT,
     TARGETS,
@@ -51,6 +51,7 @@ from kd_edge.search.results import (
 from kd_edge.search.space.student_space import Screening, StudentSpace, Values
 from kd_edge.search.strategies import find_strategy, make_oracle
 from kd_edge.search.weight_inheritance import WeightInheritance
+from kd_edge.silence import say
 
 # Of the candidates that fit, this share, those with fewer MACs, is not trained: the largest are usually the best
 # (`tools/benchmarks/design/run.py size`).
@@ -156,7 +157,7 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
 
 
 def design(
-    teacher: keras.Model,
+    teacher: keras.Model | SoftTargets,
     data: Dataset,
     *,
     device: DeviceProfile | str,
@@ -185,7 +186,7 @@ def design(
     the same call makes the chief (its id contains "chief") or a worker of a search on several machines.
 
     Args:
-        teacher: Its outputs guide the brief training.
+        teacher: Its outputs guide the brief training; of one that lives elsewhere these alone.
         data: Training and validation samples.
         device: The board, or its name.
         budget: The limits; what the board leaves by default.
@@ -218,7 +219,10 @@ def design(
     device = load_device(device) if isinstance(device, str) else device
     budget = budget or Budget.of(device)
     recipe = recipe or Recipe(epochs=6)
-    space = space or StudentSpace.from_teacher(teacher)
+    if space is None:
+        if isinstance(teacher, SoftTargets):
+            raise ConfigError("no space of students: expected `space` beside a teacher's outputs, received none")
+        space = StudentSpace.from_teacher(teacher)
     find_strategy(search)
     if objective not in OBJECTIVES:
         raise ConfigError(f"unknown objective {objective!r}: {nearest(objective, OBJECTIVES)}")
@@ -257,7 +261,10 @@ def validation_score(model: keras.Model, data: Dataset, objective: str) -> float
     return float(score_of(confusion_matrix(named, data.y_val, data.num_classes), objective))
 
 
-def _stored_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, path: Path) -> SoftTargets:
+def _stored_targets(teacher: keras.Model | SoftTargets, data: Dataset, recipe: Recipe, path: Path) -> SoftTargets:
+    if isinstance(teacher, SoftTargets):
+        check_views(teacher, recipe)
+        return teacher
     targets = store_targets(teacher, data, recipe, path=path)
     if targets is None:
         raise ConfigError(
@@ -266,20 +273,27 @@ def _stored_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, path: P
     return targets
 
 
-def _inheritance(teacher: keras.Model, space: StudentSpace, importance: str) -> WeightInheritance | None:
-    if space.prunable is None:
+def _inheritance(teacher: keras.Model | SoftTargets, space: StudentSpace, importance: str) -> WeightInheritance | None:
+    if space.prunable is None or isinstance(teacher, SoftTargets):
         return None
     return WeightInheritance(teacher, importance=importance, prunable=space.prunable)
 
 
-def macs_limit(teacher: keras.Model, teacher_ratio: float | None) -> float:
+def macs_limit(teacher: keras.Model | SoftTargets, teacher_ratio: float | None) -> float:
     """Return the most multiply-accumulates that a candidate may have: the teacher's divided by a ratio, if any.
 
     Args:
-        teacher: Its weights do not count: it may be untrained.
+        teacher: Its weights do not count: it may be untrained. Where its own multiply-accumulates are unknown, as those
+            of stored outputs are, there is no limit; it is said once.
         teacher_ratio: As for `design`.
     """
-    return math.inf if teacher_ratio is None else lower(teacher).known_macs / teacher_ratio
+    if teacher_ratio is None:
+        return math.inf
+    macs = None if isinstance(teacher, SoftTargets) else macs_of(teacher)
+    if macs is None:
+        say("the teacher's multiply-accumulates are unknown: its share of them limits no candidate")
+        return math.inf
+    return macs / teacher_ratio
 
 
 def is_worker() -> bool:

@@ -75,16 +75,21 @@ class RunContext:
         return f"search/{self.keys['design'][:16]}"
 
     @functools.cached_property
-    def teacher(self) -> "keras.Model":
-        """The teacher: trained where its stage is done."""
+    def teacher(self) -> "keras.Model | SoftTargets":
+        """The teacher: trained where its stage is done; the outputs of one that lives elsewhere."""
         import keras
 
         from kd_edge.stages.steps import start_teacher
 
-        if "teacher" in self.results:
+        if "teacher" in self.results and self.config.teacher.outputs is None:
             return self.load(TEACHER)
         keras.utils.set_random_seed(self.config.seed)
         return start_teacher(self.config.teacher, self.data)
+
+    @property
+    def teacher_network(self) -> Any:
+        """The teacher where it is a network; `None` where there are its outputs alone."""
+        return None if self.config.teacher.outputs is not None else self.teacher
 
     @functools.cached_property
     def space(self) -> "StudentSpace":
@@ -115,7 +120,7 @@ class RunContext:
         prunable = self.space.prunable
         if prunable is None:
             return None
-        return WeightInheritance(self.teacher, importance=self.config.design.importance, prunable=prunable)
+        return WeightInheritance(self.teacher_network, importance=self.config.design.importance, prunable=prunable)
 
     @functools.cached_property
     def guidance(self) -> "keras.Model | SoftTargets":
@@ -124,25 +129,30 @@ class RunContext:
         from kd_edge.stages.steps import cross_fit, recipe_of
 
         wanted, recipe = self.config.teacher, recipe_of(self.config.distill, self.config.seed)
+        if wanted.outputs is not None:
+            return self.teacher
         if wanted.folds:
             key = stage_key(self.keys["teacher"], "folds", wanted.folds, views_of(recipe))
             directory = self.store.folder / f"folds/{key[:16]}"
-            return cross_fit(self.teacher, self.data, wanted, recipe, directory=directory, seed=self.config.seed)
+            return cross_fit(
+                self.teacher_network, self.data, wanted, recipe, directory=directory, seed=self.config.seed
+            )
         if recipe.augment == "auto":
             return self.teacher
-        return store_targets(self.teacher, self.data, recipe) or self.teacher
+        return store_targets(self.teacher_network, self.data, recipe) or self.teacher
 
     @functools.cached_property
     def trainee(self) -> "keras.Model | None":
         """The untrained network that learns beside the student, where one is asked for."""
         import keras
 
+        from kd_edge.distillation.foreign_models import only_answers
         from kd_edge.distillation.guides import fresh_copy
 
-        if self.config.distill.trainee == "none":
+        if self.config.distill.trainee == "none" or only_answers(self.teacher) or self.config.teacher.outputs:
             return None
         keras.utils.set_random_seed(self.config.seed)  # targets that are made, not read, have drawn numbers
-        return fresh_copy(self.teacher)
+        return fresh_copy(self.teacher_network)
 
     @functools.cached_property
     def distilled(self) -> "keras.Model":
@@ -172,9 +182,9 @@ class RunContext:
 
     def load(self, name: str) -> "keras.Model":
         """Return a model in the run's folder."""
-        import keras
+        from kd_edge.distillation.model_files import load_model
 
-        return keras.models.load_model(self.store.folder / name, compile=False)
+        return load_model(self.store.folder / name)
 
     def epochs(self, stage: str, epochs: int) -> "list[keras.callbacks.Callback]":
         """Return the callback that shows a training."""

@@ -59,12 +59,12 @@ class Scores:
     Attributes:
         test_accuracy: Share of the test samples that it classifies right, 0 to 1.
         classification: How good it is on them class by class.
-        macs: Multiply-accumulates of one inference.
+        macs: Multiply-accumulates of one inference; `None` where nobody counts those of a layer.
         params: Weights.
     """
 
     test_accuracy: Measured[float]
-    macs: Computed[int]
+    macs: Computed[int | None]
     params: Computed[int]
     classification: Classification | None = None
 
@@ -96,10 +96,14 @@ class TeacherResult(TrainingResult):
     Attributes:
         path: The file that it was read from; `None` where it was trained.
         information: What its outputs for the training samples tell beyond the labels.
+        unavailable_reason: Why a figure is `None`, by the figure's name.
     """
 
+    test_accuracy: Measured[float | None]  # type: ignore[assignment]
+    params: Computed[int | None]  # type: ignore[assignment]
     path: str | None = None
     information: TeacherInformation
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,9 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import confusion_matrix, named_classes, score_of
 from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.targets.information import teacher_information
+from kd_edge.errors import ConfigError
 from kd_edge.search.results import CandidateTraining
+from kd_edge.silence import say
 from kd_edge.stages.results import (
     BaselineResult,
     ChoiceResult,
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Taught:
-    """A trained teacher and what its training found."""
+    """A trained teacher, or its outputs, and what its training found."""
 
-    model: "keras.Model"
+    model: "keras.Model | SoftTargets"
     result: TeacherResult
 
 
@@ -50,11 +52,13 @@ class Distilled:
     result: DistillResult
 
 
-def start_teacher(wanted: TeacherConfig, data: Dataset) -> "keras.Model":
+def start_teacher(wanted: TeacherConfig, data: Dataset) -> "keras.Model | SoftTargets":
     """Return the teacher before its training: built here, or read, trained already, from the file that is named.
 
+    Of a teacher that lives elsewhere its outputs are read.
+
     Args:
-        wanted: Path or width.
+        wanted: Path, outputs or width.
         data: The samples it has to read.
 
     Raises:
@@ -63,13 +67,17 @@ def start_teacher(wanted: TeacherConfig, data: Dataset) -> "keras.Model":
     from kd_edge.distillation.model_files import load_teacher
     from kd_edge.distillation.teacher_models import build_teacher
 
+    if wanted.outputs is not None:
+        from kd_edge.distillation.targets.teacher_outputs import read_outputs
+
+        return read_outputs(wanted.outputs, data)
     if wanted.path is not None:
         return load_teacher(wanted.path, data)
     return build_teacher(data.input_shape, data.num_classes, width=wanted.width)
 
 
 def teach(
-    teacher: "keras.Model",
+    teacher: "keras.Model | SoftTargets",
     data: Dataset,
     wanted: TeacherConfig,
     *,
@@ -87,10 +95,14 @@ def teach(
     """
     import numpy as np
 
+    from kd_edge.distillation.foreign_models import only_answers
     from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.logits import ends_in_softmax, to_logits
+    from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.distillation.training import train
 
+    if isinstance(teacher, SoftTargets):
+        return Taught(teacher, _known_of_outputs(teacher, data, wanted))
     if wanted.path is not None:
         check_trained(teacher, data)
         found: dict[str, Any] = {"path": wanted.path}
@@ -99,7 +111,30 @@ def teach(
     softmax = ends_in_softmax(teacher, data.x_train[:32])
     answers = to_logits(teacher.predict(data.x_train, batch_size=256, verbose=0), softmax)
     information = teacher_information(np.asarray(answers), data.y_train)
-    return Taught(teacher, TeacherResult(**_scores(teacher, data), **found, information=information))
+    scores: dict[str, Any] = _scores(teacher, data)
+    reasons = {}
+    if scores["macs"] is None:
+        reasons["macs"] = "the teacher has layers whose operators nobody counts"
+    if only_answers(teacher):
+        scores["params"], reasons["params"] = None, "the teacher's weights are not Keras'"
+    result = TeacherResult(**scores, **found, information=information, unavailable_reason=reasons)
+    return Taught(teacher, result)
+
+
+def _known_of_outputs(targets: "SoftTargets", data: Dataset, wanted: TeacherConfig) -> TeacherResult:
+    """Return what is known of a teacher by its outputs for the training samples alone."""
+    import numpy as np
+
+    (logits,) = targets.outputs(np.arange(len(data.y_train)))
+    reason = "the teacher lives elsewhere: its outputs for the training samples are all that is here"
+    return TeacherResult(
+        test_accuracy=None,
+        macs=None,
+        params=None,
+        path=wanted.outputs,
+        information=teacher_information(logits, data.y_train),
+        unavailable_reason=dict.fromkeys(("test_accuracy", "macs", "params"), reason),
+    )
 
 
 def cross_fit(
@@ -137,18 +172,27 @@ def cross_fit(
     )
 
 
-def space_of(family: str, teacher: "keras.Model", data: Dataset) -> "StudentSpace":
+def space_of(family: str, teacher: "keras.Model | SoftTargets", data: Dataset) -> "StudentSpace":
     """Return the networks to choose from: a general family, or the teacher with less of everything."""
+    from kd_edge.search.space.families import FAMILIES
     from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
 
     if family == FROM_TEACHER:
+        from kd_edge.distillation.targets.stored import SoftTargets
+
+        if isinstance(teacher, SoftTargets):
+            known = ", ".join(sorted(FAMILIES))
+            raise ConfigError(
+                "bad family 'from_teacher': expected a teacher's network, received its outputs alone; choose one of "
+                f"the general families: {known}"
+            )
         return StudentSpace.from_teacher(teacher)
     return StudentSpace.family(family, data.input_shape, data.num_classes)
 
 
 def screen(
     space: "StudentSpace",
-    teacher: "keras.Model",
+    teacher: "keras.Model | SoftTargets",
     wanted: DesignConfig,
     *,
     device: DeviceProfile,
@@ -168,7 +212,7 @@ def screen(
 
 
 def design_student(
-    teacher: "keras.Model",
+    teacher: "keras.Model | SoftTargets",
     data: Dataset,
     wanted: DesignConfig,
     distillation: DistillConfig,
@@ -270,13 +314,26 @@ def distill_by(
         data,
         recipe_of(wanted, seed),
         teacher=teacher,
-        trainee=None if wanted.trainee == "none" else trainee or wanted.trainee,
+        trainee=_trainee(wanted, teacher, trainee),
         temperature=wanted.temperature,
         student_loss_weight=wanted.student_loss_weight,
         trainee_loss_weight=wanted.trainee_loss_weight,
         halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience, start_from_epoch=wanted.start_from_epoch),
         callbacks=callbacks,
     )
+
+
+def _trainee(wanted: DistillConfig, teacher: Any, trainee: Any) -> Any:
+    """Return the trainee: none beside a teacher whose layers are not here, which is said."""
+    from kd_edge.distillation.foreign_models import only_answers
+    from kd_edge.distillation.targets.stored import SoftTargets
+
+    if wanted.trainee == "none" or trainee is not None:
+        return None if wanted.trainee == "none" else trainee
+    if isinstance(teacher, SoftTargets) or only_answers(teacher):
+        say("the teacher's layers are not here: there is no trainee like it")
+        return None
+    return wanted.trainee
 
 
 def train_unguided(
@@ -423,14 +480,14 @@ def _named(model: "keras.Model", samples: "np.ndarray") -> "np.ndarray":
 
 def _scores(model: "keras.Model", data: Dataset, named: "np.ndarray | None" = None) -> dict[str, Any]:
     """Return the fields of `Scores`; `named`: the class that it names for each test sample, where that is known."""
-    from kd_edge.ir.lowering import lower
+    from kd_edge.ir.lowering import macs_of
 
     named = _named(model, data.x_test) if named is None else named
     return vars(
         Scores(
             test_accuracy=float((named == data.y_test).mean()),
             classification=classification_of(named, data.y_test, data.class_names),
-            macs=lower(model).known_macs,
+            macs=macs_of(model),
             params=model.count_params(),
         )
     )

@@ -28,7 +28,7 @@ def hash_of(teacher: keras.Model) -> str:
     digest = hashlib.sha256()
     for layer in all_layers(teacher):
         activation = getattr(getattr(layer, "activation", None), "__name__", "")
-        digest.update(f"{type(layer).__name__} {activation}\n".encode())
+        digest.update(f"{type(layer).__name__} {activation}{getattr(layer, 'digest', '')}\n".encode())
     for weight in teacher.get_weights():
         digest.update(f"{weight.shape} {weight.dtype}\n".encode() + np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()

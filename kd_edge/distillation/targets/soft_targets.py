@@ -1,6 +1,6 @@
 """Runs a teacher once over samples, or over changed forms of them, and keeps what it says."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,16 @@ def _columns(output: np.ndarray, i: int, top_k: int | None, temperature: float) 
         f"classes_{i}": classes.astype(np.uint16 if num_classes <= 65536 else np.uint32),
         f"rest_{i}": (mean * temperature).astype(np.float16),
     }
+
+
+def rows_of_outputs(keys: np.ndarray, outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the rows of `SoftTargets` for outputs that were computed elsewhere.
+
+    Args:
+        keys: Fingerprints of the samples, uint64.
+        outputs: Of every output the logits, shape `(samples, classes)`.
+    """
+    return _records({"key": keys, **{f"output_{i}": output.astype(np.float16) for i, output in enumerate(outputs)}})
 
 
 def _records(columns: dict[str, np.ndarray]) -> np.ndarray:

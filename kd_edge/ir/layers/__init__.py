@@ -6,6 +6,13 @@ one is writing the class, with `register_layer` above it.
 """
 
 from kd_edge.ir.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from kd_edge.ir.layers.arithmetic import (
+    AddChannels,
+    MultiplyChannels,
+    Normalization,
+    ReorderChannels,
+    SubtractNumber,
+)
 from kd_edge.ir.layers.base import LAYERS, Channels, InputLayer, Layer, Node, Simulation, kind_of, register_layer
 from kd_edge.ir.layers.convolutional import (
     Conv1D,
@@ -52,6 +59,7 @@ __all__ = [
     "LAYERS",
     "Activation",
     "Add",
+    "AddChannels",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
@@ -79,10 +87,13 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "MultiplyChannels",
     "Node",
+    "Normalization",
     "PReLU",
     "Permute",
     "ReLU",
+    "ReorderChannels",
     "Rescaling",
     "Reshape",
     "SeparableConv1D",
@@ -92,6 +103,7 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "Subtract",
+    "SubtractNumber",
     "UpSampling1D",
     "UpSampling2D",
     "ZeroPadding1D",

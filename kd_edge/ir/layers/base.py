@@ -45,6 +45,7 @@ class Layer:
         channelwise: Whether it belongs to the layer before it, as batch normalization and activations do.
         training_only: Whether it is gone after the training.
         over_sequences: Whether it reads `(time, channels)`; `as_image_layers` then says what does the same over images.
+        is_operation: Whether it stands for operations on tensors, which `render` makes, and not for a layer of Keras.
         absorbs_affine: Whether the library of quantization-aware training makes a batch normalization a part of it.
         is_affine: Whether it multiplies and adds numbers per channel.
         simulation: Where int8 is simulated in quantization-aware training.
@@ -57,6 +58,7 @@ class Layer:
     channelwise: ClassVar[bool] = False
     training_only: ClassVar[bool] = False
     over_sequences: ClassVar[bool] = False
+    is_operation: ClassVar[bool] = False
     absorbs_affine: ClassVar[bool] = False
     is_affine: ClassVar[bool] = False
     simulation: ClassVar[Simulation] = Simulation.LIBRARY
@@ -118,6 +120,14 @@ class Layer:
             window, `.` none of these.
         """
         return {}
+
+    def render(self, inputs: Sequence[Any]) -> Any:
+        """Return what Keras' operations make of Keras tensors; only for a layer that is no layer of Keras.
+
+        Args:
+            inputs: The tensors that it reads.
+        """
+        raise NotImplementedError(type(self).__name__)
 
     def as_image_layers(self) -> "tuple[Layer, ...]":
         """Return the layers that do over `(time, 1, channels)` what this one does over `(time, channels)`."""
@@ -190,7 +200,15 @@ class InputLayer(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One layer and the nodes whose outputs it reads, by their positions in the blueprint."""
+    """One layer and the nodes whose outputs it reads, by their positions in the blueprint.
+
+    Attributes:
+        layer: The layer.
+        inputs: Positions of the nodes that it reads.
+        shares: Position of the node whose weights it has: that of the first call of a layer that is called several
+            times. `None` where the weights are its own.
+    """
 
     layer: Layer
     inputs: tuple[int, ...] = field(default=())
+    shares: int | None = None

@@ -33,6 +33,11 @@ EXAMPLES = [
     (layers.Dense(5), [SEQUENCE], (11, 5)),
     (layers.BatchNormalization(), [IMAGE], IMAGE),
     (layers.Rescaling(2.0, 1.0), [IMAGE], IMAGE),
+    (layers.Normalization((1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 1.0, 2.0)), [IMAGE], IMAGE),
+    (layers.AddChannels((1.0, 2.0, 3.0, 4.0)), [IMAGE], IMAGE),
+    (layers.MultiplyChannels((1.0, 2.0, 3.0, 4.0)), [SEQUENCE], SEQUENCE),
+    (layers.ReorderChannels((3, 2, 1, 0)), [IMAGE], IMAGE),
+    (layers.SubtractNumber(1.0), [IMAGE], IMAGE),
     (layers.Dropout(0.5), [IMAGE], IMAGE),
     (layers.SpatialDropout1D(0.5), [SEQUENCE], SEQUENCE),
     (layers.SpatialDropout2D(0.5), [IMAGE], IMAGE),
@@ -202,7 +207,7 @@ def network():
 
 def test_a_layer_from_outside_is_refused_until_it_is_registered() -> None:
     with pytest.raises(ModelError, match=r"cannot read layer 'times' \(Tripled\): supported layers are"):
-        lower(network())
+        read_blueprint(network())
 
 
 def test_a_layer_from_outside_is_read_rendered_pruned_and_shaped_by_its_one_class(tripled) -> None:

@@ -1,0 +1,30 @@
+"""The command `kd-edge samples`."""
+
+from pathlib import Path
+
+import click
+
+from kd_edge.cli.options import data_option, json_option, print_document, seed_option
+from kd_edge.reporting.documents import make_document
+
+
+@click.command()
+@data_option
+@seed_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="teacher", show_default=True, help="Folder.")
+@json_option
+def samples(source: str, normalize: bool | None, seed: int, output: Path, as_json: bool) -> None:
+    """Write the samples that a teacher which lives elsewhere has to answer, for --teacher-outputs.
+
+    samples.npy has the training samples, and those without labels, as the student sees them; samples.json has a hash of
+    each. Put the teacher's outputs beside them: an .npy file with a row per sample in this order, a column per class.
+    """
+    from kd_edge.data.loading import load_data
+    from kd_edge.distillation.targets.teacher_outputs import write_samples
+
+    written = write_samples(load_data(source, normalize=normalize, seed=seed), output)
+    print_document(
+        make_document("samples", written, seed=seed),
+        as_json,
+        lambda result: [f"{result['samples']}: {result['num_samples']:,} samples, hashes in {result['hashes']}"],
+    )

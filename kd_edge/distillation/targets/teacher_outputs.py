@@ -1,0 +1,187 @@
+"""A teacher that lives elsewhere: the samples that it has to answer, and its answers, checked against them."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kd_edge.data.dataset import Dataset
+from kd_edge.errors import DataError
+from kd_edge.files import write_file, write_json
+from tflite_bench.provenance import Computed
+
+if TYPE_CHECKING:
+    from kd_edge.distillation.targets.stored import SoftTargets
+
+SAMPLES, HASHES = "samples.npy", "samples.json"
+_SUM_TOLERANCE = 1e-3
+_TINY = 1e-37
+# By how many deviations, and by which part of all that is possible, answers have to be better than chance.
+_DEVIATIONS, _SHARE = 3.0, 0.25
+
+
+def asked_samples(data: Dataset) -> np.ndarray:
+    """Return the samples that a teacher has to answer, in their order: the training samples, then those without labels.
+
+    Args:
+        data: The data set.
+    """
+    return data.x_train if data.x_unlabeled is None else np.concatenate([data.x_train, data.x_unlabeled])
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSamples:
+    """The samples that a teacher has to answer, written.
+
+    Attributes:
+        samples: Path of `samples.npy`: float32 of shape `(samples, ...)`, as the student sees them.
+        hashes: Path of `samples.json`: a hash of every sample in their order, the names of the classes, and the mean
+            and deviation that scaled the samples.
+        num_samples: How many.
+    """
+
+    samples: str
+    hashes: str
+    num_samples: Computed[int]
+
+
+def write_samples(data: Dataset, folder: str | Path) -> WrittenSamples:
+    """Write the samples that a teacher has to answer, and the file that its answers are checked by.
+
+    Args:
+        data: The data set.
+        folder: Made if missing.
+    """
+    x = asked_samples(data)
+    described = {"num_samples": len(x), "shape": list(x.shape[1:]), "classes": list(data.class_names)}
+    described |= {"scale": data.scale, "hashes": _hashes(x)}
+    path = write_file(Path(folder) / SAMPLES, lambda partial: _save(partial, x))
+    hashes = write_json(Path(folder) / HASHES, described)
+    return WrittenSamples(str(path), str(hashes), len(x))
+
+
+def read_outputs(path: str | Path, data: Dataset) -> "SoftTargets":
+    """Return a teacher's outputs for the samples of a data set, from an `.npy` file beside the `samples.json` of these.
+
+    Args:
+        path: Of an array of shape `(samples, classes)`: logits, or probabilities, which are told apart by their sums.
+        data: The data set whose samples the teacher has answered.
+
+    Raises:
+        DataError: A file is missing or no such array; or the answers are of other samples, of another order or number.
+    """
+    from kd_edge.distillation.targets.fingerprints import fingerprint, slices_of
+    from kd_edge.distillation.targets.soft_targets import rows_of_outputs
+    from kd_edge.distillation.targets.stored import SoftTargets
+
+    path = Path(path)
+    outputs = _read_array(path, data)
+    x = asked_samples(data)
+    _check_samples(_read_hashes(path.parent / HASHES), x, path)
+    if len(outputs) != len(x):
+        raise DataError(
+            f"bad teacher outputs in {path}: expected a row for each of {len(x)} samples in {SAMPLES}, received "
+            f"{len(outputs)}; let the teacher answer all of them"
+        )
+    logits = _as_logits(outputs)
+    _check_order(logits[: len(data.y_train)], data, path)
+    keys = np.concatenate([fingerprint(batch).numpy() for batch in slices_of(x, 1024)]).view(np.uint64).ravel()
+    header: dict[str, Any] = {"version": 1, "teacher": hash_of_outputs(path), "structure": None}
+    return SoftTargets(rows_of_outputs(keys, [logits]), header | {"shapes": [logits.shape[1:]]}, num_passes=0)
+
+
+def hash_of_outputs(path: str | Path) -> str:
+    """Return the SHA-256 of a file of outputs; empty where there is none."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
+
+
+def _hashes(x: np.ndarray) -> list[str]:
+    rows = np.ascontiguousarray(x, np.float32).reshape(len(x), -1)
+    return [hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in rows]
+
+
+def _save(path: Path, x: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.save(file, x, allow_pickle=False)
+
+
+def _read_array(path: Path, data: Dataset) -> np.ndarray:
+    if not path.is_file():
+        raise DataError(f"no teacher outputs: expected an .npy file, found nothing at {path}")
+    try:
+        outputs: np.ndarray = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"bad teacher outputs in {path}: expected an .npy file: {error}") from error
+    expected = f"(samples, {data.num_classes})"
+    if not isinstance(outputs, np.ndarray) or outputs.dtype.kind not in "fiu" or outputs.ndim != 2:
+        found = f"{outputs.dtype} of shape {outputs.shape}" if isinstance(outputs, np.ndarray) else "several arrays"
+        raise DataError(f"bad teacher outputs in {path}: expected numbers of shape {expected}, received {found}")
+    if outputs.shape[1] != data.num_classes:
+        raise DataError(
+            f"bad teacher outputs in {path}: expected {data.num_classes} classes, received {outputs.shape[1]}; the "
+            "columns are the classes in the order of their numbers"
+        )
+    if not np.isfinite(outputs).all():
+        raise DataError(f"bad teacher outputs in {path}: expected finite numbers, received NaN or infinity")
+    return outputs
+
+
+def _read_hashes(path: Path) -> Mapping[str, Any]:
+    way_out = "`kd-edge samples` writes it together with the samples that the teacher has to answer"
+    if not path.is_file():
+        raise DataError(f"no {HASHES} beside the teacher outputs: expected it at {path}; {way_out}")
+    try:
+        described = json.loads(path.read_text())
+        return {"num_samples": int(described["num_samples"]), "hashes": [str(text) for text in described["hashes"]]}
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise DataError(f"{path} is damaged: {error!r}; {way_out}") from error
+
+
+def _check_samples(asked: Mapping[str, Any], x: np.ndarray, path: Path) -> None:
+    """Refuse answers to other samples than those of the data, or to these in another order."""
+    was, now = asked["hashes"], _hashes(x)
+    way_out = "use the same --data, --seed and scaling as for `kd-edge samples`, or ask the teacher anew"
+    if len(was) != len(now):
+        raise DataError(
+            f"teacher outputs in {path} are of other samples: expected {len(now)}, received {len(was)}; {way_out}"
+        )
+    if was == now:
+        return
+    if sorted(was) == sorted(now):
+        place = next(i for i, (one, other) in enumerate(zip(was, now, strict=True)) if one != other)
+        raise DataError(
+            f"teacher outputs in {path} are of the same samples in another order: expected sample {place} at row "
+            f"{place}, received it at row {was.index(now[place])}; {way_out}"
+        )
+    same = len(set(was) & set(now))
+    raise DataError(
+        f"teacher outputs in {path} are of other samples: expected those of the data, received {same} of {len(now)}; "
+        f"{way_out}"
+    )
+
+
+def _as_logits(outputs: np.ndarray) -> np.ndarray:
+    """Return outputs as logits: the logarithm where all rows are probabilities."""
+    values = outputs.astype(np.float32)
+    if values.min() < 0 or np.abs(values.sum(axis=1) - 1).max() > _SUM_TOLERANCE:
+        return values
+    return np.asarray(np.log(np.maximum(values, _TINY)))
+
+
+def _check_order(logits: np.ndarray, data: Dataset, path: Path) -> None:
+    """Refuse answers that name the classes no better than answers in a random order would."""
+    named, labels = logits.argmax(axis=1), data.y_train
+    shares = [np.bincount(values, minlength=data.num_classes) / len(labels) for values in (named, labels)]
+    chance = float((shares[0] * shares[1]).sum())
+    right = float((named == labels).mean())
+    noise = _DEVIATIONS * float(np.sqrt(chance * (1 - chance) / len(labels)))
+    if right > chance + min(noise, _SHARE * (1 - chance)) or chance > 0.999:
+        return
+    raise DataError(
+        f"teacher outputs in {path} are right for {right:.3f} of the training samples, no more than by chance "
+        f"({chance:.3f}): expected row i to answer sample i of {SAMPLES}; keep the order of the rows and classes"
+    )

@@ -1,0 +1,167 @@
+"""A teacher that lives elsewhere: its samples are written, its answers are checked, and no network of it is needed."""
+
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.config import BudgetConfig, DataConfig, DesignConfig, DistillConfig, RunConfig, TeacherConfig, VerifyConfig
+from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.results import Recipe
+from kd_edge.distillation.targets.teacher_outputs import asked_samples, read_outputs, write_samples
+from kd_edge.distillation.training import distill
+from kd_edge.errors import ConfigError, DataError
+from kd_edge.search.tuner import design
+from kd_edge.stages.steps import space_of, teach
+
+NUM_TRAIN = 60
+
+
+def centres(labels):
+    return np.eye(3, 4, dtype="float32")[labels] * 4
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=NUM_TRAIN)
+    x = (centres(y) + rng.normal(size=(NUM_TRAIN, 4))).astype("float32")
+    unlabeled = rng.normal(size=(10, 4)).astype("float32")
+    return Dataset("blobs", x, y, x[:20], y[:20], x[:20], y[:20], ("a", "b", "c"), x_unlabeled=unlabeled)
+
+
+@pytest.fixture(scope="module")
+def answers(data):
+    """Logits of a perfect teacher, one row per sample that is asked."""
+    return -((asked_samples(data)[:, None] - centres(np.arange(3))[None]) ** 2).sum(axis=2)
+
+
+@pytest.fixture
+def folder(data, answers, tmp_path):
+    write_samples(data, tmp_path)
+    np.save(tmp_path / "logits.npy", answers)
+    return tmp_path
+
+
+def test_the_samples_that_are_written_are_those_with_labels_and_then_those_without(data, folder):
+    written = np.load(folder / "samples.npy")
+    np.testing.assert_array_equal(written, np.concatenate([data.x_train, data.x_unlabeled]))
+    described = json.loads((folder / "samples.json").read_text())
+    assert described["num_samples"] == len(described["hashes"]) == 70
+    assert described["classes"] == ["a", "b", "c"]
+
+
+def test_each_answer_is_found_by_its_sample(data, answers, folder):
+    targets = read_outputs(folder / "logits.npy", data)
+    np.testing.assert_allclose(targets.lookup(data.x_train[7:9]), answers[7:9], rtol=1e-3)
+    np.testing.assert_allclose(targets.lookup(data.x_unlabeled), answers[60:], rtol=1e-3)
+
+
+def test_probabilities_are_brought_back_to_logits(data, answers, folder):
+    probabilities = np.exp(answers) / np.exp(answers).sum(axis=1, keepdims=True)
+    np.save(folder / "logits.npy", np.where(probabilities > 1e-3, probabilities, 0))
+    targets = read_outputs(folder / "logits.npy", data)
+    found = keras.ops.softmax(targets.lookup(data.x_train))
+    np.testing.assert_allclose(found, probabilities[:60], atol=2e-3)
+
+
+def changed(data, **arrays):
+    return replace(data, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: {"x_train": d.x_train[::-1]}, r"same samples in another order: .* sample 0 .*received it at row 59"),
+        (lambda d: {"x_train": d.x_train[:50], "y_train": d.y_train[:50]}, r"other samples: expected 60, received 70"),
+        (lambda d: {"x_train": d.x_train + 1}, r"other samples: expected those of the data, received 10 of 70"),
+    ],
+)
+def test_answers_to_other_samples_or_in_another_order_are_refused(data, folder, change, message):
+    with pytest.raises(DataError, match=message):
+        read_outputs(folder / "logits.npy", changed(data, **change(data)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a[:-1], r"expected a row for each of 70 samples in samples\.npy, received 69"),
+        (lambda a: a[:, :2], r"expected 3 classes, received 2"),
+        (lambda a: a.argmax(axis=1), r"expected numbers of shape \(samples, 3\), received int64 of shape \(70,\)"),
+        (lambda a: np.where(a > -1, np.nan, a), "expected finite numbers, received NaN"),
+        (lambda a: np.roll(a, 1, axis=0), r"no more than by chance .*keep the order of the rows and classes"),
+        (lambda a: np.roll(a, 1, axis=1), r"no more than by chance"),
+    ],
+)
+def test_answers_that_cannot_be_those_of_the_samples_are_refused(data, answers, folder, change, message):
+    np.save(folder / "logits.npy", change(answers))
+    with pytest.raises(DataError, match=message):
+        read_outputs(folder / "logits.npy", data)
+
+
+def test_answers_without_the_hashes_of_their_samples_are_refused(data, folder):
+    (folder / "samples.json").unlink()
+    with pytest.raises(DataError, match=r"no samples\.json beside the teacher outputs: .*`kd-edge samples` writes it"):
+        read_outputs(folder / "logits.npy", data)
+
+
+def test_damaged_hashes_are_refused(data, folder):
+    (folder / "samples.json").write_text("{}")
+    with pytest.raises(DataError, match=r"samples\.json is damaged: KeyError\('num_samples'\)"):
+        read_outputs(folder / "logits.npy", data)
+
+
+def test_a_student_learns_from_answers_alone(data, folder):
+    targets = read_outputs(folder / "logits.npy", data)
+    keras.utils.set_random_seed(0)
+    student = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    trained = distill(student, data, Recipe(4, 10, 0.05), teacher=targets, student_loss_weight=0.0)
+    assert trained.val_accuracy > 0.8
+
+
+def test_a_search_needs_no_network_of_the_teacher(data, folder, tmp_path):
+    targets = read_outputs(folder / "logits.npy", data)
+    found = design(
+        targets,
+        data,
+        device="nrf52840",
+        space=space_of("mlp", targets, data),
+        recipe=Recipe(1, 10, 0.05),
+        num_trials=1,
+        teacher_ratio=20.0,
+        directory=tmp_path / "search",
+    )
+    assert found.space == "mlp"
+    with pytest.raises(ConfigError, match="bad family 'from_teacher': expected a teacher's network, received its outp"):
+        space_of("from_teacher", targets, data)
+
+
+def test_what_is_not_known_of_such_a_teacher_says_why(data, folder):
+    wanted = TeacherConfig(outputs=str(folder / "logits.npy"))
+    result = teach(read_outputs(folder / "logits.npy", data), data, wanted).result
+    assert (result.test_accuracy, result.macs, result.params) == (None, None, None)
+    assert set(result.unavailable_reason) == {"test_accuracy", "macs", "params"}
+    assert result.information.accuracy > 0.9
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teacher": {"path": "t.keras"}}, "expected a teacher's outputs without 'path' and 'folds', received both"),
+        ({"teacher": {"folds": 2}}, "received folds"),
+        ({"design": {"family": "from_teacher"}}, "expected 'family' in .design. other than 'from_teacher'"),
+        ({"distill": {"augment": "image"}}, "expected 'augment' in .distill. 'none'"),
+        ({"verify": {"max_teacher_loss": 0.1}}, "expected no 'max_teacher_loss' in .verify."),
+    ],
+)
+def test_a_configuration_that_needs_the_network_is_refused(changes, message):
+    kinds = {"design": DesignConfig, "distill": DistillConfig, "verify": VerifyConfig}
+    with pytest.raises(ConfigError, match=message):
+        RunConfig(
+            DataConfig("d.npz"),
+            BudgetConfig("nrf52840"),
+            teacher=TeacherConfig(outputs="logits.npy", **changes.pop("teacher", {})),
+            **{name: kinds[name](**values) for name, values in changes.items()},
+        )
