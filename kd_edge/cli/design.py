@@ -22,6 +22,7 @@ from kd_edge.silence import load_tensorflow
 if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.data.options import SourceOptions
 
 # Starts the same command again; a script's own file may have any name.
 _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
@@ -76,6 +77,7 @@ def design(
     teacher: Path,
     source: str,
     normalize: bool | None,
+    options: "SourceOptions",
     device: "DeviceProfile",
     budget: "Budget",
     latency_at: str,
@@ -100,7 +102,7 @@ def design(
     from kd_edge.reporting.progress import StageDisplay
 
     wanted = DesignConfig(family, trials, epochs, teacher_ratio, search, objective=objective)
-    data = load_data(source, normalize=normalize, seed=seed)
+    data = load_data(source, normalize=normalize, seed=seed, options=options)
     load_tensorflow()
     from kd_edge.distillation.model_files import load_teacher
     from kd_edge.stages.steps import design_student

@@ -16,6 +16,7 @@ from kd_edge.silence import load_tensorflow
 if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.data.options import SourceOptions
 
 
 @click.command()
@@ -34,6 +35,7 @@ def verify(
     model: Path,
     source: str,
     normalize: bool | None,
+    options: "SourceOptions",
     device: "DeviceProfile",
     budget: "Budget",
     student: Path | None,
@@ -59,7 +61,7 @@ def verify(
         if share is not None and not math.isfinite(share):
             raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
     read_model(model)
-    data = load_data(source, normalize=normalize, seed=seed)
+    data = load_data(source, normalize=normalize, seed=seed, options=options)
     load_tensorflow()
     from kd_edge.distillation.model_files import load_model, load_teacher
     from kd_edge.verification.verifier import verify as verify_model

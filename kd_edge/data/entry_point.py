@@ -4,26 +4,30 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from kd_edge.data.arrays import ARRAYS, dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.sources import DataSource
-from kd_edge.errors import DataError
+from kd_edge.errors import DataError, KdEdgeError
 
 _ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def _call_entry_point(text: str) -> dict[str, Any]:
-    module, function = text.split(":")
+    module, name = text.split(":")
     with _importable(os.getcwd()):
+        function = _found(text, module, name)
         try:
-            loaded = getattr(importlib.import_module(module), function)
-        except (ImportError, AttributeError) as error:
-            raise DataError(f"no data function {text!r}: {error}; the module must be importable from here") from error
-        result = loaded()
+            result = function()
+        except KdEdgeError:
+            raise
+        except Exception as error:
+            raise DataError(f"the data function {text!r} raised {_told(error)}") from error
     if isinstance(result, Mapping):
         return dict(result)
     try:
@@ -34,6 +38,26 @@ def _call_entry_point(text: str) -> dict[str, Any]:
             f"((x_train, y_train), (x_test, y_test)); received {type(result).__name__}"
         ) from error
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _found(text: str, module: str, name: str) -> Callable[[], Any]:
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise DataError(f"no data function {text!r}: {error}; the module must be importable from here") from error
+    except Exception as error:
+        raise DataError(f"the module of the data function {text!r} raised {_told(error)}") from error
+    if not callable(function):
+        raise DataError(f"no data function {text!r}: expected a function, received {type(function).__name__}")
+    return function  # type: ignore[no-any-return]
+
+
+def _told(error: Exception) -> str:
+    """Return an error of the user's code in a line, with the place where it arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if "site-packages" not in frame.filename]
+    place = f" ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"
+    return f"{type(error).__name__}: {error}{place}; --debug shows the traceback"
 
 
 @contextmanager

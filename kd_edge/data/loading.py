@@ -4,18 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from kd_edge.data import entry_point, npz, smartwatch
-from kd_edge.data.arrays import ARRAYS, dataset_of
+from kd_edge.data import csv_file, entry_point, npz, smartwatch
+from kd_edge.data.arrays import ARRAYS
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.npz import read_npz
+from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import registered_sources
 from kd_edge.errors import DataError, nearest
 
 # Asked in this order.
-_BUILT_IN = (smartwatch.SOURCE, npz.SOURCE, entry_point.SOURCE)
+_BUILT_IN = (smartwatch.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
 
 
-def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 0) -> Dataset:
+def load_data(
+    source: str | Path, *, normalize: bool | None = None, seed: int = 0, options: SourceOptions | None = None
+) -> Dataset:
     """Load a data set and check it.
 
     Args:
@@ -27,8 +30,10 @@ def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 
             standard deviation. By default integer samples are normalised and float samples are taken as they are.
         seed: Chooses the 15 % of the training samples that become validation samples where the source has none; whole
             groups where it names groups.
+        options: How it is read.
 
     Raises:
+        ConfigError: An option means nothing to this source.
         DataError: The source is missing, cannot be read without unpickling, or its arrays do not fit together.
         MissingDependencyError: The package that holds the built-in data set is not installed.
     """
@@ -36,14 +41,14 @@ def load_data(source: str | Path, *, normalize: bool | None = None, seed: int = 
     sources = (*registered_sources(), *_BUILT_IN)
     for known in sources:
         if known.accepts(text):
-            return known.load(text, normalize, seed)
+            return known.read(text, normalize, seed, options or SourceOptions())
     *others, last = (known.expected for known in sources)
     hint = nearest(text, [known.word for known in sources if known.word])
     raise DataError(f"unknown data {text!r}: expected {', '.join(others)}, or {last}; {hint}")
 
 
 def load_calibration(
-    source: str | Path, *, normalize: bool | None = None, seed: int = 0
+    source: str | Path, *, normalize: bool | None = None, seed: int = 0, options: SourceOptions | None = None
 ) -> Dataset | dict[str, np.ndarray]:
     """Load what calibrates a model: a data set, or samples without labels for a model of several inputs.
 
@@ -51,16 +56,17 @@ def load_calibration(
         source: As for `load_data`; or an `.npz` with one array of samples per input of the model, by the input's name.
         normalize: As for `load_data`; samples without labels are taken as they are.
         seed: As for `load_data`.
+        options: As for `load_data`.
 
     Raises:
         DataError: As for `load_data`; or an array does not hold samples of numbers.
     """
     path = Path(source)
     if path.suffix != ".npz":
-        return load_data(source, normalize=normalize, seed=seed)
+        return load_data(source, normalize=normalize, seed=seed, options=options)
     arrays = read_npz(path)
     if not arrays or not arrays.keys().isdisjoint(ARRAYS):
-        return dataset_of(path.stem, arrays, str(source), normalize, seed)
+        return npz.SOURCE.read(str(source), normalize, seed, options or SourceOptions())
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not array.ndim:
             raise DataError(

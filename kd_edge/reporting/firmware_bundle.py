@@ -11,6 +11,7 @@ import numpy as np
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
 from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.c_sources import Settings, render_sources
@@ -71,7 +72,9 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     source = Path(run_folder)
     results, config = read_run(source)
     model = _read_model(source / "model.tflite", results)
-    data = load_data(config["data"]["source"], normalize=config["data"]["normalize"], seed=config["seed"])
+    named = config["data"]
+    options = SourceOptions(**named.get("options", {}))
+    data = load_data(named["source"], normalize=named["normalize"], seed=config["seed"], options=options)
     _check_data(data, results["result"]["data"])
     verify = results["result"]["verify"]
     arena_bytes, arena_source = _arena(verify)

@@ -1,0 +1,45 @@
+"""Room for samples: in memory, or beyond a size in a file that is mapped into it."""
+
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+
+# Larger arrays are kept in a file.
+MAPPED_BYTES = 2**28
+_CHUNK_BYTES = 2**24
+
+
+def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
+    """Return an array to be filled: of more than 256 MB a mapped file, which is gone with the array.
+
+    The file has no name and lies in the folder that the environment variable `TMPDIR` names.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if size <= MAPPED_BYTES:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Return whether an array lies in a file."""
+    return isinstance(array, np.memmap)
+
+
+def chunks(array: np.ndarray) -> Iterator[slice]:
+    """Yield slices of an array's rows, each of about 16 MB."""
+    rows = max(1, _CHUNK_BYTES * len(array) // max(array.nbytes, 1))
+    for start in range(0, len(array), rows):
+        yield slice(start, min(start + rows, len(array)))
+
+
+def taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the rows at places or where booleans are true; those of a mapped array are mapped, too."""
+    if not is_mapped(array):
+        return np.asarray(array[places])
+    rows = np.flatnonzero(places) if places.dtype == bool else places
+    kept = room_for((len(rows), *array.shape[1:]), array.dtype)
+    for chunk in chunks(kept):
+        kept[chunk] = array[rows[chunk]]
+    return kept
