@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kd_edge.data import csv_file, entry_point, npz, smartwatch
+from kd_edge.data import csv_file, entry_point, folder, npz, smartwatch
 from kd_edge.data.arrays import ARRAYS
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.npz import read_npz
@@ -13,7 +13,7 @@ from kd_edge.data.sources import registered_sources
 from kd_edge.errors import DataError, nearest
 
 # Asked in this order.
-_BUILT_IN = (smartwatch.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
+_BUILT_IN = (smartwatch.SOURCE, folder.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
 
 
 def load_data(
@@ -22,10 +22,13 @@ def load_data(
     """Load a data set and check it.
 
     Args:
-        source: `"watch"`; the path of an `.npz` with `x_train, y_train, x_test, y_test` and optionally
-            `x_val, y_val`, `x_unlabeled` (samples without labels), `group_train` (an integer per training sample,
-            such as its person) and `class_names`; or `"module:function"`, a function without arguments that returns a
-            mapping with these names or `((x_train, y_train), (x_test, y_test))` as `keras.datasets` do.
+        source: `"watch"`; a folder of images or `.wav` files by class, or of the arrays below as `.npy` files, which
+            are mapped into memory; a `.csv` file; an `.npz` with `x_train, y_train, x_test, y_test` and optionally
+            `x_val, y_val`, `x_unlabeled` (samples without labels), `group_train`, `group_val`, `group_test` (an integer
+            per sample, such as its person) and `class_names`; or `"module:function"`, a function without arguments that
+            returns a `Dataset`, a mapping with these names, `((x_train, y_train), (x_test, y_test))` as
+            `keras.datasets` do, or a mapping of `train, test` and maybe `val` to a `tf.data.Dataset` or a
+            `keras.utils.PyDataset` of batches. See docs/data.md.
         normalize: Whether to subtract the training samples' mean per channel (the last axis) and divide by their
             standard deviation. By default integer samples are normalised and float samples are taken as they are.
         seed: Chooses the 15 % of the training samples that become validation samples where the source has none; whole
