@@ -44,9 +44,15 @@ def dataset_of(
     arrays = {_FORMER.get(key, key): array for key, array in arrays.items() if key not in ignore}
     _check_names(list(arrays), source)
     known = _as_arrays(arrays, source)
-    integers = known["x_train"].dtype.kind in "iu"
-    dataset = checked(_with_validation(name, known, seed))
-    return standardized(dataset) if (integers if normalize is None else normalize) else dataset
+    return dataset_as_given(_with_validation(name, known, seed), normalize)
+
+
+def dataset_as_given(data: Dataset, normalize: bool | None) -> Dataset:
+    """Return a data set, checked, and scaled where that is wanted and it is not yet; see `load_data`."""
+    integers = data.x_train.dtype.kind in "iu"
+    dataset = checked(data)
+    wanted = integers if normalize is None else normalize
+    return standardized(dataset) if wanted and data.scale is None else dataset
 
 
 def _check_names(names: list[str], source: str) -> None:
