@@ -88,13 +88,14 @@ def teach(
     import numpy as np
 
     from kd_edge.distillation.logits import ends_in_softmax, to_logits
+    from kd_edge.distillation.predictions import predictions
     from kd_edge.distillation.training import train
 
     if wanted.path is not None:
         found: dict[str, Any] = {"path": wanted.path}
     else:
         found = _training(train(teacher, data, recipe_of(wanted, seed), callbacks=callbacks))
-    answers = to_logits(teacher.predict(data.x_train, batch_size=256, verbose=0), ends_in_softmax(teacher))
+    answers = to_logits(predictions(teacher, data.x_train), ends_in_softmax(teacher))
     information = teacher_information(np.asarray(answers), data.y_train)
     return Taught(teacher, TeacherResult(**_scores(teacher, data), **found, information=information))
 
@@ -415,7 +416,9 @@ def settled(wanted: DistillConfig, recipe: Recipe | None) -> DistillConfig:
 
 
 def _named(model: "keras.Model", samples: "np.ndarray") -> "np.ndarray":
-    return named_classes(model.predict(samples, batch_size=256, verbose=0))
+    from kd_edge.distillation.predictions import predictions
+
+    return named_classes(predictions(model, samples))
 
 
 def _scores(model: "keras.Model", data: Dataset, named: "np.ndarray | None" = None) -> dict[str, Any]:
