@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.front_end import FrontEnd
-from kd_edge.data.storage import chunks, is_mapped, room_for
+from kd_edge.data.storage import chunks, is_mapped, release, room_for
 from kd_edge.errors import DataError
 
 GROUPS = ("group_train", "group_val", "group_test")
@@ -186,6 +186,7 @@ def _filled(x: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.nda
     filled = room_for(x.shape, np.float32)
     for rows in chunks(x):
         filled[rows] = change(x[rows])
+        release(filled)
     return filled
 
 
@@ -211,11 +212,13 @@ def _check_labels(y: np.ndarray, name: str, data: Dataset) -> np.ndarray:
 def standardized(data: Dataset) -> Dataset:
     """Return the samples less the training samples' mean per channel, divided by their standard deviation."""
     axes = tuple(range(data.x_train.ndim - 1))
-    mean = data.x_train.mean(axes, np.float64)
-    if not is_mapped(data.x_train):
-        return scaled(data, mean, data.x_train.std(axes, np.float64))
-    squares = sum(np.square(data.x_train[rows] - mean).sum(axes) for rows in chunks(data.x_train))
-    return scaled(data, mean, np.sqrt(squares / (data.x_train.size / len(mean))))
+    x = data.x_train
+    if not is_mapped(x):
+        return scaled(data, x.mean(axes, np.float64), x.std(axes, np.float64))
+    count = x.size / x.shape[-1]
+    mean = sum(x[rows].sum(axes, np.float64) for rows in chunks(x)) / count
+    squares = sum(np.square(x[rows] - mean).sum(axes) for rows in chunks(x))
+    return scaled(data, mean, np.sqrt(squares / count))
 
 
 def scaled(data: Dataset, mean: np.ndarray, deviation: np.ndarray) -> Dataset:

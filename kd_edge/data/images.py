@@ -13,7 +13,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.drawing import SPLITS, splits_of
 from kd_edge.data.labelled import labelled_dataset
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.storage import room_for
+from kd_edge.data.storage import release, room_for
 from kd_edge.errors import DataError, MissingDependencyError
 
 # What keras.utils.image_dataset_from_directory reads.
@@ -114,6 +114,7 @@ def _read(
         for split in SPLITS:
             rows = [i for i in known if places[paths[i]][0] == split]
             samples[split][[places[paths[i]][1] for i in rows]] = batch[rows]
+            release(samples[split])
     return samples
 
 

@@ -1,5 +1,6 @@
 """Room for samples: in memory, or beyond a size in a file that is mapped into it."""
 
+import mmap
 import tempfile
 from collections.abc import Iterator
 
@@ -27,11 +28,24 @@ def is_mapped(array: np.ndarray) -> bool:
     return isinstance(array, np.memmap)
 
 
+def release(array: np.ndarray) -> None:
+    """Take the pages of a mapped array out of the process; the system reads them again when they are needed.
+
+    Without it a process seems to hold all that it has ever touched of a file. Nothing happens to other arrays.
+    """
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
 def chunks(array: np.ndarray) -> Iterator[slice]:
-    """Yield slices of an array's rows, each of about 16 MB."""
+    """Yield slices of an array's rows, each of about 16 MB, and release each behind it."""
     rows = max(1, _CHUNK_BYTES * len(array) // max(array.nbytes, 1))
     for start in range(0, len(array), rows):
         yield slice(start, min(start + rows, len(array)))
+        release(array)
 
 
 def taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -42,4 +56,5 @@ def taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
     kept = room_for((len(rows), *array.shape[1:]), array.dtype)
     for chunk in chunks(kept):
         kept[chunk] = array[rows[chunk]]
+        release(array)
     return kept

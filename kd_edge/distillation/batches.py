@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kd_edge.data.storage import is_mapped
+from kd_edge.data.storage import is_mapped, release
 from kd_edge.distillation.augmentation.mixup import Mixup
 from kd_edge.distillation.augmentation.registry import Augmentation
 from kd_edge.distillation.samples import Samples
@@ -190,7 +190,13 @@ def _gathered(samples: Any, index: tf.Tensor) -> tf.Tensor:
     """Return samples at positions; those that are mapped are read there and then."""
     if not is_mapped(samples):
         return tf.gather(samples, index)
-    rows = tf.numpy_function(lambda places: np.asarray(samples[places]), [index], samples.dtype, stateful=False)
+
+    def read(places: np.ndarray) -> np.ndarray:
+        rows = np.asarray(samples[places])
+        release(samples)
+        return rows
+
+    rows = tf.numpy_function(read, [index], samples.dtype, stateful=False)
     return tf.ensure_shape(rows, (index.shape[0], *samples.shape[1:]))
 
 
