@@ -1,5 +1,6 @@
 """Files in folders that are named like their class, maybe in folders `train`, `val` and `test`."""
 
+import os
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -93,15 +94,14 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
                 f"{', '.join(place.name for place in classes) or 'none'}"
             )
         for place in classes:
-            found = sorted(path for path in place.rglob("*") if path.is_file() and not _is_hidden(path, place))
-            fit = [path for path in found if path.suffix.lower() in endings]
-            others += [path for path in found if path.suffix.lower() not in endings]
+            fit, unfit = _files(place, tuple(endings))
+            others += map(Path, unfit)
             if not fit:
                 raise DataError(
                     f"bad data in {folder}: expected files in the folder of each class, received none that end in "
                     f"{', '.join(sorted(endings))} in {place.relative_to(folder)}; fill it, or remove the folder"
                 )
-            rows += [(path, place.name, split) for path in fit]
+            rows += [(Path(path), place.name, split) for path in fit]
         loose = [path for path in part.iterdir() if path.is_file() and path.suffix.lower() in endings]
         if loose:
             raise DataError(
@@ -134,8 +134,16 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith((".", "__")))
 
 
-def _is_hidden(path: Path, place: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(place).parts) or path.name == "Thumbs.db"
+def _files(place: Path, endings: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return the paths of all files below a folder that end so, and those of others, both sorted; none is hidden."""
+    fit: list[str] = []
+    unfit: list[str] = []
+    for folder, inside, names in os.walk(place):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and name != "Thumbs.db":
+                (fit if name.lower().endswith(endings) else unfit).append(os.path.join(folder, name))
+    return sorted(fit), sorted(unfit)
 
 
 def _without_others(listed: ClassFiles, others: list[Path], endings: Collection[str], *, skip_bad: bool) -> ClassFiles:

@@ -1,5 +1,6 @@
 """Data from a folder: images or recordings of sound by class, or arrays in `.npy` files."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
     if any(folder.glob("*.npy")):
         options.check_known(("ignore",), text)
         return dataset_of(folder.resolve().name, _arrays(folder), text, normalize, seed, ignore=options.ignore or ())
-    endings = {path.suffix.lower() for path in folder.rglob("*") if path.is_file()}
+    endings = {os.path.splitext(name)[1].lower() for _, _, names in os.walk(folder) for name in names}
     has_images, has_sounds = endings & set(images.ENDINGS), endings & set(sounds.ENDINGS)
     if has_images and has_sounds:
         raise DataError(

@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from kd_edge.errors import DataError, MissingDependencyError
 # What keras.utils.image_dataset_from_directory reads.
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 OPTIONS = ("group_pattern", "image_size", "color", "skip_bad", "test_share")
-_BATCH_SIZE = 256
+# Keras makes four bytes of each and holds several batches.
+_BATCH_VALUES = 2**20
+# By itself TensorFlow would take half of the memory for batches that are read ahead.
+_BUFFER_BYTES = 2**26
 _EXPECTED = "expected readable images"
 
 
@@ -55,7 +58,7 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
     try:
         return read(files, frozenset())
     except tf.errors.OpError:
-        listed = _dataset(files.folder, (height, width), color, _BATCH_SIZE).file_paths
+        listed = _dataset(files.folder, (height, width), color, None).file_paths
         unreadable = {path for path in listed if not _is_readable(path, color)}
         bad = [path for path in files.paths if str(path) in unreadable]
         good = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out="repair them")
@@ -66,10 +69,10 @@ def _form(files: ClassFiles, options: SourceOptions) -> tuple[int, int, str, Cla
     """Return height, width and color of the images, and those that can be opened."""
     if options.image_size and options.color:
         return options.image_size[0], options.image_size[1], options.color, files
-    headers = {path: _header(path) for path in files.paths}
-    bad = [path for path, header in headers.items() if header is None]
+    headers = list(zip(files.paths, _headers(files.paths), strict=True))
+    bad = [path for path, header in headers if header is None]
     files = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out="repair them")
-    known = [header for header in headers.values() if header is not None]
+    known = [header for _, header in headers if header is not None]
     gray = all(mode in ("1", "L", "LA", "I", "I;16", "I;16B") for _, mode in known)
     color = options.color or ("grayscale" if gray else "rgb")
     if options.image_size:
@@ -77,7 +80,7 @@ def _form(files: ClassFiles, options: SourceOptions) -> tuple[int, int, str, Cla
     sizes = Counter(size for size, _ in known)
     (width, height), _ = sizes.most_common(1)[0]
     if len(sizes) > 1:
-        example = next(path for path, header in headers.items() if header and header[0] != (width, height))
+        example = next(path for path, header in headers if header and header[0] != (width, height))
         raise DataError(
             f"bad data in {files.folder}: expected images of one size, received {len(sizes)}, most of {height} x "
             f"{width}, {example.relative_to(files.folder)} of another; scale all with the option image_size, such as "
@@ -86,8 +89,8 @@ def _form(files: ClassFiles, options: SourceOptions) -> tuple[int, int, str, Cla
     return height, width, color, files
 
 
-def _header(path: Path) -> tuple[tuple[int, int], str] | None:
-    """Return width and height and the mode of an image; `None` where it is none."""
+def _headers(paths: Iterable[Path]) -> Iterator[tuple[tuple[int, int], str] | None]:
+    """Yield width and height and the mode of each image; `None` where it is none."""
     if importlib.util.find_spec("PIL") is None:
         raise MissingDependencyError(
             "pillow is not installed, it finds the size of images: pip install 'kd-edge[images]', or give the options "
@@ -95,11 +98,12 @@ def _header(path: Path) -> tuple[tuple[int, int], str] | None:
         )
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            return image.size, image.mode
-    except (OSError, SyntaxError, ValueError):
-        return None
+    for path in map(str, paths):
+        try:
+            with Image.open(path) as image:
+                yield image.size, image.mode
+        except (OSError, SyntaxError, ValueError):
+            yield None
 
 
 def _read(
@@ -128,11 +132,18 @@ def _batches(
     folder: Path, size: tuple[int, int], color: str, unreadable: Set[str]
 ) -> Iterator[tuple[list[str], np.ndarray]]:
     """Yield the paths and the pixels of all readable images below a folder, as Keras lists and reads them."""
-    dataset = _dataset(folder, size, color, None if unreadable else _BATCH_SIZE)
+    import tensorflow as tf
+
+    batch_size = max(1, min(256, _BATCH_VALUES // (3 * size[0] * size[1])))
+    dataset = _dataset(folder, size, color, None if unreadable else batch_size)
     paths = [path for path in dataset.file_paths if path not in unreadable]
-    batches = dataset.ignore_errors().batch(_BATCH_SIZE) if unreadable else dataset
-    for i, batch in enumerate(batches):
-        yield paths[i * _BATCH_SIZE : (i + 1) * _BATCH_SIZE], np.rint(batch.numpy()).astype(np.uint8)
+    batches = dataset.ignore_errors().batch(batch_size) if unreadable else dataset
+    whole = tf.autograph.experimental.do_not_convert(lambda batch: tf.cast(tf.round(batch), tf.uint8))
+    limits = tf.data.Options()
+    limits.autotune.ram_budget = _BUFFER_BYTES
+    rounded = batches.map(whole, num_parallel_calls=tf.data.AUTOTUNE).with_options(limits)
+    for i, batch in enumerate(rounded.as_numpy_iterator()):
+        yield paths[i * batch_size : (i + 1) * batch_size], batch
 
 
 def _dataset(folder: Path, size: tuple[int, int], color: str, batch_size: int | None) -> Any:

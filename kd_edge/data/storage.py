@@ -8,7 +8,7 @@ import numpy as np
 
 # Larger arrays are kept in a file.
 MAPPED_BYTES = 2**28
-_CHUNK_BYTES = 2**24
+_CHUNK_BYTES = 2**23
 
 
 def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
@@ -41,11 +41,16 @@ def release(array: np.ndarray) -> None:
 
 
 def chunks(array: np.ndarray) -> Iterator[slice]:
-    """Yield slices of an array's rows, each of about 16 MB, and release each behind it."""
-    rows = max(1, _CHUNK_BYTES * len(array) // max(array.nbytes, 1))
+    """Yield slices of an array's rows, each of about 8 MB, and release each behind it."""
+    rows = chunk_rows(array)
     for start in range(0, len(array), rows):
         yield slice(start, min(start + rows, len(array)))
         release(array)
+
+
+def chunk_rows(array: np.ndarray) -> int:
+    """Return how many rows a chunk has."""
+    return max(1, _CHUNK_BYTES * len(array) // max(array.nbytes, 1))
 
 
 def taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -16,5 +16,5 @@ def predictions(model: keras.Model, x: np.ndarray) -> np.ndarray:
     Returns:
         Shape `(samples, ...)`.
     """
-    parts = [x[rows] for rows in chunks(x)] if is_mapped(x) else [x]
-    return np.concatenate([model.predict(np.asarray(part), batch_size=256, verbose=0) for part in parts])
+    parts = (np.asarray(x[rows]) for rows in chunks(x)) if is_mapped(x) else [x]
+    return np.concatenate([model.predict(part, batch_size=256, verbose=0) for part in parts])

@@ -13,7 +13,7 @@ from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import classified_right
-from kd_edge.data.storage import is_mapped
+from kd_edge.data.storage import chunk_rows, is_mapped
 from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.distillation.auto_augment import choose_augmentation
 from kd_edge.distillation.batches import Batches
@@ -297,6 +297,7 @@ def _validation(x: np.ndarray, y: Any, sample_weight: np.ndarray | None) -> dict
     """Return the arguments of `fit`; Keras would copy all samples of an array."""
     if not is_mapped(x):
         return {"validation_data": (x, y, sample_weight), "validation_batch_size": 256}
-    batches = Batches(x=x, y=np.asarray(y), sample_weight=sample_weight, batch_size=256, shuffle=False)
+    size = min(256, chunk_rows(x))
+    batches = Batches(x=x, y=np.asarray(y), sample_weight=sample_weight, batch_size=size, shuffle=False)
     known = tf.data.experimental.assert_cardinality(batches.num_steps)
     return {"validation_data": batches.feed(1).apply(known)}
