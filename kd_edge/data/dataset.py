@@ -183,7 +183,7 @@ def _as_floats(x: np.ndarray) -> np.ndarray:
 
 def _filled(x: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return changed samples as float32, chunk by chunk."""
-    filled = room_for(x.shape, np.float32)
+    filled = room_for(x.shape, np.float32, mapped=is_mapped(x) or None)
     for rows in chunks(x):
         filled[rows] = change(x[rows])
         release(filled)

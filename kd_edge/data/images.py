@@ -13,7 +13,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.drawing import SPLITS, splits_of
 from kd_edge.data.labelled import labelled_dataset
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.storage import release, room_for
+from kd_edge.data.storage import MAPPED_BYTES, num_bytes, release, room_for
 from kd_edge.errors import DataError, MissingDependencyError
 
 # What keras.utils.image_dataset_from_directory reads.
@@ -111,7 +111,8 @@ def _read(
 ) -> dict[str, np.ndarray]:
     """Return the images of each split, in the order of their files."""
     shape = (*size, 3 if color == "rgb" else 1)
-    samples = {split: room_for((int((splits == split).sum()), *shape), np.uint8) for split in SPLITS}
+    mapped = num_bytes((len(splits), *shape), np.uint8) > MAPPED_BYTES
+    samples = {split: room_for((int((splits == split).sum()), *shape), np.uint8, mapped=mapped) for split in SPLITS}
     places = dict(zip(map(str, files.paths), _places(splits), strict=True))
     for paths, batch in _batches(files.folder, size, color, unreadable):
         known = [i for i, path in enumerate(paths) if path in places]

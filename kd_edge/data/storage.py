@@ -11,16 +11,27 @@ MAPPED_BYTES = 2**28
 _CHUNK_BYTES = 2**23
 
 
-def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
-    """Return an array to be filled: of more than 256 MB a mapped file, which is gone with the array.
+def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike, *, mapped: bool | None = None) -> np.ndarray:
+    """Return an array to be filled: in memory, or a mapped file, which is gone with the array.
 
     The file has no name and lies in the folder that the environment variable `TMPDIR` names.
+
+    Args:
+        shape: Of the array.
+        dtype: Of its values.
+        mapped: Whether it is a file. By default that is so for more than 256 MB.
     """
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    if size <= MAPPED_BYTES:
+    if mapped is None:
+        mapped = num_bytes(shape, dtype) > MAPPED_BYTES
+    if not mapped or 0 in shape:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def num_bytes(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> int:
+    """Return the size of an array."""
+    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
 
 def is_mapped(array: np.ndarray) -> bool:
@@ -58,7 +69,7 @@ def taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
     if not is_mapped(array):
         return np.asarray(array[places])
     rows = np.flatnonzero(places) if places.dtype == bool else places
-    kept = room_for((len(rows), *array.shape[1:]), array.dtype)
+    kept = room_for((len(rows), *array.shape[1:]), array.dtype, mapped=True)
     for chunk in chunks(kept):
         kept[chunk] = array[rows[chunk]]
         release(array)
