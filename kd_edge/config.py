@@ -8,6 +8,7 @@ from typing import Any
 
 from kd_edge.cost.budget import LATENCY_AT, Budget, parse_bytes, parse_ms
 from kd_edge.cost.devices import DeviceProfile
+from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError
 from kd_edge.toml import from_table, read_toml
 
@@ -37,11 +38,15 @@ STUDENTS = ("best", "distilled", "baseline")
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Which samples, see `load_data`; how much those of each class count in a training, see `with_class_weight`."""
+    """Which samples, see `load_data`; how much those of each class count in a training, see `with_class_weight`.
+
+    `options` say how the source is read.
+    """
 
     source: str
     normalize: bool | None = None
     class_weight: str | Mapping[str, float] | None = None
+    options: SourceOptions = field(default_factory=SourceOptions)
 
     def __post_init__(self) -> None:
         if isinstance(self.class_weight, str):

@@ -35,6 +35,15 @@ def test_the_configuration_page_names_every_key():
         assert [f.name for f in fields(table) if f"`{f.name}`" not in page] == []
 
 
+def test_the_page_on_data_names_every_option():
+    from dataclasses import fields
+
+    from kd_edge.data.options import SourceOptions
+
+    page = (ROOT / "docs" / "data.md").read_text()
+    assert [f.name for f in fields(SourceOptions) if f"| `{f.name}` |" not in page] == []
+
+
 def test_the_commands_of_the_readme_exist():
     from kd_edge.cli import main
     from tflite_bench.cli import main as bench

@@ -4,6 +4,7 @@ In: options and files. Out: a document as JSON or as tables on stdout, progress 
 Imports `pipeline`, `reporting`, `stages` and what is below, inside the commands: TensorFlow loads only where needed.
 """
 
+import traceback
 import warnings
 from typing import Any
 
@@ -15,6 +16,7 @@ from kd_edge.cli.cost import cost
 from kd_edge.cli.design import design
 from kd_edge.cli.devices import devices
 from kd_edge.cli.distill import distill
+from kd_edge.cli.options import DEBUG, debug_option
 from kd_edge.cli.report import report
 from kd_edge.cli.run import run
 from kd_edge.cli.samples import samples
@@ -33,10 +35,11 @@ class _Group(click.Group):
             with warnings.catch_warnings():
                 warnings.showwarning = _say
                 return super().invoke(context)
-        except RefusedError as error:
-            raise _Broken(" ".join(str(error).split())) from error
         except KdEdgeError as error:
-            raise _Failure(" ".join(str(error).split())) from error
+            if context.meta.get(DEBUG):
+                traceback.print_exception(error)
+            failure = _Broken if isinstance(error, RefusedError) else _Failure
+            raise failure(" ".join(str(error).split())) from error
         except ImportError as error:
             extra = _extra_of((error.name or "").split(".")[0])
             if extra is None:
@@ -73,6 +76,7 @@ def _extra_of(package: str) -> str | None:
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kd-edge")
+@debug_option
 def main() -> None:
     """Distil a large Keras model into a small int8 model that provably fits a device.
 
@@ -81,4 +85,4 @@ def main() -> None:
 
 
 for _command in (run, devices, cost, samples, design, distill, convert, verify, bundle, report):
-    main.add_command(_command)
+    main.add_command(debug_option(_command))

@@ -1,14 +1,18 @@
 """The command `kd-edge convert`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kd_edge.cli.options import json_option, normalize_option, print_document, refuse_given, seed_option
+from kd_edge.cli.options import json_option, normalize_option, print_document, refuse_given, seed_option, source_options
 from kd_edge.config import ConvertConfig
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
+
+if TYPE_CHECKING:
+    from kd_edge.data.options import SourceOptions
 
 _DEFAULTS = ConvertConfig()
 
@@ -21,6 +25,7 @@ _DEFAULTS = ConvertConfig()
     help="Calibration samples, needed for int8 and int16x8; of a model with several inputs an .npz of arrays by their "
     "names.",
 )
+@source_options
 @normalize_option
 @click.option(
     "--quantize", default=_DEFAULTS.quantize, show_default=True, help="int8, int16x8, float16, dynamic or none."
@@ -61,6 +66,7 @@ def convert(
     student: Path,
     source: str | None,
     normalize: bool | None,
+    options: "SourceOptions",
     quantize: str,
     calibration: str,
     calibration_samples: int,
@@ -82,7 +88,9 @@ def convert(
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress)
     _check_use(wanted, source, teacher)
-    data = load_calibration(source, normalize=normalize, seed=seed, models=(student,)) if source else None
+    data = (
+        load_calibration(source, normalize=normalize, seed=seed, options=options, models=(student,)) if source else None
+    )
     if data is not None and not isinstance(data, Dataset):
         _check_calibrates(wanted, normalize, teacher)
     load_tensorflow()
@@ -106,7 +114,9 @@ def convert(
 def _check_use(wanted: ConvertConfig, source: str | None, teacher: Path | None) -> None:
     """Refuse what would be ignored."""
     if source is None:
-        refuse_given(("normalize", "calibration", "calibration_samples", "qat_epochs", "max_int8_loss"), "--data")
+        refuse_given(
+            ("normalize", "data_option", "calibration", "calibration_samples", "qat_epochs", "max_int8_loss"), "--data"
+        )
     tunes = wanted.compress != "none" or (wanted.quantize == "int8" and wanted.qat != "never")
     if wanted.qat == "always" and source is None:
         raise ConfigError("bad --qat: expected 'always' with --data, received none; it learns from training samples")

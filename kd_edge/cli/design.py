@@ -30,6 +30,7 @@ from kd_edge.silence import load_tensorflow
 if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.data.options import SourceOptions
 
 # Starts the same command again; a script's own file may have any name.
 _PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
@@ -86,6 +87,7 @@ def design(
     teacher_outputs: Path | None,
     source: str,
     normalize: bool | None,
+    options: "SourceOptions",
     device: "DeviceProfile",
     budget: "Budget",
     latency_at: str,
@@ -111,7 +113,7 @@ def design(
     from kd_edge.reporting.progress import StageDisplay
 
     wanted = DesignConfig(family, trials, epochs, teacher_ratio, search, objective=objective)
-    data = load_data(source, normalize=normalize, seed=seed, models=(teacher,))
+    data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher,))
     load_tensorflow()
     from kd_edge.stages.steps import design_student
 

@@ -1,7 +1,7 @@
 """The command `kd-edge distill`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
 
 _DEFAULTS = DistillConfig()
+
+if TYPE_CHECKING:
+    from kd_edge.data.options import SourceOptions
 
 
 @click.command()
@@ -44,6 +47,7 @@ def distill(
     student: Path,
     source: str,
     normalize: bool | None,
+    options: "SourceOptions",
     seed: int,
     output: Path,
     as_json: bool,
@@ -58,7 +62,7 @@ def distill(
     if training["trainee"] not in TRAINEES:
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {training['trainee']!r}")
     wanted = DistillConfig(**training | {"learning_rate": rate(training["learning_rate"])})
-    data = load_data(source, normalize=normalize, seed=seed, models=(teacher, student))
+    data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher, student))
     load_tensorflow()
     import keras
 

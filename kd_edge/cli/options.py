@@ -2,6 +2,7 @@
 
 import functools
 import json
+import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,22 @@ from click.core import ParameterSource
 from kd_edge.config import MAX_SEED
 from kd_edge.errors import ConfigError
 from kd_edge.silence import load_tensorflow
+from kd_edge.toml import from_table
 
 if TYPE_CHECKING:
     import keras
 
     from kd_edge.cost.devices import DeviceProfile
     from kd_edge.data.dataset import Dataset
+    from kd_edge.data.options import SourceOptions
     from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.ir.graph import Graph
 
+# Options of a source that are lists.
+_LISTS = ("ignore", "image_size")
 SEED = click.IntRange(0, MAX_SEED)
+# Where a context keeps whether `--debug` was given.
+DEBUG = "kd_edge.debug"
 
 
 def rate(text: str) -> float | str:
@@ -46,10 +53,69 @@ def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--seed", type=SEED, default=0, show_default=True, help="Makes the result repeatable.")(command)
 
 
+def debug_option(command: Any) -> Any:
+    """Add `--debug`, which is kept in the context's `meta`."""
+
+    def keep(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+        if given:
+            context.meta[DEBUG] = True
+
+    shows = "Show the traceback of an error."
+    return click.option("--debug", is_flag=True, expose_value=False, callback=keep, help=shows)(command)
+
+
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--data` and `--normalize`."""
-    data = click.option("--data", "source", required=True, help="'watch', an .npz file, or module:function.")
-    return data(normalize_option(command))
+    """Add `--data`, `--data-option` and `--normalize`."""
+    data = click.option(
+        "--data",
+        "source",
+        required=True,
+        help="'watch', a folder of images or .wav files by class, a .csv or .npz file, or module:function.",
+    )
+    return data(source_options(normalize_option(command)))
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--data-option`, and hand the command the `SourceOptions` that it gives as `options`."""
+
+    @click.option(
+        "--data-option",
+        "data_option",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="How --data is read, such as window=128 or label=activity; see docs/data.md.",
+    )
+    @functools.wraps(command)
+    def wrapper(*, data_option: tuple[str, ...], **rest: Any) -> Any:
+        return command(options=read_options(data_option), **rest)
+
+    return wrapper
+
+
+def read_options(given: Iterable[str]) -> "SourceOptions":
+    """Return what `NAME=VALUE` texts say of a source; values are those of TOML, a list may be `a,b`.
+
+    Raises:
+        ConfigError: A text has another form, or its name or value is wrong.
+    """
+    from kd_edge.data.options import SourceOptions
+
+    table: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"bad --data-option: expected NAME=VALUE, received {text!r}")
+        table[name] = _toml_value(value)
+        if name in _LISTS and not isinstance(table[name], list):
+            table[name] = [_toml_value(part) for part in value.split(",")]
+    return from_table(SourceOptions, table, "--data-option")
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def outputs_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,11 +1,15 @@
 """The command `kd-edge samples`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kd_edge.cli.options import data_option, json_option, print_document, seed_option
 from kd_edge.reporting.documents import make_document
+
+if TYPE_CHECKING:
+    from kd_edge.data.options import SourceOptions
 
 
 @click.command()
@@ -13,7 +17,9 @@ from kd_edge.reporting.documents import make_document
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="teacher", show_default=True, help="Folder.")
 @json_option
-def samples(source: str, normalize: bool | None, seed: int, output: Path, as_json: bool) -> None:
+def samples(
+    source: str, normalize: bool | None, options: "SourceOptions", seed: int, output: Path, as_json: bool
+) -> None:
     """Write the samples that a teacher which lives elsewhere has to answer, for --teacher-outputs.
 
     samples.npy has the training samples, and those without labels, as the student sees them; samples.json has a hash of
@@ -22,7 +28,7 @@ def samples(source: str, normalize: bool | None, seed: int, output: Path, as_jso
     from kd_edge.data.loading import load_data
     from kd_edge.distillation.targets.teacher_outputs import write_samples
 
-    written = write_samples(load_data(source, normalize=normalize, seed=seed), output)
+    written = write_samples(load_data(source, normalize=normalize, seed=seed, options=options), output)
     print_document(
         make_document("samples", written, seed=seed),
         as_json,

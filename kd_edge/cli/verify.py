@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
     from kd_edge.data.dataset import Dataset
+    from kd_edge.data.options import SourceOptions
 
 
 @click.command()
@@ -35,6 +36,7 @@ def verify(
     model: Path,
     source: str,
     normalize: bool | None,
+    options: "SourceOptions",
     device: "DeviceProfile",
     budget: "Budget",
     student: Path | None,
@@ -59,7 +61,7 @@ def verify(
         if share is not None and not math.isfinite(share):
             raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
     read_model(model)
-    data = _as_read(source, normalize, seed, model=model, given=(student, teacher))
+    data = _as_read(source, normalize, seed, options, model=model, given=(student, teacher))
     load_tensorflow()
     from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.model_files import load_model, load_teacher
@@ -87,7 +89,13 @@ def verify(
 
 
 def _as_read(
-    source: str, normalize: bool | None, seed: int, *, model: Path, given: tuple[Path | None, ...]
+    source: str,
+    normalize: bool | None,
+    seed: int,
+    options: "SourceOptions",
+    *,
+    model: Path,
+    given: tuple[Path | None, ...],
 ) -> "Dataset":
     """Return the data; integers as the file says that it reads them, or else as the given models do."""
     from kd_edge.conversion.metadata import reads_raw_values
@@ -96,5 +104,5 @@ def _as_read(
 
     raw = reads_raw_values(model.read_bytes())
     models = [path for path in given if path is not None and raw is None]
-    data = load_data(source, normalize=normalize, seed=seed, models=models)
+    data = load_data(source, normalize=normalize, seed=seed, options=options, models=models)
     return unscaled(data) if raw and normalize is None else data

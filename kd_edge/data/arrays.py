@@ -1,41 +1,59 @@
 """A data set from arrays by their names: which are needed, and how validation samples are drawn."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kd_edge.data.dataset import GROUPS, Dataset, check_counts, check_groups, checked, standardized
+from kd_edge.data.drawing import VALIDATION_SHARE, drawn_samples
+from kd_edge.data.labels import numbered
+from kd_edge.data.storage import taken
 from kd_edge.errors import DataError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _OPTIONAL_ARRAYS = ("x_val", "y_val", "x_unlabeled", *GROUPS, "class_names")
 # The name in version 0.1.0.
 _FORMER = {"groups_train": "group_train"}
-_VALIDATION_SHARE = 0.15
 
 
-def dataset_of(name: str, arrays: Mapping[str, Any], source: str, normalize: bool | None, seed: int) -> Dataset:
+def dataset_of(
+    name: str,
+    arrays: Mapping[str, Any],
+    source: str,
+    normalize: bool | None,
+    seed: int,
+    *,
+    ignore: Collection[str] = (),
+) -> Dataset:
     """Return a checked data set of arrays.
 
     Args:
         name: What the data set is called.
         arrays: `x_train, y_train, x_test, y_test` and optionally `x_val, y_val, x_unlabeled, group_train,
-            group_val, group_test, class_names`; others are left alone.
+            group_val, group_test, class_names`; others are an error. Labels are integers, strings or booleans.
         source: What error messages name.
         normalize: As for `load_data`.
         seed: As for `load_data`.
+        ignore: Names of arrays that are left out.
 
     Raises:
-        DataError: An array is missing or nearly named like an optional one, or they do not fit together.
+        DataError: An array is missing or has a name that nothing reads, or they do not fit together.
     """
-    arrays = {_FORMER.get(key, key): array for key, array in arrays.items()}
+    arrays = {_FORMER.get(key, key): array for key, array in arrays.items() if key not in ignore}
     _check_names(list(arrays), source)
-    integers = np.asarray(arrays["x_train"]).dtype.kind in "iu"
-    dataset = replace(checked(_with_validation(name, arrays, seed)), integers=integers)
-    return standardized(dataset) if (integers if normalize is None else normalize) else dataset
+    known = _as_arrays(arrays, source)
+    return dataset_as_given(_with_validation(name, known, seed), normalize)
+
+
+def dataset_as_given(data: Dataset, normalize: bool | None) -> Dataset:
+    """Return a data set, checked, and scaled where that is wanted and it is not yet; see `load_data`."""
+    integers = data.x_train.dtype.kind in "iu"
+    dataset = replace(checked(data), integers=integers)
+    wanted = integers if normalize is None else normalize
+    return standardized(dataset) if wanted and data.scale is None else dataset
 
 
 def _check_names(names: list[str], source: str) -> None:
@@ -47,18 +65,35 @@ def _check_names(names: list[str], source: str) -> None:
             f"bad data in {source}: expected arrays {', '.join(ARRAYS)}, missing {', '.join(missing)}; "
             f"received {', '.join(sorted(names)) or 'none'}"
         )
-    for name in sorted(set(names) - {*ARRAYS, *_OPTIONAL_ARRAYS}):
-        if meant := difflib.get_close_matches(name, _OPTIONAL_ARRAYS, n=1, cutoff=0.8):
+    known = (*ARRAYS, *_OPTIONAL_ARRAYS)
+    for name in sorted(set(names) - set(known)):
+        meant = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        hint = f"did you mean {meant[0]!r}?" if meant else f"known: {', '.join(known)}."
+        raise DataError(
+            f"bad data in {source}: received an array {name!r} that nothing reads, {hint} "
+            "Rename it, or leave it out with the option ignore"
+        )
+
+
+def _as_arrays(arrays: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return all as arrays, labels as numbers."""
+    known: dict[str, Any] = {}
+    for name, values in arrays.items():
+        if values is None:
+            continue
+        try:
+            known[name] = np.asanyarray(values)
+        except ValueError as error:
             raise DataError(
-                f"bad data in {source}: received an array {name!r} that nothing reads, did you mean {meant[0]!r}? "
-                "Rename it, or give it a name of its own"
-            )
+                f"bad data in {source}: expected an array as {name}, received rows that differ in shape ({error})"
+            ) from error
+    labels = {name: known[name] for name in known if name.startswith("y_")}
+    numbers, names = numbered(labels, known.get("class_names"), source)
+    return known | numbers | {"class_names": names}
 
 
 def _with_validation(name: str, arrays: Mapping[str, Any], seed: int) -> Dataset:
-    known: dict[str, Any] = {
-        key: np.asarray(arrays[key]) for key in (*ARRAYS, *_OPTIONAL_ARRAYS) if arrays.get(key) is not None
-    }
+    known = dict(arrays)
     names = known.pop("class_names", None)
     description = f"{name}, split as given"
     check_counts(known["x_train"], known["y_train"], "train", name)
@@ -66,11 +101,11 @@ def _with_validation(name: str, arrays: Mapping[str, Any], seed: int) -> Dataset
         known["group_train"] = check_groups(known["group_train"], len(known["y_train"]), name, "group_train")
     if "x_val" not in known:
         chosen = _drawn_for_validation(len(known["y_train"]), known.get("group_train"), name, seed)
-        known["x_val"], known["y_val"] = known["x_train"][chosen], known["y_train"][chosen]
+        known["x_val"], known["y_val"] = taken(known["x_train"], chosen), known["y_train"][chosen]
         if "group_train" in known:
             known["group_val"] = known["group_train"][chosen]
         for key in {"x_train", "y_train", "group_train"} & known.keys():
-            known[key] = known[key][~chosen]
+            known[key] = taken(known[key], ~chosen)
         whole = ", whole groups of them," if "group_train" in known else ""
         description = f"{name}, 15 % of the training samples{whole} drawn for validation with seed {seed}"
     if names is None:
@@ -82,15 +117,9 @@ def _with_validation(name: str, arrays: Mapping[str, Any], seed: int) -> Dataset
 
 def _drawn_for_validation(num_samples: int, groups: np.ndarray | None, name: str, seed: int) -> np.ndarray:
     """Return which training samples validate: 15 %, or whole groups that have about as many, at least one."""
-    rng = np.random.default_rng(seed)
-    if groups is None:
-        return np.asarray(rng.permutation(num_samples) < _VALIDATION_SHARE * num_samples)
-    numbers, sizes = np.unique(groups, return_counts=True)
-    if len(numbers) < 2:
+    if groups is not None and len(np.unique(groups)) < 2:
         raise DataError(
             f"bad data in {name}: expected at least 2 groups in group_train, one of them for validation, "
-            f"received {len(numbers)}; give x_val and y_val"
+            "received 1; give x_val and y_val"
         )
-    order = rng.permutation(len(numbers))
-    drawn = order[np.cumsum(sizes[order]) - sizes[order] / 2 < _VALIDATION_SHARE * num_samples]
-    return np.isin(groups, numbers[drawn] if drawn.size else numbers[sizes.argmin()])
+    return drawn_samples(num_samples, VALIDATION_SHARE, groups, np.random.default_rng(seed))

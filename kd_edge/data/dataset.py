@@ -2,11 +2,14 @@
 
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from kd_edge.data.front_end import FrontEnd
+from kd_edge.data.storage import chunks, is_mapped, release, room_for
 from kd_edge.errors import DataError
 
 GROUPS = ("group_train", "group_val", "group_test")
@@ -19,7 +22,7 @@ class Dataset:
 
     Attributes:
         name: What the data set is called in reports.
-        x_train: Training samples, float32, shape `(samples, ...)`.
+        x_train: Training samples, shape `(samples, ...)`: float32, or uint8 where those were not scaled.
         y_train: Labels, int64, shape `(samples,)`, from 0 to `num_classes - 1`.
         x_val: Validation samples.
         y_val: Their labels.
@@ -35,6 +38,7 @@ class Dataset:
         group_test: The same of the test samples: the intervals of what is measured on them draw whole groups.
         class_weight: Weight of each class in a training; `None` where all count alike. See `with_class_weight`.
         integers: Whether the raw values are integers.
+        front_end: What computed the samples from sound; `None` where nothing did.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Dataset:
     group_test: np.ndarray | None = None
     class_weight: tuple[float, ...] | None = None
     integers: bool = False
+    front_end: FrontEnd | None = None
 
     @property
     def num_classes(self) -> int:
@@ -76,19 +81,20 @@ class Dataset:
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 of everything: arrays, names, scale, description, weights."""
-        weights = () if self.class_weight is None else (self.class_weight,)
-        facts = (self.name, self.description, self.class_names, self.scale, self.digests, *weights)
+        more = [fact for fact in (self.class_weight, self.front_end) if fact is not None]
+        facts = (self.name, self.description, self.class_names, self.scale, self.digests, *more)
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def _digest(array: np.ndarray) -> str:
     digest = hashlib.sha256(f"{array.shape} {array.dtype} ".encode())
-    digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    for chunk in chunks(array):
+        digest.update(np.ascontiguousarray(array[chunk]).data.cast("B") if array.size else b"")
     return digest.hexdigest()
 
 
 def checked(data: Dataset) -> Dataset:
-    """Return the data set with float32 samples and int64 labels.
+    """Return the data set with float32 samples, or uint8 where they are that, and int64 labels.
 
     Raises:
         DataError: The arrays do not fit together.
@@ -158,13 +164,32 @@ def _check_samples(x: np.ndarray, name: str, data: Dataset) -> np.ndarray:
             f"bad data in {data.name}: expected samples of shape {data.x_train.shape[1:]} as in x_train, "
             f"received {x.shape[1:]} in {name}"
         )
-    bad = len(x) - int(np.isfinite(x.reshape(len(x), -1)).all(axis=1).sum())
+    bad = 0 if x.dtype.kind in "iu" else sum(_num_bad(x[rows]) for rows in chunks(x))
     if bad:
         raise DataError(
             f"bad data in {data.name}: expected finite numbers, received NaN or infinity in {bad} of {len(x)} "
             f"samples of {name}; drop or repair them"
         )
-    return x.astype(np.float32)
+    return x if x.dtype == np.uint8 else _as_floats(x)
+
+
+def _num_bad(x: np.ndarray) -> int:
+    return len(x) - int(np.isfinite(x.reshape(len(x), -1)).all(axis=1).sum())
+
+
+def _as_floats(x: np.ndarray) -> np.ndarray:
+    if not is_mapped(x):
+        return x.astype(np.float32)
+    return x if x.dtype == np.float32 else _filled(x, lambda rows: rows)
+
+
+def _filled(x: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return changed samples as float32, chunk by chunk."""
+    filled = room_for(x.shape, np.float32, mapped=is_mapped(x) or None)
+    for rows in chunks(x):
+        filled[rows] = change(x[rows])
+        release(filled)
+    return filled
 
 
 def _check_labels(y: np.ndarray, name: str, data: Dataset) -> np.ndarray:
@@ -189,18 +214,20 @@ def _check_labels(y: np.ndarray, name: str, data: Dataset) -> np.ndarray:
 def standardized(data: Dataset) -> Dataset:
     """Return the samples less the training samples' mean per channel, divided by their standard deviation."""
     axes = tuple(range(data.x_train.ndim - 1))
-    return scaled(data, data.x_train.mean(axes, np.float64), data.x_train.std(axes, np.float64))
+    x = data.x_train
+    if not is_mapped(x):
+        return scaled(data, x.mean(axes, np.float64), x.std(axes, np.float64))
+    count = x.size / x.shape[-1]
+    mean = sum(x[rows].sum(axes, np.float64) for rows in chunks(x)) / count
+    squares = sum(np.square(x[rows] - mean).sum(axes) for rows in chunks(x))
+    return scaled(data, mean, np.sqrt(squares / count))
 
 
 def scaled(data: Dataset, mean: np.ndarray, deviation: np.ndarray) -> Dataset:
     """Return the samples less `mean`, divided by `deviation` where that is not 0; both have a number per channel."""
     deviation = np.where(deviation > 1e-8, deviation, 1.0)
-    samples = {
-        name: ((array - mean) / deviation).astype(np.float32)
-        for name in ("x_train", "x_val", "x_test", "x_unlabeled")
-        if (array := getattr(data, name)) is not None
-    }
-    return replace(data, **samples, scale=(tuple(mean.tolist()), tuple(deviation.tolist())))
+    changed = _changed(data, lambda rows: (rows - mean) / deviation)
+    return replace(changed, scale=(tuple(mean.tolist()), tuple(deviation.tolist())))
 
 
 def unscaled(data: Dataset) -> Dataset:
@@ -208,9 +235,13 @@ def unscaled(data: Dataset) -> Dataset:
     if data.scale is None or not data.integers:
         return data
     mean, deviation = np.asarray(data.scale)
-    samples = {
-        name: np.rint(array * deviation + mean).astype(np.float32)
+    return replace(_changed(data, lambda rows: np.rint(rows * deviation + mean)), scale=None)
+
+
+def _changed(data: Dataset, change: Callable[[np.ndarray], np.ndarray]) -> Dataset:
+    samples: dict[str, Any] = {
+        name: _filled(array, change)
         for name in ("x_train", "x_val", "x_test", "x_unlabeled")
         if (array := getattr(data, name)) is not None
     }
-    return replace(data, **samples, scale=None)
+    return replace(data, **samples)

@@ -6,36 +6,47 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.data import entry_point, npz, smartwatch
-from kd_edge.data.arrays import ARRAYS, dataset_of
+from kd_edge.data import csv_file, entry_point, folder, npz, smartwatch
+from kd_edge.data.arrays import ARRAYS
 from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.model_inputs import integer_reader
 from kd_edge.data.npz import read_npz
+from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import registered_sources
 from kd_edge.errors import DataError, nearest
 
 # Asked in this order.
-_BUILT_IN = (smartwatch.SOURCE, npz.SOURCE, entry_point.SOURCE)
+_BUILT_IN = (smartwatch.SOURCE, folder.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
 
 
 def load_data(
-    source: str | Path, *, normalize: bool | None = None, seed: int = 0, models: Iterable[Any] = ()
+    source: str | Path,
+    *,
+    normalize: bool | None = None,
+    seed: int = 0,
+    models: Iterable[Any] = (),
+    options: SourceOptions | None = None,
 ) -> Dataset:
     """Load a data set and check it.
 
     Args:
-        source: `"watch"`; the path of an `.npz` with `x_train, y_train, x_test, y_test` and optionally
-            `x_val, y_val`, `x_unlabeled` (samples without labels), `group_train` (an integer per training sample,
-            such as its person) and `class_names`; or `"module:function"`, a function without arguments that returns a
-            mapping with these names or `((x_train, y_train), (x_test, y_test))` as `keras.datasets` do.
+        source: `"watch"`; a folder of images or `.wav` files by class, or of the arrays below as `.npy` files, which
+            are mapped into memory; a `.csv` file; an `.npz` with `x_train, y_train, x_test, y_test` and optionally
+            `x_val, y_val`, `x_unlabeled` (samples without labels), `group_train`, `group_val`, `group_test` (an integer
+            per sample, such as its person) and `class_names`; or `"module:function"`, a function without arguments that
+            returns a `Dataset`, a mapping with these names, `((x_train, y_train), (x_test, y_test))` as
+            `keras.datasets` do, or a mapping of `train, test` and maybe `val` to a `tf.data.Dataset` or a
+            `keras.utils.PyDataset` of batches. See docs/data.md.
         normalize: Whether to subtract the training samples' mean per channel (the last axis) and divide by their
             standard deviation. By default float samples are taken as they are, and integer samples are normalised
             unless one of `models` makes sense of integers itself.
         seed: Chooses the 15 % of the training samples that become validation samples where the source has none; whole
             groups where it names groups.
-        models: Keras models, or paths of `.keras` files, that will read the samples; see `integer_reader`.
+        models: Keras models, or paths of `.keras` or `.h5` files, that will read the samples; see `integer_reader`.
+        options: How it is read.
 
     Raises:
+        ConfigError: An option means nothing to this source.
         DataError: The source is missing, cannot be read without unpickling, or its arrays do not fit together.
         MissingDependencyError: The package that holds the built-in data set is not installed.
     """
@@ -43,7 +54,7 @@ def load_data(
     sources = (*registered_sources(), *_BUILT_IN)
     for known in sources:
         if known.accepts(text):
-            data = known.load(text, normalize, seed)
+            data = known.read(text, normalize, seed, options or SourceOptions())
             return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
     *others, last = (known.expected for known in sources)
     hint = nearest(text, [known.word for known in sources if known.word])
@@ -51,7 +62,12 @@ def load_data(
 
 
 def load_calibration(
-    source: str | Path, *, normalize: bool | None = None, seed: int = 0, models: Iterable[Any] = ()
+    source: str | Path,
+    *,
+    normalize: bool | None = None,
+    seed: int = 0,
+    models: Iterable[Any] = (),
+    options: SourceOptions | None = None,
 ) -> Dataset | dict[str, np.ndarray]:
     """Load what calibrates a model: a data set, or samples without labels for a model of several inputs.
 
@@ -60,16 +76,17 @@ def load_calibration(
         normalize: As for `load_data`; samples without labels are taken as they are.
         seed: As for `load_data`.
         models: As for `load_data`.
+        options: As for `load_data`.
 
     Raises:
         DataError: As for `load_data`; or an array does not hold samples of numbers.
     """
     path = Path(source)
     if path.suffix != ".npz":
-        return load_data(source, normalize=normalize, seed=seed, models=models)
+        return load_data(source, normalize=normalize, seed=seed, models=models, options=options)
     arrays = read_npz(path)
     if not arrays or not arrays.keys().isdisjoint(ARRAYS):
-        data = dataset_of(path.stem, arrays, str(source), normalize, seed)
+        data = npz.SOURCE.read(str(source), normalize, seed, options or SourceOptions())
         return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not array.ndim:

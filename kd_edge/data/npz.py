@@ -8,6 +8,7 @@ import numpy as np
 
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import DataSource
 from kd_edge.errors import DataError
 
@@ -39,8 +40,13 @@ def read_npz(path: Path) -> dict[str, Any]:
         raise DataError(f"bad data in {path}: the file is truncated or no .npz archive ({error})") from error
 
 
-def _load(text: str, normalize: bool | None, seed: int) -> Dataset:
-    return dataset_of(Path(text).stem, read_npz(Path(text)), text, normalize, seed)
+def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
+    arrays = read_npz(Path(text))
+    return dataset_of(Path(text).stem, arrays, text, normalize, seed, ignore=options.ignore or ())
 
 
-SOURCE = DataSource("the path of an .npz file", lambda text: text.endswith(".npz") or Path(text).is_file(), _load)
+def _accepts(text: str) -> bool:
+    return text.endswith(".npz") or Path(text).is_file()
+
+
+SOURCE = DataSource("the path of an .npz file", _accepts, _load, options=("ignore",))

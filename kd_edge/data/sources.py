@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.options import SourceOptions
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,23 @@ class DataSource:
         accepts: Whether a text names such a source.
         load: Called with that text, `normalize` and `seed` of `load_data`; returns a checked data set (`checked`).
         word: The text itself where it is a fixed word, for hints on typing errors.
+        options: Names of the `SourceOptions` that it reads; where there are any, `load` is called with them, too.
     """
 
     expected: str
     accepts: Callable[[str], bool]
-    load: Callable[[str, bool | None, int], Dataset]
+    load: Callable[..., Dataset]
     word: str = ""
+    options: tuple[str, ...] = ()
+
+    def read(self, text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
+        """Return the data set; see `load_data`.
+
+        Raises:
+            ConfigError: An option means nothing here.
+        """
+        options.check_known(self.options, text)
+        return self.load(text, normalize, seed, *([options] if self.options else []))
 
 
 _REGISTERED: list[DataSource] = []

@@ -1,4 +1,4 @@
-"""Batches of samples that are in memory: their order, their changes and what the teacher said of them, by epoch."""
+"""Batches of samples, in memory or mapped into it: their order, changes and what the teacher said, by epoch."""
 
 import functools
 import math
@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.data.storage import is_mapped, release
 from kd_edge.distillation.augmentation.mixup import Mixup
 from kd_edge.distillation.augmentation.registry import Augmentation
 from kd_edge.distillation.samples import Samples
@@ -21,7 +22,7 @@ _NUM_SEEDS = 2**32
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batches:
-    """Samples in memory and how they become batches.
+    """Samples and how they become batches.
 
     Everything follows from `seed` and the number of the epoch: the order, the changes, the view of each sample. An
     epoch is the same whether training starts with it or comes to it.
@@ -94,7 +95,7 @@ class Batches:
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """All samples, labelled ones first, as tensors of which a batch is gathered."""
+    """All samples, labelled ones first, as tensors or mapped arrays of which a batch is gathered."""
 
     plan: Batches
     x: Any
@@ -124,7 +125,7 @@ class _Pool:
             raise ConfigError("an augmentation changes one array of samples: expected one input, received several")
         with tf.device("CPU:0"):
             tensors = (None if a is None else tf.constant(a) for a in (y, label_weight, sample_weight, rows, partners))
-            samples = keras.tree.map_structure(tf.constant, x)
+            samples = keras.tree.map_structure(lambda leaf: leaf if is_mapped(leaf) else tf.constant(leaf), x)
             return cls(_with(plan, augmentation), samples, *tensors)
 
     def batch(self, epoch: tf.Tensor, index: tf.Tensor, seeds: tf.Tensor) -> tuple[Any, ...]:
@@ -135,7 +136,7 @@ class _Pool:
             index: Positions of the samples.
             seeds: One for each, drawn in this epoch.
         """
-        inputs = keras.tree.map_structure(lambda leaf: tf.gather(leaf, index), self.x)
+        inputs = keras.tree.map_structure(lambda leaf: _gathered(leaf, index), self.x)
         y = None if self.y is None else tf.gather(self.y, index)
         weights = self.label_weight, self.sample_weight
         label_weight, sample_weight = (None if w is None else tf.gather(w, index) for w in weights)
@@ -173,7 +174,7 @@ class _Pool:
         assert self.partners is not None
         partner = tf.gather(self.partners, augmentation.partners(seeds, len(self.partners)))
         shares = augmentation.shares(seeds)
-        inputs = mixed(tf.cast(inputs, tf.float32), tf.cast(tf.gather(self.x, partner), tf.float32), shares)
+        inputs = mixed(tf.cast(inputs, tf.float32), tf.cast(_gathered(self.x, partner), tf.float32), shares)
         if y is not None:
             theirs = tf.gather(self.y, partner)
             one_hot = functools.partial(tf.one_hot, depth=self.plan.num_classes)
@@ -183,6 +184,20 @@ class _Pool:
         if self.sample_weight is not None:
             sample_weight = mixed(sample_weight, tf.gather(self.sample_weight, partner), shares)
         return inputs, y, label_weight, sample_weight
+
+
+def _gathered(samples: Any, index: tf.Tensor) -> tf.Tensor:
+    """Return samples at positions; those that are mapped are read there and then."""
+    if not is_mapped(samples):
+        return tf.gather(samples, index)
+
+    def read(places: np.ndarray) -> np.ndarray:
+        rows = np.asarray(samples[places])
+        release(samples)
+        return rows
+
+    rows = tf.numpy_function(read, [index], samples.dtype, stateful=False)
+    return tf.ensure_shape(rows, (index.shape[0], *samples.shape[1:]))
 
 
 def _with(plan: Batches, augmentation: Augmentation | None) -> Batches:

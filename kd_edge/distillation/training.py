@@ -7,11 +7,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import classified_right
+from kd_edge.data.storage import chunk_rows, is_mapped
 from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.distillation.auto_augment import choose_augmentation
 from kd_edge.distillation.batches import Batches
@@ -21,6 +23,7 @@ from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.guides import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.logits import ends_in_softmax
+from kd_edge.distillation.predictions import predictions
 from kd_edge.distillation.rate_finder import find_learning_rate
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
@@ -171,7 +174,7 @@ def accuracy(model: keras.Model, data: Dataset) -> float:
 
 def test_samples_right(model: keras.Model, data: Dataset) -> np.ndarray:
     """Return for each test sample whether a model classifies it right."""
-    return classified_right(model.predict(data.x_test, batch_size=256, verbose=0), data.y_test)
+    return classified_right(predictions(model, data.x_test), data.y_test)
 
 
 def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: int) -> keras.callbacks.Callback:
@@ -281,8 +284,7 @@ def _fit(
     y_val = keras.ops.one_hot(data.y_val, data.num_classes) if recipe.augment == "mixup" else data.y_val
     history = fitted.fit(
         batches.feed(recipe.epochs),
-        validation_data=(data.x_val, y_val, data.weights_of(data.y_val)),
-        validation_batch_size=256,
+        **_validation(data.x_val, y_val, data.weights_of(data.y_val)),
         epochs=recipe.epochs,
         steps_per_epoch=batches.num_steps,
         callbacks=[best, *callbacks],
@@ -293,3 +295,13 @@ def _fit(
     release_traced_graphs()  # or every network that was ever trained would stay in memory
     halting = tuple(getattr(fitted, "halting_reports", ()))
     return Training(model, history.history, seconds, best.epoch, recipe, halting)
+
+
+def _validation(x: np.ndarray, y: Any, sample_weight: np.ndarray | None) -> dict[str, Any]:
+    """Return the arguments of `fit`; Keras would copy all samples of an array."""
+    if not is_mapped(x):
+        return {"validation_data": (x, y, sample_weight), "validation_batch_size": 256}
+    size = min(256, chunk_rows(x))
+    batches = Batches(x=x, y=np.asarray(y), sample_weight=sample_weight, batch_size=size, shuffle=False)
+    known = tf.data.experimental.assert_cardinality(batches.num_steps)
+    return {"validation_data": batches.feed(1).apply(known)}

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,13 @@ import numpy as np
 
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset, unscaled
+from kd_edge.data.front_end import FrontEnd
 from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
 from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.c_sources import Settings, render_sources
+from kd_edge.reporting.front_end_source import front_end_source
 from kd_edge.reporting.run_files import read_run
 from kd_edge.toml import to_toml
 from kd_edge.verification.tflm_run import MeasuredSizes
@@ -42,6 +45,7 @@ class Bundle:
         command: Reproduces the bundle.
         files: SHA-256 and size of every file but the manifest, by name.
         inputs: The same of the files of samples and of the teacher that the configuration names; they are not copied.
+        front_end: Settings of what computes samples from sound, also in `audio_front_end.h`; `None` without sound.
     """
 
     folder: Path
@@ -54,6 +58,7 @@ class Bundle:
     command: str
     files: Measured[Mapping[str, Mapping[str, Any]]]
     inputs: Measured[Mapping[str, Mapping[str, Any]]]
+    front_end: FrontEnd | None = None
 
 
 def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bundle:
@@ -71,13 +76,17 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     source = Path(run_folder)
     results, config = read_run(source)
     model = _read_model(source / "model.tflite", results)
-    data = load_data(config["data"]["source"], normalize=config["data"]["normalize"], seed=config["seed"])
+    named = config["data"]
+    options = SourceOptions(**named.get("options", {}))
+    data = load_data(named["source"], normalize=named["normalize"], seed=config["seed"], options=options)
     if results["result"]["data"]["scale"] is None:
         data = unscaled(data)
     _check_data(data, results["result"]["data"])
     verify = results["result"]["verify"]
     arena_bytes, arena_source = _arena(verify)
     sources, vectors_from = _sources(model, data, Settings(arena_bytes, arena_source, data.class_names, data.scale))
+    if data.front_end is not None:
+        sources["audio_front_end.h"] = front_end_source(data.front_end).encode()
     contents = {"model.tflite": model, **_configuration(config), **sources}
     target = source / "bundle" if folder is None else Path(folder)
     bundle = Bundle(
@@ -91,6 +100,7 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
         command="kd-edge run config.toml -o RUN && kd-edge bundle RUN",
         files={name: _fingerprint(content) for name, content in contents.items()},
         inputs=_inputs(config),
+        front_end=data.front_end,
     )
     for name, content in contents.items():
         write_bytes(target / name, content)
@@ -147,6 +157,7 @@ def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
         "vectors_from": bundle.vectors_from,
         "files": bundle.files,
         "inputs": bundle.inputs,
+        "front_end": None if bundle.front_end is None else asdict(bundle.front_end),
     }
 
 

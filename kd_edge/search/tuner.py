@@ -21,6 +21,7 @@ from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import confusion_matrix, named_classes, score_of
+from kd_edge.distillation.predictions import predictions
 from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
@@ -257,7 +258,7 @@ def design(
 
 def validation_score(model: keras.Model, data: Dataset, objective: str) -> float:
     """Return what a network is worth on the validation samples by an objective; see `score_of`."""
-    named = named_classes(model.predict(data.x_val, batch_size=256, verbose=0))
+    named = named_classes(predictions(model, data.x_val))
     return float(score_of(confusion_matrix(named, data.y_val, data.num_classes), objective))
 
 

@@ -46,9 +46,15 @@ class RunContext:
         self.budget = config.budget.budget(self.device)
         _check_costs(config.convert.quantize, self.device, self.budget)
         _check_drawing()
-        models = [config.teacher.path] if config.teacher.path else []
-        data = load_data(config.data.source, normalize=config.data.normalize, seed=config.seed, models=models)
-        self.data = with_class_weight(data, config.data.class_weight)
+        wanted = config.data
+        data = load_data(
+            wanted.source,
+            normalize=wanted.normalize,
+            seed=config.seed,
+            models=[config.teacher.path] if config.teacher.path else [],
+            options=wanted.options,
+        )
+        self.data = with_class_weight(data, wanted.class_weight)
         # Behind the data, whose Python file may have registered one.
         find_strategy(config.design.search)
         find_rule(config.distill.rule)

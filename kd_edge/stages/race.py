@@ -42,6 +42,7 @@ def race(
         seed: Makes both repeatable.
     """
     from kd_edge.data.metrics import classified_right
+    from kd_edge.distillation.predictions import predictions
     from kd_edge.distillation.training import settle, train
 
     epochs = wanted.epochs // SHARE
@@ -56,10 +57,7 @@ def race(
         distill_by(short, fresh_student(), data, teacher=guide or teacher, seed=seed),
         train(fresh_student(), data, replace(alone, epochs=epochs)),
     ]
-    right = [
-        classified_right(training.model.predict(data.x_val, batch_size=256, verbose=0), data.y_val)
-        for training in trainings
-    ]
+    right = [classified_right(predictions(training.model, data.x_val), data.y_val) for training in trainings]
     difference = paired_difference(*right, seed=seed)
     return RaceResult(
         verdict=verdict_of(difference["ci95_low"], difference["ci95_high"]),

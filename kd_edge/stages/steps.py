@@ -98,6 +98,7 @@ def teach(
     from kd_edge.distillation.foreign_models import only_answers
     from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.logits import ends_in_softmax, to_logits
+    from kd_edge.distillation.predictions import predictions
     from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.distillation.training import train
 
@@ -109,7 +110,7 @@ def teach(
     else:
         found = _training(train(teacher, data, recipe_of(wanted, seed), callbacks=callbacks))
     softmax = ends_in_softmax(teacher, data.x_train[:32])
-    answers = to_logits(teacher.predict(data.x_train, batch_size=256, verbose=0), softmax)
+    answers = to_logits(predictions(teacher, data.x_train), softmax)
     information = teacher_information(np.asarray(answers), data.y_train)
     scores: dict[str, Any] = _scores(teacher, data)
     reasons = {}
@@ -475,7 +476,9 @@ def settled(wanted: DistillConfig, recipe: Recipe | None) -> DistillConfig:
 
 
 def _named(model: "keras.Model", samples: "np.ndarray") -> "np.ndarray":
-    return named_classes(model.predict(samples, batch_size=256, verbose=0))
+    from kd_edge.distillation.predictions import predictions
+
+    return named_classes(predictions(model, samples))
 
 
 def _scores(model: "keras.Model", data: Dataset, named: "np.ndarray | None" = None) -> dict[str, Any]:

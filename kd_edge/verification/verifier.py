@@ -19,6 +19,7 @@ from kd_edge.cost.model import CostModel, Sizes
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics import named_classes
+from kd_edge.distillation.predictions import predictions
 from kd_edge.errors import ConfigError, ModelError, RefusedError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
@@ -221,7 +222,7 @@ def _graph(model: bytes, precision: str, student: "keras.Model | None", reasons:
 
 
 def _keras_answers(model: "keras.Model", data: Dataset) -> np.ndarray:
-    return named_classes(model.predict(data.x_test, batch_size=256, verbose=0))
+    return named_classes(predictions(model, data.x_test))
 
 
 def _float_answers(

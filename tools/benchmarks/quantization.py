@@ -24,6 +24,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.data.dataset import GROUPS, Dataset
 from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
 from kd_edge.distillation.training import Recipe, test_samples_right, train
 from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.documents import make_document
@@ -37,6 +38,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("KD_EDGE_SHARED", ROOT.parent / "shared"))
 SEEDS = (0, 1, 2)
 LIMIT_POINTS = 0.5
+# Arrays of the sets that are not read.
+UNREAD = SourceOptions(
+    ignore=[
+        *("channel_names", "sampling_hz", "feature_scale", "feature_offset"),
+        *(f"{who}_{split}" for who in ("subject", "speaker") for split in ("train", "val", "test")),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,10 @@ def main() -> None:
 
 def load(task: Task, seed: int) -> Dataset:
     """Return the samples of a task, a seeded subset where there are many."""
-    path = task.source if task.source == "watch" else SHARED / "data" / task.source
-    data = load_data(path, normalize=None if task.source == "watch" else True, seed=seed)
+    if task.source == "watch":
+        data = load_data("watch", seed=seed)
+    else:
+        data = load_data(SHARED / "data" / task.source, normalize=True, seed=seed, options=UNREAD)
     arrays: dict[str, Any] = {}
     for split, most in (("train", task.num_train), ("val", task.num_test), ("test", task.num_test)):
         x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")

@@ -584,3 +584,23 @@ def test_an_output_that_cannot_be_written_is_named(files, waves_npz, tmp_path):
     blocked.write_text("")
     message = fails("convert", files / "student.keras", "--quantize", "none", "-o", blocked / "model.tflite")
     assert "cannot write" in message
+
+
+def test_the_traceback_of_a_users_function_is_shown_on_demand_alone(files, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("def samples():\n    return 1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    convert_mine = ("convert", files / "student.keras", "--data", "mine:samples")
+    assert "raised ZeroDivisionError: division by zero (mine.py, line 2)" in fails(*convert_mine)
+    for arguments in ((*convert_mine, "--debug"), ("--debug", *convert_mine)):
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert "return 1 / 0" in result.stderr
+        assert result.stderr.splitlines()[-1].startswith("Error: the data function")
+
+
+def test_options_of_the_data_are_refused_where_they_mean_nothing(files, waves_npz):
+    data = ("convert", files / "student.keras", "--data", waves_npz, "--data-option")
+    assert "bad option 'window' of the data" in fails(*data, "window=3")
+    assert "expected NAME=VALUE, received 'window'" in fails(*data, "window")
+    assert "unknown key 'windows' in --data-option: did you mean 'window'?" in fails(*data, "windows=3")
+    assert "expected int, received 'wide'" in fails(*data, "window=wide")

@@ -8,8 +8,9 @@ import pytest
 
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
 from kd_edge.data.smartwatch import load_watch
-from kd_edge.errors import DataError
+from kd_edge.errors import ConfigError, DataError
 
 
 def arrays(**changes):
@@ -69,8 +70,45 @@ def test_class_names_of_the_file_are_kept(save):
     assert load_data(save(class_names=np.array(["a", "b", "c", "d"]))).class_names == ("a", "b", "c", "d")
 
 
-def test_names_that_resemble_no_optional_array_are_left_alone(save):
-    assert len(load_data(save(subject_test=np.zeros(12), channel_names=np.array(["x", "y", "z"]))).x_test) == 12
+def test_an_array_by_a_name_that_nothing_reads_is_an_error_unless_it_is_left_out_on_request(save):
+    path = save(subject_test=np.zeros(12), channel_names=np.array(["x", "y", "z"]))
+    with pytest.raises(DataError, match=r"an array 'channel_names' that nothing reads, known: x_train.*option ignore"):
+        load_data(path)
+    options = SourceOptions(ignore=["subject_test", "channel_names"])
+    assert len(load_data(path, options=options).x_test) == 12
+    with pytest.raises(ConfigError, match=r"bad option 'window' of the data .*: its source reads ignore"):
+        load_data(path, options=SourceOptions(window=3))
+
+
+def test_strings_and_booleans_are_classes(save):
+    words = np.array(["up", "down", "left", "right"])
+    data = load_data(save(y_train=words[np.arange(40) % 4], y_test=words[np.arange(12) % 4]))
+    assert data.class_names == ("down", "left", "right", "up")
+    assert data.y_test[:4].tolist() == [3, 0, 1, 2]
+    named = load_data(save(y_train=words[np.arange(40) % 4], y_test=words[np.arange(12) % 4], class_names=words))
+    assert (named.class_names, named.y_test[:4].tolist()) == (tuple(words), [0, 1, 2, 3])
+    flags = load_data(save(y_train=np.arange(40) % 2 == 0, y_test=np.arange(12) % 2 == 0))
+    assert (flags.class_names, flags.y_test[:2].tolist()) == (("False", "True"), [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y_train": np.linspace(0, 1, 40)}, r"received float64; where these number classes .*a regression, are no"),
+        ({"y_train": np.arange(40).astype("datetime64[D]")}, r"received dates \(datetime64\[D\]\); name the classes"),
+        (
+            {"y_train": np.array(["a", "b"] * 20)},
+            "expected labels of one type, received <U1 in y_train, int64 in y_test",
+        ),
+        (
+            {"y_train": np.array(["a", "b"] * 20), "y_test": np.array(["a", "c"] * 6)},
+            "expected the classes a, b in y_test, received 'c', which no training sample",
+        ),
+    ],
+)
+def test_labels_that_are_no_classes_are_named(save, changes, message):
+    with pytest.raises(DataError, match=message):
+        load_data(save(**changes))
 
 
 def test_data_without_unlabelled_samples_and_groups_keep_their_hash():
@@ -252,6 +290,25 @@ def test_an_entry_point_gives_a_mapping_or_two_pairs(tmp_path, monkeypatch):
         load_data("my_data:nothing")
     with pytest.raises(DataError, match="no data function 'my_data:missing'"):
         load_data("my_data:missing")
+
+
+def test_what_a_function_of_the_user_raises_is_told_in_a_line(tmp_path, monkeypatch):
+    (tmp_path / "raising.py").write_text(
+        "def gone(): return open('/nonexistent')\n"
+        "def ragged(): return ([[1, 2], [3]], [0, 1]), ([[1, 2]], [0])\n"
+        "number = 3\n"
+    )
+    (tmp_path / "broken.py").write_text("def unfinished(:\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name, message in (
+        ("raising:gone", r"'raising:gone' raised FileNotFoundError: .*nonexistent' \(raising.py, line 1\)"),
+        ("raising:ragged", "expected an array as x_train, received rows that differ in shape"),
+        ("raising:number", "expected a function, received int"),
+        ("broken:unfinished", "the module of the data function 'broken:unfinished' raised SyntaxError"),
+    ):
+        with pytest.raises(DataError, match=message):
+            load_data(name)
 
 
 def test_a_misspelt_built_in_set_names_the_right_one():

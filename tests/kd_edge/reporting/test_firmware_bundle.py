@@ -316,3 +316,24 @@ def test_the_manifest_has_the_hashes_of_the_samples_and_the_teacher_that_the_con
     samples = finished.folder / "data.npz"
     hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (samples, teacher)}
     assert {name: file["sha256"] for name, file in manifest["inputs"].items()} == hashes
+
+
+def test_the_bundle_of_a_model_of_sound_carries_the_settings_of_the_front_end(finished, tmp_path, monkeypatch):
+    copy = tmp_path / "run"
+    shutil.copytree(finished.folder, copy, ignore=shutil.ignore_patterns("bundle"))
+    (tmp_path / "heard.py").write_text(
+        "from dataclasses import replace\n"
+        "from kd_edge.data import load_data\n"
+        "from kd_edge.data.front_end import FrontEnd\n"
+        f"def sound(): return replace(load_data({str(finished.folder / 'data.npz')!r}), front_end=FrontEnd())\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    config = asdict(finished.config)
+    config["data"]["source"] = "heard:sound"
+    (copy / "config.json").write_text(json.dumps(config))
+    made = write_bundle(copy)
+    manifest = json.loads((made.folder / "manifest.json").read_text())
+    assert manifest["front_end"] == asdict(made.front_end)
+    assert manifest["front_end"]["window_step_ms"] == 10
+    assert "audio_front_end.h" in manifest["files"]
+    assert "config->window.step_size_ms = 10;" in (made.folder / "audio_front_end.h").read_text()

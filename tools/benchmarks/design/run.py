@@ -32,6 +32,7 @@ from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import GROUPS, Dataset
 from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
 from kd_edge.errors import BudgetError
 from kd_edge.files import write_json
 from kd_edge.reporting.documents import make_document
@@ -45,6 +46,13 @@ PAGE = ROOT / "docs" / "design.md"
 WORK = ROOT / "runs" / "bench_design"
 SHARED = Path(os.environ.get("KD_EDGE_SHARED", ROOT.parent / "shared"))
 BOARD = "nucleo-l4r5zi"
+# Arrays of the sets that are not read.
+UNREAD = SourceOptions(
+    ignore=[
+        *("channel_names", "sampling_hz", "feature_scale", "feature_offset"),
+        *(f"{who}_{split}" for who in ("subject", "speaker") for split in ("train", "val", "test")),
+    ]
+)
 
 # The sets, with the epochs of teacher, candidate and final training, and the budget of the comparison with stock.
 SETS = {
@@ -69,7 +77,7 @@ BOARDS = (
 def data_of(name: str) -> Dataset:
     """Return a set, images and spectrograms with a channel axis; of many samples a seeded draw."""
     source = SETS[name][0]
-    data = load_data("watch" if name == "watch" else SHARED / "data" / f"{source}.npz")
+    data = load_data("watch") if name == "watch" else load_data(SHARED / "data" / f"{source}.npz", options=UNREAD)
     arrays = {}
     for part, most in (("train", MOST_TRAIN), ("val", MOST_VAL), ("test", None)):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")

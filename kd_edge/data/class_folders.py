@@ -1,0 +1,179 @@
+"""Files in folders that are named like their class, maybe in folders `train`, `val` and `test`."""
+
+import os
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kd_edge.data.drawing import SPLITS
+from kd_edge.data.options import SourceOptions
+from kd_edge.errors import ConfigError, DataError, nearest
+
+_NUM_NAMED = 5
+
+
+@dataclass(frozen=True)
+class ClassFiles:
+    """Files and what their folders and names say of them.
+
+    Attributes:
+        folder: The outermost folder.
+        paths: The files, sorted.
+        labels: Class of each, the name of its folder.
+        splits: `train`, `val` or `test` of each; `None` where there are no such folders.
+        groups: What each belongs to; `None` where nothing is known.
+        left_out: A note on files that are left out.
+    """
+
+    folder: Path
+    paths: tuple[Path, ...]
+    labels: np.ndarray
+    splits: np.ndarray | None
+    groups: np.ndarray | None
+    left_out: str = ""
+
+    def without(self, bad: Collection[Path], why: str, *, skip_bad: bool, way_out: str) -> "ClassFiles":
+        """Return the files but some that cannot be used.
+
+        Args:
+            bad: Those.
+            why: What is wrong with them.
+            skip_bad: Whether they may be left out.
+            way_out: What else can be done.
+
+        Raises:
+            DataError: They may not, or none or none of a class would be left.
+        """
+        if not bad:
+            return self
+        names = sorted(str(path.relative_to(self.folder)) for path in bad)
+        named = ", ".join(names[:_NUM_NAMED]) + (f" and {len(names) - _NUM_NAMED} more" * (len(names) > _NUM_NAMED))
+        if not skip_bad:
+            raise DataError(
+                f"bad data in {self.folder}: {why}, received {len(names)} of {len(self.paths)} files that are not: "
+                f"{named}; {way_out}, or leave them out with the option skip_bad"
+            )
+        out = set(bad)
+        kept = np.array([path not in out for path in self.paths])
+        lost = sorted(set(self.labels.tolist()) - set(self.labels[kept].tolist()))
+        if lost:
+            raise DataError(f"bad data in {self.folder}: {why}, received none of class {lost[0]!r}: {named}")
+        return replace(
+            self,
+            paths=tuple(path for path in self.paths if path not in out),
+            labels=self.labels[kept],
+            left_out=f"{self.left_out}; left out {named}",
+            splits=None if self.splits is None else self.splits[kept],
+            groups=None if self.groups is None else self.groups[kept],
+        )
+
+
+def files_by_class(folder: Path, endings: Collection[str], options: SourceOptions) -> ClassFiles:
+    """Return the files of some kinds in folders by class.
+
+    Args:
+        folder: With a folder for each class, or with folders `train`, `test` and maybe `val` of such.
+        endings: Of the files, in lower case, such as `.png`.
+        options: `group_pattern` and `skip_bad`.
+
+    Raises:
+        ConfigError: The pattern is none.
+        DataError: There is one class or none, a class without files, or a file that is of no class or of another kind.
+    """
+    rows = []
+    others: list[Path] = []
+    parts = _parts(folder)
+    for split, part in parts.items():
+        classes = _folders(part)
+        if len(classes) < 2:
+            raise DataError(
+                f"bad data in {part}: expected a folder for each of at least 2 classes, received "
+                f"{', '.join(place.name for place in classes) or 'none'}"
+            )
+        for place in classes:
+            fit, unfit = _files(place, tuple(endings))
+            others += map(Path, unfit)
+            if not fit:
+                raise DataError(
+                    f"bad data in {folder}: expected files in the folder of each class, received none that end in "
+                    f"{', '.join(sorted(endings))} in {place.relative_to(folder)}; fill it, or remove the folder"
+                )
+            rows += [(Path(path), place.name, split) for path in fit]
+        loose = [path for path in part.iterdir() if path.is_file() and path.suffix.lower() in endings]
+        if loose:
+            raise DataError(
+                f"bad data in {part}: expected each file in the folder of its class, received {loose[0].name} beside "
+                f"the folders ({len(loose)} such files)"
+            )
+    paths, labels, splits = zip(*rows, strict=True)
+    given = None if parts.keys() == {""} else np.array(splits)
+    listed = ClassFiles(folder, paths, np.array(labels), given, _groups(paths, options.group_pattern, folder))
+    return _without_others(listed, others, endings, skip_bad=options.skip_bad)
+
+
+def _parts(folder: Path) -> dict[str, Path]:
+    """Return the folders of the splits; by an empty name the folder itself, where it has none."""
+    names = [place.name for place in _folders(folder)]
+    if not {"train", "test"} & set(names):
+        return {"": folder}
+    for name in sorted(set(names) - set(SPLITS)):
+        raise DataError(
+            f"bad data in {folder}: expected the folders train, test and maybe val, received {name!r} beside them: "
+            f"{nearest(name, SPLITS)}"
+        )
+    for name in ("train", "test"):
+        if name not in names:
+            raise DataError(f"bad data in {folder}: expected the folders train and test, received no {name}")
+    return {name: folder / name for name in SPLITS if name in names}
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith((".", "__")))
+
+
+def _files(place: Path, endings: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return the paths of all files below a folder that end so, and those of others, both sorted; none is hidden."""
+    fit: list[str] = []
+    unfit: list[str] = []
+    for folder, inside, names in os.walk(place):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and name != "Thumbs.db":
+                (fit if name.lower().endswith(endings) else unfit).append(os.path.join(folder, name))
+    return sorted(fit), sorted(unfit)
+
+
+def _without_others(listed: ClassFiles, others: list[Path], endings: Collection[str], *, skip_bad: bool) -> ClassFiles:
+    whole = replace(listed, paths=(*listed.paths, *others))
+    kinds = f"expected files that end in {', '.join(sorted(endings))}"
+    if others and not skip_bad:
+        whole.without(others, kinds, skip_bad=False, way_out="convert them")
+    names = ", ".join(str(path.relative_to(listed.folder)) for path in others[:_NUM_NAMED])
+    return replace(listed, left_out=f"; left out {len(others)} other files: {names}" if others else "")
+
+
+def _groups(paths: tuple[Path, ...], pattern: str | None, folder: Path) -> np.ndarray | None:
+    """Return the part of each file's name that a pattern has in brackets."""
+    if pattern is None:
+        return None
+    try:
+        find: Callable[[str], re.Match[str] | None] = re.compile(pattern).search
+    except re.error as error:
+        raise ConfigError(f"bad option 'group_pattern': expected a regular expression, received {error}") from error
+    if re.compile(pattern).groups != 1:
+        raise ConfigError(
+            f"bad option 'group_pattern': expected one pair of brackets around what names the group, received {pattern}"
+        )
+    groups = []
+    for path in paths:
+        match = find(path.name)
+        if match is None:
+            raise DataError(
+                f"bad data in {folder}: expected names of files with the group_pattern {pattern}, received "
+                f"{path.relative_to(folder)}"
+            )
+        groups.append(match[1])
+    return np.array(groups)

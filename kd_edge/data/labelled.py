@@ -1,0 +1,58 @@
+"""A data set from samples by split, with their classes and groups as texts."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from kd_edge.data.arrays import dataset_of
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.drawing import SPLITS
+
+
+def labelled_dataset(
+    name: str,
+    samples: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    splits: np.ndarray,
+    *,
+    groups: np.ndarray | None,
+    description: str,
+    source: str,
+    normalize: bool | None,
+    seed: int,
+) -> Dataset:
+    """Return a checked data set.
+
+    Args:
+        name: What it is called.
+        samples: Those of each split, in their order.
+        labels: Class of each sample of all splits, as text.
+        splits: Which split each of them is of; see `splits_of`.
+        groups: What each of them belongs to, as text or number; or `None`.
+        description: Where they come from and how they were split.
+        source: What error messages name.
+        normalize: As for `load_data`.
+        seed: As for `load_data`.
+
+    Raises:
+        DataError: They do not fit together.
+    """
+    names = class_names_of(labels)
+    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
+    arrays: dict[str, object] = {"class_names": names}
+    for split in SPLITS:
+        arrays |= {f"x_{split}": samples[split], f"y_{split}": labels[splits == split]}
+        if numbers is not None:
+            arrays[f"group_{split}"] = numbers[splits == split]
+    data = dataset_of(name, arrays, source, normalize, seed)
+    return replace(data, description=f"{name}, {description}")
+
+
+def class_names_of(labels: np.ndarray) -> list[str]:
+    """Return the classes by name, in the order of the alphabet; whole numbers in their own."""
+    names = [str(name) for name in np.unique(labels)]
+    try:
+        return sorted(names, key=int)
+    except ValueError:
+        return names

@@ -1,0 +1,83 @@
+"""What a sample's class is called, and its number."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kd_edge.errors import DataError
+
+
+def numbered(
+    labels: Mapping[str, Any], class_names: Sequence[str] | None, source: str
+) -> tuple[dict[str, np.ndarray], Sequence[str] | None]:
+    """Return labels as numbers from 0, and the names of the classes where they are known.
+
+    Strings become classes in the order of `class_names`, or of the alphabet; booleans the classes False and True;
+    numbers stay as they are, for others to check.
+
+    Args:
+        labels: By the arrays' names, `y_train` among them.
+        class_names: One per class, or `None`.
+        source: What error messages name.
+
+    Raises:
+        DataError: Labels are dates, measurements or objects, or a class is in no training sample.
+    """
+    arrays = {name: _column(np.asarray(values)) for name, values in labels.items()}
+    for name, array in arrays.items():
+        _check_kind(array, name, source)
+    kinds = {array.dtype.kind for array in arrays.values()}
+    if kinds == {"b"}:
+        names = ("False", "True") if class_names is None else class_names
+        return {name: array.astype(np.int64) for name, array in arrays.items()}, names
+    if kinds <= set("US"):
+        texts = {name: array.astype(str) for name, array in arrays.items()}
+        names = np.unique(texts["y_train"]).tolist() if class_names is None else list(map(str, class_names))
+        return {name: _places(array, names, name, source) for name, array in texts.items()}, names
+    if not kinds <= set("iu") and all(array.ndim == 1 for array in arrays.values()):
+        types = ", ".join(f"{array.dtype} in {name}" for name, array in arrays.items())
+        raise DataError(f"bad data in {source}: expected labels of one type, received {types}")
+    return arrays, class_names
+
+
+def _column(array: np.ndarray) -> np.ndarray:
+    """Return one column as what it is, and strings that NumPy holds as objects as strings."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.dtype.kind in "OT" and array.size and all(isinstance(value, str) for value in array.flat):
+        return array.astype(str)
+    return array
+
+
+def _check_kind(array: np.ndarray, name: str, source: str) -> None:
+    kind = array.dtype.kind
+    if kind in "Mm":
+        raise DataError(
+            f"bad data in {source}: expected classes in {name}, received dates ({array.dtype}); name the classes "
+            "that they stand for, such as the days of the week"
+        )
+    if kind == "f" and array.ndim == 1:
+        raise DataError(
+            f"bad data in {source}: expected classes as integers, strings or booleans in {name}, received "
+            f"{array.dtype}; where these number classes pass y.astype(int); measurements, the targets of a "
+            "regression, are no classes"
+        )
+    if kind in "OcV":
+        raise DataError(
+            f"bad data in {source}: expected classes as integers, strings or booleans in {name}, received objects "
+            f"({array.dtype}) of shape {array.shape}"
+        )
+
+
+def _places(texts: np.ndarray, names: Sequence[str], name: str, source: str) -> np.ndarray:
+    unknown = np.setdiff1d(texts, names)
+    if unknown.size:
+        listed = ", ".join(names[:10])
+        raise DataError(
+            f"bad data in {source}: expected the classes {listed} in {name}, received {str(unknown[0])!r}, which no "
+            "training sample or class name has"
+        )
+    place = {text: i for i, text in enumerate(names)}
+    found, inverse = np.unique(texts, return_inverse=True)
+    return np.array([place[text] for text in found.tolist()], np.int64)[inverse.ravel()]

@@ -1,0 +1,76 @@
+"""Room for samples: in memory, or beyond a size in a file that is mapped into it."""
+
+import mmap
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+
+# Larger arrays are kept in a file.
+MAPPED_BYTES = 2**28
+_CHUNK_BYTES = 2**23
+
+
+def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike, *, mapped: bool | None = None) -> np.ndarray:
+    """Return an array to be filled: in memory, or a mapped file, which is gone with the array.
+
+    The file has no name and lies in the folder that the environment variable `TMPDIR` names.
+
+    Args:
+        shape: Of the array.
+        dtype: Of its values.
+        mapped: Whether it is a file. By default that is so for more than 256 MB.
+    """
+    if mapped is None:
+        mapped = num_bytes(shape, dtype) > MAPPED_BYTES
+    if not mapped or 0 in shape:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def num_bytes(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> int:
+    """Return the size of an array."""
+    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Return whether an array lies in a file."""
+    return isinstance(array, np.memmap)
+
+
+def release(array: np.ndarray) -> None:
+    """Take the pages of a mapped array out of the process; the system reads them again when they are needed.
+
+    Without it a process seems to hold all that it has ever touched of a file. Nothing happens to other arrays.
+    """
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
+def chunks(array: np.ndarray) -> Iterator[slice]:
+    """Yield slices of an array's rows, each of about 8 MB, and release each behind it."""
+    rows = chunk_rows(array)
+    for start in range(0, len(array), rows):
+        yield slice(start, min(start + rows, len(array)))
+        release(array)
+
+
+def chunk_rows(array: np.ndarray) -> int:
+    """Return how many rows a chunk has."""
+    return max(1, _CHUNK_BYTES * len(array) // max(array.nbytes, 1))
+
+
+def taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the rows at places or where booleans are true; those of a mapped array are mapped, too."""
+    if not is_mapped(array):
+        return np.asarray(array[places])
+    rows = np.flatnonzero(places) if places.dtype == bool else places
+    kept = room_for((len(rows), *array.shape[1:]), array.dtype, mapped=True)
+    for chunk in chunks(kept):
+        kept[chunk] = array[rows[chunk]]
+        release(array)
+    return kept

@@ -1,0 +1,168 @@
+"""Tables: one row a sample, or one row a time step."""
+
+import numpy as np
+import pytest
+
+from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
+from kd_edge.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a table of columns, and returns its path."""
+
+    def write(**columns):
+        path = tmp_path / "beats.csv"
+        rows = zip(*columns.values(), strict=True)
+        path.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n")
+        return path
+
+    return write
+
+
+def rows(num_rows=60):
+    number = np.arange(num_rows)
+    return {"pulse": number * 0.5, "width": number + 1, "label": [("calm", "busy", "ill")[i % 3] for i in number]}
+
+
+def steps():
+    """Six recordings of 12 steps: the first half of each at rest, the second in motion."""
+    return {
+        "x": np.arange(72),
+        "y": np.arange(72) * 2.0,
+        "recording": [f"r{i // 12}" for i in range(72)],
+        "label": [("rest", "motion")[i % 12 // 6] for i in range(72)],
+    }
+
+
+def read(path, **options):
+    return load_data(path, options=SourceOptions(**options))
+
+
+def test_a_row_is_a_sample_and_its_class_a_name(table):
+    data = read(table(**rows()))
+    assert data.class_names == ("busy", "calm", "ill")
+    assert data.input_shape == (2,)
+    # Of 20 samples a class 20 % test, of the other 16 15 % validate.
+    assert (len(data.x_train), len(data.x_val), len(data.x_test)) == (42, 6, 12)
+    assert np.bincount(data.y_test).tolist() == [4, 4, 4]
+    for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
+        assert np.array_equal(np.array([1, 0, 2])[(x[:, 0] * 2).astype(int) % 3], y)
+        assert np.array_equal(x[:, 1], x[:, 0] * 2 + 1)
+    assert "columns pulse, width; one row a sample; 20% of the samples drawn to test" in data.description
+
+
+def test_whole_numbers_are_classes_in_their_own_order(table):
+    data = read(table(**rows() | {"label": np.arange(60) % 12 * 10}))
+    assert data.class_names == tuple(str(10 * i) for i in range(12))
+
+
+def test_columns_have_the_names_that_the_options_say(table):
+    columns = rows() | {"person": np.arange(60) // 10, "part": ["train"] * 40 + ["test"] * 20, "note": ["a"] * 60}
+    columns["kind"] = columns.pop("label")
+    data = read(table(**columns), label="kind", group="person", split="part", ignore=["note"])
+    assert data.input_shape == (2,)
+    assert set(data.group_test.tolist()) == {4, 5}
+    assert len(set(data.group_val.tolist())) == 1
+    assert set(data.group_val.tolist()).isdisjoint(data.group_train.tolist())
+
+
+def test_no_group_is_in_two_splits(table):
+    for seed in range(4):
+        data = load_data(table(**rows() | {"group": np.arange(60) // 6}), seed=seed)
+        parts = [set(getattr(data, f"group_{split}").tolist()) for split in ("train", "val", "test")]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 10
+        assert len(parts[2]) == 2
+
+
+def test_steps_of_a_recording_become_windows_of_one_class_and_the_recording_their_group(table):
+    data = read(table(**steps()), window=4, hop=2)
+    # Each stretch of six steps has windows from its steps 0 and 2.
+    assert len(data.x_train) + len(data.x_val) + len(data.x_test) == 6 * 2 * 2
+    assert data.input_shape == (4, 2)
+    for split in ("train", "val", "test"):
+        x, y, groups = (getattr(data, f"{name}_{split}") for name in ("x", "y", "group"))
+        assert np.array_equal(x[:, :, 0], x[:, :1, 0] + np.arange(4))
+        assert np.array_equal(x[:, 0, 0] // 12, groups)
+        assert [data.class_names[i] for i in y] == [("rest", "motion")[int(i) % 12 // 6] for i in x[:, 0, 0]]
+
+
+def test_recordings_of_one_length_need_no_window(table):
+    assert read(table(**steps())).input_shape == (6, 2)
+
+
+def test_rows_with_missing_numbers_are_left_out_on_request(table):
+    columns = rows()
+    columns["pulse"] = ["" if i in (3, 8) else "nan" if i == 9 else i for i in range(60)]
+    path = table(**columns)
+    with pytest.raises(DataError, match=r"none in 3 of 60 rows, the first in column 'pulse', line 5; .* skip_bad"):
+        read(path)
+    data = read(path, skip_bad=True)
+    assert len(data.x_train) + len(data.x_val) + len(data.x_test) == 57
+    assert "without 3 rows: rows with missing numbers" in data.description
+
+
+def test_a_recording_with_a_missing_number_is_left_out_as_a_whole(table):
+    columns = steps()
+    columns["x"] = [*range(71), ""]
+    data = read(table(**columns), skip_bad=True)
+    assert len(data.x_train) + len(data.x_val) + len(data.x_test) == 10
+    assert "without 12 rows: recordings" in data.description
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({"label": None}, {}, "no column 'label' for the option label: known: .*name it, such as label=width"),
+        ({}, {"group": "person"}, "no column 'person' for the option group"),
+        ({}, {"ignore": ["puls"]}, "no column 'puls' to ignore: did you mean 'pulse'"),
+        ({"time": range(60)}, {}, "a column 'time', which looks like a count or a time"),
+        ({"place": ["home"] * 60}, {}, "expected numbers in column 'place', received 'home' in line 2"),
+        ({"label": ["a"] * 60}, {}, "expected at least 2 classes in y_train, received 1"),
+        ({"label": ["a", ""] * 30}, {}, "none in 30 rows, the first in line 3"),
+        ({"label": np.arange(60) / 7}, {}, "numbers such as 0.0; .*regression"),
+        ({"label": ["2024-01-31", "2024-02-01"] * 30}, {}, "received dates such as 2024-01-31"),
+        ({"split": ["train", "valid", "test"] * 20}, {}, "the splits train, val and test, received 'valid'"),
+        ({"split": ["train"] * 60}, {}, "received none of test"),
+        ({"group": [1] * 60}, {}, "expected groups to train, to validate and to test, received 1"),
+        ({}, {"window": 8}, "no column 'recording', so a row is a sample"),
+        ({"recording": [0] * 30 + [1] * 30}, {"window": 8}, "8 rows of one recording and one class, received 1"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named(table, changes, options, message):
+    columns = {name: values for name, values in (rows() | changes).items() if values is not None}
+    with pytest.raises(DataError, match=message):
+        read(table(**columns), **options)
+
+
+def test_recordings_that_differ_ask_for_a_window_and_may_not_be_in_two_splits(table):
+    columns = steps()
+    with pytest.raises(DataError, match=r"stretches of 1 to 6 rows; say .* the option window"):
+        read(table(**columns | {"label": [*columns["label"][:-1], "rest"]}))
+    with pytest.raises(DataError, match="recording 'r0' to be of one of the splits, received test, train"):
+        read(table(**columns | {"split": ["train", "test"] * 36}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,label\n1,x\n2\n", "expected 2 columns as in the first line, received 1 in line 3"),
+        ("a,label\n", "received no rows"),
+        ("a,a,label\n1,2,x\n", "columns of different names, received 'a' twice"),
+        ("label\nx\ny\n", "expected columns of numbers beside the label, received none"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named(tmp_path, text, message):
+    path = tmp_path / "odd.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_data(path)
+    with pytest.raises(DataError, match="No such file"):
+        load_data(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("options", [{"window": 0}, {"test_share": 1.0}, {"color": "red"}, {"image_size": [3]}])
+def test_options_without_sense_are_refused(options):
+    with pytest.raises(ConfigError, match=f"bad value for option '{next(iter(options))}'"):
+        SourceOptions(**options)

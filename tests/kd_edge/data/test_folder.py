@@ -1,0 +1,239 @@
+"""Folders of images and of recordings by class, good and bad."""
+
+import wave
+
+import numpy as np
+import pytest
+from PIL import Image
+from pymicro_features import MicroFrontend
+
+from kd_edge.data.front_end import FrontEnd
+from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
+from kd_edge.errors import ConfigError, DataError
+
+CLASSES = ("cat", "dog", "owl")
+
+
+def read(folder, *, normalize=False, seed=0, **options):
+    return load_data(folder, normalize=normalize, seed=seed, options=SourceOptions(**options))
+
+
+def draw(path, value, size=(6, 4), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((*size, 3), value, np.uint8)).convert(mode).save(path)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Ten images of each class; image i of class c is one gray of 20 i + c."""
+    for number, name in enumerate(CLASSES):
+        for i in range(10):
+            draw(tmp_path / "pets" / name / f"p{i // 2}_{i}.png", 20 * i + number)
+    return tmp_path / "pets"
+
+
+def record(path, sound, rate=16000, channels=1, size=2):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, size, rate, len(sound), "NONE", ""))
+        file.writeframes(sound.astype("<i2").tobytes() if size == 2 else bytes(len(sound) * size * channels))
+    return path
+
+
+def tone(hertz, seconds=0.2, rate=16000):
+    return (8000 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(np.int16)
+
+
+@pytest.fixture
+def words(tmp_path):
+    """Eight recordings of 0.2 s of each of two words."""
+    for name, hertz in (("no", 300), ("yes", 900)):
+        for i in range(8):
+            record(tmp_path / "words" / name / f"{i // 2}_{i}.wav", tone(hertz + 10 * i))
+    return tmp_path / "words"
+
+
+def test_images_of_a_folder_keep_their_pixels_as_bytes_and_their_folder_as_class(pictures):
+    data = read(pictures)
+    assert (data.class_names, data.input_shape, data.x_train.dtype) == (CLASSES, (6, 4, 3), np.uint8)
+    # Of ten images a class two test; of the other eight 15 % validate: one.
+    assert [len(y) for y in (data.y_train, data.y_val, data.y_test)] == [21, 3, 6]
+    assert np.bincount(data.y_test).tolist() == [2, 2, 2]
+    for x, y in ((data.x_train, data.y_train), (data.x_val, data.y_val), (data.x_test, data.y_test)):
+        assert np.array_equal(x[:, 0, 0, 0] % 20, y)
+        assert (x == x[:, :1, :1, :1]).all()
+    seen = np.concatenate([data.x_train, data.x_val, data.x_test])[:, 0, 0, 0]
+    assert sorted(seen.tolist()) == sorted(20 * i + c for i in range(10) for c in range(3))
+    assert "images in folders by class, rgb; 20% of the samples drawn to test" in data.description
+    assert not np.array_equal(read(pictures, seed=1).x_test, data.x_test)
+
+
+def test_integer_images_are_normalised_like_those_of_an_npz(pictures):
+    data = read(pictures, normalize=None)
+    raw = read(pictures)
+    mean, deviation = raw.x_train.mean((0, 1, 2)), raw.x_train.std((0, 1, 2))
+    assert data.x_test.dtype == np.float32
+    np.testing.assert_allclose(data.x_test, (raw.x_test - mean) / deviation, rtol=1e-5)
+
+
+def test_folders_of_splits_are_kept_and_validation_is_drawn_by_the_group_in_the_names(pictures):
+    root = pictures.parent / "parts"
+    for name in CLASSES:
+        for i in range(10):
+            draw(root / ("test" if i < 3 else "train") / name / f"p{i // 2}_{i}.jpg", 20 * i)
+    data = read(root, group_pattern="p([0-9]+)_")
+    assert len(data.y_test) == 9
+    # Of the people 1, 2, 3 and 4, who train with 1, 2, 2 and 2 images a class, one validates.
+    assert len(set(data.group_val.tolist())) == 1
+    assert set(data.group_val.tolist()).isdisjoint(data.group_train.tolist())
+    assert "split as given, whole groups of 15 %" in data.description
+
+
+def test_grayscale_images_have_one_channel_and_images_are_scaled_on_request(pictures):
+    for number, name in enumerate(("even", "odd")):
+        for i in range(8):
+            draw(pictures.parent / "gray" / name / f"{i}.png", 9 * i + number, mode="L")
+    assert read(pictures.parent / "gray").input_shape == (6, 4, 1)
+    assert read(pictures.parent / "gray", color="rgb").input_shape == (6, 4, 3)
+    draw(pictures / "cat" / "wide.png", 5, size=(6, 9))
+    with pytest.raises(DataError, match=r"received 2, most of 6 x 4, cat/wide.png of another; .* image_size=6,4"):
+        read(pictures)
+    assert read(pictures, image_size=[3, 2]).input_shape == (3, 2, 3)
+    assert read(pictures, image_size=[3, 2], color="grayscale").input_shape == (3, 2, 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"image_size": [6, 4], "color": "rgb"}])
+def test_unreadable_images_are_named_and_left_out_on_request(pictures, options):
+    (pictures / "cat" / "empty.png").write_bytes(b"")
+    whole = (pictures / "dog" / "p0_0.png").read_bytes()
+    (pictures / "dog" / "cut.png").write_bytes(whole[:-20])
+    (pictures / "dog" / "._cut.png").write_bytes(b"of another system")
+    with pytest.raises(DataError, match=r"expected readable images, received \d of 32 .*cat/empty.png.*skip_bad"):
+        read(pictures, **options)
+    data = read(pictures, skip_bad=True, **options)
+    assert len(data.x_train) + len(data.x_val) + len(data.x_test) == 30
+    assert np.array_equal(data.x_test[:, 0, 0, 0] % 20, data.y_test)
+    assert "left out" in data.description
+    assert "dog/cut.png" in data.description
+
+
+def test_a_class_of_which_nothing_is_readable_cannot_be_left_out(pictures):
+    for path in (pictures / "owl").iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(DataError, match="received none of class 'owl'"):
+        read(pictures, skip_bad=True)
+
+
+def test_folders_that_are_not_those_of_classes_are_named(pictures):
+    (pictures / "bat").mkdir()
+    with pytest.raises(DataError, match=r"none that end in .*\.png in bat; fill it, or remove the folder"):
+        read(pictures)
+    (pictures / "bat").rmdir()
+    (pictures / "owl" / "notes.webp").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 of 31 files that are not: owl/notes.webp; convert them"):
+        read(pictures)
+    assert "left out 1 other files: owl/notes.webp" in read(pictures, skip_bad=True).description
+    draw(pictures / "loose.png", 3)
+    with pytest.raises(DataError, match=r"received loose.png beside the folders \(1 such files\)"):
+        read(pictures, skip_bad=True)
+    with pytest.raises(DataError, match="a folder for each of at least 2 classes, received none"):
+        read(pictures / "cat")
+    draw(pictures.parent / "one" / "cat" / "a.png", 3)
+    with pytest.raises(DataError, match="at least 2 classes, received cat"):
+        read(pictures.parent / "one")
+    for split in ("train", "valid", "test"):
+        draw(pictures.parent / "named" / split / "cat" / "a.png", 3)
+    with pytest.raises(DataError, match="received 'valid' beside them: did you mean 'val'"):
+        read(pictures.parent / "named")
+    (pictures.parent / "nothing").mkdir()
+    with pytest.raises(DataError, match=r"or arrays such as x_train\.npy, received no files"):
+        read(pictures.parent / "nothing")
+
+
+def test_options_of_another_source_and_bad_patterns_are_refused(pictures):
+    with pytest.raises(ConfigError, match="bad option 'seconds' of the data"):
+        read(pictures, seconds=1.0)
+    with pytest.raises(ConfigError, match="expected one pair of brackets"):
+        read(pictures, group_pattern="p[0-9]+")
+    with pytest.raises(ConfigError, match="expected a regular expression"):
+        read(pictures, group_pattern="(")
+    with pytest.raises(DataError, match=r"names of files with the group_pattern q\(.\), received cat/p0_0.png"):
+        read(pictures, group_pattern="q(.)")
+
+
+def test_recordings_become_what_the_board_computes(words):
+    data = read(words)
+    # 0.2 s are 17 whole steps of 10 ms after the first window of 30 ms: 18 frames.
+    assert (data.class_names, data.input_shape, data.x_train.dtype) == (("no", "yes"), (18, 40), np.float32)
+    assert (len(data.x_train), len(data.x_val), len(data.x_test)) == (10, 2, 4)
+    front_end, raw, frames = MicroFrontend(), tone(300).tobytes(), []
+    while len(raw) >= 320:
+        output = front_end.process_samples(raw[:320])
+        raw = raw[2 * output.samples_read :]
+        frames += [output.features] if output.features else []
+    everything = np.concatenate([data.x_train, data.x_val, data.x_test])
+    assert any(np.array_equal(sample, np.float32(frames)) for sample in everything)
+    assert np.array_equal(everything / np.float32(data.front_end.feature_scale) % 1, np.zeros_like(everything))
+    assert "features of the TFLM microfrontend" in data.description
+
+
+def test_people_who_speak_are_groups(words):
+    data = read(words, group_pattern="^([0-9]+)_")
+    assert set(data.group_test.tolist()).isdisjoint({*data.group_train.tolist(), *data.group_val.tolist()})
+
+
+def test_recordings_of_other_lengths_are_cut_and_filled_on_request(words):
+    record(words / "no" / "9_9.wav", tone(300, seconds=0.5))
+    with pytest.raises(DataError, match=r"received 0.2 to 0.5 s; cut and fill all with the option seconds"):
+        read(words)
+    data = read(words, seconds=0.5)
+    assert data.input_shape == (48, 40)
+    with pytest.raises(DataError, match="recordings of 30 ms at least, received 10 ms"):
+        read(words, seconds=0.01)
+    with pytest.raises(ConfigError, match="bad option 'image_size'"):
+        read(words, image_size=[3, 3])
+
+
+def test_recordings_that_the_front_end_does_not_take_are_named_and_left_out_on_request(words):
+    record(words / "yes" / "slow.wav", tone(300, rate=8000), rate=8000)
+    record(words / "yes" / "two.wav", np.zeros(6400), channels=2)
+    record(words / "no" / "deep.wav", np.zeros(3200), size=3)
+    with pytest.raises(DataError, match=r"3 of 19 .*no/deep.wav, yes/slow.wav, yes/two.wav; .*sox IN -r 16000"):
+        read(words)
+    (words / "no" / "text.wav").write_bytes(b"hello")
+    (words / "no" / "cut.wav").write_bytes((words / "no" / "0_0.wav").read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"16-bit numbers .*received 2 of 21 .*: no/cut.wav, no/text.wav"):
+        read(words)
+    data = read(words, skip_bad=True)
+    assert len(data.x_train) + len(data.x_val) + len(data.x_test) == 16
+    assert "left out no/cut.wav, no/text.wav; left out no/deep.wav, yes/slow.wav, yes/two.wav" in data.description
+
+
+def test_the_settings_of_the_front_end_give_the_frames_that_it_makes():
+    settings = FrontEnd()
+    for num_samples in (479, 480, 639, 640, 16000):
+        sound = np.zeros(num_samples, np.int16)
+        assert len(settings.features(sound)) == settings.num_frames(num_samples)
+
+
+def test_images_and_recordings_do_not_share_a_folder(pictures, words):
+    record(pictures / "cat" / "meow.wav", tone(300))
+    with pytest.raises(DataError, match="expected images or recordings, received both"):
+        read(pictures)
+
+
+def test_arrays_of_a_folder_are_mapped_and_stay_bytes(tmp_path):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 40), ("test", 12)):
+        np.save(tmp_path / f"x_{split}.npy", rng.integers(0, 256, (count, 5, 5, 1), dtype=np.uint8))
+        np.save(tmp_path / f"y_{split}.npy", np.arange(count) % 4)
+    data = read(tmp_path)
+    assert data.x_test.dtype == np.uint8
+    assert isinstance(data.x_test, np.memmap)
+    np.save(tmp_path / "x_valid.npy", np.zeros(3))
+    with pytest.raises(DataError, match="'x_valid' that nothing reads, did you mean 'x_val'"):
+        read(tmp_path)
+    assert len(read(tmp_path, ignore=["x_valid"]).x_train) == 34
+    with pytest.raises(ConfigError, match="bad option 'seconds'"):
+        read(tmp_path, seconds=1.0)
