@@ -58,7 +58,7 @@ def race(
         train(fresh_student(), data, replace(alone, epochs=epochs)),
     ]
     right = [classified_right(predictions(training.model, data.x_val), data.y_val) for training in trainings]
-    difference = paired_difference(*right, seed=seed)
+    difference = paired_difference(*right, groups=data.group_val, seed=seed)
     return RaceResult(
         verdict=verdict_of(difference["ci95_low"], difference["ci95_high"]),
         epochs=epochs,
