@@ -189,7 +189,7 @@ def _make_baseline(context: RunContext) -> BaselineResult:
     wanted, seed = settled(context.config.distill, context.results["race"].alone_recipe), context.config.seed
     if not context.results["distill"].guided:
         context.alone = context.distilled
-        write_model(context.store.folder / ALONE, context.alone)
+        write_bytes(context.store.folder / ALONE, (context.store.folder / DISTILLED).read_bytes())
         return baseline_of(context.results["distill"])
     callbacks = context.epochs("baseline", wanted.epochs)
     context.alone = context.fresh_student()

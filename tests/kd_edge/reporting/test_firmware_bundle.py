@@ -114,7 +114,7 @@ def finished(tmp_path_factory):
     for name in ("better_than_majority", "classes_named"):  # it was not trained
         del checked["gates"][name]
     facts = {"description": data.description, "num_test": 60}
-    facts |= {"input_shape": data.input_shape, "class_names": data.class_names}
+    facts |= {"input_shape": data.input_shape, "class_names": data.class_names, "scale": data.scale}
     result = {
         "data": facts,
         "design": {"device": "nucleo-l4r5zi", "budget": asdict(budget)},

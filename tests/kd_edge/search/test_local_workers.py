@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from kd_edge.distillation.teacher_models import build_teacher
@@ -35,7 +36,10 @@ def command(tmp_path_factory, waves_npz):
     """A search with 3 trials of a few seconds each."""
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("teacher") / "teacher.keras"
-    build_teacher((32, 3), 4, width=16).save(path)
+    teacher, arrays = build_teacher((32, 3), 4, width=16), np.load(waves_npz)
+    teacher.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    teacher.fit(arrays["x_train"], arrays["y_train"], epochs=5, verbose=0)
+    teacher.save(path)
     options = ("--device", "nucleo-l4r5zi", "--flash", "20k", "--ram", "12k", "--epochs", "12", "--json")
     return (*PROGRAM, "design", str(path), "--data", str(waves_npz), *options)
 
