@@ -1,7 +1,9 @@
 """Graph builder: the store of ops and tensors that layers emit into, with the lengths of the tensors' names."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from kd_edge.ir.graph import Op, Tensor, name_bytes
@@ -48,13 +50,12 @@ class GraphBuilder:
         self.has_dead_ops = False
         self.has_linear_chain = False
         self._scope = 0
-        self._layer = 0
+        self._begun: list[tuple[int, int]] = []
         self._owner = 0
         self._num_weights = 0
         self._weights: dict[tuple[int, int, tuple[int, ...]], int] = {}
         self._uses: Counter[int] = Counter()
         self._names: list[int] = []
-        self._layers: list[int] = []
         self._producers: dict[int, int] = {}
         self._shared_constants: dict[tuple[str, tuple[int, ...], object], int] = {}
         self._values: dict[int, object] = {}
@@ -67,7 +68,8 @@ class GraphBuilder:
             position: Of its node in the network.
             shares: Position of the node whose weights it has, where they are not its own.
         """
-        self._scope, self._layer = scope, position
+        self._scope = scope
+        self._begun.append((len(self.tensors), position))
         self._owner = position if shares is None else shares
         self._num_weights = 0
 
@@ -165,7 +167,8 @@ class GraphBuilder:
 
     def layer(self, op: Op) -> int:
         """Return the position of the layer that an op came from: of fused ones the one with the weights."""
-        return self._layers[op.inputs[1] if op.kind in BIAS_POSITION else op.outputs[0]]
+        tensor = op.inputs[1] if op.kind in BIAS_POSITION else op.outputs[0]
+        return self._begun[bisect_right(self._begun, tensor, key=itemgetter(0)) - 1][1]
 
     def name_length(self, tensor: int) -> int:
         """Return the length of a tensor's name."""
@@ -186,5 +189,4 @@ class GraphBuilder:
         index = len(self.tensors)
         self.tensors.append(tensor)
         self._names.append(self._scope + _SUFFIX)
-        self._layers.append(self._layer)
         return index
