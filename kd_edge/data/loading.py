@@ -55,7 +55,7 @@ def load_data(
     for known in sources:
         if known.accepts(text):
             data = known.read(text, normalize, seed, options or SourceOptions())
-            return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
+            return _as_read(data, normalize, models)
     *others, last = (known.expected for known in sources)
     hint = nearest(text, [known.word for known in sources if known.word])
     raise DataError(f"unknown data {text!r}: expected {', '.join(others)}, or {last}; {hint}")
@@ -87,7 +87,7 @@ def load_calibration(
     arrays = read_npz(path)
     if not arrays or not arrays.keys().isdisjoint(ARRAYS):
         data = npz.SOURCE.read(str(source), normalize, seed, options or SourceOptions())
-        return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
+        return _as_read(data, normalize, models)
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not array.ndim:
             raise DataError(
@@ -95,3 +95,8 @@ def load_calibration(
                 f"received {array.dtype} of shape {array.shape}"
             )
     return arrays
+
+
+def _as_read(data: Dataset, normalize: bool | None, models: Iterable[Any]) -> Dataset:
+    """Return the raw integers where a model makes sense of them itself and nobody decided otherwise."""
+    return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
