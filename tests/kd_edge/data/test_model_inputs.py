@@ -59,8 +59,9 @@ def test_other_models_read_scaled_values(model):
     assert integer_reader(model) is None
 
 
-def test_a_file_tells_it_like_the_model(tmp_path):
-    path = tmp_path / "model.keras"
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_a_file_tells_it_like_the_model(name, tmp_path):
+    path = tmp_path / name
     behind_augmentation().save(path)
     assert integer_reader(path) == integer_reader(str(path)) == "to_one"
     assert integer_reader(tmp_path / "none.keras") is None
