@@ -129,7 +129,7 @@ def _untouched(model: keras.Model) -> Iterator[None]:
     layers = [layer for layer in all_layers(model) if getattr(layer, "stateful", False)]
     states = [state for layer in layers for state in keras.tree.flatten(getattr(layer, "states", None) or [])]
     kept = {id(variable): variable for variable in (*states, *model.non_trainable_variables)}
-    values = {key: np.array(variable) for key, variable in kept.items()}
+    values = {key: keras.ops.convert_to_numpy(variable).copy() for key, variable in kept.items()}
     for state in states:
         state.assign(np.zeros(state.shape, state.dtype))
     try:
