@@ -10,10 +10,12 @@ import numpy as np
 
 from kd_edge.data.front_end import FrontEnd
 from kd_edge.data.storage import chunks, is_mapped, release, room_for
+from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 
 GROUPS = ("group_train", "group_val", "group_test")
 _ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "x_unlabeled", *GROUPS)
+_CLASSES = Task("multiclass", ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,8 @@ class Dataset:
         class_weight: Weight of each class in a training; `None` where all count alike. See `with_class_weight`.
         integers: Whether the raw values are integers.
         front_end: What computed the samples from sound; `None` where nothing did.
+        task: What a network is asked for. Defaults to `"multiclass"`, the classes named by `class_names`; of any other
+            task those are its own names.
     """
 
     name: str
@@ -58,6 +62,18 @@ class Dataset:
     class_weight: tuple[float, ...] | None = None
     integers: bool = False
     front_end: FrontEnd | None = None
+    task: Task = _CLASSES
+
+    def __post_init__(self) -> None:
+        if self.task.kind == "multiclass":
+            object.__setattr__(self, "task", Task("multiclass", self.class_names))
+        else:
+            object.__setattr__(self, "class_names", self.task.names)
+
+    @property
+    def num_outputs(self) -> int:
+        """How many numbers a network answers with."""
+        return self.task.num_outputs(self.input_shape)
 
     @property
     def num_classes(self) -> int:
