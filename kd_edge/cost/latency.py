@@ -1,6 +1,6 @@
 """Time of one inference, estimated op by op from the graph and the device's profile."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kd_edge.cost.devices import DeviceProfile, KernelCost, KernelCosts
@@ -48,8 +48,9 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     Raises:
         ConfigError: The profile has no costs for the dtype of a convolution or dense layer.
     """
-    per_op = tuple([op_latency_ms(graph.operands(op), device) for op in graph.ops])
-    ms = sum(per_op) + inference_ms(graph, device)
+    ops = [graph.operands(op) for op in graph.ops]
+    per_op = tuple([op_latency_ms(op, device) for op in ops])
+    ms = sum(per_op) + inference_ms(map(dtype_of_macs, ops), device)
     spread = 1 + device.error_percent / 100
     return Latency(ms, ms / spread, ms * spread, per_op)
 
@@ -63,26 +64,24 @@ def why_unknown(graph: Graph, device: DeviceProfile) -> str | None:
     return None
 
 
-def inference_ms(graph: Graph, device: DeviceProfile) -> float:
+def inference_ms(computes_in: Iterable[str], device: DeviceProfile) -> float:
     """Return the time of one inference on a device beside that of the network's ops.
 
     Args:
-        graph: The network; it is a float one where its first op with MACs is, and counts as int8 else.
+        computes_in: `dtype_of_macs` of the ops in their order: a network is a float one where its first op with MACs
+            is, and counts as int8 else.
         device: The board.
     """
     if not (device.int8_inference_cycles or device.float32_inference_cycles):
         return 0.0
-    is_float = _first_weighted_dtype(graph) == "float32"
+    is_float = next(filter(None, computes_in), "int8") == "float32"
     cycles = device.float32_inference_cycles if is_float else device.int8_inference_cycles
     return cycles * 1e-3 / device.clock_mhz
 
 
-def _first_weighted_dtype(graph: Graph) -> str:
-    """Return in what the first op with MACs computes; the search asks this of every candidate."""
-    for kind, inputs, *_ in graph.ops:
-        if spec_of(kind).macs is not None:
-            return next((graph.tensors[i].dtype for i in inputs if i >= 0 and not graph.tensors[i].constant), "int8")
-    return "int8"
+def dtype_of_macs(op: Operands) -> str:
+    """Return the dtype of what an op with MACs works on, an empty text of one without."""
+    return "" if spec_of(op.kind).macs is None else _dtype_of(op)
 
 
 def op_latency_ms(op: Operands, device: DeviceProfile) -> float:

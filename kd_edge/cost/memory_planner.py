@@ -1,9 +1,10 @@
 """TFLM's plan of the buffers in its arena: which live when, and how far their offsets reach."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from kd_edge.ir.graph import Graph
+from kd_edge.ir.graph import Graph, Op
 
 # TFLM aligns every buffer in its arena (MicroArenaBufferAlignment).
 ALIGNMENT = 16
@@ -25,8 +26,8 @@ class Lifetimes(NamedTuple):
     """
 
     num_steps: int
-    first: dict[int, int]
-    last: dict[int, int]
+    first: Mapping[int, int]
+    last: Mapping[int, int]
     states: list[int]
 
 
@@ -37,33 +38,41 @@ def aligned(size: int) -> int:
 
 def lifetimes(graph: Graph) -> Lifetimes:
     """Return when every activation of a network without other subgraphs lives; `subgraph_lifetimes` knows those."""
-    first = dict.fromkeys(graph.inputs, 0)
+    step, first, last, unwritten = _spans(graph.ops, graph.inputs, graph.outputs)
+    tensors = graph.tensors
+    states = [index for index in unwritten if not tensors[index][2]]
+    if graph.states or graph.unused:
+        states = sorted({*states, *graph.states})
+        later = dict.fromkeys(graph.unused, step + 2)
+        kept = {index: begin for index, begin in first.items() if index not in graph.states}
+        first = kept | later
+        last = {**last, **later}
+    return Lifetimes(step, first, last, states)
+
+
+# The candidates of a search have few structures: they differ in sizes.
+@lru_cache(maxsize=1 << 12)
+def _spans(
+    ops: tuple[Op, ...], inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> tuple[int, Mapping[int, int], Mapping[int, int], tuple[int, ...]]:
+    """Return the number of steps, the first and last one of what is written, and what is read but never written."""
+    first = dict.fromkeys(inputs, 0)
     last = first.copy()
     unwritten = set()
-    step = 0
-    for op in graph.ops:
-        step += 1
-        for index in op[1]:
+    for step, op in enumerate(ops, start=1):
+        for index in op.inputs:
             if index in first:
                 last[index] = step
             else:
                 unwritten.add(index)
-        for index in op[2]:
-            if index not in first:
-                first[index] = step
+        for index in op.outputs:
+            first.setdefault(index, step)
             last[index] = step
-    for index in graph.outputs:
+    for index in outputs:
         if index in first:
-            last[index] = step + 1
+            last[index] = len(ops) + 1
     first.pop(-1, None)
-    states = sorted([index for index in unwritten if index >= 0 and not graph.tensors[index][2]])
-    if graph.states:
-        states = sorted({*states, *graph.states})
-        for index in graph.states:
-            first.pop(index, None)
-    for index in graph.unused:
-        first[index] = last[index] = step + 2
-    return Lifetimes(step, first, last, states)
+    return len(ops), first, last, tuple(sorted(unwritten - {-1}))
 
 
 def planned_bytes(lives: Lifetimes, sizes: Sequence[int], scratch: Sequence[tuple[int, int, int]] = ()) -> int:

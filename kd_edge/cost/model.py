@@ -167,7 +167,7 @@ class CostModel:
         """
         facts = self._book.look_up(graph)
         persistent, nonpersistent, starting = self._arena(graph, facts)
-        latency_ms = sum(facts.latency_ms) + inference_ms(graph, self.device)
+        latency_ms = sum(facts.latency_ms) + inference_ms(facts.computes_in, self.device)
         return Cost(
             macs=self._macs(graph, facts),
             params=sum(facts.params) if graph.is_plain else graph.params,

@@ -1,18 +1,21 @@
 """What single ops and tensors add to a network's cost, remembered: the candidates of a search share nearly all."""
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import op_flash_bytes, tensor_flash_bytes
 from kd_edge.cost.kernels import depends_on_options, scratch_bytes
-from kd_edge.cost.latency import op_latency_ms
+from kd_edge.cost.latency import dtype_of_macs, op_latency_ms
 from kd_edge.cost.memory_planner import aligned
 from kd_edge.cost.persistent_memory import Layout, OpStructures, op_structures
 from kd_edge.ir.graph import Graph, Op, Tensor
 from tflite_bench.model.op_work import macs_of
 from tflite_bench.model.runtime_support import op_refusal
 
+_Reader = Callable[[Sequence[int]], object]
 # About 1 kB each; a search sees a few thousand.
 _MAX_KEPT = 2**15
 
@@ -43,6 +46,7 @@ class OpFacts(NamedTuple):
         scratch: Bytes of each scratch buffer.
         structures: What TFLM keeps for it.
         refusal: Why the device's runtime refuses it.
+        computes_in: The dtype of what it works on, where it has MACs; empty where it has none.
     """
 
     macs: int | None
@@ -51,6 +55,7 @@ class OpFacts(NamedTuple):
     scratch: tuple[int, ...]
     structures: OpStructures
     refusal: str | None
+    computes_in: str
 
 
 class Facts(NamedTuple):
@@ -65,6 +70,7 @@ class Facts(NamedTuple):
     scratch: tuple[tuple[int, ...], ...]
     structures: tuple[OpStructures, ...]
     refusals: tuple[str | None, ...]
+    computes_in: tuple[str, ...]
 
 
 # The number of an optional input that an op does without.
@@ -101,17 +107,13 @@ class OpCache:
         flash_bytes, arena_bytes, params, numbers = zip(*tensors, strict=True) if tensors else [()] * 4
         # The last place is that of the index -1.
         at = (*numbers, _ABSENT)
-        keys: list[tuple[object, ...]] = [
-            (op[0], len(op[1]), op[8], itemgetter(-1, *op[1], *op[2])(at)) for op in graph.ops
-        ]
-        if self._with_options:
-            keys = [(*key, op.strides, op.dilations) for key, op in zip(keys, graph.ops, strict=True)]
+        keys: list[tuple[object, ...]] = [(own, read(at)) for own, read in _readers(graph.ops, self._with_options)]
         try:
             ops = [self._ops[key] for key in keys]
         except KeyError:
             pairs = zip(keys, graph.ops, strict=True)
             ops = [self._ops.get(key) or self._add_op(key, graph, op) for key, op in pairs]
-        return Facts(flash_bytes, arena_bytes, params, *(zip(*ops, strict=True) if ops else [()] * 6))
+        return Facts(flash_bytes, arena_bytes, params, *(zip(*ops, strict=True) if ops else [()] * 7))
 
     def _add_tensor(self, tensor: Tensor) -> TensorFacts:
         size = aligned(tensor.num_bytes)
@@ -127,5 +129,19 @@ class OpCache:
             scratch=scratch_bytes(operands, op, kernels=self._kernels),
             structures=op_structures(operands, self._layout),
             refusal=op_refusal(operands) if self._device.runs_tflm else None,
+            computes_in=dtype_of_macs(operands),
         )
         return self._ops.setdefault(key, facts)
+
+
+# The candidates of a search have few structures: they differ in sizes.
+@lru_cache(maxsize=1 << 12)
+def _readers(
+    ops: tuple[Op, ...], with_options: bool
+) -> tuple[tuple[tuple[object, ...], Callable[[Sequence[int]], object]], ...]:
+    """Return for each op what its facts depend on beside its tensors, and what picks the numbers of these."""
+    options = [(op.strides, op.dilations) if with_options else () for op in ops]
+    return tuple(
+        ((op.kind, len(op.inputs), op.flags, *more), itemgetter(-1, *op.inputs, *op.outputs))
+        for op, more in zip(ops, options, strict=True)
+    )
