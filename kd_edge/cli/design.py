@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kd_edge.cli.options import (
+    class_weight_option,
     data_option,
     json_option,
     outputs_option,
@@ -46,6 +47,7 @@ def _one_of(names: Sequence[str]) -> str:
 @click.argument("teacher", required=False, type=click.Path(path_type=Path))
 @outputs_option
 @data_option
+@class_weight_option
 @with_budget
 @click.option(
     "--latency-at",
@@ -88,6 +90,7 @@ def design(
     source: str,
     normalize: bool | None,
     options: "SourceOptions",
+    class_weight: str | dict[str, float] | None,
     device: "DeviceProfile",
     budget: "Budget",
     latency_at: str,
@@ -108,12 +111,14 @@ def design(
     With --teacher-outputs in place of TEACHER, which needs a general --family, the teacher may live anywhere.
     Saves student.keras (as the search trained it), search.json and pareto.png. The same command resumes a search.
     """
+    from kd_edge.data.class_weights import with_class_weight
     from kd_edge.data.loading import load_data
     from kd_edge.reporting import plots, text_tables
     from kd_edge.reporting.progress import StageDisplay
 
     wanted = DesignConfig(family, trials, epochs, teacher_ratio, search, objective=objective)
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher,))
+    data = with_class_weight(data, class_weight)
     load_tensorflow()
     from kd_edge.stages.steps import design_student
 

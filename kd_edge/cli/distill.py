@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kd_edge.cli.options import (
+    class_weight_option,
     data_option,
     json_option,
     outputs_option,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @outputs_option
 @click.option("--student", type=click.Path(path_type=Path), required=True, help="Small model to train (.keras).")
 @data_option
+@class_weight_option
 @click.option("--trainee", default=_DEFAULTS.trainee, show_default=True, help="'like_teacher' or 'none'.")
 @click.option("--epochs", default=_DEFAULTS.epochs, show_default=True)
 @click.option("--batch-size", default=_DEFAULTS.batch_size, show_default=True)
@@ -48,12 +50,14 @@ def distill(
     source: str,
     normalize: bool | None,
     options: "SourceOptions",
+    class_weight: str | dict[str, float] | None,
     seed: int,
     output: Path,
     as_json: bool,
     **training: Any,
 ) -> None:
     """Train a student with a teacher and a trainee that is halted early; saves the trained student."""
+    from kd_edge.data.class_weights import with_class_weight
     from kd_edge.data.loading import load_data
     from kd_edge.errors import ConfigError
     from kd_edge.reporting import text_tables
@@ -63,6 +67,7 @@ def distill(
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {training['trainee']!r}")
     wanted = DistillConfig(**training | {"learning_rate": rate(training["learning_rate"])})
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher, student))
+    data = with_class_weight(data, class_weight)
     load_tensorflow()
     import keras
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -116,6 +117,36 @@ def _toml_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def class_weight_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--class-weight`, as `with_class_weight` takes it."""
+    return click.option(
+        "--class-weight",
+        callback=lambda context, parameter, text: None if text is None else read_class_weight(text),
+        metavar="WEIGHTS",
+        help="How much classes count in a training: 'balanced', or such as rare=5,noise=0.5.  [default: alike]",
+    )(command)
+
+
+def read_class_weight(text: str) -> str | dict[str, float]:
+    """Return the word, or the weights by class of a text such as `rare=5,noise=0.5`.
+
+    Raises:
+        ConfigError: The text has another form.
+    """
+    if "=" not in text:
+        return text
+    weights = {}
+    for part in text.split(","):
+        name, _, number = part.rpartition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            weights[name] = 0.0
+        if not (name and 0 < weights[name] < math.inf):
+            raise ConfigError(f"bad --class-weight: expected CLASS=WEIGHT with a weight more than 0, received {part!r}")
+    return weights
 
 
 def outputs_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -353,6 +353,16 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert list(tmp_path.iterdir()) == [text]
 
 
+def test_class_weights_of_a_command_count_in_its_training(files, waves_npz, tmp_path):
+    def first_loss(*weights):
+        both = ("--teacher", files / "teacher.keras", "--student", files / "student.keras", "--data", waves_npz)
+        done = call("distill", *both, "--epochs", 1, "-o", tmp_path / "out.keras", "--json", *weights)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)["result"]["history"]["loss"][0]
+
+    assert first_loss("--class-weight", "one=5,two=5,three=5,four=5") > 2 * first_loss()
+
+
 def test_the_commands_and_the_configuration_have_the_same_defaults():
     for command, section, names in (
         ("design", DesignConfig(), ("trials", "epochs", "teacher_ratio")),
@@ -379,6 +389,8 @@ def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_to
     assert "augment" in fails("distill", *both, "--augment", "image")
     assert "unknown halting rule 'agree'" in fails("distill", *both, "--rule", "agree")
     assert "expected a number or 'auto', received 'fast'" in fails("distill", *both, "--learning-rate", "fast")
+    assert "CLASS=WEIGHT with a weight more than 0, received '3=0'" in fails("distill", *both, "--class-weight", "3=0")
+    assert "unknown class '9'" in fails("design", teacher, *both[-2:], "--device", "host", "--class-weight", "9=2")
     message = fails("convert", student, "--data", waves_npz, "--max-int8-loss", "nan")
     assert "bad value for key 'max_int8_loss': expected 0 or more, a finite number, received nan" in message
     arguments = ("--data", waves_npz, "--device", "host", "--student", student)
