@@ -1,6 +1,7 @@
 """What a run is asked to do: the TOML file of `kd-edge run` as frozen values."""
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -34,6 +35,8 @@ COMPRESSIONS = ("none", "prune", "cluster")
 # What a search ranks by, see `score_of`; and which student is handed on.
 OBJECTIVES = ("accuracy", "balanced_accuracy", "macro_f1")
 STUDENTS = ("best", "distilled", "baseline")
+# Keys that may hold a path, by their table.
+_PATHS = {"data": ("source",), "teacher": ("path", "outputs"), "budget": ("device",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +282,59 @@ _MAY_BE_ZERO = (
 def load_config(path: str | Path) -> RunConfig:
     """Return the run that a TOML file asks for.
 
+    Its paths begin in the file's folder, as far as there is such a file; else in the working folder.
+
     Raises:
         ConfigError: The file is missing or no TOML, or a key is unknown, missing or has a bad value.
     """
-    return from_table(RunConfig, read_toml(path), str(path))
+    return from_table(RunConfig, located(read_toml(path), Path(path).parent), str(path))
+
+
+def located(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the tables of a configuration with paths from the working folder, where a folder has what they name.
+
+    Args:
+        table: With paths that begin in the folder, or in the working folder.
+        folder: That of the configuration.
+    """
+
+    def change(text: str) -> str:
+        return os.path.normpath(folder / text) if _is_file(folder / text) else text
+
+    return _with_paths(table, change)
+
+
+def relative_to(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the tables of a configuration with the paths of what there is from a folder, as `located` reads them.
+
+    Paths from the root of the file system stay as they are.
+
+    Args:
+        table: With paths from the working folder.
+        folder: Where the configuration will lie.
+    """
+
+    def change(text: str) -> str:
+        there = not Path(text).is_absolute() and _is_file(Path(text))
+        return os.path.relpath(text, folder) if there else text
+
+    return _with_paths(table, change)
+
+
+def _with_paths(table: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    changed = dict(table)
+    for section, keys in _PATHS.items():
+        own = changed.get(section)
+        if isinstance(own, Mapping):
+            known = {key: change(own[key]) for key in keys if isinstance(own.get(key), str)}
+            changed[section] = {**own, **known}
+    return changed
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether a path is one of a file or folder; of `module:function` whether the module is there."""
+    module, colon, _ = path.name.rpartition(":")
+    return path.with_name(module.replace(".", "/") + ".py").is_file() if colon and module else path.exists()
 
 
 def _check_numbers(section: Any) -> None:

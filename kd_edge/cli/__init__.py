@@ -21,14 +21,14 @@ from kd_edge.cli.report import report
 from kd_edge.cli.run import run
 from kd_edge.cli.samples import samples
 from kd_edge.cli.verify import verify
-from kd_edge.errors import ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
+from kd_edge.errors import BudgetError, ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
 
 _TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "cattrs", "tf_keras", "tensorflow_model_optimization")
 _REPORT_PACKAGES = ("matplotlib", "jinja2")
 
 
 class _Group(click.Group):
-    """Turns every failure of the user's making into one line and exit code 2."""
+    """Turns every failure of the user's making into one line and an exit code."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -38,17 +38,17 @@ class _Group(click.Group):
         except KdEdgeError as error:
             if context.meta.get(DEBUG):
                 traceback.print_exception(error)
-            failure = _Broken if isinstance(error, RefusedError) else _Failure
+            failure = _Broken if isinstance(error, RefusedError | BudgetError) else _Failure
             raise failure(" ".join(str(error).split())) from error
         except ImportError as error:
             extra = _extra_of((error.name or "").split(".")[0])
             if extra is None:
                 raise
             raise _Failure(f"{error.name} is not installed: pip install 'kd-edge[{extra}]'") from error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             resumes = context.invoked_subcommand == "run"
-            later = "; the same command goes on after the last finished stage" if resumes else ""
-            raise _Failure(f"interrupted{later}") from None
+            later = str(interrupt) or ("the same command goes on after the last finished stage" if resumes else "")
+            raise _Interrupted("; ".join(filter(None, ["interrupted", later]))) from None
 
 
 def _say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
@@ -66,8 +66,12 @@ class _Failure(click.ClickException):
     exit_code = 2
 
 
-class _Broken(click.ClickException):
+class _Broken(_Failure):
     exit_code = 1
+
+
+class _Interrupted(_Failure):
+    exit_code = 130  # as shells have it: 128 and the number of the signal
 
 
 def _extra_of(package: str) -> str | None:
@@ -80,7 +84,7 @@ def _extra_of(package: str) -> str | None:
 def main() -> None:
     """Distil a large Keras model into a small int8 model that provably fits a device.
 
-    Exit codes: 0 done, 1 a limit is broken or not proven to be kept, 2 wrong use or bad input.
+    Exit codes: 0 done, 1 a limit is broken or not proven to be kept, 2 wrong use or bad input, 130 interrupted.
     """
 
 

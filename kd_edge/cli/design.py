@@ -22,7 +22,6 @@ from kd_edge.cli.options import (
 )
 from kd_edge.config import OBJECTIVES, DesignConfig, DistillConfig
 from kd_edge.cost.budget import LATENCY_AT
-from kd_edge.errors import KdEdgeError
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.local_workers import WorkerPool
 from kd_edge.search.strategies import strategy_names
@@ -123,7 +122,7 @@ def design(
     from kd_edge.stages.steps import design_student
 
     folder, guide = output / "search", read_teacher(teacher, teacher_outputs, data)
-    with _resumable(folder), StageDisplay(("design",)) as display, _workers(workers, folder):
+    with _resumable(folder), StageDisplay() as display, _workers(workers, folder):
         found = design_student(
             guide,
             data,
@@ -165,8 +164,8 @@ def _resumable(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise KdEdgeError(
-            f"interrupted; the search is saved in {folder}, the same command goes on after its last finished candidate"
+        raise KeyboardInterrupt(
+            f"the search is saved in {folder}, the same command goes on after its last finished candidate"
         ) from None
 
 

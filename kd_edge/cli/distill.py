@@ -86,7 +86,7 @@ def distill(
     guide, small = read_teacher(teacher, teacher_outputs, data), load_teacher(student, data)
     for sentence in missing_from(small):
         click.echo(f"warning: {sentence}", err=True)
-    with StageDisplay(("distill",)) as display:
+    with StageDisplay() as display:
         shown = [epochs_shown(display, "distill", wanted.epochs)]
         distilled = distill_student(small, data, wanted, teacher=guide, seed=seed, callbacks=shown)
     write_model(output, distilled.model)

@@ -23,7 +23,6 @@ def run(config: Path, output: Path | None, seed: int | None, student: str | None
     Exit code 0 when all checks of the verification hold, 1 when one is broken or not proven.
     """
     from kd_edge.config import load_config
-    from kd_edge.pipeline import STAGES
     from kd_edge.pipeline import run as run_pipeline
     from kd_edge.reporting import run_files, text_tables
     from kd_edge.reporting.progress import StageDisplay
@@ -31,7 +30,7 @@ def run(config: Path, output: Path | None, seed: int | None, student: str | None
     wanted = load_config(config)
     wanted = wanted if seed is None else replace(wanted, seed=seed)
     wanted = wanted if student is None else replace(wanted, distill=replace(wanted.distill, student=student))
-    with StageDisplay(STAGES) as display:
+    with StageDisplay() as display:
         folder = output or Path("runs") / config.stem
         result = run_pipeline(wanted, folder, progress=display, on_start=load_tensorflow)
     document, _ = run_files.read_run(result.folder)

@@ -1,4 +1,4 @@
-"""Data from a function of the user, named as `module:function`."""
+"""Data from a function of the user, named as `module:function`, or as `folder/module:function`."""
 
 import importlib
 import os
@@ -17,14 +17,17 @@ from kd_edge.data.sources import DataSource
 from kd_edge.data.streams import arrays_of, streams_in
 from kd_edge.errors import DataError, KdEdgeError
 
-_ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_ENTRY_POINT = re.compile(r"(?:.*/)?[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def _call_entry_point(text: str) -> Any:
     """Return what the function does, streams read."""
-    module, name = text.split(":")
-    with _importable(os.getcwd()):
+    folder, named = os.path.split(text)
+    module, name = named.split(":")
+    with _importable(os.path.abspath(folder)):
         function = _found(text, module, name)
+        if folder:
+            _check_folder(text, module, folder)
         try:
             result = function()
             streams = streams_in(result)
@@ -61,6 +64,17 @@ def _found(text: str, module: str, name: str) -> Callable[[], Any]:
     return function  # type: ignore[no-any-return]
 
 
+def _check_folder(text: str, module: str, folder: str) -> None:
+    """Raise where Python has a module of the same name from elsewhere."""
+    file = Path(getattr(sys.modules[module], "__file__", None) or "")
+    wanted = Path(folder, *module.split(".")).resolve()
+    if wanted not in (file.resolve().with_suffix(""), file.resolve().parent):
+        raise DataError(
+            f"no data function {text!r}: expected the module {module!r} in {folder}, received the one in "
+            f"{file.parent}, which is imported already; give it another name"
+        )
+
+
 def _told(error: Exception) -> str:
     """Return an error of the user's code in a line, with the place where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -86,7 +100,8 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
     result = _call_entry_point(text)
     if isinstance(result, Dataset):
         return dataset_as_given(result, normalize)
-    return dataset_of(text, _arrays_in(result, text), text, normalize, seed, ignore=options.ignore or ())
+    arrays = _arrays_in(result, text)
+    return dataset_of(os.path.basename(text), arrays, text, normalize, seed, ignore=options.ignore or ())
 
 
 SOURCE = DataSource(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.config import relative_to
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.front_end import FrontEnd
@@ -62,7 +63,7 @@ class Bundle:
 
 
 def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bundle:
-    """Write the model, its C and C++ sources, test vectors and a manifest; the same run gives the same bytes.
+    """Write the model, its C and C++ sources, test vectors and a manifest; the same run gives the same bytes there.
 
     Args:
         run_folder: The folder of a finished `kd-edge run`.
@@ -87,8 +88,8 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     sources, vectors_from = _sources(model, data, Settings(arena_bytes, arena_source, data.class_names, data.scale))
     if data.front_end is not None:
         sources["audio_front_end.h"] = front_end_source(data.front_end).encode()
-    contents = {"model.tflite": model, **_configuration(config), **sources}
     target = source / "bundle" if folder is None else Path(folder)
+    contents = {"model.tflite": model, **_configuration(config, target), **sources}
     bundle = Bundle(
         target,
         passed=outcome(verify) == HOLDS,
@@ -117,9 +118,9 @@ def _sources(model: bytes, data: Dataset, settings: Settings) -> tuple[dict[str,
     return {name: text.encode() for name, text in rendered.items()}, vectors_from
 
 
-def _configuration(config: Mapping[str, Any]) -> dict[str, bytes]:
+def _configuration(config: Mapping[str, Any], folder: Path) -> dict[str, bytes]:
     """Return the configuration and, where that names a file as the device, a copy that it names instead."""
-    device = config["budget"]["device"]
+    device, config = config["budget"]["device"], relative_to(config, folder)
     if not device.endswith(".toml"):
         return {"config.toml": to_toml(config).encode()}
     try:

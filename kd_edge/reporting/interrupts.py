@@ -1,5 +1,6 @@
 """Ctrl-C that is not lost: Python drops an interrupt that arrives while it finalizes an object."""
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -7,7 +8,7 @@ from typing import Any
 
 
 class Interrupts:
-    """Remembers interrupts while it is entered, in the main thread."""
+    """Remembers interrupts while it is entered, in the main thread, and says at once that one has come."""
 
     def __init__(self) -> None:
         self._seen = False
@@ -34,5 +35,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if not self._seen:
+            os.write(2, b"\ninterrupted, stopping\n")
         self._seen = True
         raise KeyboardInterrupt

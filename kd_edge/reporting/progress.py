@@ -1,6 +1,5 @@
 """Shows how far a command is: a bar per stage."""
 
-from collections.abc import Iterable
 from types import TracebackType
 
 import rich.progress
@@ -10,13 +9,9 @@ from kd_edge.reporting.interrupts import Interrupts
 
 
 class StageDisplay:
-    """A progress bar per stage on stderr; plain lines where stderr is no terminal.
+    """A progress bar on stderr for each stage that has begun; plain lines where stderr is no terminal."""
 
-    Args:
-        stages: Names of the stages in their order.
-    """
-
-    def __init__(self, stages: Iterable[str]) -> None:
+    def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._bars = rich.progress.Progress(
             rich.progress.TextColumn("{task.description:>9}"),
@@ -25,8 +20,9 @@ class StageDisplay:
             rich.progress.TimeRemainingColumn(),
             rich.progress.TextColumn("{task.fields[message]}"),
             console=self._console,
+            refresh_per_second=2,
         )
-        self._tasks = {name: self._bars.add_task(name, total=1.0, start=False, message="") for name in stages}
+        self._tasks: dict[str, rich.progress.TaskID] = {}
         self._said: set[tuple[str, int]] = set()
         self._interrupts = Interrupts()
 
@@ -46,9 +42,9 @@ class StageDisplay:
     def __call__(self, stage: str, done: float, message: str = "") -> None:
         """Show that a share `done` of a stage is finished; raise an interrupt that was dropped before."""
         self._interrupts.check()
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=1.0, message="")
         task = self._tasks[stage]
-        if done == 0.0 or not self._bars.tasks[task].started:
-            self._bars.start_task(task)
         self._bars.update(task, completed=done, message=message or self._bars.tasks[task].fields["message"])
         tenth = (stage, int(done * 10))
         if not self._console.is_terminal and tenth not in self._said:

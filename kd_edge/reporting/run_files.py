@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from kd_edge.config import located, relative_to
 from kd_edge.cost.devices import load_device
 from kd_edge.errors import ModelError, found_instead
 from kd_edge.files import write_bytes, write_json
@@ -39,8 +40,9 @@ def write_run(result: "RunResult", device: "DeviceProfile | None" = None) -> dic
     run = make_document("run", result.results, halting, seed=config.seed, device=device)
     text = io.StringIO()
     print_parts(Console(file=text, width=WIDTH, highlight=False), run_tables(run["result"]))
-    write_json(folder / "config.json", asdict(config))
-    write_bytes(folder / "config.toml", to_toml(asdict(config)).encode())
+    table = relative_to(asdict(config), folder)
+    write_json(folder / "config.json", table)
+    write_bytes(folder / "config.toml", to_toml(table).encode())
     write_bytes(folder / "summary.txt", text.getvalue().encode())
     write_json(folder / "results.json", run)
     return run
@@ -54,13 +56,13 @@ class RunHalting:
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the results and the configuration of a finished run.
+    """Return the results and the configuration of a finished run, its paths from the working folder.
 
     Raises:
         ModelError: The folder does not hold them.
     """
     results, config = (_read_json(folder / name) for name in ("results.json", "config.json"))
-    return results, config
+    return results, located(config, folder)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """The tables that people read, from the plain data of a result."""
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -184,20 +186,21 @@ _LEAST_SHARE = 1e-6
 
 def _op_table(result: Result) -> Table:
     title = "per op (computed), * marks the peak of the arena"
-    table = _table(title, "", "op", "layer", "output", "MACs", "alive", "ms", "share")
+    table = _table(title, "", "op", "layer", "output", "MACs", "B alive", "ms", "share")
+    table.box, table.pad_edge, table.show_edge, table.padding = box.SIMPLE_HEAD, False, False, (0,)
     for column in table.columns[1:3]:
         column.justify, column.overflow = "left", "fold"
     total_ms = result["latency_ms"] or 1.0
     for op in result["ops"]:
-        alive = f"{op['live_bytes']:,} B {'*' if op['peak'] else ' '}"
-        share = "" if op["latency_ms"] is None else f"{op['latency_ms'] / total_ms:.1%}"
+        alive = f"{op['live_bytes']:,}{'*' if op['peak'] else ' '}"
+        share = "" if op["latency_ms"] is None else f"{op['latency_ms'] / total_ms:.0%}"
         shape = "x".join(map(str, op["output_shape"]))
         cells = (str(op["index"]), op["op"], op["layer"] or "", shape, _count(op["macs"]), alive)
         table.add_row(*cells, _milliseconds(op["latency_ms"]), share)
-    table.add_row("", "kept throughout", "", "", "", f"{result['arena_persistent_bytes']:,} B  ", "", "")
+    table.add_row("", "kept throughout", "", "", "", f"{result['arena_persistent_bytes']:,} ", "", "")
     beside_ms = (result["latency_ms"] or 0.0) - sum(op["latency_ms"] or 0.0 for op in result["ops"])
     if beside_ms > _LEAST_SHARE * total_ms:
-        share = f"{beside_ms / total_ms:.1%}"
+        share = f"{beside_ms / total_ms:.0%}"
         table.add_row("", "beside the ops", "", "", "", "", _milliseconds(beside_ms), share)
     table.add_row("", "all", "", "", _count(result["macs"]), "", _milliseconds(result["latency_ms"]), "")
     return table
@@ -227,28 +230,6 @@ def _limit_verdict(result: Result, name: str, unit: str, digits: int) -> str:
     if gate["measured"] is None:
         return "not checked"
     return "not proven" if gate["verdict"] == "not_proven" else "ok"
-
-
-def device_tables(result: Result) -> Iterator[Table | str]:
-    """Yield the devices."""
-    table = _table("", "device", "core", "clock", "flash", "RAM", "runtime", "speed is")
-    table.columns[5].justify = "left"
-    for device in result["devices"]:
-        table.add_row(
-            device["name"],
-            device["core"],
-            f"{device['clock_mhz']:g} MHz",
-            _size(device["flash_bytes"]),
-            _size(device["ram_bytes"]),
-            f"{device['runtime']} {device['runtime_version']}".rstrip(),
-            f"{device['quality']}, \u00b1{device['error_percent']:g} %",
-        )
-    yield table
-    if len(result["devices"]) == 1:
-        (device,) = result["devices"]
-        yield device["title"]
-        yield f"source: {device['source']}"
-        yield f"flash, RAM and clock: {device['memory_source'] or 'no source given'}"
 
 
 def halting_lines(reports: list[Result]) -> Iterator[str]:
@@ -457,14 +438,11 @@ def _milliseconds(latency_ms: float | None) -> str:
     return "unknown" if latency_ms is None else significant(latency_ms)
 
 
-def _size(size: int) -> str:
-    return f"{size / 1024:,.0f} KiB" if size < 1024**2 else f"{size / 1024**2:,.0f} MiB"
-
-
 def show(parts: Iterable[Any]) -> None:
-    """Print tables and lines on stdout, 110 columns wide where that is no terminal."""
+    """Print tables and lines on stdout: as wide as the terminal or as `COLUMNS` says, else 110 columns."""
     console = Console(highlight=False)
-    print_parts(console if console.is_terminal else Console(highlight=False, width=WIDTH), parts)
+    known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    print_parts(console if known else Console(highlight=False, width=WIDTH), parts)
 
 
 def print_parts(console: Console, parts: Iterable[Any]) -> None:

@@ -14,7 +14,7 @@ from kd_edge.cli import main
 from kd_edge.config import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.metadata import read_metadata
-from kd_edge.cost.devices import load_device
+from kd_edge.cost.devices import list_devices, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.model_files import load_model
@@ -34,10 +34,10 @@ def call(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
-def fails(*arguments):
-    """Return the message of a command that has to end with one line and exit code 2."""
+def fails(*arguments, exit_code=2):
+    """Return the message of a command that has to end with one line and an exit code."""
     result = call(*arguments)
-    assert result.exit_code == 2, result.output
+    assert result.exit_code == exit_code, result.output
     assert result.stderr.count("\n") == 1, result.stderr
     assert result.stderr.startswith("Error: ")
     return result.stderr
@@ -121,7 +121,8 @@ def test_a_cost_names_layers_shapes_the_runtime_and_what_is_kept_throughout():
     assert (document["runtime"], document["quality"], document["verdict"]) == ("x-cube-ai 8.1.0", "measured", "holds")
     text = call("cost", MODEL, "--device", "nucleo-h7a3zi-cube-ai").stdout
     assert "times are those of x-cube-ai 8.1.0 there: measured" in text
-    assert f"{document['arena_persistent_bytes']:,} B" in text
+    (kept,) = [line for line in text.splitlines() if line.split()[:2] == ["kept", "throughout"]]
+    assert kept.split()[-1] == f"{document['arena_persistent_bytes']:,}"
 
 
 def test_all_boards_are_compared_in_one_table_of_80_columns(check_document):
@@ -572,7 +573,30 @@ def test_only_a_command_that_resumes_says_so_when_it_is_interrupted(command, goe
         raise KeyboardInterrupt
 
     monkeypatch.setattr(main.commands[command], "invoke", interrupt)
-    assert ("goes on after the last finished stage" in fails(command, "x")) is goes_on
+    assert ("goes on after the last finished stage" in fails(command, "x", exit_code=130)) is goes_on
+
+
+def test_a_budget_that_nothing_fits_is_broken_and_no_wrong_use(files, waves_npz):
+    budget = ("--device", "nucleo-l4r5zi", "--flash", "1k", "--family", "mlp")
+    message = fails("design", files / "teacher.keras", "--data", waves_npz, *budget, exit_code=1)
+    assert "flash: the smallest candidate needs" in message
+
+
+def test_each_board_is_one_line_of_80_columns_and_a_single_one_is_shown_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [line.rstrip() for line in call("devices").stdout.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert all(sum(line.startswith(f"{name} ") for line in lines) == 1 for name in list_devices())
+    shown = " ".join(call("devices", "rp2040").stdout.split())
+    assert load_device("rp2040").source in shown
+
+
+def test_tables_are_as_wide_as_the_columns_of_the_environment_say(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = call("cost", MODEL, "--device", "rp2040").stdout.splitlines()
+    monkeypatch.setenv("COLUMNS", "160")
+    wide = call("cost", MODEL, "--device", "rp2040").stdout.splitlines()
+    assert max(map(len, narrow)) <= 80 < max(map(len, wide))
 
 
 def test_a_file_that_is_no_tflite_model_is_named(waves_npz, tmp_path):

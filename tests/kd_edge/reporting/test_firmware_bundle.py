@@ -298,7 +298,7 @@ def test_a_device_from_a_file_comes_with_the_bundle_and_is_what_its_configuratio
     profile.write_text(to_toml(replace(load_device("nucleo-l4r5zi"), name="own", title="A board of my own")))
     copy = changed(finished, tmp_path / "copy", lambda _, config: config["budget"].update(device=str(profile)))
     written = write_bundle(copy)
-    assert load_config(written.folder / "config.toml").budget.device == "device/own.toml"
+    assert load_config(written.folder / "config.toml").budget.device == str(written.folder / "device/own.toml")
     assert load_device(written.folder / "device" / "own.toml").title == "A board of my own"
     content = profile.read_bytes()
     known = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}

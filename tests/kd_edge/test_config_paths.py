@@ -1,0 +1,87 @@
+"""Tests of the paths in a configuration: they begin where it lies."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kd_edge.config import load_config, located, relative_to
+from kd_edge.data.loading import load_data
+from kd_edge.errors import DataError
+
+TABLE = {
+    "data": {"source": "samples.npz"},
+    "teacher": {"path": "teachers/large.keras"},
+    "budget": {"device": "boards/own.toml", "ram": "24k"},
+}
+MODULE = """
+import numpy as np
+
+def samples():
+    x, y = np.ones((8, 3), "float32"), np.arange(8) % 2
+    return {"x_train": x, "y_train": y, "x_val": x, "y_val": y, "x_test": x, "y_test": y}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with all that the table names, beside the working folder."""
+    own = tmp_path / "own"
+    for name in ("samples.npz", "teachers/large.keras", "boards/own.toml"):
+        path = own / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return own
+
+
+def test_paths_begin_in_the_folder_of_the_configuration(folder):
+    found = located(TABLE, folder)
+    assert found["data"]["source"] == str(folder / "samples.npz")
+    assert found["teacher"]["path"] == str(folder / "teachers/large.keras")
+    assert found["budget"] == {"device": str(folder / "boards/own.toml"), "ram": "24k"}
+
+
+def test_what_is_no_path_or_not_there_stays_as_it_is(folder):
+    table = {"data": {"source": "watch"}, "teacher": {"path": "elsewhere.keras"}, "budget": {"device": "rp2040"}}
+    assert located(table, folder) == table
+    assert located({"data": {"source": "kd_edge:function"}}, folder) == {"data": {"source": "kd_edge:function"}}
+
+
+def test_a_configuration_that_is_written_elsewhere_names_the_same_files(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    written = relative_to(TABLE, tmp_path / "runs" / "one")
+    assert written["data"]["source"] == "../../own/samples.npz"
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    found = located(written, tmp_path / "runs" / "one")
+    assert np.array_equal(
+        [(tmp_path / found["data"]["source"]).resolve(), (tmp_path / found["budget"]["device"]).resolve()],
+        [folder / "samples.npz", folder / "boards/own.toml"],
+    )
+
+
+def test_a_function_of_a_module_beside_the_configuration_is_found_from_anywhere(folder):
+    (folder / "my_samples.py").write_text(MODULE)
+    (folder / "run.toml").write_text('[data]\nsource = "my_samples:samples"\n[budget]\ndevice = "rp2040"\n')
+    source = load_config(folder / "run.toml").data.source
+    data = load_data(source)
+    assert (data.name, data.x_train.shape) == ("my_samples:samples", (8, 3))
+
+
+def test_two_modules_of_one_name_are_not_taken_for_each_other(folder, tmp_path):
+    for place in (folder, tmp_path):
+        (place / "twice_named.py").write_text(MODULE)
+    load_data(f"{folder}/twice_named:samples")
+    with pytest.raises(
+        DataError, match=r"expected the module 'twice_named' in .*, received the one in .*own, which is"
+    ):
+        load_data(f"{tmp_path}/twice_named:samples")
+
+
+@pytest.mark.parametrize("package", ["kd_edge", "tflite_bench"])
+def test_a_package_is_its_command(package):
+    command = [sys.executable, "-m", package, "devices", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["command"] == "devices"
