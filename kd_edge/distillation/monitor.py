@@ -12,6 +12,7 @@ from kd_edge.errors import ModelError, TrainingWarning
 
 # Of the first epoch's loss.
 _LEAST_FALL = 1e-3
+_FEWEST_EPOCHS = 3
 TERMS = ("labels", "teacher", "trainee", "trainee's own", "penalty")
 
 
@@ -44,10 +45,11 @@ def say_if_idle(history: Mapping[str, Sequence[float]]) -> None:
     """Warn of a trainee that has learnt nothing: its loss never fell by a thousandth of what it began with.
 
     Args:
-        history: Metrics per epoch, as in `keras.callbacks.History`; of one epoch nothing is said.
+        history: Metrics per epoch, as in `keras.callbacks.History`; of fewer than three
+            nothing is said, since rates are warmed up.
     """
     losses = history.get("trainee_loss", ())
-    if len(losses) > 1 and min(losses[1:]) > losses[0] - _LEAST_FALL * abs(losses[0]):
+    if len(losses) >= _FEWEST_EPOCHS and min(losses[1:]) > losses[0] - _LEAST_FALL * abs(losses[0]):
         warnings.warn(
             f"the trainee's loss did not move: {losses[0]:.4g} in the first epoch, {losses[-1]:.4g} in the last of "
             f"{len(losses)}, so it teaches nothing; see its optimizer's learning rate (trainee_optimizer), whether its "

@@ -126,6 +126,6 @@ def test_a_trainee_whose_loss_does_not_move_is_said(task):
 def test_of_a_trainee_that_learns_nothing_is_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        say_if_idle({"trainee_loss": [1.1, 1.0]})
-        say_if_idle({"trainee_loss": [1.1]})
+        say_if_idle({"trainee_loss": [1.1, 1.1, 1.0]})
+        say_if_idle({"trainee_loss": [1.1, 1.1]})
         say_if_idle({"loss": [1.0, 1.0]})
