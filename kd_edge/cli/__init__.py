@@ -16,6 +16,7 @@ from kd_edge.cli.cost import cost
 from kd_edge.cli.design import design
 from kd_edge.cli.devices import devices
 from kd_edge.cli.distill import distill
+from kd_edge.cli.doctor import doctor
 from kd_edge.cli.options import DEBUG, debug_option
 from kd_edge.cli.report import report
 from kd_edge.cli.run import run
@@ -88,5 +89,5 @@ def main() -> None:
     """
 
 
-for _command in (run, devices, cost, samples, design, distill, convert, verify, bundle, report):
+for _command in (run, devices, cost, samples, design, distill, convert, verify, bundle, report, doctor):
     main.add_command(debug_option(_command))

@@ -265,6 +265,11 @@ def _built_in() -> dict[str, Traversable]:
     return _profiles(resources.files("kd_edge.cost") / "device_profiles")
 
 
+def own_devices() -> tuple[str, ...]:
+    """Return the names of the user's own devices."""
+    return tuple(sorted(_own()))
+
+
 def _own() -> dict[str, Traversable]:
     folder = devices_folder()
     return _profiles(folder) if folder.is_dir() else {}
