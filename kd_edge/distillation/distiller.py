@@ -235,7 +235,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         if self.guides:
             self._guide_set.tell_probabilities(feed.first_batch() if self._guide_set.is_open else None)
         feed = self._fed(feed, x_unlabeled, callbacks)
-        if self._chooses_steps:
+        if self.compiled and self._chooses_steps:  # fit of Keras refuses what is not compiled
             self._run_steps_at_once(steps_per_execution(feed.num_steps, callbacks))
         self.feed = feed
         try:
