@@ -10,7 +10,7 @@ from tflite_bench.provenance import Measured
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Whether int8 needed quantization-aware training; accuracies are shares of the validation samples.
+    """Whether int8 needed quantization-aware training; accuracies are the task's metric on the validation samples.
 
     Attributes:
         mode: `"auto"`, `"always"` or `"never"`.

@@ -39,11 +39,10 @@ class Judged:
         Raises:
             DataError: A reconstruction has no normal sample there.
         """
-        targets, groups = getattr(data, f"y_{split}"), getattr(data, f"group_{split}")
+        targets, groups = data.targets(split), getattr(data, f"group_{split}")
         rows = np.arange(len(targets))
         if data.task.kind == "reconstruction":
-            rows = np.flatnonzero(targets == 0)
-            targets = getattr(data, f"x_{split}")
+            rows = np.flatnonzero(getattr(data, f"y_{split}") == 0)
             if not len(rows):
                 raise DataError(
                     f"bad data in {data.name}: expected normal samples, with 0 in y_{split}, to judge a "
