@@ -1,4 +1,4 @@
-"""What a Keras model does first with its input and how many numbers it answers, from its configuration without Keras."""
+"""What a Keras model does first with its input, and how much it answers, read from its configuration without Keras."""
 
 import json
 import zipfile
