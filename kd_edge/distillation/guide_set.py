@@ -43,12 +43,12 @@ class GuideSet:
         self._by_sample: dict[str, AskedSamples] = {}
         names = (term.student_layer for term in loss_terms)
         self._look = feature_extractor(student, tuple(dict.fromkeys(name for name in names if name != FINAL)))
-        self._kinds: list[str] = [""] * len(self.shapes)
+        self._found: list[str] = [""] * len(self.shapes)
         for term, place in self._taught_outputs():
             shape, endings = self.shapes[place], (self._endings("softmax"), self._endings("sigmoid"))
             softmax, sigmoid = (known_of(ending, place) for ending in endings)
             check_output(term.loss, shape, softmax=softmax, sigmoid=sigmoid)
-            self._kinds[place] = self._kinds[place] or term.compares
+            self._found[place] = self._found[place] or term.compares
 
     @property
     def shapes(self) -> list[tuple[int | None, ...]]:
@@ -76,11 +76,16 @@ class GuideSet:
         kinds = kinds_of(loss, self._output_names)
         for term, place in self._taught_outputs():
             check_compiled(term.loss, kinds[place], softmax=known_of([self.student_softmax], place))
-        self._kinds = [own or kind for own, kind in zip(self._kinds, kinds, strict=True)]
+        self._found = [own or kind for own, kind in zip(self._kinds, kinds, strict=True)]
 
     @property
     def _output_names(self) -> list[str]:
         return output_names(self._student) if self.shapes else []
+
+    @property
+    def _kinds(self) -> list[str]:
+        """What each output answers, as far as losses tell it; a network may have got its outputs since they did."""
+        return self._found or [""] * len(self.shapes)
 
     @property
     def decides(self) -> list[str]:
