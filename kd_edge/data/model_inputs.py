@@ -1,4 +1,4 @@
-"""What a Keras model does first with its input and how many numbers it answers, from its configuration without Keras."""
+"""What a Keras model does first with its input, and how much it answers, read from its configuration without Keras."""
 
 import json
 import zipfile
@@ -70,7 +70,7 @@ def answers_one_number(model: Any) -> bool:
         return False
     layer, order = layers.get(flat[0][0]), list(layers.values())
     while layer is not None and layer["class_name"] in ("Activation", "Reshape", "Flatten", "Identity", "Cast"):
-        sources = list(_sources(layer.get("inbound_nodes", []))) or [None]
+        sources = [*_sources(layer.get("inbound_nodes", [])), ""]
         before = order[order.index(layer) - 1] if "inbound_nodes" not in layer else None
         layer = layers.get(sources[0], before)
     return layer is not None and layer["config"].get("units") == 1

@@ -129,7 +129,8 @@ def _check_labels(texts: np.ndarray, name: str, path: Path, measured: bool) -> N
     if measured:
         if bad := [text for text in seen if not _is(float, text)]:
             raise DataError(
-                f"bad data in {path}: expected numbers in column {name!r} for the task 'regression', received {bad[0]!r}"
+                f"bad data in {path}: expected numbers in column {name!r} for the task 'regression', received "
+                f"{bad[0]!r}"
             )
         return
     if all(_is(int, text) for text in seen):

@@ -10,7 +10,15 @@ import tensorflow as tf
 from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.cloning import clone_of
 from kd_edge.distillation.foreign_models import only_answers
-from kd_edge.distillation.logits import Softmax, alike, ends_in_softmax, to_logits
+from kd_edge.distillation.logits import (
+    Softmax,
+    alike,
+    changed_where,
+    ends_in_sigmoid,
+    ends_in_softmax,
+    sigmoid_to_logits,
+    to_logits,
+)
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import DataError, ModelError
@@ -29,13 +37,15 @@ class Guide(ABC):
     Args:
         name: `"teacher"` or `"trainee"`.
         weight: Weight of what it teaches in the student's distillation loss.
-        softmax: For each output in order whether it holds probabilities, `None` where that is not known.
+        softmax: For each output in order whether it holds probabilities of classes, `None` where that is not known.
+        sigmoid: The same of probabilities of labels.
     """
 
-    def __init__(self, name: str, *, weight: float, softmax: Softmax) -> None:
+    def __init__(self, name: str, *, weight: float, softmax: Softmax, sigmoid: Softmax) -> None:
         self.name = name
         self.weight = weight
         self.softmax = softmax
+        self.sigmoid = sigmoid
         self.divergence = keras.metrics.Mean(name=f"{name}_divergence")
         self.agreement = keras.metrics.Mean(name=f"{name}_agreement")
 
@@ -96,7 +106,7 @@ class LiveGuide(Guide):
     def __init__(
         self, name: str, model: keras.Model, *, weight: float = 1.0, layer_names: tuple[str, ...] = ()
     ) -> None:
-        super().__init__(name, weight=weight, softmax=ends_in_softmax(model))
+        super().__init__(name, weight=weight, softmax=ends_in_softmax(model), sigmoid=ends_in_sigmoid(model))
         self.model = model
         self._forward = feature_extractor(model, layer_names)
 
@@ -128,7 +138,7 @@ class StoredTeacher(Guide):
     """
 
     def __init__(self, targets: SoftTargets) -> None:
-        super().__init__("teacher", weight=1.0, softmax=[False] * len(targets.shapes))
+        super().__init__("teacher", weight=1.0, softmax=[False] * len(targets.shapes), sigmoid=targets.sigmoid)
         self.targets = targets
 
     @property
@@ -161,7 +171,8 @@ class StoredTeacher(Guide):
     def answer(self, x: Any) -> dict[str, Any]:
         """Return the outputs that belong to samples."""
         stored = x.targets if isinstance(x, Samples) else None
-        return {FINAL: self.targets.lookup(inputs_of(x)) if stored is None else stored}
+        logits = self.targets.lookup(inputs_of(x)) if stored is None else stored
+        return {FINAL: changed_where(self.targets.sigmoid, keras.ops.sigmoid, logits)}
 
 
 class Trainee(LiveGuide):
@@ -177,11 +188,11 @@ class Trainee(LiveGuide):
     def __init__(self, model: keras.Model, *, weight: float) -> None:
         super().__init__("trainee", model, weight=weight)
         self.loss = keras.metrics.Mean(name="trainee_loss")
-        self.student_softmax = self.softmax
+        self.student_softmax, self.student_sigmoid = self.softmax, self.sigmoid
 
-    def compile(self, *, student_softmax: Softmax, **kwargs: Any) -> None:
+    def compile(self, *, student_softmax: Softmax, student_sigmoid: Softmax, **kwargs: Any) -> None:
         """Give the network its optimizer, loss and metrics; the arguments are those of `keras.Model.compile`."""
-        self.student_softmax = student_softmax
+        self.student_softmax, self.student_sigmoid = student_softmax, student_sigmoid
         self.model.compile(**kwargs)
         if self.model.built:
             self.model.optimizer.build(self.model.trainable_variables)
@@ -204,7 +215,9 @@ class Trainee(LiveGuide):
         model = self.model
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
-            answers = _in_form(outputs, *alike(self.softmax, self.student_softmax))
+            answers = _in_form(outputs, *alike(self.softmax, self.student_softmax), to_logits, keras.ops.softmax)
+            sides = alike(self.sigmoid, self.student_sigmoid)
+            answers = _in_form(answers, *sides, sigmoid_to_logits, keras.ops.sigmoid)
             weight = label_weight_of(x, sample_weight)
             loss = model.compute_loss(inputs, y, answers, weight, training=True)
             scaled = model.optimizer.scale_loss(loss)
@@ -353,10 +366,10 @@ def _described(tensors: list[Any]) -> str:
     return ", ".join(f"{tuple(tensor.shape[1:])} {tensor.dtype}" for tensor in tensors)
 
 
-def _in_form(outputs: Any, softmax: list[bool], wanted: list[bool]) -> Any:
-    logits = keras.tree.flatten(to_logits(outputs, softmax))
-    flat = [
-        output if has == wants else (keras.ops.softmax(logit) if wants else logit)
-        for output, logit, has, wants in zip(keras.tree.flatten(outputs), logits, softmax, wanted, strict=True)
-    ]
-    return keras.tree.pack_sequence_as(outputs, flat)
+def _in_form(
+    outputs: Any, has: list[bool], wanted: list[bool], turn: Callable[..., Any], activate: Callable[[Any], Any]
+) -> Any:
+    """Return outputs as logits where they are probabilities and should not be, and the other way round."""
+    differ = [one != other for one, other in zip(has, wanted, strict=True)]
+    logits = turn(outputs, [one and is_other for one, is_other in zip(has, differ, strict=True)])
+    return changed_where([one and is_other for one, is_other in zip(wanted, differ, strict=True)], activate, logits)

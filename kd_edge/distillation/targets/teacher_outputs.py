@@ -90,7 +90,7 @@ def read_outputs(path: str | Path, data: Dataset) -> "SoftTargets":
     logits = _as_logits(outputs)
     _check_order(logits[: len(data.y_train)], data, path)
     keys = np.concatenate([fingerprint(batch).numpy() for batch in slices_of(x, 1024)]).view(np.uint64).ravel()
-    header: dict[str, Any] = {"version": 1, "teacher": hash_of_outputs(path), "structure": None}
+    header: dict[str, Any] = {"version": 1, "teacher": hash_of_outputs(path), "structure": None, "sigmoid": [False]}
     return SoftTargets(rows_of_outputs(keys, [logits]), header | {"shapes": [logits.shape[1:]]}, num_passes=0)
 
 
