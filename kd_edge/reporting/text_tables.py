@@ -18,7 +18,8 @@ from kd_edge.reporting.rows import (
     noise_rows,
     run_accuracy_rows,
 )
-from kd_edge.reporting.verdicts import reason_lines, verdict_text
+from kd_edge.reporting.task_rows import task_rows
+from kd_edge.reporting.verdicts import metric_of, reason_lines, verdict_text
 from kd_edge.verification.verdict import outcome
 from tflite_bench.model.runtime_support import Refusal
 
@@ -55,7 +56,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield from parity_lines(result)
     if result["noise"]:
         yield _drawn(noise_rows(result["noise"]))
-    yield _drawn(check_rows(result["gates"]))
+    yield _drawn(check_rows(result["gates"], metric_of(result)))
     yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     yield from reason_lines(result)
@@ -401,10 +402,12 @@ def parity_lines(verify: Result) -> Iterator[str]:
     if parity is None:
         yield f"TFLM was not run: {verify['unavailable_reason'].get('parity', 'unknown')}"
         return
+    same = {"multilabel": "same labels", "reconstruction": "same verdict"}.get(verify.get("task", ""), "same class")
     yield (
         f"LiteRT's reference kernels and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
         f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
-        f"{_steps(parity['max_difference'])}, same class in {parity['agreement']:.1%}"
+        f"{_steps(parity['max_difference'])}"
+        + ("" if parity["agreement"] is None else f", {same} in {parity['agreement']:.1%}")
     )
     first, how = parity["first_divergence"], "first differ by more than one step"
     if first is None:
@@ -421,10 +424,11 @@ def _verdict(verify: Result) -> str:
 
 
 def _class_tables(verify: Result) -> Iterator[Table]:
-    """Yield how good the file is class by class; an older version did not ask."""
-    if "classification" in verify:
+    """Yield how good the file is class by class, or by its task's own metrics; an older version did not ask."""
+    if verify.get("classification"):
         yield _drawn(score_rows(verify))
         yield _drawn(class_rows(verify))
+    yield from map(_drawn, task_rows(verify))
 
 
 def _steps(difference: float) -> str:

@@ -1,11 +1,14 @@
 """Verification of every task with real small networks, in LiteRT and TFLM."""
 
+import io
+import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kd_edge.config import ConvertConfig
 from kd_edge.conversion.export import convert_for
@@ -15,6 +18,9 @@ from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
+from kd_edge.reporting.documents import Target, make_document
+from kd_edge.reporting.task_plots import answers_text, plot_answers
+from kd_edge.reporting.text_tables import verify_tables
 from kd_edge.stages.serialization import from_plain, to_plain
 from kd_edge.verification.results import Verification
 from kd_edge.verification.verifier import verify
@@ -166,3 +172,30 @@ def test_a_file_with_another_number_of_outputs_is_refused(case):
     with pytest.raises(ModelError, match=r"outputs per sample .* has the task 'multilabel', which needs 5"):
         verify(case.content, other, device=BOARD, budget=ROOMY)
     assert asdict(case.checked)["task"] == case.data.task.kind
+
+
+def test_the_tables_and_the_document_tell_what_the_task_has(case, check_document):
+    parts = list(verify_tables({**to_plain(case.checked), "device": BOARD.name, "budget": to_plain(ROOMY)}))
+    console = Console(width=120, record=True, file=io.StringIO())
+    for part in parts:
+        console.print(part)
+    text = " ".join(console.export_text().split())
+    words = {
+        "binary": ("share right", "balanced accuracy", "class by class", "yes", "same class in"),
+        "multilabel": ("labels right", "samples with all labels right", "label by label", "hail", "same labels in"),
+        "regression": ("skill on the test samples", "value by value", "weight", "mm", "RMS error"),
+        "reconstruction": ("skill on the test", "AUC", "90 % of the training's", "anomalies above it, of 50"),
+    }[case.data.task.kind]
+    assert [word for word in words if word not in text] == []
+    assert ("class" in text) == (case.data.task.kind == "binary")
+    document = make_document("verify", case.checked, Target(BOARD.name, ROOMY), device=BOARD)
+    check_document(document)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_the_plot_of_the_answers_is_that_of_the_task(case, tmp_path):
+    plain = to_plain(case.checked)
+    path = plot_answers(plain, case.data.class_names, tmp_path / "answers.svg")
+    assert path.read_text().count("<svg") == 1
+    titles = {"binary": "Confusion matrix", "multilabel": "Labels", "regression": "Answers against true values"}
+    assert answers_text(plain).title == titles.get(case.data.task.kind, "Anomalies found")
