@@ -8,7 +8,7 @@ from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDist
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
-from kd_edge.distillation.logits import ends_in_sigmoid, ends_in_softmax
+from kd_edge.distillation.logits import ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
 from kd_edge.distillation.predictions import predictions
 from kd_edge.distillation.task_losses import BinaryDistillation, BoundedRegression
 from kd_edge.errors import ConfigError
@@ -87,6 +87,14 @@ def training_targets(model: keras.Model, data: Dataset, split: str) -> np.ndarra
     if data.task.kind != "reconstruction":
         return targets
     return targets.reshape(len(targets), *model.outputs[0].shape[1:])
+
+
+def answer_logits(model: keras.Model, data: Dataset, outputs: np.ndarray) -> np.ndarray:
+    """Return a network's outputs for classes or labels as logits."""
+    if not answers_probabilities(model, data):
+        return outputs
+    turn = to_logits if data.task.kind == "multiclass" else sigmoid_to_logits
+    return np.asarray(turn(outputs, [True]))
 
 
 def decisions_of(model: keras.Model, data: Dataset, split: str) -> np.ndarray:
