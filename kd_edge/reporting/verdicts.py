@@ -100,10 +100,6 @@ def _figure(name: str, value: float | None) -> str:
 
 
 def _measured_by(verify: Mapping[str, Any]) -> str:
-    return _measured_by(verify)
-
-
-def _measured_by(verify: Mapping[str, Any]) -> str:
     return metric_of(verify.get("accuracy", {}))
 
 
