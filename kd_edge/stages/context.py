@@ -71,8 +71,8 @@ class RunContext:
 
         for wanted in (self.config.teacher, self.config.distill):
             if wanted.augment != "auto":
-                check_augmentation(wanted.augment, self.data.input_shape)
                 check_recipe(wanted.augment, self.data.task)
+                check_augmentation(wanted.augment, self.data.input_shape)
         objective_for(self.config.design.objective, self.data.task)
         _check_rule(self.config.distill, self.data.task)
         if self.config.teacher.folds:
