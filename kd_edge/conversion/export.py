@@ -48,6 +48,7 @@ class Export:
         missing_ops: Operators of the file that TFLM lacks; `None` where TFLM could not be asked.
         refusals: What TFLM refuses of the file, by rules where it is not installed.
         unavailable_reason: Why a figure is `None`, by the figure's name.
+        metric: What the accuracies of `qat` and `compression` are; see `Task.metric`.
     """
 
     content: bytes = field(repr=False)
@@ -59,6 +60,7 @@ class Export:
     missing_ops: tuple[MissingOp, ...] | None = ()
     refusals: tuple[Refusal, ...] = ()
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+    metric: str = "accuracy"
 
     def summary(self) -> ConversionSummary:
         """Return everything but the bytes."""
@@ -74,6 +76,7 @@ class Export:
             unavailable_reason=self.unavailable_reason,
             qat=self.qat,
             compression=self.compression,
+            metric=self.metric,
         )
 
 
@@ -138,7 +141,10 @@ def convert_for(
     missing, unavailable = _missing_ops(content, student)
     grown = len(content) - num_bytes
     refused = find_refusals(content)
-    return Export(content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable)
+    metric = "accuracy" if data is None else data.task.metric
+    return Export(
+        content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable, metric
+    )
 
 
 def _converted(

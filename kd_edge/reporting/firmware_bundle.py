@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.conversion.output_meaning import file_answers_probabilities
+from kd_edge.conversion.told_task import as_told
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.front_end import FrontEnd
@@ -86,6 +87,7 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     data = load_data(named["source"], normalize=named["normalize"], seed=config["seed"], options=options)
     if results["result"]["data"]["scale"] is None:
         data = unscaled(data)
+    data = as_told(model, data)
     _check_data(data, results["result"]["data"])
     verify = results["result"]["verify"]
     arena_bytes, arena_source = _arena(verify)

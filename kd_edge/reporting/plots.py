@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kd_edge.files import write_file
+from kd_edge.reporting.metric_words import metric_of, metric_word, searched_metric
 
 _MAX_NAMED_OPS, _MAX_NUMBERED_CLASSES = 40, 15
 BLUE, ORANGE, GREEN, GREY = "#2a6fbb", "#d9822b", "#3a8f4d", "#7a7a7a"
@@ -29,16 +30,16 @@ def plot_run(stages: Mapping[str, Any], folder: str | Path) -> None:
 
 
 def plot_training(distill: Mapping[str, Any], baseline: Mapping[str, Any], path: str | Path) -> Path:
-    """Draw validation accuracy per epoch, with guides, if there were any, and without, and when each was halted."""
+    """Draw the validation metric per epoch, with guides, if there were any, and without, and when each was halted."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     drawn = [(distill, "distilled", BLUE)] if distill.get("guided", True) else []
     for stage, name, color in (*drawn, (baseline, "without a teacher", GREY)):
-        values = stage["history"]["val_accuracy"]
+        values = stage["history"][f"val_{metric_of(stage)}"]
         axes.plot(range(1, len(values) + 1), values, color=color, label=f"student, {name}")
     for report in distill["halting"]:
         if report["epoch"] is not None:
             axes.axvline(report["epoch"], color=ORANGE, linestyle="--", label=f"{report['guide']} halted")
-    axes.set(xlabel="epoch", ylabel="validation accuracy", title="Training of the student")
+    axes.set(xlabel="epoch", ylabel=f"validation {metric_word(metric_of(baseline))}", title="Training of the student")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
@@ -77,8 +78,8 @@ def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | 
 
 def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
     """Draw what ranks the trained candidates against each limited cost, the Pareto front, the chosen one."""
-    objective = design.get("objective", "accuracy")
-    ranked_by = "accuracy" if objective == "accuracy" else "score"
+    metric, objective = searched_metric(design)
+    ranked_by = "accuracy" if objective is None else "score"
     panels = (
         ("latency_ms", "latency_ms", f"latency on {design['device']} (ms)", 1),
         ("ram_bytes", "ram_bytes", "RAM (kB)", 1024),
@@ -98,7 +99,7 @@ def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
             axes.axvline(limit / unit, color="black", linestyle=":", label="budget")
         axes.set(xlabel=f"{title}, computed", xlim=(0, None))
         axes.grid(alpha=0.3)
-    all_axes[0].set(ylabel=f"validation {objective.replace('_', ' ')} after the search's training")
+    all_axes[0].set(ylabel=f"validation {metric_word(objective or metric)} after the search's training")
     figure.legend(*all_axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return save(figure, path)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kd_edge.reporting.formatting import latency_text, measured_bytes
-from kd_edge.reporting.verdicts import WORDS, check_title, found_text, limit_text, metric_of
+from kd_edge.reporting.metric_words import metric_of
+from kd_edge.reporting.verdicts import WORDS, check_title, found_text, limit_text
 from kd_edge.verification.verdict import read_gates
 
 Result = Mapping[str, Any]
@@ -108,7 +109,7 @@ def precision(verify: Result) -> str:
 
 def metric_title(verify: Result) -> str:
     """Return in words what the answers of a verification are measured by."""
-    return {"accuracy": "share right", "label_accuracy": "labels right"}.get(metric_of(verify), "skill")
+    return {"accuracy": "share right", "label_accuracy": "labels right"}.get(metric_of(verify["accuracy"]), "skill")
 
 
 def interval_text(interval: Result | None) -> str:
@@ -126,7 +127,7 @@ def share_text(share: float | None) -> str:
 
 
 def _accuracy_title(verify: Result) -> str:
-    is_skill = metric_of(verify) == "skill"
+    is_skill = metric_of(verify["accuracy"]) == "skill"
     skill = "skill on the test samples (measured; 1 is the best, 0 as good as a constant answer)"
     return skill if is_skill else "accuracy on the test samples (measured)"
 

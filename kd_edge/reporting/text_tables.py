@@ -9,6 +9,7 @@ from rich.table import Table
 from kd_edge.distillation.targets.information import TeacherInformation
 from kd_edge.reporting.class_rows import class_rows, score_rows
 from kd_edge.reporting.formatting import latency_text, significant
+from kd_edge.reporting.metric_words import metric_of, metric_word, points_word, searched_metric
 from kd_edge.reporting.rows import (
     Result,
     Rows,
@@ -19,7 +20,7 @@ from kd_edge.reporting.rows import (
     run_accuracy_rows,
 )
 from kd_edge.reporting.task_rows import task_rows
-from kd_edge.reporting.verdicts import metric_of, reason_lines, verdict_text
+from kd_edge.reporting.verdicts import reason_lines, verdict_text
 from kd_edge.verification.verdict import outcome
 from tflite_bench.model.runtime_support import Refusal
 
@@ -56,7 +57,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield from parity_lines(result)
     if result["noise"]:
         yield _drawn(noise_rows(result["noise"]))
-    yield _drawn(check_rows(result["gates"], metric_of(result)))
+    yield _drawn(check_rows(result["gates"], metric_of(result["accuracy"])))
     yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     yield from reason_lines(result)
@@ -75,9 +76,10 @@ def design_tables(result: Result) -> Iterator[Table | str]:
     used = [f"{share:.0%} of {_LIMITS[name]}" for name, share in result["shares"].items()]
     yield f"the chosen one uses {', '.join(used)}: {_LIMITS[binding]} binds first"
     title = "candidates (* chosen, + no other is better in everything)"
-    objective = result.get("objective", "accuracy")
-    ranked = () if objective == "accuracy" else (objective.replace("_", " "),)
-    columns = ("validation accuracy", *ranked, "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    metric, objective = searched_metric(result)
+    ranked = () if objective is None else (metric_word(objective),)
+    costs = ("MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    columns = (f"validation {metric_word(metric)}", *ranked, *costs)
     table = _table(title, "", *columns)
     for candidate in result["candidates"]:
         cost = candidate["cost"]
@@ -96,7 +98,8 @@ def design_tables(result: Result) -> Iterator[Table | str]:
 
 def distill_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a distillation gave."""
-    yield f"{result['student']}: test accuracy {result['test_accuracy']:.3f} (measured), {result['seconds']:.0f} s"
+    good = f"test {metric_word(metric_of(result))} {result['test_accuracy']:.3f}"
+    yield f"{result['student']}: {good} (measured), {result['seconds']:.0f} s"
     yield from halting_lines(result["halting"])
 
 
@@ -116,7 +119,8 @@ def convert_lines(result: Result) -> Iterator[str]:
         yield (
             f"{gain['how']}: {gain['gzip_bytes']:,} B zipped without metadata, "
             f"before {gain['uncompressed_gzip_bytes']:,} B; "
-            f"accuracy on the validation samples {gain['accuracy']:.3f}, before {gain['uncompressed_accuracy']:.3f}"
+            f"{metric_word(metric_of(result))} on the validation samples {gain['accuracy']:.3f}, "
+            f"before {gain['uncompressed_accuracy']:.3f}"
         )
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     for op in result["missing_ops"] or ():
@@ -338,7 +342,7 @@ def teaching_lines(run: Result) -> Iterator[str]:
     if race := run.get("race"):
         yield race_line(race)
     if gain := run["baseline"]["distillation_gain"]:
-        yield from gain_lines(gain, run["data"]["num_test"])
+        yield from gain_lines(gain, run["data"]["num_test"], metric_of(run["baseline"]))
         yield from [choice_line(run["choice"])] if "choice" in run else []
 
 
@@ -355,7 +359,8 @@ def race_line(race: Result) -> str:
     points = {name: 100 * value for name, value in race["difference"].items()}
     seen = (
         f"{race['epochs']} epochs with and without guides, {race['seconds']:.0f} s in all: {points['difference']:+.1f} "
-        f"points on the validation samples (95 % interval {points['ci95_low']:+.1f} to {points['ci95_high']:+.1f})"
+        f"{points_word(metric_of(race))} on the validation samples (95 % interval "
+        f"{points['ci95_low']:+.1f} to {points['ci95_high']:+.1f})"
     )
     return f"{seen}; {_RACE_VERDICTS[race['verdict']]}"
 
@@ -374,23 +379,24 @@ def choice_line(choice: Result) -> str:
     asked = choice.get("asked", "best") != "best"
     why = f", as asked; the validation samples prefer {names[preferred]}" if asked else ""
     differences = [
-        f"{100 * found['difference']:+.1f} points on the {kind} samples (95 % interval "
+        f"{100 * found['difference']:+.1f} {points_word(metric_of(choice))} on the {kind} samples (95 % interval "
         f"{100 * found['ci95_low']:+.1f} to {100 * found['ci95_high']:+.1f})"
         for kind, found in (("validation", choice.get("val_difference")), ("test", choice.get("test_difference")))
         if found
     ]
+    good = metric_word(metric_of(choice))
     gave = f"; distillation gave {', '.join(differences)}" if differences else ""
     return (
-        f"{names[choice['shipped']]} is handed on{why}: validation accuracy {choice['distilled_accuracy']:.3f} "
+        f"{names[choice['shipped']]} is handed on{why}: validation {good} {choice['distilled_accuracy']:.3f} "
         f"distilled, {choice['alone_accuracy']:.3f} without a teacher (measured){gave}"
     )
 
 
-def gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
-    """Yield what distillation gave over the same student without a teacher."""
+def gain_lines(gain: Result, num_samples: int, metric: str = "accuracy") -> Iterator[str]:
+    """Yield what distillation gave over the same student without a teacher; `metric` is what both are measured by."""
     points = {key: 100 * value for key, value in gain.items()}
     yield (
-        f"distillation gave {points['difference']:+.1f} points over the same student without a teacher "
+        f"distillation gave {points['difference']:+.1f} {points_word(metric)} over the same student without a teacher "
         f"(95 % interval {points['ci95_low']:+.1f} to {points['ci95_high']:+.1f} on these {num_samples:,} samples; "
         "one seed, another one can differ by more)"
     )

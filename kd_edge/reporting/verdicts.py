@@ -5,6 +5,7 @@ from typing import Any
 
 from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, Gate
 from kd_edge.reporting.formatting import figure
+from kd_edge.reporting.metric_words import metric_of, metric_word
 from kd_edge.verification.verdict import outcome, proven, read_gates
 
 UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
@@ -56,11 +57,6 @@ def check_title(name: str, metric: str = "accuracy") -> str:
     return _OTHERWISE.get(metric, {}).get(name) or CHECKS.get(name, name)
 
 
-def metric_of(verify: Mapping[str, Any]) -> str:
-    """Return what the answers of a verification are measured by; an older version knew the accuracy alone."""
-    return str(verify.get("accuracy", {}).get("metric", "accuracy"))
-
-
 def found_text(name: str, gate: Gate) -> str:
     """Return the figure of a check with its interval; empty where it could not be had."""
     if gate.measured is None:
@@ -81,12 +77,12 @@ def verdict_text(verify: Mapping[str, Any]) -> str:
     """Return the verdict of a verification and the figures that it stands on."""
     verdict, gates = outcome(verify), read_gates(verify)
     if verdict != HOLDS:
-        metric = metric_of(verify)
+        metric = _measured_by(verify)
         listed = "; ".join(_said(name, gate, metric) for name, gate in gates.items() if gate.verdict == verdict)
         return listed if verdict == BROKEN else f"{proven(verify)}, but not proven: {listed}"
     for name in _BETTER:
         if (gate := gates.get(name)) is not None and gate.limit is not None:
-            return f"{proven(verify)}; {_good(name, metric_of(verify))} {found_text(name, gate)}, {_bar(name, gate)}"
+            return f"{proven(verify)}; {_good(name, _measured_by(verify))} {found_text(name, gate)}, {_bar(name, gate)}"
     return proven(verify)
 
 
@@ -94,7 +90,7 @@ def reason_lines(verify: Mapping[str, Any]) -> Iterator[str]:
     """Yield of each check that is not proven why, and the way out."""
     for name, gate in read_gates(verify).items():
         if gate.verdict == NOT_PROVEN and gate.reason:
-            yield f"not proven, {check_title(name, metric_of(verify))}: {gate.reason}"
+            yield f"not proven, {check_title(name, _measured_by(verify))}: {gate.reason}"
 
 
 def _figure(name: str, value: float | None) -> str:
@@ -103,8 +99,12 @@ def _figure(name: str, value: float | None) -> str:
     return f"{value:.3f}" if name in _SHARES else figure(value)
 
 
+def _measured_by(verify: Mapping[str, Any]) -> str:
+    return metric_of(verify.get("accuracy", {}))
+
+
 def _good(name: str, metric: str) -> str:
-    return "area under the curve" if name == "better_than_chance" else metric.replace("_", " ")
+    return "area under the curve" if name == "better_than_chance" else metric_word(metric)
 
 
 def _bar(name: str, gate: Gate) -> str:
