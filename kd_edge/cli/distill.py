@@ -1,5 +1,6 @@
 """The command `kd-edge distill`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,28 @@ from kd_edge.cli.options import (
 from kd_edge.config import TRAINEES, DistillConfig
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
+from tflite_bench.provenance import Measured
 
 _DEFAULTS = DistillConfig()
 
 if TYPE_CHECKING:
     from kd_edge.data.options import SourceOptions
+    from kd_edge.stages.results import BaselineResult
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What a distilled student is compared with.
+
+    Attributes:
+        teacher_accuracy: The task's metric of the teacher on the test samples; `None` of outputs from elsewhere.
+        baseline: The same student without guides; `None` where it was not wanted.
+        num_test: Test samples.
+    """
+
+    teacher_accuracy: Measured[float | None]
+    baseline: "BaselineResult | None"
+    num_test: Measured[int]
 
 
 @click.command()
@@ -40,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--temperature", default=_DEFAULTS.temperature, show_default=True)
 @click.option("--student-loss-weight", default=_DEFAULTS.student_loss_weight, show_default=True, help="Of the labels.")
 @click.option("--rule", default=_DEFAULTS.rule, show_default=True, help="Halts the trainee.")
+@click.option("--baseline/--no-baseline", default=True, show_default=True, help="Train the student alone, too.")
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="distilled.keras", show_default=True)
 @json_option
@@ -54,9 +73,13 @@ def distill(
     seed: int,
     output: Path,
     as_json: bool,
+    baseline: bool,
     **training: Any,
 ) -> None:
-    """Train a student with a teacher and a trainee that is halted early; saves the trained student."""
+    """Train a student with a teacher and a trainee that is halted early; saves the trained student.
+
+    The same student is trained without guides as well, to compare, and saved beside it with `-alone` in its name.
+    """
     from kd_edge.data.class_weights import with_class_weight
     from kd_edge.data.loading import load_data
     from kd_edge.errors import ConfigError
@@ -75,9 +98,9 @@ def distill(
     from kd_edge.distillation.augmentation.registry import check_augmentation
     from kd_edge.distillation.halting.rules import find_rule
     from kd_edge.distillation.model_files import load_teacher
-    from kd_edge.distillation.training import epochs_shown
+    from kd_edge.distillation.training import accuracy, epochs_shown
     from kd_edge.files import write_model
-    from kd_edge.stages.steps import distill_student
+    from kd_edge.stages.steps import distill_student, train_baseline
 
     if wanted.augment != "auto":
         check_augmentation(wanted.augment, data.input_shape)
@@ -89,6 +112,13 @@ def distill(
     with StageDisplay() as display:
         shown = [epochs_shown(display, "distill", wanted.epochs)]
         distilled = distill_student(small, data, wanted, teacher=guide, seed=seed, callbacks=shown)
-    write_model(output, distilled.model)
-    document = make_document("distill", distilled.result, {"student": str(output)}, seed=seed)
+        write_model(output, distilled.model)
+        alone = None
+        if baseline:
+            keras.utils.set_random_seed(seed)
+            fresh, shown = load_teacher(student, data), [epochs_shown(display, "baseline", wanted.epochs)]
+            alone = train_baseline(fresh, data, wanted, distilled=distilled.model, seed=seed, callbacks=shown)
+            write_model(output.with_stem(f"{output.stem}-alone"), fresh)
+    beside = _Beside(accuracy(guide, data) if isinstance(guide, keras.Model) else None, alone, len(data.x_test))
+    document = make_document("distill", distilled.result, beside, {"student": str(output)}, seed=seed)
     print_document(document, as_json, text_tables.distill_tables)

@@ -99,9 +99,16 @@ def design_tables(result: Result) -> Iterator[Table | str]:
 
 
 def distill_tables(result: Result) -> Iterator[Table | str]:
-    """Yield what a distillation gave."""
-    good = f"test {metric_word(metric_of(result))} {result['test_accuracy']:.3f}"
-    yield f"{result['student']}: {good} (measured), {result['seconds']:.0f} s"
+    """Yield what a distillation gave, and what the teacher and the same student alone are worth."""
+    word, alone = metric_word(metric_of(result)), result["baseline"]
+    yield f"{result['student']}: test {word} {result['test_accuracy']:.3f} (measured), {result['seconds']:.0f} s"
+    if (teacher := result["teacher_accuracy"]) is not None:
+        yield f"the teacher: {teacher:.3f}"
+    if alone is not None:
+        yield f"the same student without guides: {alone['test_accuracy']:.3f}, {alone['seconds']:.0f} s"
+        yield from gain_lines(alone["distillation_gain"], result["num_test"], metric_of(result))
+        if (alone["val_accuracy"] or 0) > (result["val_accuracy"] or 0):
+            yield "on the validation samples the student without guides is the better one"
     yield from halting_lines(result["halting"])
 
 

@@ -19,6 +19,7 @@ from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.model_files import load_model
 from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation.training import accuracy
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.text_tables import convert_lines
 from kd_edge.search.space.student_space import StudentSpace
@@ -278,7 +279,13 @@ def test_the_stages_work_alone_on_the_files_of_the_stage_before(files, waves_npz
         "--epochs", 1, "-o", tmp_path / "trained.keras", "--json",
     )  # fmt: skip
     assert distilled.exit_code == 0, distilled.output
-    check_document(json.loads(distilled.stdout))
+    document = json.loads(distilled.stdout)
+    check_document(document)
+    result, alone = document["result"], document["result"]["baseline"]
+    assert result["teacher_accuracy"] == accuracy(load_model(files / "teacher.keras"), load_data(waves_npz))
+    assert alone["test_accuracy"] == accuracy(load_model(tmp_path / "trained-alone.keras"), load_data(waves_npz))
+    gain = result["test_accuracy"] - alone["test_accuracy"]
+    assert alone["distillation_gain"]["difference"] == pytest.approx(gain)
 
     converted = call("convert", tmp_path / "trained.keras", *data, "--qat", "never", "--json")
     assert converted.exit_code == 0, converted.output
@@ -357,7 +364,8 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
 def test_class_weights_of_a_command_count_in_its_training(files, waves_npz, tmp_path):
     def first_loss(*weights):
         both = ("--teacher", files / "teacher.keras", "--student", files / "student.keras", "--data", waves_npz)
-        done = call("distill", *both, "--epochs", 1, "-o", tmp_path / "out.keras", "--json", *weights)
+        done = call("distill", *both, "--epochs", 1, "-o", tmp_path / "out.keras", "--json", *weights, "--no-baseline")
+        assert not (tmp_path / "out-alone.keras").exists()
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)["result"]["history"]["loss"][0]
 
