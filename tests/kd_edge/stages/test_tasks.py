@@ -19,6 +19,7 @@ from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError
 from kd_edge.pipeline import STAGES, run
+from kd_edge.reporting.firmware_bundle import write_bundle
 
 METRICS = {"binary": "accuracy", "multilabel": "label_accuracy", "regression": "skill", "reconstruction": "skill"}
 # What the bits of a teacher's outputs beyond the label are not defined for.
@@ -104,3 +105,17 @@ def test_what_makes_no_sense_is_refused_before_anything_is_trained(kind, changes
     with pytest.raises(ConfigError, match=message):
         run(config(kind, tmp_path / "things.npz", **changes), tmp_path / "run")
     assert not (tmp_path / "run" / "teacher.keras").exists()
+
+
+def test_the_page_and_the_firmware_are_told_the_task(finished):
+    kind, _, result = finished
+    title = {"binary": "Confusion matrix", "multilabel": "Labels", "regression": "Answers against true values"}
+    assert f">{title.get(kind, 'Anomalies found')}</h2>" in (result.folder / "report.html").read_text()
+    bundle = write_bundle(result.folder)
+    header = (bundle.folder / "model_settings.h").read_text()
+    told = {"multilabel": "model_label_names", "regression": "model_value(", "reconstruction": "model_anomaly_score("}
+    assert told.get(kind, "model_class_names[1]") in header
+    manifest = json.loads((bundle.folder / "manifest.json").read_text())
+    assert manifest["task"]["kind"] == kind
+    found = result.stages["verify"]["task_metrics"]
+    assert manifest["anomaly_threshold"] == (found["threshold"] if kind == "reconstruction" else None)
