@@ -199,7 +199,8 @@ def _figures(result: Mapping[str, Any], uncertain: bool) -> dict[str, _Figure]:
         figures["latency"] = _latency(result, uncertain)
     if execution := result["execution"]:
         figures["instructions"] = _exact("instructions", "instructions", execution["instructions"])
-        figures["code"] = _exact("bytes", "B", execution["code_bytes"])
+        if execution["code_bytes"] is not None:
+            figures["code"] = _exact("bytes", "B", execution["code_bytes"])
     if result["arena_bytes"] is not None:
         figures["arena"] = _exact("bytes", "B", result["arena_bytes"])
     if result["estimate"] and result["estimate"]["latency_ms"] is not None:
