@@ -208,6 +208,8 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
     """Measure generated networks and write PROFILE, a .toml file that kd-edge --device takes.
 
     Takes about ten minutes on a PC, five with --int8-only. The profile states how far its predictions may be off.
+    On a board behind a serial port, what was measured is kept beside PROFILE until all is: one that was broken off goes
+    on.
     """
     if profile.suffix != ".toml":
         raise ConfigError(f"expected the path of a .toml file to write, received {str(profile)!r}")
@@ -218,17 +220,39 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
         )
     from tflite_bench.calibration import calibrate
     from tflite_bench.calibration.profile import profile_toml
+    from tflite_bench.calibration.store import MeasurementStore
     from tflite_bench.reporting import documents, tables
     from tflite_bench.runners.registry import make_runner
     from tflite_bench.runners.spec import Wishes
 
+    runner = make_runner(choice, Wishes(**wishes))
+    describe = getattr(runner, "describe", None)
+    store = None if describe is None else MeasurementStore(profile.with_suffix(".measured"), describe())
     result = calibrate.calibrate(
-        make_runner(choice, Wishes(**wishes)),
+        runner,
         dtypes=("int8",) if int8_only else calibrate.DTYPES,
         progress=lambda name: click.echo(f"\r{name:50}", nl=False, err=True) if sys.stderr.isatty() else None,
+        store=store,
     )
     _write(profile, profile_toml(result).rstrip("\n"))
+    if store is not None:
+        store.remove()
     _show(documents.calibration_document(result), tables.calibration_text(result), as_json, output)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def firmware(folder: Path) -> None:
+    """Write the sources of the measuring firmware into FOLDER, which must not exist; docs/boards.md builds it."""
+    import shutil
+    from importlib.resources import as_file, files
+
+    try:
+        with as_file(files("tflite_bench.runners.board") / "firmware") as sources:
+            shutil.copytree(sources, folder)
+    except FileExistsError:
+        raise ConfigError(f"cannot write the firmware: {folder} exists; choose another folder") from None
+    click.echo(f"{folder}: bench.c, cycles.c and model_tflm.cc, beside two functions of your board (bench.h)")
 
 
 @main.command()

@@ -18,7 +18,7 @@ _HELLO_SECONDS = 6.0
 _MAX_NUMBER = 0xFFFF
 
 
-class BoardRefusal(RunnerError):
+class BoardRefusalError(RunnerError):
     """The board has understood a request and refuses it.
 
     Attributes:
@@ -86,7 +86,7 @@ class BoardLink:
             resend_s: Seconds after which to ask again; a board that has answered already repeats its answer.
 
         Raises:
-            BoardRefusal: The board refuses.
+            BoardRefusalError: The board refuses.
             BoardResetError: It was reset.
             ProtocolError: It answers something else.
             RunnerError: It does not answer, or is gone.
@@ -135,7 +135,7 @@ class BoardLink:
         known = failure.code in list(Code)
         name = Code(failure.code).name.lower().replace("_", " ") if known else f"error {failure.code}"
         told = f" ({failure.text})" if failure.text else ""
-        return BoardRefusal(f"the board on {self.port.name} refuses {kind.name.lower()}: {name}{told}", failure)
+        return BoardRefusalError(f"the board on {self.port.name} refuses {kind.name.lower()}: {name}{told}", failure)
 
     def _silence(self, kind: Kind, limit_s: float, heard: bool) -> RunnerError:
         if kind is not Kind.HELLO:

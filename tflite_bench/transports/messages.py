@@ -221,8 +221,8 @@ def read_loaded(payload: bytes) -> Loaded:
         raise ProtocolError(f"bad description of the model from the board: {max(counts)} inputs or outputs")
     tensors = [[_read_tensor(reader) for _ in range(count)] for count in counts]
     reader.end()
-    sizes = [None if size == _UNKNOWN else size for size in arena]
-    return Loaded(num_bytes, checksum, *sizes, tuple(tensors[0]), tuple(tensors[1]))
+    total, persistent, nonpersistent = (None if size == _UNKNOWN else size for size in arena)
+    return Loaded(num_bytes, checksum, total, persistent, nonpersistent, tuple(tensors[0]), tuple(tensors[1]))
 
 
 def _read_tensor(reader: Reader) -> WireTensor:

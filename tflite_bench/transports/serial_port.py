@@ -46,7 +46,9 @@ def parse_address(text: str) -> tuple[str, int]:
     match = _ADDRESS.fullmatch(text)
     baud = int(match[2] or DEFAULT_BAUD) if match else 0
     if match is None or not baud:
-        raise ConfigError(f"bad serial port: expected one such as /dev/ttyACM0 or /dev/ttyACM0,921600, received {text!r}")
+        raise ConfigError(
+            f"bad serial port: expected one such as /dev/ttyACM0 or /dev/ttyACM0,921600, received {text!r}"
+        )
     return match[1], baud
 
 

@@ -11,7 +11,7 @@ from tflite_bench.errors import DoesNotFitError, RunnerError
 from tflite_bench.model.reader import ModelInfo
 from tflite_bench.processes.isolation import Array
 from tflite_bench.transports import messages
-from tflite_bench.transports.board_link import BoardLink, BoardRefusal, BoardResetError
+from tflite_bench.transports.board_link import BoardLink, BoardRefusalError, BoardResetError
 from tflite_bench.transports.messages import Code, Counts, Kind, Loaded, ProtocolError
 
 _MAX_RESETS = 3
@@ -152,7 +152,7 @@ class Client:
         times = {name: value for name, value in (("limit_s", limit_s), ("resend_s", resend_s)) if value is not None}
         try:
             return self.link.ask(kind, payload, **times)
-        except BoardRefusal as error:
+        except BoardRefusalError as error:
             raise _explained(error, self.link) from error
 
     def _list(self, kind: Kind, *, counted: bool, limit_s: float | None = None) -> list[tuple[int, str]]:
@@ -198,17 +198,17 @@ class Client:
             )
 
 
-def _explained(error: BoardRefusal, link: BoardLink) -> RunnerError:
+def _explained(error: BoardRefusalError, link: BoardLink) -> RunnerError:
     """Return what a refusal means to who has a model."""
     failure, port = error.failure, link.port.name
     if failure.code == Code.MISSING_OP:
         return DoesNotFitError(
-            f"the firmware on {port} was built without the operator {failure.text}: add it to AddOps, or change the model"
+            f"the firmware on {port} was built without the operator {failure.text}: add it to AddOps, or "
+            "change the model"
         )
     if failure.code == Code.ARENA_TOO_SMALL:
-        return DoesNotFitError(
-            f"the arena on {port} of {link.hello.arena_bytes} B is too small: at least {failure.number} B are missing"
-        )
+        missing = f"at least {failure.number} B are missing" if failure.number else "TFLM does not say by how much"
+        return DoesNotFitError(f"the arena on {port} of {link.hello.arena_bytes} B is too small: {missing}")
     if failure.code == Code.MODEL_TOO_LARGE:
         return DoesNotFitError(f"the model is larger than the {failure.number} B of RAM for models on {port}")
     return error

@@ -41,13 +41,11 @@ class BoardRunner:
         port: The serial port.
         baud: Bits per second.
         profile: Whether to measure every operator, where the firmware can.
-        resumes: Tells `calibrate` that what was measured may be kept over several attempts.
     """
 
     port: str
     baud: int = serial_port.DEFAULT_BAUD
     profile: bool = False
-    resumes: bool = True
     _client: Client | None = None
 
     @property
@@ -62,9 +60,15 @@ class BoardRunner:
             hello = client.link.hello
         if not hello.has_upload:
             raise RunnerError(
-                f"cannot calibrate on {self.port}: its firmware has a model compiled in, expected one that takes uploads"
+                f"cannot calibrate on {self.port}: its firmware has a model compiled in; flash one with TFLM, "
+                "which takes uploads"
             )
         return hello.counts != Counts.INSTRUCTIONS
+
+    def describe(self) -> dict[str, str]:
+        """Return what the board says of itself; raises as `benchmark` does."""
+        with self._connected() as client:
+            return _device(client.link.hello)
 
     def close(self) -> None:
         """Let others use the port."""
@@ -193,12 +197,11 @@ def _result(
     difference: int | None,
 ) -> RunnerResult:
     reasons = {"arena_minimum_bytes": "the board's arena has one size"}
-    if loaded.persistent_bytes is None:
-        reasons |= dict.fromkeys(
-            ("arena_persistent_bytes", "arena_nonpersistent_bytes"), f"{hello.runtime} does not tell its parts"
-        )
-    if loaded.arena_bytes is None:
-        reasons["arena_bytes"] = f"{hello.runtime} does not tell"
+    arena = (loaded.arena_bytes, loaded.persistent_bytes, loaded.nonpersistent_bytes)
+    if None in arena:  # of code with a plan: what it has reserved is no measurement
+        reason = f"{hello.runtime} does not measure it; it reserves {loaded.arena_bytes or 'an unknown number of'} B"
+        parts = ("arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes")
+        arena, reasons = (None, None, None), reasons | dict.fromkeys(parts, reason)
     if ops[1]:
         reasons["ops.latency_ms"] = ops[1]
     end = describe_end(timing.reached, len(timing.samples_ms), plan)
@@ -216,11 +219,11 @@ def _result(
         num_runs=len(timing.samples_ms),
         num_warmup_runs=len(timing.warmup_ms),
         latency=latency,
-        arena_bytes=loaded.arena_bytes,
-        arena_persistent_bytes=loaded.persistent_bytes,
-        arena_nonpersistent_bytes=loaded.nonpersistent_bytes,
+        arena_bytes=arena[0],
+        arena_persistent_bytes=arena[1],
+        arena_nonpersistent_bytes=arena[2],
         execution=execution,
-        device=_device(hello, port),
+        device=_device(hello) | {"port": port},
         ops=ops[0],
         unavailable_reason=reasons,
     )
@@ -247,7 +250,7 @@ def _note(hello: Hello) -> str:
     return f"cycles of the board's own counter {hello.counter}, at the {hello.clock_hz / 1e6:g} MHz that it states"
 
 
-def _device(hello: Hello, port: str) -> dict[str, str]:
+def _device(hello: Hello) -> dict[str, str]:
     return {
         "board": hello.board,
         "core": hello.core,
@@ -258,7 +261,6 @@ def _device(hello: Hello, port: str) -> dict[str, str]:
         "counter": hello.counter,
         "model_memory_bytes": str(hello.model_bytes),
         "arena_memory_bytes": str(hello.arena_bytes),
-        "port": port,
     }
 
 

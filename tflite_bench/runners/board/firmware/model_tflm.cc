@@ -44,8 +44,9 @@ alignas(16) BENCH_NOINIT uint8_t memory[BENCH_MODEL_MEMORY];
 alignas(tflite::MicroInterpreter) uint8_t interpreter_memory[sizeof(tflite::MicroInterpreter)];
 tflite::MicroInterpreter* interpreter = nullptr;
 
-// What TFLM said of memory that it lacks: it says so in its log and nowhere else.
+// What TFLM said of memory that it lacks: it says so in its log and nowhere else. Its planner does not say how much.
 uint32_t missing_bytes = 0;
+bool memory_is_short = false;
 
 class Profiler : public tflite::MicroProfilerInterface {
  public:
@@ -187,6 +188,7 @@ void DebugLog(const char* format, va_list args) {
   static char line[160];
   std::vsnprintf(line, sizeof line, format, args);
   if (const char* at = std::strstr(line, "missing: ")) missing_bytes = std::strtoul(at + 9, nullptr, 10);
+  if (missing_bytes || std::strstr(line, "Too many buffers")) memory_is_short = true;
 }
 #endif
 
@@ -214,10 +216,11 @@ void model_load(uint32_t num_bytes, uint32_t checksum, model_facts* facts, model
   const tflite::Model* model = tflite::GetModel(memory);
   if (!HasOps(model, error)) return;
   missing_bytes = 0;
+  memory_is_short = false;
   auto* allocator = tflite::RecordingMicroAllocator::Create(arena, sizeof arena);
   interpreter = new (interpreter_memory) tflite::MicroInterpreter(model, Ops(), allocator, nullptr, &profiler);
   if (interpreter->AllocateTensors() != kTfLiteOk) {
-    return Fail(error, missing_bytes ? BENCH_ARENA_TOO_SMALL : BENCH_BAD_MODEL, missing_bytes, "AllocateTensors");
+    return Fail(error, memory_is_short ? BENCH_ARENA_TOO_SMALL : BENCH_BAD_MODEL, missing_bytes, "AllocateTensors");
   }
   if (interpreter->inputs_size() > kMaxTensors || interpreter->outputs_size() > kMaxTensors) {
     return Fail(error, BENCH_BAD_MODEL, kMaxTensors, "too many inputs or outputs");
