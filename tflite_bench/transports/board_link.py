@@ -11,10 +11,8 @@ from tflite_bench.transports.messages import Code, Failure, Hello, Kind, Protoco
 from tflite_bench.transports.serial_port import Port
 
 _BITS_PER_BYTE = 10
-_QUICK_SECONDS = 4.0
+_PATIENCE_SECONDS = 6.0  # a board that resets when its port is opened needs a moment, longer with a boot loader
 _RESEND_SECONDS = 0.5
-# A board that resets when its port is opened needs a moment, longer with a boot loader.
-_HELLO_SECONDS = 6.0
 _MAX_NUMBER = 0xFFFF
 
 
@@ -47,22 +45,23 @@ class BoardLink:
 
     Attributes:
         port: The wire.
+        patience_s: Seconds to wait for an answer that takes no work.
         hello: What the board said of itself.
     """
 
-    def __init__(self, port: Port, *, hello_s: float = _HELLO_SECONDS) -> None:
+    def __init__(self, port: Port, *, patience_s: float = _PATIENCE_SECONDS) -> None:
         """Greet the board.
 
         Args:
             port: The wire; it stays the caller's to close.
-            hello_s: Give up after this many seconds.
+            patience_s: See the attributes.
 
         Raises:
             ProtocolError: Another firmware is on it, or one of another version.
             RunnerError: It does not answer.
         """
         self.port = port
-        self._hello_s = hello_s
+        self.patience_s = patience_s
         self.greet()
 
     def greet(self) -> None:
@@ -70,19 +69,19 @@ class BoardLink:
         self._decoder = Decoder()
         self._session = secrets.randbits(32)
         self._number = secrets.randbits(15)
-        payload = self._ask(Kind.HELLO, b"", _Patience(self._hello_s, _RESEND_SECONDS))
+        payload = self._ask(Kind.HELLO, b"", _Patience(self.patience_s, _RESEND_SECONDS))
         self.hello: Hello = messages.read_hello(payload)
         self._decoder = Decoder(self.hello.max_payload)
 
     def ask(
-        self, kind: Kind, payload: bytes = b"", *, limit_s: float = _QUICK_SECONDS, resend_s: float = _RESEND_SECONDS
+        self, kind: Kind, payload: bytes = b"", *, limit_s: float = 0.0, resend_s: float = _RESEND_SECONDS
     ) -> bytes:
         """Return the answer of the board.
 
         Args:
             kind: What is asked for.
             payload: What belongs to it, `hello.max_payload` bytes at most.
-            limit_s: Seconds that it may take beside the time on the wire.
+            limit_s: Seconds that the board may work on it, beside `patience_s` and the time on the wire.
             resend_s: Seconds after which to ask again; a board that has answered already repeats its answer.
 
         Raises:
@@ -92,7 +91,7 @@ class BoardLink:
             RunnerError: It does not answer, or is gone.
         """
         wire_s = 2 * len(payload) * _BITS_PER_BYTE / self.port.baud
-        return self._ask(kind, payload, _Patience(limit_s + 4 * wire_s, resend_s + wire_s))
+        return self._ask(kind, payload, _Patience(self.patience_s + limit_s + 4 * wire_s, resend_s + wire_s))
 
     def answer_seconds(self, num_bytes: int) -> float:
         """Return the time that an answer of some bytes takes on the wire, in seconds."""

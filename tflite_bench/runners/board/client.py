@@ -104,7 +104,7 @@ class Client:
         while len(content) < num_bytes:
             wanted = min(num_bytes - len(content), self.link.hello.max_payload)
             place = len(content).to_bytes(4, "little") + wanted.to_bytes(4, "little")
-            part = self._ask(Kind.OUTPUT, bytes((index,)) + place, limit_s=4 + 4 * self.link.answer_seconds(wanted))
+            part = self._ask(Kind.OUTPUT, bytes((index,)) + place, limit_s=4 * self.link.answer_seconds(wanted))
             if len(part) != wanted:
                 raise ProtocolError(f"bad output from the board: expected {wanted} B, received {len(part)}")
             content += part

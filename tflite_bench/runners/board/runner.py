@@ -24,7 +24,7 @@ from tflite_bench.transports.serial_port import SerialPort, parse_address
 
 # One batch should end in this time, so that a time limit is kept and a board that hangs is noticed.
 _BATCH_SECONDS = 0.4
-_GRACE_SECONDS = 10.0
+_INFERENCE_SECONDS = 30.0
 _INSTRUCTIONS = (
     "an emulated board: instructions that its counter counted, which are no time; they mean nothing without the "
     "kernels beside them"
@@ -41,11 +41,13 @@ class BoardRunner:
         port: The serial port.
         baud: Bits per second.
         profile: Whether to measure every operator, where the firmware can.
+        patience_s: Seconds to wait for an answer that takes no work.
     """
 
     port: str
     baud: int = serial_port.DEFAULT_BAUD
     profile: bool = False
+    patience_s: float = 6.0
     _client: Client | None = None
 
     @property
@@ -88,7 +90,7 @@ class BoardRunner:
             inputs = random_inputs(info, seed=plan.seed)
             client.set_inputs(inputs)
             timing, counts = _measure(client, plan)
-            ops = _ops(client, info, self.profile, limit_s=_GRACE_SECONDS + plan.time_limit_s)
+            ops = _ops(client, info, self.profile, limit_s=plan.time_limit_s)
             difference = None
             if client.link.hello.counts == Counts.INSTRUCTIONS:
                 difference = _difference(client, model, info, inputs, loaded)
@@ -116,7 +118,7 @@ class BoardRunner:
                 if position and has_state(info):
                     loaded = client.load(model, info)
                 client.set_inputs([array[position : position + 1] for array in arrays])
-                client.run(1, limit_s=_GRACE_SECONDS)
+                client.run(1, limit_s=_INFERENCE_SECONDS)
                 content = client.output(output, loaded.outputs[output].num_bytes)
                 rows.append(np.frombuffer(content, tensor.dtype).reshape(tensor.shape))
         return np.concatenate(rows) if tensor.shape[:1] == (1,) else np.stack(rows)
@@ -126,7 +128,7 @@ class BoardRunner:
         if self._client is None:
             port = SerialPort(self.port, self.baud)
             try:
-                self._client = Client(BoardLink(port))
+                self._client = Client(BoardLink(port, patience_s=self.patience_s))
             except BaseException:
                 port.close()
                 raise
@@ -141,14 +143,14 @@ def _measure(client: Client, plan: Plan) -> tuple[Timing, list[int]]:
     """Run inferences until the plan is fulfilled; return them in ms of the stated clock, and their bare counts."""
     hello = client.link.hello
     counts: list[int] = []
-    first = client.run(1, limit_s=plan.time_limit_s + _GRACE_SECONDS)
+    first = client.run(1, limit_s=plan.time_limit_s)
     pace = max(first.elapsed_s, 1e-6)
 
     def batch(wanted: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         nonlocal pace
         seconds = min(_BATCH_SECONDS, client.wrap_s / 2)
         size = max(1, min(wanted, client.max_runs, int(seconds / pace)))
-        done: Batch = client.run(size, limit_s=_GRACE_SECONDS + 10 * size * pace)
+        done: Batch = client.run(size, limit_s=10 * size * pace)
         pace = max(done.elapsed_s / size, 1e-6)
         counts.extend(done.counts)
         return np.array(done.counts, np.float64) * 1e3 / hello.clock_hz
@@ -179,7 +181,7 @@ def _ops(client: Client, info: ModelInfo, wanted: bool, *, limit_s: float) -> tu
 def _difference(client: Client, model: bytes, info: ModelInfo, inputs: list[Array], loaded: Loaded) -> int:
     """Return how far the first output is from that of LiteRT's reference kernels."""
     client.set_inputs(inputs)
-    client.run(1, limit_s=_GRACE_SECONDS)
+    client.run(1, limit_s=_INFERENCE_SECONDS)
     content = client.output(0, loaded.outputs[0].num_bytes)
     expected = litert.run_outputs(model, inputs, reference_kernels=True).reshape(-1)
     values = np.frombuffer(content, info.output_tensors[0].dtype)
