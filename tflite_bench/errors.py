@@ -26,7 +26,7 @@ class RunnerError(TfliteBenchError, RuntimeError):
 
 
 class DoesNotFitError(RunnerError):
-    """A board is too small for the model, or its firmware lacks one of the model's operators."""
+    """A board is too small for the model, or its firmware lacks an operator or refuses the model."""
 
 
 class RuntimeMissingError(RunnerError, ImportError):

@@ -42,14 +42,26 @@ class EmulatedBoard:
 
     def reset(self) -> None:
         """Press the reset button."""
+        self._command("system_reset")
+
+    def stop(self) -> None:
+        """Stop the processor's clock."""
+        self._command("stop")
+
+    def go_on(self) -> None:
+        """Let it run again."""
+        self._command("cont")
+
+    def _command(self, name: str) -> None:
         with socket.socket(socket.AF_UNIX) as control:
             control.connect(self.control)
             stream = control.makefile("rwb")
-            for command in ("qmp_capabilities", "system_reset"):
+            stream.readline()
+            for command in ("qmp_capabilities", name):
                 stream.write(json.dumps({"execute": command}).encode() + b"\n")
                 stream.flush()
-                stream.readline()
-            time.sleep(0.1)
+                while "return" not in json.loads(stream.readline()):
+                    pass
 
 
 def build(model: bytes, core: str, folder: Path) -> Path:

@@ -211,4 +211,8 @@ def _explained(error: BoardRefusalError, link: BoardLink) -> RunnerError:
         return DoesNotFitError(f"the arena on {port} of {link.hello.arena_bytes} B is too small: {missing}")
     if failure.code == Code.MODEL_TOO_LARGE:
         return DoesNotFitError(f"the model is larger than the {failure.number} B of RAM for models on {port}")
+    if failure.code == Code.BAD_MODEL:
+        return DoesNotFitError(
+            f"{link.hello.runtime} on {port} refuses the model ({failure.text}): tflite-bench run --on tflm says why"
+        )
     return error
