@@ -48,6 +48,11 @@ def dense_network(units: int = 64) -> bytes:
     return network.to_bytes()
 
 
+def run_often(client: Client) -> None:
+    for _ in range(100):
+        client.run(1, limit_s=1)
+
+
 @pytest.fixture
 def wire(board: "Board[str]") -> Iterator[Wire]:
     """A wire to the board that is free of faults at first."""
@@ -180,8 +185,7 @@ def test_a_reset_while_measuring_measures_nothing(board: "Board[str]") -> None:
     client.load(model, read_model(model))
     board.send_signal(signal.SIGUSR1)
     with pytest.raises(BoardResetError, match="was reset, or another program talks to it; nothing was measured"):
-        for _ in range(100):
-            client.run(1, limit_s=1)
+        run_often(client)
     port.close()
 
 
@@ -199,13 +203,13 @@ def test_a_model_larger_than_the_memory_an_arena_too_small_and_a_missing_operato
 ) -> None:
     small = start_board("--model-memory", "20000", "--arena", "2500", "--without", "SOFTMAX")
     runner = BoardRunner(small.port)
+    image = SyntheticNetwork((24, 24, 3))
+    image.conv(8, 3)
+    image.pool()
+    image.dense(4)
     with pytest.raises(DoesNotFitError, match="larger than the 20000 B of RAM for models"):
         runner.benchmark(dense_network(300), FEW)
     with pytest.raises(DoesNotFitError, match=r"arena on .* of 2500 B is too small: (at least \d+ B are missing|TFLM)"):
-        image = SyntheticNetwork((24, 24, 3))
-        image.conv(8, 3)
-        image.pool()
-        image.dense(4)
         runner.benchmark(image.to_bytes(), FEW)
     scores = SyntheticNetwork((16,))
     scores.dense(4)
@@ -312,7 +316,7 @@ def test_a_port_is_named_with_or_without_its_speed() -> None:
     runner = make_runner("serial:/dev/ttyACM0,921600")
     assert isinstance(runner, BoardRunner)
     assert (runner.port, runner.baud) == ("/dev/ttyACM0", 921_600)
-    with pytest.raises(ConfigError, match="unknown runner 'serial': expected one of .*serial:PORT"):
+    with pytest.raises(ConfigError, match=r"unknown runner 'serial': expected one of .*serial:PORT"):
         make_runner("serial")
 
 
