@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 )
 @click.option("--teacher", type=click.Path(path_type=Path), help="The teacher (.keras) to compare with.")
 @click.option("--max-teacher-loss", type=float, help="Largest loss against --teacher.  [default: no limit]")
+@click.option("--on", "choice", help="Also run it on a board: serial:PORT[,BAUD], with the measuring firmware.")
+@click.option("--board-samples", type=click.IntRange(1), default=100, show_default=True, help="Samples for --on.")
 @seed_option
 @json_option
 def verify(
@@ -43,6 +45,8 @@ def verify(
     max_accuracy_loss: float,
     teacher: Path | None,
     max_teacher_loss: float | None,
+    choice: str | None,
+    board_samples: int,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -55,6 +59,8 @@ def verify(
 
     if student is None:
         refuse_given(("max_accuracy_loss",), "--student")
+    if choice is None:
+        refuse_given(("board_samples",), "--on")
     if teacher is None:
         refuse_given(("max_teacher_loss",), "--teacher")
     for option, share in (("accuracy", max_accuracy_loss), ("teacher", max_teacher_loss)):
@@ -63,6 +69,9 @@ def verify(
     read_model(model)
     data = _as_read(source, normalize, seed, options, model=model, given=(student, teacher))
     load_tensorflow()
+    from kd_edge.verification.board_run import make_board, run_on_board
+
+    board = None if choice is None else make_board(choice)
     from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.model_files import load_model, load_teacher
     from kd_edge.verification.verifier import verify as verify_model
@@ -73,8 +82,11 @@ def verify(
         check_trained(small, data, role="student")
     if large is not None:
         check_trained(large, data)
+    content = model.read_bytes()
+    if board is not None:
+        board.describe()  # before minutes are spent: is it there?
     checked = verify_model(
-        model.read_bytes(),
+        content,
         data,
         device=device,
         budget=budget,
@@ -83,7 +95,8 @@ def verify(
         max_accuracy_loss=max_accuracy_loss,
         max_teacher_loss=max_teacher_loss,
     )
-    document = make_document("verify", checked, Target(device.name, budget), seed=seed, device=device)
+    beside = {} if board is None else {"board": run_on_board(board, content, data, num_samples=board_samples)}
+    document = make_document("verify", checked, Target(device.name, budget), beside, seed=seed, device=device)
     print_document(document, as_json, text_tables.verify_tables)
     sys.exit(0 if checked.passed else 1)
 

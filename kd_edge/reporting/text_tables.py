@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kd_edge.distillation.targets.information import TeacherInformation
+from kd_edge.reporting.board_rows import board_rows
 from kd_edge.reporting.class_rows import class_rows, score_rows
 from kd_edge.reporting.formatting import latency_text, significant
 from kd_edge.reporting.rows import (
@@ -50,6 +51,8 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield _drawn(fit_rows(result, result["budget"]))
     yield from _untimed_lines(result["predicted"], result)
     yield from _estimate_lines(result)
+    if result.get("board"):
+        yield _drawn(board_rows(result["board"]))
     yield _drawn(accuracy_rows(result))
     yield from _class_tables(result)
     yield from parity_lines(result)
