@@ -16,7 +16,6 @@ from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Computed, Measured
 from tflite_bench.runners import tflm
-from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.board.runner import BoardRunner
 from tflite_bench.runners.registry import make_runner
 
@@ -91,13 +90,17 @@ def run_on_board(board: BoardRunner, model: bytes, data: Dataset, *, num_samples
     identical, difference = _parity(model, samples, outputs, reasons)
     pointer_bytes = 8 if result.device["core"] == HOST_CORE else 4
     predicted = arena_bytes(lower(model), pointer_bytes=pointer_bytes).arena_bytes
+    latency = result.latency
     return BoardRun(
         device=result.device,
         num_samples=len(samples),
         accuracy=float((named_classes(outputs) == data.y_test[chosen]).mean()),
         num_identical=identical,
         max_difference=difference,
-        **_times(result),
+        latency_ms=latency.median_ms if latency else None,
+        latency_low_ms=latency.ci95_low_ms if latency else None,
+        latency_high_ms=latency.ci95_high_ms if latency else None,
+        instructions=result.execution.instructions if result.execution else None,
         arena_bytes=result.arena_bytes,
         predicted_arena_bytes=predicted,
         arena_error_percent=100 * (predicted / result.arena_bytes - 1) if result.arena_bytes else None,
@@ -115,13 +118,3 @@ def _parity(
         return None, None
     apart = np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).reshape(len(samples), -1).max(axis=1)
     return int((apart == 0).sum()), int(np.ceil(apart.max()))
-
-
-def _times(result: RunnerResult) -> dict[str, float | int | None]:
-    latency, execution = result.latency, result.execution
-    return {
-        "latency_ms": None if latency is None else latency.median_ms,
-        "latency_low_ms": None if latency is None else latency.ci95_low_ms,
-        "latency_high_ms": None if latency is None else latency.ci95_high_ms,
-        "instructions": None if execution is None else execution.instructions,
-    }
