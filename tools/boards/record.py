@@ -1,4 +1,4 @@
-"""Records run, calibrate and verify over the wire: to a board that QEMU emulates, and to the firmware around TFLM's wheel.
+"""Records run, calibrate and verify over a wire: a board that QEMU emulates, and the firmware around TFLM's wheel.
 
     python -m tools.boards.record > docs/results/boards.txt
 
