@@ -241,6 +241,29 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
 
 
 @main.command()
+@click.argument("series", type=click.Path(path_type=Path))
+@click.option("--voltage", type=click.FloatRange(0.1, 1000), help="Volts, for a series without a column of them.")
+@click.option("--inferences", "num_inferences", type=click.IntRange(1), help="How many inferences it holds.")
+@click.option("--idle", "idle_mw", type=click.FloatRange(0), default=0.0, help="Milliwatts that are not theirs.")
+@_as_json
+@_output
+def energy(
+    series: Path,
+    voltage: float | None,
+    num_inferences: int | None,
+    idle_mw: float,
+    as_json: bool,
+    output: Path | None,
+) -> None:
+    """Compute the energy in SERIES, a CSV file of time and current as power profilers export it."""
+    from tflite_bench.measurement.power_series import read_energy
+    from tflite_bench.reporting import documents, tables
+
+    found = read_energy(series, voltage=voltage, num_inferences=num_inferences, idle_mw=idle_mw)
+    _show(documents.energy_document(found), tables.energy_text(found), as_json, output)
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def firmware(folder: Path) -> None:
     """Write the sources of the measuring firmware into FOLDER, which must not exist; docs/boards.md builds it."""

@@ -98,7 +98,7 @@ def running(elf: Path, core: str, folder: Path) -> Iterator[EmulatedBoard]:
         number = free.getsockname()[1]
     control = str(folder / "control")
     command = [
-        EMULATOR, "-machine", CORES[core].machine, "-nographic", "-monitor", "none", "-nodefaults",
+        EMULATOR, "-machine", CORES[core].machine, "-nographic", "-monitor", "none", "-nodefaults", "-net", "none",
         "-icount", "shift=6,sleep=off", "-serial", f"tcp:127.0.0.1:{number},server=on,wait=off,nodelay=on",
         "-qmp", f"unix:{control},server=on,wait=off", "-kernel", str(elf),
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
     python -m tools.boards.record > docs/results/boards.txt
 
-Needs what tools/install-system installs. Takes about five minutes, most of them for the calibration.
+Needs what tools/install-system installs. Takes about two minutes, most of them for the calibration.
 """
 
 import os
@@ -19,8 +19,8 @@ from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tools.boards import emulated
 
 ROOT = Path(__file__).parents[2]
-# 49 of the int8 networks of a calibration fit a board of this size.
-_SMALL = ("--arena", "8000", "--model-memory", "8000")
+# 62 of the int8 networks of a calibration fit a board of this size.
+_SMALL = ("--arena", "12000", "--model-memory", "12000")
 
 
 def network() -> bytes:
@@ -52,7 +52,9 @@ def show(folder: Path, command: str, **instead: str) -> None:
         [program, *arguments[1:]], cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    told = done.stdout + "".join(line for line in done.stderr.splitlines(True) if "tflite-bench" in line)
+    told = done.stdout + "".join(
+        line for line in done.stderr.splitlines(True) if line.startswith(("tflite-bench", "kd-edge"))
+    )
     for word, meant in instead.items():
         told = told.replace(meant, word)
     print(
