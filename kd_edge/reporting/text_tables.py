@@ -9,6 +9,7 @@ from rich.table import Table
 from kd_edge.distillation.targets.information import TeacherInformation
 from kd_edge.reporting.board_rows import board_rows
 from kd_edge.reporting.class_rows import class_rows, score_rows
+from kd_edge.reporting.energy_lines import energy_lines
 from kd_edge.reporting.formatting import latency_text, significant
 from kd_edge.reporting.rows import (
     Result,
@@ -172,6 +173,8 @@ def cost_tables(result: Result) -> Iterator[Table | str]:
             f"({runtime['source']})"
         )
     yield f"RAM: the board has {left['ram_left_bytes']:,} B left beside what the firmware reserves for the model"
+    if result.get("energy"):
+        yield from energy_lines(result["energy"])
 
 
 def refusal_lines(refusals: Iterable[Result]) -> Iterator[str]:

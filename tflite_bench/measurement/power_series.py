@@ -84,13 +84,13 @@ def read_energy(
         raise ConfigError(f"{path} has a column of the voltage: expected no --voltage, received {voltage:g} V")
     power_mw = current_ma * (volts if volts is not None else float(voltage or 0))
     duration_s = float(time_s[-1] - time_s[0])
-    energy_mj = float(np.trapezoid(power_mw, time_s))
+    energy_mj = _area(power_mw, time_s)
     left_mj = energy_mj - idle_mw * duration_s
     if left_mj < 0:
         raise ConfigError(
             f"bad --idle: {idle_mw:g} mW over {duration_s:g} s are more than the {energy_mj:.4g} mJ of the series"
         )
-    charge_mc = float(np.trapezoid(current_ma, time_s))
+    charge_mc = _area(current_ma, time_s)
     return Energy(
         num_samples=len(time_s),
         duration_s=duration_s,
@@ -105,6 +105,11 @@ def read_energy(
         energy_per_inference_mj=left_mj / num_inferences if num_inferences else None,
         unavailable_reason={} if num_inferences else {"energy_per_inference_mj": "their number is not known"},
     )
+
+
+def _area(values: Series, time_s: Series) -> float:
+    """Return the integral over time, by trapezoids."""
+    return float(((values[1:] + values[:-1]) / 2 * np.diff(time_s)).sum())
 
 
 def _read(path: Path) -> tuple[Series, Series, Series | None]:
