@@ -172,16 +172,30 @@ def run(
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option("--fail-on", "rules", multiple=True, help="What fails, e.g. 'latency>5%'; default: any growth.")
+@click.option("--other-model", is_flag=True, help="Accept results of two models: before and after a change of it.")
+@click.option("--markdown", is_flag=True, help="Print a table in Markdown, such as for the summary of a CI job.")
 @_as_json
 @_output
-def compare(before: Path, after: Path, rules: tuple[str, ...], as_json: bool, output: Path | None) -> None:
+def compare(
+    before: Path,
+    after: Path,
+    rules: tuple[str, ...],
+    other_model: bool,
+    markdown: bool,
+    as_json: bool,
+    output: Path | None,
+) -> None:
     """Compare two results of `run --json`; exit with 1 if the second is worse beyond the noise."""
     from tflite_bench import comparison
     from tflite_bench.reporting import documents, tables
 
     limits = [comparison.read_rule(rule) for rule in rules]
-    result = comparison.compare(comparison.read_document(before), comparison.read_document(after), limits)
-    _show(documents.comparison_document(result, limits), tables.comparison_text(result), as_json, output)
+    if markdown and as_json:
+        raise ConfigError("bad --markdown: expected it without --json; leave one of them out")
+    results = comparison.read_document(before), comparison.read_document(after)
+    result = comparison.compare(*results, limits, other_model=other_model)
+    text = tables.comparison_markdown(result) if markdown else tables.comparison_text(result)
+    _show(documents.comparison_document(result, limits), text, as_json, output)
     sys.exit(0 if result.passed else 1)
 
 

@@ -21,6 +21,7 @@ from kd_edge.reporting.rows import (
     run_accuracy_rows,
 )
 from kd_edge.reporting.verdicts import reason_lines, verdict_text
+from kd_edge.reporting.verify_markdown import against_rows
 from kd_edge.verification.verdict import outcome
 from tflite_bench.model.runtime_support import Refusal
 
@@ -52,6 +53,8 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield _drawn(fit_rows(result, result["budget"]))
     yield from _untimed_lines(result["predicted"], result)
     yield from _estimate_lines(result)
+    if result.get("against"):
+        yield _drawn(against_rows(result["against"]))
     if result.get("board"):
         yield _drawn(board_rows(result["board"]))
     yield _drawn(accuracy_rows(result))

@@ -1,5 +1,6 @@
 """Renders results as tables for people."""
 
+import re
 from collections.abc import Sequence
 from io import StringIO
 
@@ -68,6 +69,26 @@ def comparison_text(comparison: Comparison) -> str:
         values = (f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
         table.add_row(change.figure, change.kind, *values, f"{change.share:+.1%}", verdict)
     return _render(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Return a comparison as a table in Markdown."""
+    lines = [
+        f"### {_cell(comparison.runner)}: {'passed' if comparison.passed else 'WORSE'}",
+        "",
+        "| figure | before | after | change | |",
+        "|---|--:|--:|--:|---|",
+    ]
+    for change in comparison.changes:
+        verdict = "**WORSE**" if change.failed else "beyond noise" if change.beyond_noise else "within noise"
+        values = " | ".join(f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
+        lines.append(f"| {change.figure} ({change.kind}) | {values} | {change.share:+.1%} | {verdict} |")
+    return "\n".join([*lines, *(f"\n{_cell(text)}" for text in comparison.warnings)]) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Return foreign text as one line that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", one_line(text))
 
 
 def devices_text(devices: Sequence[Device]) -> str:
