@@ -21,12 +21,7 @@ def against_rows(against: dict[str, Any]) -> Rows:
     interval = f"{loss['measured']:.3f} ({loss['low']:.3f} to {loss['high']:.3f}), at most {loss['limit']:g}"
     shares = (f"{against[name]:.3f}" for name in ("accuracy_base", "accuracy"))
     rows = [
-        (
-            "share right",
-            f"{against['accuracy_base']:.3f}",
-            f"{against['accuracy']:.3f}",
-            f"{interval}: {loss['verdict']}",
-        ),
+        ("share right", *shares, f"lost {interval}: {loss['verdict'].replace('_', ' ')}"),
         *(
             (title, f"{against[f'{name}_base']:,} B", f"{against[name]:,} B", _growth(against, name))
             for title, name in (("flash (.tflite file)", "flash_bytes"), ("arena (computed)", "arena_bytes"))
