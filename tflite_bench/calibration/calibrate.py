@@ -111,7 +111,8 @@ def calibrate(
         raise ConfigError(f"cannot calibrate on {runner.name}: expected wall times of a real device, not rounded")
     plan = plan or Plan(time_limit_s=4.0)
     measured: dict[str, dict[str, tuple[bytes, float]]] = {dtype: {} for dtype in dtypes}
-    device: Mapping[str, str] = {}
+    device: Mapping[str, str] = {} if store is None else store.board
+    complete = True
     for number in range(_ROUNDS):
         for dtype, entries in measured.items():
             for name, content in (*networks(dtype), *op_networks(dtype)):
@@ -123,13 +124,14 @@ def calibrate(
                     try:
                         result = runner.benchmark(content, plan)
                     except DoesNotFitError:
+                        complete = False
                         continue
                     device, time_ms = result.device, _time_ms(result, name)
                     if store is not None:
                         store.add(number, content, time_ms)
                 entries[name] = content, min(entries[name][1], time_ms) if number else time_ms
     progress("fitting the costs")
-    return fit_calibration(runner.name, device, _enough(measured))
+    return fit_calibration(runner.name, device, measured if complete else _enough(measured))
 
 
 def _enough(measured: Mapping[str, dict[str, tuple[bytes, float]]]) -> Mapping[str, dict[str, tuple[bytes, float]]]:

@@ -13,6 +13,7 @@ class MeasurementStore:
     """A file of measured times, one line each.
 
     Attributes:
+        board: What the times belong to.
         path: The file. A last line that was cut off counts as not there; one of another board starts anew.
     """
 
@@ -27,11 +28,11 @@ class MeasurementStore:
             ConfigError: The file cannot be read.
         """
         self.path = path
-        self._board = dict(board)
+        self.board = dict(board)
         self._times: dict[str, float] = {}
         for line in self._lines():
             entry = _read(line)
-            if entry is not None and entry["board"] == self._board:
+            if entry is not None and entry["board"] == self.board:
                 self._times[entry["key"]] = float(entry["time_ms"])
 
     def get(self, number: int, content: bytes) -> float | None:
@@ -44,7 +45,7 @@ class MeasurementStore:
         Raises:
             ConfigError: The file cannot be written.
         """
-        line = json.dumps({"board": self._board, "key": _key(number, content), "time_ms": time_ms})
+        line = json.dumps({"board": self.board, "key": _key(number, content), "time_ms": time_ms})
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(f"\n{line}")

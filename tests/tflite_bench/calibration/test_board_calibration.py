@@ -73,6 +73,7 @@ def test_the_networks_that_fit_make_a_profile_and_a_break_loses_nothing(port: st
     assert 40 <= len(result.networks) < everything  # larger ones do not fit
     assert runner.done == 2 * len(result.networks) + 1  # that one again, and no other
     again = calibrate(runner, dtypes=("int8",), plan=FEW, store=MeasurementStore(path, runner.describe()))
+    assert again.device["core"] == "host"
     assert [row.measured_ms for row in again.networks] == [row.measured_ms for row in result.networks]
     assert runner.done == 2 * len(result.networks) + 1
     runner.close()
