@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kd_edge.cost.budget import LATENCY_AT, Budget, parse_bytes, parse_ms
+from kd_edge.cost.budget import LATENCY_AT, Budget, parse_bytes, parse_mj, parse_ms
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.task import Task
@@ -75,6 +75,7 @@ class BudgetConfig:
     ram: str | int | None = None
     latency: str | int | float | None = None
     latency_at: str = "upper"
+    energy: str | int | float | None = None
 
     def __post_init__(self) -> None:
         _check_choice("latency_at", self.latency_at, LATENCY_AT)
@@ -87,10 +88,13 @@ class BudgetConfig:
             ram_bytes=_optional(parse_bytes, self.ram),
             latency_ms=_optional(parse_ms, self.latency),
             latency_at=self.latency_at,
+            energy_mj=_optional(parse_mj, self.energy),
         )
 
     def budget_within(self, device: DeviceProfile) -> Budget:
         """Return the limits, of sizes that the device does not have what it leaves: boards are compared."""
+        if self.energy is not None:
+            raise ConfigError("bad --energy: expected one --device, and its power; leave it out to compare boards")
         flash, ram = _optional(parse_bytes, self.flash), _optional(parse_bytes, self.ram)
         return Budget.of(
             device,

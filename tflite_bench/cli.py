@@ -172,16 +172,30 @@ def run(
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option("--fail-on", "rules", multiple=True, help="What fails, e.g. 'latency>5%'; default: any growth.")
+@click.option("--other-model", is_flag=True, help="Accept results of two models: before and after a change of it.")
+@click.option("--markdown", is_flag=True, help="Print a table in Markdown, such as for the summary of a CI job.")
 @_as_json
 @_output
-def compare(before: Path, after: Path, rules: tuple[str, ...], as_json: bool, output: Path | None) -> None:
+def compare(
+    before: Path,
+    after: Path,
+    rules: tuple[str, ...],
+    other_model: bool,
+    markdown: bool,
+    as_json: bool,
+    output: Path | None,
+) -> None:
     """Compare two results of `run --json`; exit with 1 if the second is worse beyond the noise."""
     from tflite_bench import comparison
     from tflite_bench.reporting import documents, tables
 
     limits = [comparison.read_rule(rule) for rule in rules]
-    result = comparison.compare(comparison.read_document(before), comparison.read_document(after), limits)
-    _show(documents.comparison_document(result, limits), tables.comparison_text(result), as_json, output)
+    if markdown and as_json:
+        raise ConfigError("bad --markdown: expected it without --json; leave one of them out")
+    results = comparison.read_document(before), comparison.read_document(after)
+    result = comparison.compare(*results, limits, other_model=other_model)
+    text = tables.comparison_markdown(result) if markdown else tables.comparison_text(result)
+    _show(documents.comparison_document(result, limits), text, as_json, output)
     sys.exit(0 if result.passed else 1)
 
 
@@ -208,6 +222,8 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
     """Measure generated networks and write PROFILE, a .toml file that kd-edge --device takes.
 
     Takes about ten minutes on a PC, five with --int8-only. The profile states how far its predictions may be off.
+    On a board behind a serial port, what was measured is kept beside PROFILE until all is: one that was broken off goes
+    on.
     """
     if profile.suffix != ".toml":
         raise ConfigError(f"expected the path of a .toml file to write, received {str(profile)!r}")
@@ -218,17 +234,62 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
         )
     from tflite_bench.calibration import calibrate
     from tflite_bench.calibration.profile import profile_toml
+    from tflite_bench.calibration.store import MeasurementStore
     from tflite_bench.reporting import documents, tables
     from tflite_bench.runners.registry import make_runner
     from tflite_bench.runners.spec import Wishes
 
+    runner = make_runner(choice, Wishes(**wishes))
+    describe = getattr(runner, "describe", None)
+    store = None if describe is None else MeasurementStore(profile.with_suffix(".measured"), describe())
     result = calibrate.calibrate(
-        make_runner(choice, Wishes(**wishes)),
+        runner,
         dtypes=("int8",) if int8_only else calibrate.DTYPES,
         progress=lambda name: click.echo(f"\r{name:50}", nl=False, err=True) if sys.stderr.isatty() else None,
+        store=store,
     )
     _write(profile, profile_toml(result).rstrip("\n"))
+    if store is not None:
+        store.remove()
     _show(documents.calibration_document(result), tables.calibration_text(result), as_json, output)
+
+
+@main.command()
+@click.argument("series", type=click.Path(path_type=Path))
+@click.option("--voltage", type=click.FloatRange(0.1, 1000), help="Volts, for a series without a column of them.")
+@click.option("--inferences", "num_inferences", type=click.IntRange(1), help="How many inferences it holds.")
+@click.option("--idle", "idle_mw", type=click.FloatRange(0), default=0.0, help="Milliwatts that are not theirs.")
+@_as_json
+@_output
+def energy(
+    series: Path,
+    voltage: float | None,
+    num_inferences: int | None,
+    idle_mw: float,
+    as_json: bool,
+    output: Path | None,
+) -> None:
+    """Compute the energy in SERIES, a CSV file of time and current as power profilers export it."""
+    from tflite_bench.measurement.power_series import read_energy
+    from tflite_bench.reporting import documents, tables
+
+    found = read_energy(series, voltage=voltage, num_inferences=num_inferences, idle_mw=idle_mw)
+    _show(documents.energy_document(found), tables.energy_text(found), as_json, output)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def firmware(folder: Path) -> None:
+    """Write the sources of the measuring firmware into FOLDER, which must not exist; docs/boards.md builds it."""
+    import shutil
+    from importlib.resources import as_file, files
+
+    try:
+        with as_file(files("tflite_bench.runners.board") / "firmware") as sources:
+            shutil.copytree(sources, folder)
+    except FileExistsError:
+        raise ConfigError(f"cannot write the firmware: {folder} exists; choose another folder") from None
+    click.echo(f"{folder}: bench.c, cycles.c and model_tflm.cc, beside two functions of your board (bench.h)")
 
 
 @main.command()

@@ -146,7 +146,9 @@ def _damaged(path: Path) -> str:
     return f"cannot read {path}: expected a result of tflite-bench run, received"
 
 
-def compare(before: Mapping[str, Any], after: Mapping[str, Any], rules: Sequence[Rule] = ()) -> Comparison:
+def compare(
+    before: Mapping[str, Any], after: Mapping[str, Any], rules: Sequence[Rule] = (), *, other_model: bool = False
+) -> Comparison:
     """Compare two results.
 
     A latency grew beyond noise if the intervals of the two do not overlap: the 95 % interval of the median, or where a
@@ -158,13 +160,14 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], rules: Sequence
         before: Document of the first result; see `read_document`.
         after: Document of the second.
         rules: The changes that fail; without any, every growth beyond noise fails.
+        other_model: Accept results of two models, such as those before and after a change of the model.
 
     Raises:
         ConfigError: The results are of different models, runners or kinds, have no figure in common or lack that of a
             rule; or two rules are for one figure.
     """
     one, two = before["result"], after["result"]
-    _require_same(before, after)
+    _require_same(before, after, other_model)
     limits = {rule.figure: rule.limit for rule in rules}
     if len(limits) < len(rules):
         raise ConfigError(f"expected one rule per figure, received {', '.join(rule.figure for rule in rules)}")
@@ -181,13 +184,14 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], rules: Sequence
     return Comparison(one["runner"], changes, tuple(_warnings(before, after)))
 
 
-def _require_same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def _require_same(before: Mapping[str, Any], after: Mapping[str, Any], other_model: bool) -> None:
     one, two = before["result"], after["result"]
     facts = {
         "kinds": (one["kind"], two["kind"]),
         "runners": (one["runner"], two["runner"]),
-        "models": (one["model"]["sha256"][:12], two["model"]["sha256"][:12]),
     }
+    if not other_model:
+        facts["models"] = (one["model"]["sha256"][:12], two["model"]["sha256"][:12])
     for name, (first, second) in facts.items():
         if first != second:
             raise ConfigError(f"cannot compare results of different {name}: received {first} and {second}")
@@ -199,7 +203,8 @@ def _figures(result: Mapping[str, Any], uncertain: bool) -> dict[str, _Figure]:
         figures["latency"] = _latency(result, uncertain)
     if execution := result["execution"]:
         figures["instructions"] = _exact("instructions", "instructions", execution["instructions"])
-        figures["code"] = _exact("bytes", "B", execution["code_bytes"])
+        if execution["code_bytes"] is not None:
+            figures["code"] = _exact("bytes", "B", execution["code_bytes"])
     if result["arena_bytes"] is not None:
         figures["arena"] = _exact("bytes", "B", result["arena_bytes"])
     if result["estimate"] and result["estimate"]["latency_ms"] is not None:

@@ -25,5 +25,9 @@ class RunnerError(TfliteBenchError, RuntimeError):
     """A runtime refused the model, crashed, hung, or is not installed."""
 
 
+class DoesNotFitError(RunnerError):
+    """A board is too small for the model, or its firmware lacks an operator or refuses the model."""
+
+
 class RuntimeMissingError(RunnerError, ImportError):
     """A runtime is not installed, or there is none for this platform."""

@@ -211,6 +211,7 @@ def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--device`, its limits and `--runtime`."""
     for option in (
         click.option("--runtime", help="What runs the model there, such as 'x-cube-ai 10'.  [default: the profile's]"),
+        click.option("--energy", help="Largest energy of one inference, such as 2mJ.  [default: no limit]"),
         click.option("--latency", help="Longest time of one inference, such as 15ms.  [default: no limit]"),
         click.option("--ram", help="Largest tensor arena, such as 24k.  [default: what the device leaves]"),
         click.option("--flash", help="Largest .tflite file, such as 64k.  [default: what the device leaves]"),
@@ -226,12 +227,20 @@ def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
     @budget_options
     @functools.wraps(command)
     def wrapper(
-        *, device: str, flash: str | None, ram: str | None, latency: str | None, runtime: str | None, **rest: Any
+        *,
+        device: str,
+        flash: str | None,
+        ram: str | None,
+        latency: str | None,
+        energy: str | None,
+        runtime: str | None,
+        **rest: Any,
     ) -> Any:
         from kd_edge.config import BudgetConfig
 
         profile = load_profile(device, runtime)
-        return command(device=profile, budget=BudgetConfig(device, flash, ram, latency).budget(profile), **rest)
+        limits = BudgetConfig(device, flash, ram, latency, energy=energy)
+        return command(device=profile, budget=limits.budget(profile), **rest)
 
     return wrapper
 

@@ -34,6 +34,13 @@ _NOT_IN_LABELS = ("regression", "reconstruction")
 )
 @click.option("--teacher", type=click.Path(path_type=Path), help="The teacher (.keras) to compare with.")
 @click.option("--max-teacher-loss", type=float, help="Largest loss against --teacher.  [default: no limit]")
+@click.option("--against", type=click.Path(path_type=Path), help="The .tflite file that it is to replace.")
+@click.option(
+    "--max-against-loss", default=MAX_ACCURACY_LOSS, show_default=True, help="Largest loss of accuracy against it."
+)
+@click.option("--markdown", is_flag=True, help="Print a summary in Markdown, such as for a CI job.")
+@click.option("--on", "choice", help="Also run it on a board: serial:PORT[,BAUD], with the measuring firmware.")
+@click.option("--board-samples", type=click.IntRange(1), default=100, show_default=True, help="Samples for --on.")
 @seed_option
 @json_option
 def verify(
@@ -47,26 +54,44 @@ def verify(
     max_accuracy_loss: float,
     teacher: Path | None,
     max_teacher_loss: float | None,
+    against: Path | None,
+    max_against_loss: float,
+    markdown: bool,
+    choice: str | None,
+    board_samples: int,
     seed: int,
     as_json: bool,
 ) -> None:
     """Check MODEL (.tflite) in LiteRT and TFLM against its budget.
 
-    Exit code 0 when all checks with a limit hold, 1 when one is broken or not proven.
+    Exit code 0 when all checks with a limit hold, also that of --against, 1 when one is broken or not proven.
     """
     from kd_edge.reporting import text_tables
-    from tflite_bench.model.reader import read_model
+    from kd_edge.reporting.verify_markdown import verify_markdown
+    from tflite_bench.model.reader import read_file, read_model
 
     if student is None:
         refuse_given(("max_accuracy_loss",), "--student")
+    if against is None:
+        refuse_given(("max_against_loss",), "--against")
+    if markdown and as_json:
+        raise ConfigError("bad --markdown: expected it without --json; leave one of them out")
+    if choice is None:
+        refuse_given(("board_samples",), "--on")
     if teacher is None:
         refuse_given(("max_teacher_loss",), "--teacher")
-    for option, share in (("accuracy", max_accuracy_loss), ("teacher", max_teacher_loss)):
+    limits = (("accuracy", max_accuracy_loss), ("teacher", max_teacher_loss), ("against", max_against_loss))
+    for option, share in limits:
         if share is not None and not math.isfinite(share):
             raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
     read_model(model)
+    base = None if against is None else read_file(against)
     data = _as_read(source, normalize, seed, options, model=model, given=(student, teacher))
     load_tensorflow()
+    from kd_edge.verification.against import compare_files
+    from kd_edge.verification.board_run import make_board, run_on_board
+
+    board = None if choice is None else make_board(choice)
     from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.model_files import load_model, load_teacher
     from kd_edge.verification.verifier import verify as verify_model
@@ -77,8 +102,11 @@ def verify(
         check_trained(small, data, role="student")
     if large is not None:
         check_trained(large, data)
+    content = model.read_bytes()
+    if board is not None:
+        board.describe()  # before minutes are spent: is it there?
     checked = verify_model(
-        model.read_bytes(),
+        content,
         data,
         device=device,
         budget=budget,
@@ -87,9 +115,15 @@ def verify(
         max_accuracy_loss=max_accuracy_loss,
         max_teacher_loss=max_teacher_loss,
     )
-    document = make_document("verify", checked, Target(device.name, budget), seed=seed, device=device)
-    print_document(document, as_json, text_tables.verify_tables)
-    sys.exit(0 if checked.passed else 1)
+    changed = None if base is None else compare_files(base, content, data, max_loss=max_against_loss, name=str(against))
+    replaces = {} if changed is None else {"against": changed}
+    beside = {} if board is None else {"board": run_on_board(board, content, data, num_samples=board_samples)}
+    document = make_document("verify", checked, Target(device.name, budget), beside, replaces, seed=seed, device=device)
+    if markdown:
+        click.echo(verify_markdown(document["result"]))
+    else:
+        print_document(document, as_json, text_tables.verify_tables)
+    sys.exit(0 if checked.passed and (changed is None or changed.passed) else 1)
 
 
 def _as_read(

@@ -11,6 +11,8 @@ from tflite_bench.provenance import Given
 LATENCY_AT = ("upper", "expected")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?")
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|s)")
+_ENERGY = re.compile(r"(\d+(?:\.\d+)?)\s*(uJ|mJ|J)")
+_ENERGY_UNITS = {"uJ": 1e-3, "mJ": 1.0, "J": 1e3}
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2}
 _TIME_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
@@ -58,6 +60,28 @@ def parse_ms(text: str | float) -> float:
     return duration
 
 
+def parse_mj(text: str | float) -> float:
+    """Return an energy in millijoules.
+
+    Args:
+        text: A number of millijoules, or a text with a unit such as `"2mJ"`, `"800uJ"` or `"0.5J"`.
+
+    Raises:
+        ConfigError: The text is no positive energy, or has no unit.
+
+    >>> parse_mj("2mJ"), parse_mj("800uJ")
+    (2.0, 0.8)
+    """
+    if isinstance(text, (int, float)):
+        energy = float(text)
+    else:
+        match = _ENERGY.fullmatch(text.strip())
+        energy = float(match[1]) * _ENERGY_UNITS[match[2]] if match else 0.0
+    if not 0 < energy < math.inf:
+        raise ConfigError(f"bad energy: expected one such as '2mJ', '800uJ' or '0.5J', received {text!r}")
+    return energy
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The limits that a student has to keep on its device.
@@ -68,15 +92,17 @@ class Budget:
         latency_ms: Longest time of one inference, in milliseconds; `None` for no limit.
         latency_at: What a search holds against that limit: the `"upper"` end of the estimate's interval, so that the
             limit is proven to be kept, or the `"expected"` time.
+        energy_mj: Largest energy of one inference, in millijoules; `Budget.of` holds it by a limit of the time.
     """
 
     flash_bytes: Given[int]
     ram_bytes: Given[int]
     latency_ms: Given[float] | None = None
     latency_at: str = "upper"
+    energy_mj: Given[float] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("flash_bytes", "ram_bytes", "latency_ms"):
+        for name in ("flash_bytes", "ram_bytes", "latency_ms", "energy_mj"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"bad budget: expected {name} > 0, received {value!r}")
@@ -98,6 +124,7 @@ class Budget:
         ram_bytes: int | None = None,
         latency_ms: float | None = None,
         latency_at: str = "upper",
+        energy_mj: float | None = None,
     ) -> "Budget":
         """Return the given limits, and what the device leaves a model where no limit is given.
 
@@ -107,9 +134,12 @@ class Budget:
             ram_bytes: Largest tensor arena, in bytes.
             latency_ms: Longest time of one inference, in milliseconds; no limit by default.
             latency_at: What a search holds against it, `"upper"` or `"expected"`.
+            energy_mj: Largest energy of one inference, in millijoules: the time in which the board at work takes it
+                is a limit of the latency.
 
         Raises:
-            ConfigError: A limit is not positive, or larger than the device's whole flash or RAM.
+            ConfigError: A limit is not positive, or larger than the device's whole flash or RAM; or an energy is
+                limited, and nobody knows the power of the device.
         """
         free_flash = device.flash_bytes - device.reserved_flash_bytes
         free_ram = device.ram_bytes - device.reserved_ram_bytes
@@ -120,4 +150,16 @@ class Budget:
                     "ask for less or choose another device"
                 )
         flash_bytes = free_flash if flash_bytes is None else flash_bytes
-        return cls(flash_bytes, free_ram if ram_bytes is None else ram_bytes, latency_ms, latency_at)
+        if energy_mj is not None:
+            longest_ms = _longest_ms(energy_mj, device)
+            latency_ms = longest_ms if latency_ms is None else min(latency_ms, longest_ms)
+        return cls(flash_bytes, free_ram if ram_bytes is None else ram_bytes, latency_ms, latency_at, energy_mj)
+
+
+def _longest_ms(energy_mj: float, device: DeviceProfile) -> float:
+    if device.power is None:
+        raise ConfigError(
+            f"cannot limit the energy: the power of {device.name} is not known, expected a table [power] with "
+            "active_mw and source in a profile of your own"
+        )
+    return 1e3 * energy_mj / device.power.active_mw

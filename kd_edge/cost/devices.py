@@ -70,6 +70,31 @@ class KernelCosts:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """What a board takes from its supply.
+
+    Attributes:
+        active_mw: Power while it runs a network, in mW.
+        source: Where that comes from.
+        idle_mw: Power between inferences, in mW; 0 where nobody knows.
+    """
+
+    active_mw: Given[float]
+    source: str
+    idle_mw: Given[float] = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.active_mw < math.inf:
+            raise ConfigError(f"bad value for key 'power.active_mw': expected mW > 0, received {self.active_mw!r}")
+        if not 0 <= self.idle_mw < self.active_mw:
+            raise ConfigError(
+                f"bad value for key 'power.idle_mw': expected 0 or more, below active_mw, received {self.idle_mw!r}"
+            )
+        if not self.source.strip():
+            raise ConfigError("bad value for key 'power.source': expected where the power comes from, received nothing")
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceProfile:
     """A board: what it holds, and what its runtime's kernels cost in clock cycles.
 
@@ -107,6 +132,7 @@ class DeviceProfile:
         int8_ops: Costs of kinds of int8 ops that the runtime works at otherwise than at the rest of their class, by
             the names of `op_work.kernel_variant`; the others cost what their class does.
         float32_ops: The same for float ops.
+        power: What the board takes from its supply; `None`: unknown.
     """
 
     name: str
@@ -135,6 +161,7 @@ class DeviceProfile:
     runtime_version: str = ""
     board: str = ""
     memory_source: str = ""
+    power: Given[Power | None] = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -286,7 +313,11 @@ def _profiles(folder: Traversable) -> dict[str, Traversable]:
 
 def to_toml(device: DeviceProfile) -> str:
     """Return a profile as the text of a TOML file that `load_device` reads back as the same profile."""
-    plain = [f.name for f in fields(device) if f.name not in ("name", *DTYPES, *_BLOCKS, *_INFERENCE, *_OPS, *_NAMES)]
+    plain = [
+        f.name
+        for f in fields(device)
+        if f.name not in ("name", "power", *DTYPES, *_BLOCKS, *_INFERENCE, *_OPS, *_NAMES)
+    ]
     plain += [name for name in (*_INFERENCE, *_NAMES) if getattr(device, name)]
     lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]
     blocks = {name: getattr(device, name) for name in _BLOCKS if getattr(device, name) != NO_BLOCKS}
@@ -295,6 +326,8 @@ def to_toml(device: DeviceProfile) -> str:
     for name, costs in tables.items():
         if costs:
             lines += ["", f"[{name}]", *(f"{kernel} = {_table(cost)}" for kernel, cost in costs.items())]
+    if device.power is not None:
+        lines += ["", "[power]", *(f"{f.name} = {_literal(getattr(device.power, f.name))}" for f in fields(Power))]
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from kd_edge.distillation.targets.information import TeacherInformation
+from kd_edge.reporting.board_rows import board_rows
 from kd_edge.reporting.class_rows import class_rows, score_rows
+from kd_edge.reporting.energy_lines import energy_lines
 from kd_edge.reporting.formatting import latency_text, significant
 from kd_edge.reporting.metric_words import metric_of, metric_word, points_word, searched_metric
 from kd_edge.reporting.rows import (
@@ -23,6 +25,7 @@ from kd_edge.reporting.rows import (
 )
 from kd_edge.reporting.task_rows import task_rows
 from kd_edge.reporting.verdicts import reason_lines, verdict_text
+from kd_edge.reporting.verify_markdown import against_rows
 from kd_edge.verification.verdict import outcome
 from tflite_bench.model.runtime_support import Refusal
 
@@ -54,6 +57,10 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield _drawn(fit_rows(result, result["budget"]))
     yield from _untimed_lines(result["predicted"], result)
     yield from _estimate_lines(result)
+    if result.get("against"):
+        yield _drawn(against_rows(result["against"]))
+    if result.get("board"):
+        yield _drawn(board_rows(result["board"]))
     yield _drawn(accuracy_rows(result))
     yield from _class_tables(result)
     yield from parity_lines(result)
@@ -183,6 +190,8 @@ def cost_tables(result: Result) -> Iterator[Table | str]:
             f"({runtime['source']})"
         )
     yield f"RAM: the board has {left['ram_left_bytes']:,} B left beside what the firmware reserves for the model"
+    if result.get("energy"):
+        yield from energy_lines(result["energy"])
 
 
 def refusal_lines(refusals: Iterable[Result]) -> Iterator[str]:

@@ -36,7 +36,15 @@ def test_the_wheel_measures_a_model_where_no_tensorflow_is(tmp_path: Path, model
     ).stdout.lower()
     assert not {line.partition("==")[0] for line in packages.split()} & {"tensorflow", "keras", "keras-tuner"}
     files = {path.name for path in (tmp_path / "venv").rglob("site-packages/tflite_bench/**/*")}
-    assert {"benchmark.schema.json", "compare.schema.json", "harness.c", "link.ld", "counter.c"} <= files
+    assert {
+        "benchmark.schema.json",
+        "compare.schema.json",
+        "harness.c",
+        "link.ld",
+        "counter.c",
+        "bench.c",
+        "host.c",
+    } <= files
 
 
 def try_run(command: list[object]) -> None:

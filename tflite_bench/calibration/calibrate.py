@@ -9,7 +9,8 @@ from tflite_bench.calibration.least_squares import Matrix, fit_costs, held_out_r
 from tflite_bench.calibration.networks import networks
 from tflite_bench.calibration.op_networks import op_networks
 from tflite_bench.calibration.op_work import OWN, count_work
-from tflite_bench.errors import ConfigError, RunnerError
+from tflite_bench.calibration.store import MeasurementStore
+from tflite_bench.errors import ConfigError, DoesNotFitError, RunnerError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.op_spec import KERNEL_CLASSES, Blocks
 from tflite_bench.model.reader import ModelInfo, read_model
@@ -23,6 +24,7 @@ _SIZES = {"inputs": (1, 4, 8, 16), "filters": (1, 4, 8, 16), "depthwise": (1, 8,
 _ROUNDS = 2
 _WIDEST = 0.9  # share of the networks that the profile's error covers
 _START = Blocks(8, 8, 16)
+_FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def calibrate(
     dtypes: Sequence[str] = DTYPES,
     plan: Plan | None = None,
     progress: Callable[[str], None] = lambda text: None,
+    store: MeasurementStore | None = None,
 ) -> Calibration:
     """Measure generated networks and fit the costs of the operators.
 
@@ -98,26 +101,55 @@ def calibrate(
         dtypes: Types of networks to measure.
         plan: How long to measure each network; None for up to 4 s.
         progress: Called with the name of every network before it is measured, and before the fit.
+        store: Keeps what was measured until the whole calibration is; None to keep nothing.
 
     Raises:
         ConfigError: The runner measures no times that mean something for its device.
-        RunnerError: It failed.
+        RunnerError: It failed, or too few of the networks fit a board.
     """
     if not calibrates(runner):
         raise ConfigError(f"cannot calibrate on {runner.name}: expected wall times of a real device, not rounded")
     plan = plan or Plan(time_limit_s=4.0)
     measured: dict[str, dict[str, tuple[bytes, float]]] = {dtype: {} for dtype in dtypes}
-    device: Mapping[str, str] = {}
+    device: Mapping[str, str] = {} if store is None else store.board
+    complete = True
     for number in range(_ROUNDS):
         for dtype, entries in measured.items():
             for name, content in (*networks(dtype), *op_networks(dtype)):
-                progress(f"round {number + 1} of {_ROUNDS}: {dtype} {name}")
-                result = runner.benchmark(content, plan)
-                device = result.device
-                fastest_ms = min(entries[name][1], _time_ms(result, name)) if number else _time_ms(result, name)
-                entries[name] = content, fastest_ms
+                if number and name not in entries:
+                    continue
+                time_ms = None if store is None else store.get(number, content)
+                if time_ms is None:
+                    progress(f"round {number + 1} of {_ROUNDS}: {dtype} {name}")
+                    try:
+                        result = runner.benchmark(content, plan)
+                    except DoesNotFitError:
+                        complete = False
+                        continue
+                    device, time_ms = result.device, _time_ms(result, name)
+                    if store is not None:
+                        store.add(number, content, time_ms)
+                entries[name] = content, min(entries[name][1], time_ms) if number else time_ms
     progress("fitting the costs")
-    return fit_calibration(runner.name, device, measured)
+    return fit_calibration(runner.name, device, measured if complete else _enough(measured))
+
+
+def _enough(measured: Mapping[str, dict[str, tuple[bytes, float]]]) -> Mapping[str, dict[str, tuple[bytes, float]]]:
+    """Return the dtypes that a board has networks of; raise unless they say enough about every class of operators."""
+    kept = {dtype: entries for dtype, entries in measured.items() if entries}
+    for dtype, entries in kept.items():
+        done = _work([read_model(content) for content, _ in entries.values()], _START)[:, :-1].sum(axis=0)
+        classes = done.reshape(len(KERNEL_CLASSES) + len(OWN), -1)[: len(KERNEL_CLASSES)].any(axis=1)
+        absent = [name for name, has_work in zip(KERNEL_CLASSES, classes.tolist(), strict=True) if not has_work]
+        if len(entries) < _FEWEST or absent:
+            lacks = f", and none with {' or '.join(absent)}" if absent else ""
+            raise RunnerError(
+                f"cannot calibrate: only {len(entries)} of the {dtype} networks fit the board{lacks}; expected "
+                f"{_FEWEST} or more; give its firmware a larger arena, or more operators"
+            )
+    if not kept:
+        raise RunnerError("cannot calibrate: none of the networks fits the board; give its firmware a larger arena")
+    return kept
 
 
 def _time_ms(result: RunnerResult, name: str) -> float:

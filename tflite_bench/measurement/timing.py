@@ -82,6 +82,34 @@ def measure(invoke: Callable[[], object], plan: Plan) -> Timing:
     return Timing(np.array(samples, np.float64) / 1e6, np.array(warmup, np.float64) / 1e6, reached)
 
 
+def measure_batches(run: Callable[[int], Samples], plan: Plan) -> Timing:
+    """Measure a device that runs several inferences at a time and tells how long each took.
+
+    Args:
+        run: Runs up to a number of inferences, at least one, and returns the latency of each in ms.
+        plan: When to stop; see `measure`.
+
+    Returns:
+        The latencies.
+    """
+    begin = time.perf_counter()
+    deadline = begin + plan.time_limit_s
+    warmup = _warm_up_batches(run, begin + plan.time_limit_s * _MAX_WARMUP_SHARE)
+    samples = np.empty(0)
+    start = time.perf_counter()
+    reached = full = False
+    while not (reached or full):
+        least = plan.num_runs or max(_MIN_RUNS, len(samples) * 5 // 4)
+        samples = np.append(samples, run(max(1, min(least, _MAX_RUNS) - len(samples))))
+        now = time.perf_counter()
+        full = now >= deadline or (plan.num_runs is None and len(samples) >= _MAX_RUNS)
+        if plan.num_runs is not None:
+            reached = len(samples) >= plan.num_runs
+        elif len(samples) >= _MIN_RUNS and (full or now - start >= _MIN_SECONDS):
+            reached = quick_median_halfwidth(samples) <= plan.precision
+    return Timing(samples, warmup, reached)
+
+
 def describe_end(reached: bool, num_runs: int, plan: Plan) -> str:
     """Return why measuring stopped before its aim was reached; empty if it was.
 
@@ -108,6 +136,22 @@ def _warm_up(invoke: Callable[[], object], deadline: float) -> list[int]:
             if time.perf_counter() >= deadline:
                 return samples
         median = float(np.median(samples[-_WINDOW:]))
+        if abs(median - previous) <= _STABLE * previous:
+            return samples
+        previous = median
+
+
+def _warm_up_batches(run: Callable[[int], Samples], deadline: float) -> Samples:
+    samples = np.empty(0)
+    previous = 0.0
+    while True:
+        window = np.empty(0)
+        while len(window) < _WINDOW:
+            window = np.append(window, run(_WINDOW - len(window)))
+            if time.perf_counter() >= deadline:
+                return np.append(samples, window)
+        samples = np.append(samples, window)
+        median = float(np.median(window))
         if abs(median - previous) <= _STABLE * previous:
             return samples
         previous = median

@@ -7,6 +7,7 @@ from tflite_bench.benchmark import Benchmark
 from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison, Rule
 from tflite_bench.measurement.environment import PACKAGES
+from tflite_bench.measurement.power_series import Energy
 from tflite_bench.model.reader import ModelInfo
 from tflite_bench.reporting.envelope import Tool, make_document, to_plain
 from tflite_bench.reporting.model_contents import contents_of
@@ -56,3 +57,8 @@ def devices_document(devices: Sequence[Device]) -> dict[str, Any]:
 def calibration_document(calibration: Calibration) -> dict[str, Any]:
     """Return a calibration as plain data; `schemas/calibrate.schema.json` describes it."""
     return make_document(TFLITE_BENCH, "calibrate", calibration)
+
+
+def energy_document(energy: Energy) -> dict[str, Any]:
+    """Return the energy of a series as plain data; `schemas/energy.schema.json` describes it."""
+    return make_document(TFLITE_BENCH, "energy", energy)

@@ -1,5 +1,6 @@
 """Renders results as tables for people."""
 
+import re
 from collections.abc import Sequence
 from io import StringIO
 
@@ -10,6 +11,7 @@ from rich.text import Text
 from tflite_bench.benchmark import Benchmark
 from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison
+from tflite_bench.measurement.power_series import Energy
 from tflite_bench.model.reader import ModelInfo, TensorInfo
 from tflite_bench.processes.program import one_line
 from tflite_bench.reporting.model_contents import constant_bytes
@@ -69,6 +71,26 @@ def comparison_text(comparison: Comparison) -> str:
     return _render(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
 
 
+def comparison_markdown(comparison: Comparison) -> str:
+    """Return a comparison as a table in Markdown."""
+    lines = [
+        f"### {_cell(comparison.runner)}: {'passed' if comparison.passed else 'WORSE'}",
+        "",
+        "| figure | before | after | change | |",
+        "|---|--:|--:|--:|---|",
+    ]
+    for change in comparison.changes:
+        verdict = "**WORSE**" if change.failed else "beyond noise" if change.beyond_noise else "within noise"
+        values = " | ".join(f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
+        lines.append(f"| {change.figure} ({change.kind}) | {values} | {change.share:+.1%} | {verdict} |")
+    return "\n".join([*lines, *(f"\n{_cell(text)}" for text in comparison.warnings)]) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Return foreign text as one line that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", one_line(text))
+
+
 def devices_text(devices: Sequence[Device]) -> str:
     """Return a list of devices as a table for people."""
     table = Table(title_justify="left")
@@ -76,6 +98,26 @@ def devices_text(devices: Sequence[Device]) -> str:
         table.add_column(column, overflow="fold")
     for device in devices:
         table.add_row(Text(device.on), "yes" if device.ready else "no", Text(device.detail))
+    return _render(table).rstrip("\n")
+
+
+def energy_text(energy: Energy) -> str:
+    """Return the energy of a series as a table for people."""
+    table = Table(title="energy", title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    each = energy.energy_per_inference_mj
+    rows = [
+        ("samples", f"{energy.num_samples:,} in {energy.duration_s:.6g} s"),
+        ("mean and largest current", f"{energy.mean_ma:.4g} and {energy.max_ma:.4g} mA"),
+        ("voltage", f"{energy.voltage:.4g} V"),
+        ("mean power", f"{energy.mean_mw:.4g} mW"),
+        ("charge", f"{energy.charge_mc:.4g} mC"),
+        ("energy", f"{energy.energy_mj:.4g} mJ"),
+        ("energy per inference", "--inferences tells how many" if each is None else f"{each:.4g} mJ"),
+    ]
+    for name, value in rows:
+        table.add_row(name, value)
     return _render(table).rstrip("\n")
 
 

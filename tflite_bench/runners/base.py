@@ -9,7 +9,7 @@ from tflite_bench.measurement.timing import Plan
 from tflite_bench.provenance import Computed, Given, Measured
 from tflite_bench.runners.figures import Elsewhere, Figure, Kind
 
-_NO_ARENA = Elsewhere("only TFLM has an arena (--on tflm)")
+_NO_ARENA = Elsewhere("only TFLM has an arena (--on tflm, or a board with it)")
 _NO_MEMORY = Elsewhere("only benchmark_model reports the memory of its process")
 _NO_EXECUTION = Elsewhere("only an emulated processor counts instructions (--on qemu:m4)")
 _NO_ESTIMATE = Elsewhere("only the compiler of an accelerator estimates (--on ethos-u)")
@@ -49,14 +49,14 @@ class Execution:
 
     Attributes:
         instructions: Instructions of one inference. A count is no time: it has no cycles, caches or wait states.
-        functions: The functions that execute them, the largest first.
+        functions: The functions that execute them, the largest first; none where single functions are not counted.
         matches_reference: True if the outputs are those of LiteRT's reference kernels, bit for bit.
         largest_difference: Of an output from theirs, in steps of its quantization. LiteRT rounds FULLY_CONNECTED in
             float, integer kernels cannot: each such layer may be 1 off (LiteRT issue 8567).
-        code_bytes: Machine code of the network and its kernels.
-        constant_bytes: Its weights and tables.
+        code_bytes: Machine code of the network and its kernels; None of a firmware that was not built here.
+        constant_bytes: Its weights and tables; None as above.
         workspace_bytes: Its working memory: activations and scratch buffers, without input and output; as the code
-            generator has planned it.
+            generator has planned it, or None where it does not tell.
         processor: E.g. `"cortex-m4"`.
         kernels: Code generator and kernels, with versions.
         compiler: Compiler, version and optimisation.
@@ -66,9 +66,9 @@ class Execution:
     functions: Annotated[tuple[FunctionCount, ...], Figure("instructions")]
     matches_reference: bool
     largest_difference: Measured[int]
-    code_bytes: Annotated[Measured[int], Figure("bytes", "code")]
-    constant_bytes: Annotated[Measured[int], Figure("bytes", "constants")]
-    workspace_bytes: Annotated[Computed[int], Figure("bytes", "working memory")]
+    code_bytes: Annotated[Measured[int | None], Figure("bytes", "code")]
+    constant_bytes: Annotated[Measured[int | None], Figure("bytes", "constants")]
+    workspace_bytes: Annotated[Computed[int | None], Figure("bytes", "working memory")]
     processor: str
     kernels: str
     compiler: str

@@ -3,12 +3,13 @@
 from tflite_bench.errors import ConfigError, RuntimeMissingError
 from tflite_bench.runners import ethos_u, litert, tflm
 from tflite_bench.runners.base import Runner
+from tflite_bench.runners.board import runner as board
 from tflite_bench.runners.qemu import runner as qemu
 from tflite_bench.runners.spec import RunnerSpec, Wishes, option_name
 from tflite_bench.runners.vendor import local, remote
 
 # In the order in which they are listed.
-_BUILT_IN = (litert.SPEC, tflm.SPEC, *local.SPECS, *remote.SPECS, qemu.SPEC, ethos_u.SPEC)
+_BUILT_IN = (litert.SPEC, tflm.SPEC, *local.SPECS, *remote.SPECS, board.SPEC, qemu.SPEC, ethos_u.SPEC)
 _registered = {spec.name: spec for spec in _BUILT_IN}
 
 

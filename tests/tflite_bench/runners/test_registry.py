@@ -61,7 +61,7 @@ def test_a_name_that_is_none_lists_the_known_ones(choice: str) -> None:
         (
             "litert",
             {"profile": True},
-            "--profile has no meaning on litert; it belongs to --on adb, benchmark_model, ssh",
+            "--profile has no meaning on litert; it belongs to --on adb, benchmark_model, serial, ssh",
         ),
         ("litert-benchmark", {"binary": "x"}, "--binary has no meaning on litert-benchmark"),
         ("benchmark_model", {"device_folder": "x", "binary": REPLAY}, "--device-folder has no meaning on"),
@@ -126,7 +126,7 @@ def test_the_command_line_names_a_runner_of_another_package_where_it_names_the_o
 ) -> None:
     assert "ethos-u[:NAME], constant[:MS]" in " ".join(run_command("run", "--help").stdout.split())
     wrong = run_command("run", model_path("atan2"), "--on", "constant", "--profile")
-    assert "--profile has no meaning on constant; it belongs to --on adb, benchmark_model, ssh" in wrong.stderr
+    assert "--profile has no meaning on constant; it belongs to --on adb, benchmark_model, serial, ssh" in wrong.stderr
     assert "it belongs to --on adb, benchmark_model, constant, litert" in (
         run_command("run", model_path("atan2"), "--on", "tflm", "--threads", 2).stderr
     )

@@ -88,16 +88,36 @@ def build_firmware(model: bytes, inputs: Array, core: Core, folder: Path, *, tim
         RuntimeMissingError: bakenn or the compiler is not installed.
         RunnerError: bakenn cannot translate the model, or the program does not fit the machine.
     """
+    made = translate(model, folder, time_limit_s=time_limit_s)
+    _write_inputs(folder / "inputs.h", inputs)
+    with as_file(files("tflite_bench.runners.qemu") / "emulator") as emulator:
+        sources = (str(emulator / "harness.c"), *made["sources"])
+        elf = compile_program(sources, (str(folder), *made["include_dirs"]), core, folder)
+    code_bytes, constant_bytes = _sizes(elf)
+    kernels = f"bakenn {importlib.metadata.version('bakenn')}, {made['kernels']}"
+    return Firmware(elf, code_bytes, constant_bytes, made["workspace_bytes"], kernels, _compiler_version())
+
+
+def translate(model: bytes, folder: Path, *, time_limit_s: float = 600.0) -> Mapping[str, Any]:
+    """Write a network as C code.
+
+    Args:
+        model: Bytes of a `.tflite` file.
+        folder: A folder for the files.
+        time_limit_s: Longest time that it may take.
+
+    Returns:
+        `sources` and `include_dirs`, paths; `workspace_bytes`; and `kernels`, whose they are.
+
+    Raises:
+        RuntimeMissingError: bakenn or the compiler is not installed.
+        RunnerError: bakenn cannot translate the model.
+    """
     _require_tools()
     try:
-        child = run_child(__name__, {"folder": str(folder)}, model=model, time_limit_s=time_limit_s)
+        return run_child(__name__, {"folder": str(folder)}, model=model, time_limit_s=time_limit_s).values
     except ChildError as error:
         raise RunnerError(f"bakenn cannot translate the model: {error}") from error
-    _write_inputs(folder / "inputs.h", inputs)
-    elf = _compile(folder, child.values["sources"], child.values["include_dirs"], core)
-    code_bytes, constant_bytes = _sizes(elf)
-    kernels = f"bakenn {importlib.metadata.version('bakenn')}, {child.values['kernels']}"
-    return Firmware(elf, code_bytes, constant_bytes, child.values["workspace_bytes"], kernels, _compiler_version())
 
 
 def is_installed() -> bool:
@@ -128,15 +148,32 @@ def _write_inputs(path: Path, inputs: Array) -> None:
     )
 
 
-def _compile(folder: Path, sources: Sequence[str], include_dirs: Sequence[str], core: Core) -> Path:
+def compile_program(
+    sources: Sequence[str], include_dirs: Sequence[str], core: Core, folder: Path, *, flags: Sequence[str] = ()
+) -> Path:
+    """Compile and link a program for an emulated processor.
+
+    Args:
+        sources: Paths of the C files.
+        include_dirs: Folders of headers.
+        core: The processor.
+        folder: Where the program goes.
+        flags: More flags for the compiler.
+
+    Returns:
+        The ELF file.
+
+    Raises:
+        RunnerError: It does not compile, or does not fit the machine.
+    """
     elf = folder / "net.elf"
     places = zip(("CODE_START", "CODE_SIZE", "DATA_START", "DATA_SIZE"), (*core.code, *core.data), strict=True)
     symbols = [f"-Wl,--defsym={name}={value}" for name, value in places]
-    headers = [part for path in (str(folder), *include_dirs) for part in ("-I", path)]
+    headers = [part for path in include_dirs for part in ("-I", path)]
     with as_file(files("tflite_bench.runners.qemu") / "emulator") as emulator:
         command = [
-            COMPILER, f"-mcpu={core.compiler_cpu}", *_FLAGS, *symbols, "-T", str(emulator / "link.ld"), *headers,
-            str(emulator / "harness.c"), *sources, "-o", str(elf), "-lc", "-lgcc",
+            COMPILER, f"-mcpu={core.compiler_cpu}", *_FLAGS, *flags, *symbols, "-T", str(emulator / "link.ld"),
+            *headers, *sources, "-o", str(elf), "-lc", "-lgcc",
         ]  # fmt: skip
         done = run_process(command, time_limit_s=_COMPILER_SECONDS)
     if done.returncode != 0:

@@ -1,0 +1,120 @@
+"""Runs a `.tflite` file on a board behind a serial port, beside the same file in TFLM on this PC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kd_edge.cost.arena import arena_bytes
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics import named_classes
+from kd_edge.errors import ConfigError
+from kd_edge.ir.lowering import lower
+from tflite_bench.errors import RuntimeMissingError
+from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.reader import read_model
+from tflite_bench.provenance import Computed, Measured
+from tflite_bench.runners import tflm
+from tflite_bench.runners.board.runner import BoardRunner
+from tflite_bench.runners.registry import make_runner
+
+HOST_CORE = "host"
+NUM_SAMPLES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRun:
+    """What a board said about a `.tflite` file.
+
+    Attributes:
+        device: What the board says of itself.
+        num_samples: Test samples that it ran.
+        accuracy: Share of them that it classifies right.
+        num_identical: Those whose outputs are TFLM's on this PC, bit for bit; `None` without TFLM here.
+        max_difference: Largest difference of an output from it, in steps of the output's numbers.
+        latency_ms: Median of one inference, by the board's own counter; `None` of an emulated board.
+        latency_low_ms: Lower end of its 95 % interval.
+        latency_high_ms: Upper end of it.
+        instructions: Of one inference, on an emulated board.
+        arena_bytes: What TFLM's arena holds there.
+        predicted_arena_bytes: The same as predicted for the size of its pointers.
+        arena_error_percent: By how much the prediction exceeds it.
+        unavailable_reason: Why a figure is `None`, by the figure's name.
+    """
+
+    device: Mapping[str, str]
+    num_samples: Measured[int]
+    accuracy: Measured[float]
+    num_identical: Measured[int | None]
+    max_difference: Measured[int | None]
+    latency_ms: Measured[float | None]
+    latency_low_ms: Measured[float | None]
+    latency_high_ms: Measured[float | None]
+    instructions: Measured[int | None]
+    arena_bytes: Measured[int | None]
+    predicted_arena_bytes: Computed[int]
+    arena_error_percent: Computed[float | None]
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_board(choice: str) -> BoardRunner:
+    """Return the board of what follows `--on`.
+
+    Raises:
+        ConfigError: It is no board on a serial port.
+    """
+    runner = make_runner(choice)
+    if not isinstance(runner, BoardRunner):
+        raise ConfigError(f"bad --on: expected a board such as serial:/dev/ttyACM0,921600, received {choice!r}")
+    return runner
+
+
+def run_on_board(board: BoardRunner, model: bytes, data: Dataset, *, num_samples: int = NUM_SAMPLES) -> BoardRun:
+    """Run test samples on a board, and measure it.
+
+    Args:
+        board: Where.
+        model: Bytes of the `.tflite` file.
+        data: The first of its test samples are run, in an order that a seed shuffles.
+        num_samples: How many; each goes over the wire.
+
+    Raises:
+        RunnerError: The board fails, or the model does not fit it.
+    """
+    chosen = np.random.default_rng(0).permutation(len(data.x_test))[:num_samples]
+    samples = quantize(data.x_test[chosen], read_model(model).input_tensors[0])
+    outputs = board.outputs(model, samples)
+    result = board.benchmark(model, Plan())
+    reasons = {name: reason for name, reason in result.unavailable_reason.items() if name in ("latency", "arena_bytes")}
+    identical, difference = _parity(model, samples, outputs, reasons)
+    pointer_bytes = 8 if result.device["core"] == HOST_CORE else 4
+    predicted = arena_bytes(lower(model), pointer_bytes=pointer_bytes).arena_bytes
+    latency = result.latency
+    return BoardRun(
+        device=result.device,
+        num_samples=len(samples),
+        accuracy=float((named_classes(outputs) == data.y_test[chosen]).mean()),
+        num_identical=identical,
+        max_difference=difference,
+        latency_ms=latency.median_ms if latency else None,
+        latency_low_ms=latency.ci95_low_ms if latency else None,
+        latency_high_ms=latency.ci95_high_ms if latency else None,
+        instructions=result.execution.instructions if result.execution else None,
+        arena_bytes=result.arena_bytes,
+        predicted_arena_bytes=predicted,
+        arena_error_percent=100 * (predicted / result.arena_bytes - 1) if result.arena_bytes else None,
+        unavailable_reason=reasons,
+    )
+
+
+def _parity(
+    model: bytes, samples: np.ndarray, outputs: np.ndarray, reasons: dict[str, str]
+) -> tuple[int | None, int | None]:
+    try:
+        expected = tflm.run_outputs(model, samples)
+    except RuntimeMissingError as error:
+        reasons |= dict.fromkeys(("num_identical", "max_difference"), str(error))
+        return None, None
+    apart = np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).reshape(len(samples), -1).max(axis=1)
+    return int((apart == 0).sum()), int(np.ceil(apart.max()))

@@ -1,0 +1,89 @@
+"""A file against the one that it replaces, and the summary for a CI job."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from kd_edge.cli import main
+from kd_edge.cost.gate import BROKEN, HOLDS
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics import named_classes
+from kd_edge.verification.against import compare_files
+from tflite_bench.calibration.network_writer import SyntheticNetwork
+from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.reader import read_model
+from tflite_bench.runners import litert
+
+ROOT = Path(__file__).parents[3]
+
+
+def network(units):
+    made = SyntheticNetwork((12,))
+    made.dense(units, relu=True)
+    made.dense(4)
+    return made.to_bytes()
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Samples whose labels are what the smaller network says."""
+    x = np.random.default_rng(0).normal(size=(120, 12)).astype("float32")
+    model = network(8)
+    outputs, _ = litert.run_reference(model, quantize(x, read_model(model).input_tensors[0]))
+    y = named_classes(outputs)
+    return Dataset("said", x, y, x, y, x, y, tuple("abcd"))
+
+
+def test_the_same_file_loses_nothing(data):
+    found = compare_files(network(8), network(8), data, max_loss=0.01, name="base.tflite")
+    assert (found.accuracy_base, found.accuracy, found.loss.measured, found.loss.verdict) == (1.0, 1.0, 0.0, HOLDS)
+    assert (found.flash_bytes, found.arena_bytes) == (found.flash_bytes_base, found.arena_bytes_base)
+    assert found.passed
+
+
+def test_a_file_that_names_other_classes_is_broken(data):
+    found = compare_files(network(8), network(40), data, max_loss=0.01, name="base.tflite")
+    assert found.accuracy < 0.9
+    assert found.loss.measured == pytest.approx(1.0 - found.accuracy)
+    assert found.loss.verdict == BROKEN
+    assert found.flash_bytes > found.flash_bytes_base
+
+
+def test_the_command_fails_a_job_and_prints_its_summary(tmp_path, data, check_document):
+    for name, units in (("base", 8), ("change", 40)):
+        (tmp_path / f"{name}.tflite").write_bytes(network(units))
+    arrays = {f"x_{split}": data.x_test for split in ("train", "val", "test")}
+    arrays |= {f"y_{split}": data.y_test for split in ("train", "val", "test")}
+    np.savez(tmp_path / "data.npz", **arrays)
+    change, base = tmp_path / "change.tflite", tmp_path / "base.tflite"
+    options = ["--data", tmp_path / "data.npz", "--no-normalize", "--device", "nucleo-l4r5zi", "--against", base]
+    done = CliRunner().invoke(main, [*map(str, ("verify", change, *options)), "--markdown"])
+    assert done.exit_code == 1
+    tables = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    assert len({line.count(" | ") for line in tables[:1] + tables[2:5]}) == 1
+    assert re.search(r"\| share right \| 1\.000 \| 0\.\d+ \| lost .*: broken \|", done.stdout)
+    json_out = CliRunner().invoke(main, [*map(str, ("verify", base, *options)), "--json"])
+    document = json.loads(json_out.stdout)
+    check_document(document)
+    assert document["result"]["against"]["loss"]["verdict"] == HOLDS
+    lone = CliRunner().invoke(main, [*map(str, ("verify", base, *options[:-2])), "--max-against-loss", "0.1"])
+    assert (lone.exit_code, "expected it with --against" in lone.stderr) == (2, True)
+
+
+def test_the_action_of_the_examples_uses_options_that_exist():
+    from tflite_bench.cli import main as bench
+
+    text = (ROOT / "examples" / "ci" / "model.yml").read_text()
+    calls = re.findall(r"(kd-edge|tflite-bench) (\w+) ([^\n>]*)", text)
+    assert {command for _, command, _ in calls} == {"run", "compare", "verify"}
+    for tool, command, rest in calls:
+        known = {
+            name
+            for option in {"kd-edge": main, "tflite-bench": bench}[tool].commands[command].params
+            for name in option.opts
+        }
+        assert [word for word in re.findall(r"(?<!\S)--?[a-z-]+", rest) if word not in known] == []
