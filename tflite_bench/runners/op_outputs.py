@@ -8,6 +8,7 @@ import numpy as np
 from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.inputs import check_inputs
 from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.streams import steps_of
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.processes.isolation import ChildError, run_child, serve
 from tflite_bench.runners.interpreters import has_state
@@ -25,7 +26,7 @@ def trace(model: bytes, samples: Array, *, runtime: str = "litert", time_limit_s
 
     Args:
         model: Bytes of a `.tflite` file with one input of batch 1.
-        samples: Shape `(n, ...)`, in the type of the model's input.
+        samples: Shape `(n, ...)`, in the type of the model's input; of windows of a stream the last step is kept.
         runtime: `"litert"` (reference kernels; see `run_reference`) or `"tflm"`.
         time_limit_s: Give up after this many seconds.
 
@@ -67,8 +68,9 @@ def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[
     for sample in samples:
         if has_state(info):
             interpreter = forgotten(interpreter, info, lambda: reference_interpreter(model)[0])
-        interpreter.set_tensor(source, sample[np.newaxis])
-        interpreter.invoke()
+        for frames in steps_of(info, sample[np.newaxis]):
+            interpreter.set_tensor(source, frames)
+            interpreter.invoke()
         yield [interpreter.get_tensor(index)[np.newaxis] for index in outputs]
 
 
@@ -78,8 +80,9 @@ def _run_tflm(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[Ar
     for sample in samples:
         if has_state(info):
             interpreter.reset()
-        interpreter.set_input(sample[np.newaxis], 0)
-        interpreter.invoke()
+        for frames in steps_of(info, sample[np.newaxis]):
+            interpreter.set_input(frames, 0)
+            interpreter.invoke()
         yield [interpreter.get_output(position)[np.newaxis] for position in range(num_outputs)]
 
 
