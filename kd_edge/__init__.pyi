@@ -20,6 +20,8 @@ from .distillation.losses import RelationalDistillation as RelationalDistillatio
 from .distillation.results import HaltingReport as HaltingReport
 from .distillation.targets.soft_targets import soft_targets as soft_targets
 from .distillation.targets.stored import SoftTargets as SoftTargets
+from .distillation.task_losses import BinaryDistillation as BinaryDistillation
+from .distillation.task_losses import BoundedRegression as BoundedRegression
 from .errors import KdEdgeError as KdEdgeError
 from .ir.blueprint import Blueprint as Blueprint
 from .ir.graph import Graph as Graph

@@ -114,7 +114,8 @@ def _make_teacher(context: RunContext) -> TeacherResult:
     wanted = context.config.teacher
     callbacks = context.epochs("teacher", wanted.epochs or 0)
     taught = teach(context.teacher, context.data, wanted, seed=context.config.seed, callbacks=callbacks)
-    context.progress("teacher", 1.0, taught.result.information.sentence)
+    information = taught.result.information
+    context.progress("teacher", 1.0, "" if information is None else information.sentence)
     if context.teacher_network is not None:
         write_model(context.store.folder / TEACHER, context.teacher_network)
     return taught.result
@@ -288,7 +289,8 @@ def _design_shape(context: RunContext) -> tuple[object, ...]:
     """Return what shapes the search; a device may have been calibrated anew under its name."""
     distill = context.config.distill
     training = (distill.batch_size, distill.learning_rate, distill.temperature, distill.student_loss_weight)
-    return context.config.budget, context.config.design, training, context.device
+    step = (context.config.convert.stream,) if context.config.design.family == "streaming" else ()
+    return context.config.budget, context.config.design, training, context.device, *step
 
 
 @dataclass(frozen=True)

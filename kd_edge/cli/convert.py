@@ -45,10 +45,16 @@ _DEFAULTS = ConvertConfig()
     "--max-int8-loss",
     default=_DEFAULTS.max_int8_loss,
     show_default=True,
-    help="Share of samples lost that --qat auto bears.",
+    help="Loss of accuracy, or what the task is measured by, that --qat auto bears.",
 )
 @click.option(
     "--compress", default=_DEFAULTS.compress, show_default=True, help="Fine-tune to zip well: none, prune or cluster."
+)
+@click.option(
+    "--stream",
+    type=int,
+    metavar="FRAMES",
+    help="Convert a step of so many frames of time, the first axis of a sample, with ring buffers for those before.",
 )
 @click.option(
     "--teacher", type=click.Path(path_type=Path), help="Guides fine-tuning (.keras).  [default: STUDENT itself]"
@@ -57,7 +63,7 @@ _DEFAULTS = ConvertConfig()
     "--metadata/--no-metadata",
     default=True,
     show_default=True,
-    help="Provenance in the file, and of --data class names.",
+    help="Provenance in the file, and of --data class names or the task.",
 )
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: STUDENT with the ending .tflite]")
@@ -74,6 +80,7 @@ def convert(
     qat_epochs: int,
     max_int8_loss: float,
     compress: str,
+    stream: int | None,
     teacher: Path | None,
     metadata: bool,
     seed: int,
@@ -86,7 +93,7 @@ def convert(
     from kd_edge.files import write_bytes
     from kd_edge.reporting import text_tables
 
-    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress)
+    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress, stream)
     _check_use(wanted, source, teacher)
     data = (
         load_calibration(source, normalize=normalize, seed=seed, options=options, models=(student,)) if source else None
@@ -95,13 +102,13 @@ def convert(
         _check_calibrates(wanted, normalize, teacher)
     load_tensorflow()
     from kd_edge.conversion.export import convert_for
-    from kd_edge.conversion.tf_keras_copy import output_shapes
+    from kd_edge.conversion.tf_keras_copy import answers_task
     from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.model_files import load_model, load_teacher
 
     guide = load_teacher(teacher, data) if teacher is not None and isinstance(data, Dataset) else None
     model = load_model(student)
-    if isinstance(data, Dataset) and output_shapes(model) == [(data.num_classes,)]:
+    if isinstance(data, Dataset) and answers_task(model, data):
         check_trained(model, data, role="student")
     if guide is not None and isinstance(data, Dataset):
         check_trained(guide, data)

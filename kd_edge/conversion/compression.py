@@ -8,9 +8,10 @@ import keras
 from kd_edge.config import COMPRESSIONS
 from kd_edge.conversion.tf_keras_copy import (
     FineTuning,
+    answers_task,
+    asked_outputs,
     check_copy,
     load_optimization,
-    output_shapes,
     to_tf_keras,
     train_copy,
 )
@@ -35,7 +36,7 @@ def compress(
     """Return a copy of a student, fine-tuned by tensorflow-model-optimization until its weights pack well.
 
     Args:
-        student: A trained classifier; it is not changed.
+        student: A trained network; it is not changed.
         data: Its training samples are learnt from.
         recipe: How it is fine-tuned; by default `FineTuning()`.
         how: `"prune"` (a share of the weights of every layer becomes 0) or `"cluster"` (every layer has few different
@@ -46,12 +47,14 @@ def compress(
 
     Raises:
         ConfigError: `how` is unknown.
-        ModelError: A layer is not supported, or the student is no classifier of the data.
+        ModelError: A layer is not supported, or the student does not answer as the data's task asks.
     """
     if how not in COMPRESSIONS[1:]:
         raise ConfigError(f"unknown compression {how!r}: {nearest(how, COMPRESSIONS[1:])}")
-    if output_shapes(student) != [(data.num_classes,)]:
-        raise ModelError(f"cannot {how} {student.name!r}: expected {data.num_classes} outputs, one per class")
+    if not answers_task(student, data):
+        is_multiclass = data.task.kind == "multiclass"
+        wanted = f"{data.num_classes} outputs, one per class" if is_multiclass else asked_outputs(data)
+        raise ModelError(f"cannot {how} {student.name!r}: expected {wanted}")
     recipe = recipe or FineTuning()
     optimization = load_optimization()
     copy = to_tf_keras(student)

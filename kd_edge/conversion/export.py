@@ -20,18 +20,16 @@ from kd_edge.conversion.inference_clone import has_state
 from kd_edge.conversion.layer_names import names_of
 from kd_edge.conversion.metadata import add_metadata, describe, unlike
 from kd_edge.conversion.qat import fine_tune
+from kd_edge.conversion.quality import file_metric, keras_metric
 from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
-from kd_edge.conversion.tf_keras_copy import FineTuning, output_shapes
+from kd_edge.conversion.tf_keras_copy import FineTuning, answers_task, asked_outputs, output_shapes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import share_right
 from kd_edge.errors import ConversionWarning, DataError, KdEdgeError, ModelError
 from tflite_bench.errors import RunnerError
-from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.runtime_support import Refusal
-from tflite_bench.runners import litert
 
 _NUM_ASKED = 256
 
@@ -50,6 +48,7 @@ class Export:
         missing_ops: Operators of the file that TFLM lacks; `None` where TFLM could not be asked.
         refusals: What TFLM refuses of the file, by rules where it is not installed.
         unavailable_reason: Why a figure is `None`, by the figure's name.
+        metric: What the accuracies of `qat` and `compression` are; see `Task.metric`.
     """
 
     content: bytes = field(repr=False)
@@ -61,6 +60,7 @@ class Export:
     missing_ops: tuple[MissingOp, ...] | None = ()
     refusals: tuple[Refusal, ...] = ()
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+    metric: str = "accuracy"
 
     def summary(self) -> ConversionSummary:
         """Return everything but the bytes."""
@@ -76,6 +76,7 @@ class Export:
             unavailable_reason=self.unavailable_reason,
             qat=self.qat,
             compression=self.compression,
+            metric=self.metric,
         )
 
 
@@ -140,7 +141,10 @@ def convert_for(
     missing, unavailable = _missing_ops(content, student)
     grown = len(content) - num_bytes
     refused = find_refusals(content)
-    return Export(content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable)
+    metric = "accuracy" if data is None else data.task.metric
+    return Export(
+        content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable, metric
+    )
 
 
 def _converted(
@@ -150,21 +154,38 @@ def _converted(
     count, choice = wanted.num_calibration_samples, wanted.calibration
     arrays: Mapping[str, np.ndarray] | np.ndarray | None
     if isinstance(samples, Dataset):
-        chosen = choose_samples(samples.y_train, num_samples=count, choice=choice, seed=seed)
+        chosen = choose_samples(_kinds(samples), num_samples=count, choice=choice, seed=seed)
         arrays, choice = samples.x_train[chosen], "first"
     else:
         arrays = samples
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConversionWarning)
         content = convert(
-            student, arrays, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
+            student,
+            arrays,
+            quantize=wanted.quantize,
+            num_calibration_samples=count,
+            calibration=choice,
+            stream=wanted.stream,
+            seed=seed,
         )
     return content, [str(said.message) for said in caught if issubclass(said.category, ConversionWarning)]
 
 
+def _kinds(data: Dataset) -> np.ndarray:
+    """Return what makes training samples differ in kind: classes, sets of labels, fifths of the first value."""
+    if data.task.kind == "multilabel":
+        return np.asarray(np.unique(data.y_train, axis=0, return_inverse=True)[1].reshape(-1))
+    if data.task.kind == "regression":
+        values = data.y_train[:, 0]
+        return np.asarray(np.searchsorted(np.quantile(values, (0.2, 0.4, 0.6, 0.8)), values))
+    return data.y_train
+
+
 def _reconstructs(student: keras.Model, data: Dataset) -> bool:
-    """Return whether a model gives back its samples, of which one has as many numbers as there are classes."""
-    if output_shapes(student) != [data.input_shape] or has_state(student):
+    """Return whether a model gives back its samples unasked: one has as many numbers as there are classes."""
+    is_asked = data.task.kind == "reconstruction"
+    if is_asked or output_shapes(student) != [data.input_shape] or has_state(student):
         return False
     samples = data.x_val[:_NUM_ASKED]
     answers = student.predict(samples, verbose=0)
@@ -173,16 +194,16 @@ def _reconstructs(student: keras.Model, data: Dataset) -> bool:
 
 def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
     asked = wanted.quantize == "int8" and wanted.qat != "never" and not _reconstructs(student, data)
-    return asked and output_shapes(student) == [(data.num_classes,)] and not has_state(student)
+    return asked and answers_task(student, data) and not has_state(student)
 
 
 def _check_demand(student: keras.Model, data: Dataset | None) -> None:
     """Refuse a fine-tuning that was demanded and would be left out."""
     if data is None:
         raise DataError("no training samples: expected some, to fine-tune with (qat 'always'); give them with --data")
-    if output_shapes(student) != [(data.num_classes,)]:
+    if not answers_task(student, data):
         raise ModelError(
-            f"no quantization-aware training of {student.name!r}: expected one output of {data.num_classes} classes, "
+            f"no quantization-aware training of {student.name!r}: expected {asked_outputs(data)}, "
             f"received {output_shapes(student)}; convert without it (--qat never)"
         )
     if has_state(student):
@@ -193,7 +214,7 @@ def _check_demand(student: keras.Model, data: Dataset | None) -> None:
 
 
 def _compare(plain: bytes, content: bytes, data: Dataset, how: str) -> Compression:
-    accuracies = _accuracy(content, data), _accuracy(plain, data)
+    accuracies = file_metric(content, data), file_metric(plain, data)
     return Compression(how, _gzip_bytes(content), _gzip_bytes(plain), *accuracies)
 
 
@@ -213,13 +234,18 @@ def _tuned(
     """Return the better file, and why it is; whatever fails on the way, the plain one is there."""
     before = Tuning(wanted.qat)
     try:
-        scores = student.predict(data.x_val, batch_size=256, verbose=0)
-        float_accuracy, int8_accuracy = share_right(scores, data.y_val), _accuracy(content, data)
+        float_accuracy, int8_accuracy = keras_metric(student, data), file_metric(content, data)
         before = replace(before, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
         if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
             return content, before
+        if wanted.stream is not None:
+            said.append(
+                f"int8 costs {float_accuracy - int8_accuracy:.1%} of the validation samples, and the step of a stream "
+                "is not fine-tuned"
+            )
+            return content, before
         tuned = fine_tune(student, data, recipe, teacher=teacher)
-        tuned_accuracy = _accuracy(tuned.content, data)
+        tuned_accuracy = file_metric(tuned.content, data)
     except Exception as error:
         known = error if isinstance(error, KdEdgeError) else _unexpected(student, error)
         if wanted.qat == "always":
@@ -237,12 +263,6 @@ def _unexpected(student: keras.Model, error: Exception) -> ModelError:
         f"no quantization-aware training of {student.name!r}: its copy in tf_keras or tensorflow-model-optimization "
         f"failed with {type(error).__name__}: {reason}; convert without it (--qat never)"
     )
-
-
-def _accuracy(content: bytes, data: Dataset) -> float:
-    tensor = read_model(content).input_tensors[0]
-    outputs, _ = litert.run_reference(content, quantize(data.x_val, tensor))
-    return share_right(outputs, data.y_val)
 
 
 def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:

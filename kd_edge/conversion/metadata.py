@@ -1,4 +1,4 @@
-"""What a `.tflite` file says about itself: class names, the meaning of its input, where it comes from."""
+"""What a `.tflite` file says about itself: its classes, what its input and output mean, where it comes from."""
 
 import json
 import math
@@ -7,9 +7,11 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
+from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ModelError
 from tflite_bench.model.reader import ModelInfo, TensorInfo, read_model
+from tflite_bench.model.streams import is_window
 from tflite_bench.model.writer import pack, unpack
 
 NAME = "KD_EDGE_METADATA"
@@ -23,8 +25,8 @@ def describe(
     Args:
         content: Bytes of the `.tflite` file, for the scales of its inputs; one `input`, or several `inputs` in the
             file's order.
-        data: The samples that it is for; without them the description names no classes and no meaning of the input.
-            What does not describe the file is left out, see `unlike`.
+        data: The samples that it is for; without them the description names no classes, no task and no meaning of the
+            input. What does not describe the file is left out, see `unlike`.
         provenance: Plain data on how the file was made.
         classifies: Whether its outputs are classes of the data, where there are as many.
     """
@@ -37,8 +39,8 @@ def describe(
         inputs = {"input": _input(sources[0], data if reads else None)}
     if data is None:
         return {**inputs, "provenance": dict(provenance)}
-    names = {"class_names": data.class_names} if classifies and _answers(info, data) else {}
-    return {**names, **inputs, "provenance": {"data": data.name, **provenance}}
+    outputs = _output(info, data) if classifies and _answers(info, data) else {}
+    return {**outputs, **inputs, "provenance": {"data": data.name, **provenance}}
 
 
 def unlike(content: bytes, data: Dataset) -> tuple[str, ...]:
@@ -51,9 +53,11 @@ def unlike(content: bytes, data: Dataset) -> tuple[str, ...]:
     info, said = read_model(content), []
     if not _answers(info, data):
         shapes = ", ".join(str(info.tensors[index].shape) for index in info.outputs)
+        is_multiclass = data.task.kind == "multiclass"
+        what = "class names are" if is_multiclass else f"the task {data.task.kind!r} is"
+        wanted = f"{data.num_classes} classes" if is_multiclass else f"{data.num_outputs} numbers"
         said.append(
-            f"class names are left out of the metadata: expected one output of {data.num_classes} classes as in "
-            f"{data.name}, received {shapes}"
+            f"{what} left out of the metadata: expected one output of {wanted} as in {data.name}, received {shapes}"
         )
     if len(info.inputs) == 1 and not _reads(info, data):
         said.append(
@@ -64,13 +68,36 @@ def unlike(content: bytes, data: Dataset) -> tuple[str, ...]:
 
 
 def _answers(info: ModelInfo, data: Dataset) -> bool:
-    """Return whether the file has one output with one number per class of the data."""
+    """Return whether the file has one output with as many numbers as the task of the data needs."""
     shapes = [info.tensors[index].shape for index in info.outputs]
-    return len(shapes) == 1 and math.prod(shapes[0]) == data.num_classes == shapes[0][-1]
+    if len(shapes) != 1 or math.prod(shapes[0]) != data.num_outputs:
+        return False
+    return data.task.kind == "reconstruction" or shapes[0][-1] == data.num_outputs
+
+
+def _output(info: ModelInfo, data: Dataset) -> dict[str, Any]:
+    """Return the names of classes, or the task with what its answers mean."""
+    task, target = data.task, info.output_tensors[0]
+    if task.kind == "multiclass":
+        return {"class_names": data.class_names}
+    said: dict[str, Any] = {"task": task.kind, "dtype": target.dtype, "shape": target.shape}
+    if target.scales:
+        said |= {"scale": target.scales[0], "zero_point": target.zero_points[0]}
+    if task.kind in ("binary", "multilabel"):
+        meaning = "probability" if file_answers_probabilities(info) else "logit"
+        said |= {"meaning": meaning, "names": task.names, "threshold": task.threshold}
+    elif task.kind == "regression":
+        meaning = "(value - mean) / deviation" if task.mean else "the values as they are"
+        said |= {"meaning": meaning, "names": task.names, "units": task.units}
+        said |= {"mean": task.mean, "deviation": task.deviation} if task.mean else {}
+    else:
+        said |= {"meaning": "the input, reconstructed", "score": "mean square of output - input, of real numbers"}
+    names = {"class_names": task.names} if task.classifies else {}
+    return {**names, "output": said}
 
 
 def _reads(info: ModelInfo, data: Dataset) -> bool:
-    return info.input_tensors[0].shape[1:] == data.input_shape
+    return info.input_tensors[0].shape[1:] == data.input_shape or is_window(info, data.input_shape)
 
 
 def _input(source: TensorInfo, data: Dataset | None) -> dict[str, Any]:

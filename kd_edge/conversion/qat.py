@@ -52,7 +52,7 @@ def fine_tune(
     The loss is that of the distillation, on the teacher's outputs, computed once. The student itself is not changed.
 
     Args:
-        student: A trained classifier whose layers tensorflow-model-optimization supports.
+        student: A trained network whose layers tensorflow-model-optimization supports.
         data: Its training samples are learnt from.
         recipe: How; by default `FineTuning()`.
         teacher: The guide; by default the float student.

@@ -1,6 +1,7 @@
 """Keras 3 models as models of tf_keras, the Keras that tensorflow-model-optimization works with."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.distillation import LogitsDistillation
 
 from kd_edge.compat.keras import calls_of, maker_of, node_of
 from kd_edge.compat.tfmot import import_optimization
+from kd_edge.conversion.tuning_losses import tuning_loss, wanted_outputs
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.logits import Softmax, ends_in_softmax, to_logits
-from kd_edge.distillation.losses import distillation_value
 from kd_edge.errors import ModelError
 from kd_edge.ir.layers import InputLayer, kind_of
 from kd_edge.silence import quiet
@@ -27,12 +26,12 @@ _LEFT_OUT = re.compile(r"dtype|.*_(initializer|regularizer|constraint)|batch_(in
 _RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
 
 _MAX_DIFFERENCE = 1e-5
-_NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuning:
-    """How a copy of a student is fine-tuned, with the loss `w CE(labels) + (1 - w) T^2 KL(teacher || student)`.
+    """How a copy of a student is fine-tuned, with the loss `w CE(labels) + (1 - w) T^2 KL(teacher || student)`, or what
+    other tasks have in its place (`tuning_loss`).
 
     Attributes:
         epochs: Passes over the training samples.
@@ -105,6 +104,23 @@ def output_shapes(model: keras.Model) -> list[tuple[int, ...]]:
     return [tuple(output.shape[1:]) for output in model.outputs]
 
 
+def answers_task(model: keras.Model, data: Dataset) -> bool:
+    """Return whether a model has one output with the numbers that the task of the data needs."""
+    shapes = output_shapes(model)
+    if len(shapes) != 1 or None in shapes[0]:
+        return False
+    if data.task.kind == "reconstruction":
+        return math.prod(shapes[0]) == data.num_outputs
+    return shapes[0] == (data.num_outputs,)
+
+
+def asked_outputs(data: Dataset) -> str:
+    """Return in words what `answers_task` asks for."""
+    if data.task.kind == "multiclass":
+        return f"one output of {data.num_classes} classes"
+    return f"one output of {data.num_outputs} numbers, as the task {data.task.kind!r} needs"
+
+
 def check_copy(copy: Any, model: keras.Model, samples: np.ndarray) -> None:
     """Compare the outputs of a copy and its model on a few samples.
 
@@ -162,7 +178,7 @@ def train_copy(
     teacher: keras.Model | None,
     callbacks: Sequence[Any] = (),
 ) -> tuple[float, ...]:
-    """Train a copy, wrapped or not, with the distillation loss on the teacher's outputs, computed once.
+    """Train a copy, wrapped or not, with the task's distillation loss on the teacher's outputs, computed once.
 
     Args:
         copy: A model of tf_keras that reads and answers like the student; its weights change.
@@ -180,31 +196,11 @@ def train_copy(
     tf_keras.utils.set_random_seed(recipe.seed)
     steps = max(1, len(data.x_train) // recipe.batch_size)
     schedule = tf_keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps)
-    softmax = ends_in_softmax(student, data.x_train[:_NUM_ASKED])
-    loss = _loss(softmax, data.num_classes, recipe.temperature, recipe.student_loss_weight)
+    loss = tuning_loss(student, data, temperature=recipe.temperature, weight=recipe.student_loss_weight)
     copy.compile(tf_keras.optimizers.Adam(schedule), loss=loss)
-    targets = _soft_targets(teacher or student, data.x_train)
-    wanted = np.concatenate([data.y_train[:, None].astype(np.float32), targets], axis=1)
+    wanted = wanted_outputs(data, teacher or student)
     batches = tf.data.Dataset.from_tensor_slices((data.x_train, wanted))
     batches = batches.shuffle(len(wanted), seed=recipe.seed)
     batches = batches.batch(recipe.batch_size, drop_remainder=len(wanted) >= recipe.batch_size)
     history = copy.fit(batches, epochs=recipe.epochs, verbose=0, callbacks=list(callbacks))
     return tuple(map(float, history.history["loss"]))
-
-
-def _soft_targets(teacher: keras.Model, samples: np.ndarray) -> np.ndarray:
-    outputs = teacher.predict(samples, batch_size=256, verbose=0)
-    return np.asarray(to_logits(outputs, ends_in_softmax(teacher, samples[:_NUM_ASKED])), np.float32)
-
-
-def _loss(softmax: Softmax, num_classes: int, temperature: float, weight: float) -> Callable[[Any, Any], Any]:
-    """Return the loss of a batch: `wanted` holds the label, then the teacher's logits."""
-    distillation = LogitsDistillation(temperature)
-
-    def loss(wanted: Any, outputs: Any) -> Any:
-        labels, targets = tf.cast(wanted[:, 0], tf.int32), wanted[:, 1:]
-        logits = to_logits(tf.reshape(outputs, (-1, num_classes)), softmax)
-        of_labels = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return weight * tf.reduce_mean(of_labels) + (1 - weight) * distillation_value(distillation, targets, logits)
-
-    return loss

@@ -1,7 +1,7 @@
 """A data set from arrays by their names: which are needed, and how validation samples are drawn."""
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +9,17 @@ import numpy as np
 
 from kd_edge.data.dataset import GROUPS, Dataset, check_counts, check_groups, checked, standardized
 from kd_edge.data.drawing import VALIDATION_SHARE, drawn_samples
-from kd_edge.data.labels import numbered
+from kd_edge.data.options import SourceOptions
 from kd_edge.data.storage import taken
+from kd_edge.data.targets import standardized_values, targets_of
+from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _OPTIONAL_ARRAYS = ("x_val", "y_val", "x_unlabeled", *GROUPS, "class_names")
+_USUAL = SourceOptions()
+# Options that all arrays have.
+ARRAY_OPTIONS = ("ignore", "task", "units")
 # The name in version 0.1.0.
 _FORMER = {"groups_train": "group_train"}
 
@@ -25,27 +30,29 @@ def dataset_of(
     source: str,
     normalize: bool | None,
     seed: int,
-    *,
-    ignore: Collection[str] = (),
+    options: SourceOptions = _USUAL,
 ) -> Dataset:
     """Return a checked data set of arrays.
 
     Args:
         name: What the data set is called.
         arrays: `x_train, y_train, x_test, y_test` and optionally `x_val, y_val, x_unlabeled, group_train,
-            group_val, group_test, class_names`; others are an error. Labels are integers, strings or booleans.
+            group_val, group_test, class_names`; others are an error. Labels are such as `targets_of` knows; a
+            reconstruction needs none.
         source: What error messages name.
         normalize: As for `load_data`.
         seed: As for `load_data`.
-        ignore: Names of arrays that are left out.
+        options: Which arrays are left out, the task, and the units of its values.
 
     Raises:
         DataError: An array is missing or has a name that nothing reads, or they do not fit together.
     """
+    ignore = options.ignore or ()
     arrays = {_FORMER.get(key, key): array for key, array in arrays.items() if key not in ignore}
-    _check_names(list(arrays), source)
-    known = _as_arrays(arrays, source)
-    return dataset_as_given(_with_validation(name, known, seed), normalize)
+    _check_names(list(arrays), source, options.task)
+    known, task = _as_arrays(arrays, source, options)
+    data = _with_validation(name, known, task, seed)
+    return dataset_as_given(standardized_values(data) if data.task.kind == "regression" else data, normalize)
 
 
 def dataset_as_given(data: Dataset, normalize: bool | None) -> Dataset:
@@ -56,13 +63,14 @@ def dataset_as_given(data: Dataset, normalize: bool | None) -> Dataset:
     return standardized(dataset) if wanted and data.scale is None else dataset
 
 
-def _check_names(names: list[str], source: str) -> None:
-    missing = [name for name in ARRAYS if name not in names]
-    if "x_val" in names and "y_val" not in names:
+def _check_names(names: list[str], source: str, task: str | None) -> None:
+    needed = ("x_train", "x_test") if task == "reconstruction" else ARRAYS
+    missing = [name for name in needed if name not in names]
+    if "x_val" in names and "y_val" not in names and needed is ARRAYS:
         missing.append("y_val")
     if missing:
         raise DataError(
-            f"bad data in {source}: expected arrays {', '.join(ARRAYS)}, missing {', '.join(missing)}; "
+            f"bad data in {source}: expected arrays {', '.join(needed)}, missing {', '.join(missing)}; "
             f"received {', '.join(sorted(names)) or 'none'}"
         )
     known = (*ARRAYS, *_OPTIONAL_ARRAYS)
@@ -75,8 +83,8 @@ def _check_names(names: list[str], source: str) -> None:
         )
 
 
-def _as_arrays(arrays: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Return all as arrays, labels as numbers."""
+def _as_arrays(arrays: Mapping[str, Any], source: str, options: SourceOptions) -> tuple[dict[str, Any], Task | None]:
+    """Return all as arrays, labels as numbers, and the task where it is known."""
     known: dict[str, Any] = {}
     for name, values in arrays.items():
         if values is None:
@@ -88,13 +96,17 @@ def _as_arrays(arrays: Mapping[str, Any], source: str) -> dict[str, Any]:
                 f"bad data in {source}: expected an array as {name}, received rows that differ in shape ({error})"
             ) from error
     labels = {name: known[name] for name in known if name.startswith("y_")}
-    numbers, names = numbered(labels, known.get("class_names"), source)
-    return known | numbers | {"class_names": names}
+    numbers, task = targets_of(
+        labels, known.pop("class_names", None), task=options.task, units=options.units, source=source
+    )
+    if options.task == "reconstruction":
+        splits = (name.removeprefix("x_") for name in known if name in ("x_train", "x_val", "x_test"))
+        numbers = {f"y_{split}": np.zeros(len(known[f"x_{split}"]), np.int64) for split in splits} | numbers
+    return known | numbers, task
 
 
-def _with_validation(name: str, arrays: Mapping[str, Any], seed: int) -> Dataset:
+def _with_validation(name: str, arrays: Mapping[str, Any], task: Task | None, seed: int) -> Dataset:
     known = dict(arrays)
-    names = known.pop("class_names", None)
     description = f"{name}, split as given"
     check_counts(known["x_train"], known["y_train"], "train", name)
     if "group_train" in known:
@@ -108,11 +120,11 @@ def _with_validation(name: str, arrays: Mapping[str, Any], seed: int) -> Dataset
             known[key] = taken(known[key], ~chosen)
         whole = ", whole groups of them," if "group_train" in known else ""
         description = f"{name}, 15 % of the training samples{whole} drawn for validation with seed {seed}"
-    if names is None:
+    if task is None:
         labels = known["y_train"]
         count = int(labels.max()) + 1 if labels.dtype.kind in "iu" and labels.size else 0
-        names = [str(i) for i in range(count)]
-    return Dataset(name, class_names=tuple(map(str, names)), description=description, **known)
+        task = Task("multiclass", tuple(str(i) for i in range(count)))
+    return Dataset(name, class_names=task.names, task=task, description=description, **known)
 
 
 def _drawn_for_validation(num_samples: int, groups: np.ndarray | None, name: str, seed: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.drawing import SPLITS, splits_of
 from kd_edge.data.labelled import labelled_dataset
@@ -11,7 +13,10 @@ from kd_edge.data.table import Table, read_table, without_missing
 from kd_edge.data.windows import windows_of
 from kd_edge.errors import DataError
 
-_OPTIONS = ("label", "group", "split", "recording", "window", "hop", "ignore", "skip_bad", "test_share")
+_OPTIONS = (
+    *("label", "group", "split", "recording", "window", "hop", "ignore", "skip_bad", "test_share"),
+    *("task", "units"),
+)
 
 
 def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
@@ -23,7 +28,10 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
     else:
         cut = windows_of(table, options, path)
         x, labels, groups, given, note = cut.x, cut.labels, cut.groups, cut.splits, cut.note
-    splits, how = splits_of(labels, groups, given, test_share=options.test_share, seed=seed, source=text)
+    if options.task == "regression":
+        labels = np.asarray(labels, np.float64)
+    drawn_by = np.zeros(len(labels)) if options.task == "regression" else labels
+    splits, how = splits_of(drawn_by, groups, given, test_share=options.test_share, seed=seed, source=text)
     return labelled_dataset(
         path.stem,
         {split: x[splits == split] for split in SPLITS},
@@ -34,6 +42,7 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
         source=text,
         normalize=normalize,
         seed=seed,
+        options=options,
     )
 
 

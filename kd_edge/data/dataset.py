@@ -1,4 +1,4 @@
-"""A data set for classification, its arrays checked against each other."""
+"""A data set, its arrays checked against each other."""
 
 import functools
 import hashlib
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.front_end import FrontEnd
+from kd_edge.data.label_checks import check_labels
 from kd_edge.data.storage import chunks, is_mapped, release, room_for
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
@@ -20,12 +21,14 @@ _CLASSES = Task("multiclass", ())
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples and labels of a classification task, checked.
+    """Samples and what a network is asked to say of them, checked.
 
     Attributes:
         name: What the data set is called in reports.
         x_train: Training samples, shape `(samples, ...)`: float32, or uint8 where those were not scaled.
-        y_train: Labels, int64, shape `(samples,)`, from 0 to `num_classes - 1`.
+        y_train: Labels, int64, shape `(samples,)`, from 0 to `num_classes - 1`. Of several labels at once, 0 or 1
+            each, shape `(samples, labels)`; measured values, float32, shape `(samples, values)`; of a reconstruction 0
+            for a normal sample, 1 for an anomaly.
         x_val: Validation samples.
         y_val: Their labels.
         x_test: Test samples.
@@ -85,6 +88,14 @@ class Dataset:
         """Shape of one sample."""
         return tuple(self.x_train.shape[1:])
 
+    def targets(self, split: str) -> np.ndarray:
+        """Return what a network should answer for the samples of `"train"`, `"val"` or `"test"`.
+
+        Labels, measured values, or of a reconstruction the samples.
+        """
+        array: np.ndarray = getattr(self, f"{'x' if self.task.kind == 'reconstruction' else 'y'}_{split}")
+        return array
+
     def weights_of(self, labels: np.ndarray) -> np.ndarray | None:
         """Return the weight of each sample in a training, that of its class: float32; `None` where all count alike."""
         return None if self.class_weight is None else np.asarray(self.class_weight, np.float32)[labels]
@@ -97,7 +108,8 @@ class Dataset:
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 of everything: arrays, names, scale, description, weights."""
-        more = [fact for fact in (self.class_weight, self.front_end) if fact is not None]
+        task = None if self.task.kind == "multiclass" else self.task
+        more = [fact for fact in (self.class_weight, self.front_end, task) if fact is not None]
         facts = (self.name, self.description, self.class_names, self.scale, self.digests, *more)
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -110,7 +122,7 @@ def _digest(array: np.ndarray) -> str:
 
 
 def checked(data: Dataset) -> Dataset:
-    """Return the data set with float32 samples, or uint8 where they are that, and int64 labels.
+    """Return the data set with float32 samples, or uint8 where they are that, and int64 labels or float32 values.
 
     Raises:
         DataError: The arrays do not fit together.
@@ -119,13 +131,16 @@ def checked(data: Dataset) -> Dataset:
     for split in ("train", "val", "test"):
         x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
         fixed[f"x_{split}"] = _check_samples(x, f"x_{split}", data)
-        fixed[f"y_{split}"] = _check_labels(y, f"y_{split}", data)
         check_counts(x, y, split, data.name)
-        if split == "train":
-            _check_classes(fixed["y_train"], data)
+        fixed[f"y_{split}"] = check_labels(y, f"y_{split}", data.task, data.name)
         if (groups := getattr(data, f"group_{split}")) is not None:
             fixed[f"group_{split}"] = check_groups(groups, len(y), data.name, f"group_{split}")
     if data.x_unlabeled is not None:
+        if data.task.kind == "reconstruction":
+            raise DataError(
+                f"bad data in {data.name}: expected no x_unlabeled, since a reconstruction needs no labels, received "
+                "some; add the normal ones to x_train"
+            )
         fixed["x_unlabeled"] = _check_samples(data.x_unlabeled, "x_unlabeled", data)
     return replace(data, **fixed)
 
@@ -156,18 +171,6 @@ def check_groups(groups: np.ndarray, num_samples: int, name: str, array: str) ->
             f"received {groups.dtype} of shape {groups.shape}; number names by np.unique(names, return_inverse=True)[1]"
         )
     return groups.astype(np.int64)
-
-
-def _check_classes(labels: np.ndarray, data: Dataset) -> None:
-    seen = set(labels.tolist())
-    if len(seen) < 2:
-        raise DataError(f"bad data in {data.name}: expected at least 2 classes in y_train, received {len(seen)}")
-    absent = sorted(set(range(data.num_classes)) - seen)
-    if absent:
-        raise DataError(
-            f"bad data in {data.name}: expected training samples of all {data.num_classes} classes, received none of "
-            f"class {absent[0]}; number the classes from 0 without gaps"
-        )
 
 
 def _check_samples(x: np.ndarray, name: str, data: Dataset) -> np.ndarray:
@@ -206,25 +209,6 @@ def _filled(x: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.nda
         filled[rows] = change(x[rows])
         release(filled)
     return filled
-
-
-def _check_labels(y: np.ndarray, name: str, data: Dataset) -> np.ndarray:
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise DataError(
-            f"bad data in {data.name}: expected integer labels of shape (samples,) in {name}, received {y.dtype} of "
-            f"shape {y.shape}; one-hot labels: pass y.argmax(axis=1)"
-        )
-    if not y.size:
-        raise DataError(f"bad data in {data.name}: expected labels in {name}, received none")
-    outside = y[(y < 0) | (y >= data.num_classes)]
-    if outside.size:
-        raise DataError(
-            f"bad data in {data.name}: expected labels from 0 to {data.num_classes - 1} in {name}, "
-            f"received {int(outside[0])}"
-        )
-    return y.astype(np.int64)
 
 
 def standardized(data: Dataset) -> Dataset:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kd_edge.data.arrays import ARRAYS, dataset_as_given, dataset_of
+from kd_edge.data.arrays import ARRAY_OPTIONS, ARRAYS, dataset_as_given, dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import DataSource
 from kd_edge.data.streams import arrays_of, streams_in
-from kd_edge.errors import DataError, KdEdgeError
+from kd_edge.errors import ConfigError, DataError, KdEdgeError
 
 _ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -85,10 +85,15 @@ def _importable(folder: str) -> Iterator[None]:
 def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
     result = _call_entry_point(text)
     if isinstance(result, Dataset):
+        if options.task not in (None, result.task.kind):
+            raise ConfigError(
+                f"bad option 'task' of the data {text!r}: expected that of its Dataset, {result.task.kind!r}, received "
+                f"{options.task!r}; let the function return Dataset(..., task=Task(...))"
+            )
         return dataset_as_given(result, normalize)
-    return dataset_of(text, _arrays_in(result, text), text, normalize, seed, ignore=options.ignore or ())
+    return dataset_of(text, _arrays_in(result, text), text, normalize, seed, options)
 
 
 SOURCE = DataSource(
-    "'module:function'", lambda text: _ENTRY_POINT.fullmatch(text) is not None, _load, options=("ignore",)
+    "'module:function'", lambda text: _ENTRY_POINT.fullmatch(text) is not None, _load, options=ARRAY_OPTIONS
 )

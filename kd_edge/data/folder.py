@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data import images, sounds
-from kd_edge.data.arrays import dataset_of
+from kd_edge.data.arrays import ARRAY_OPTIONS, dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import DataSource
@@ -17,8 +17,8 @@ from kd_edge.errors import DataError
 def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
     folder = Path(text)
     if any(folder.glob("*.npy")):
-        options.check_known(("ignore",), text)
-        return dataset_of(folder.resolve().name, _arrays(folder), text, normalize, seed, ignore=options.ignore or ())
+        options.check_known(ARRAY_OPTIONS, text)
+        return dataset_of(folder.resolve().name, _arrays(folder), text, normalize, seed, options)
     endings = {os.path.splitext(name)[1].lower() for _, _, names in os.walk(folder) for name in names}
     has_images, has_sounds = endings & set(images.ENDINGS), endings & set(sounds.ENDINGS)
     if has_images and has_sounds:
@@ -53,5 +53,5 @@ SOURCE = DataSource(
     "a folder of images or .wav files by class",
     lambda text: Path(text).is_dir(),
     _load,
-    options=tuple(dict.fromkeys((*images.OPTIONS, *sounds.OPTIONS, "ignore"))),
+    options=tuple(dict.fromkeys((*images.OPTIONS, *sounds.OPTIONS, *ARRAY_OPTIONS))),
 )

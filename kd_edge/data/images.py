@@ -18,7 +18,7 @@ from kd_edge.errors import DataError, MissingDependencyError
 
 # What keras.utils.image_dataset_from_directory reads.
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-OPTIONS = ("group_pattern", "image_size", "color", "skip_bad", "test_share")
+OPTIONS = ("group_pattern", "image_size", "color", "skip_bad", "test_share", "task")
 # Keras makes four bytes of each and holds several batches.
 _BATCH_VALUES = 2**20
 # By itself TensorFlow would take half of the memory for batches that are read ahead.
@@ -53,6 +53,7 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
             source=text,
             normalize=normalize,
             seed=seed,
+            options=options,
         )
 
     try:

@@ -8,6 +8,7 @@ import numpy as np
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.drawing import SPLITS
+from kd_edge.data.options import SourceOptions
 
 
 def labelled_dataset(
@@ -21,31 +22,33 @@ def labelled_dataset(
     source: str,
     normalize: bool | None,
     seed: int,
+    options: SourceOptions,
 ) -> Dataset:
     """Return a checked data set.
 
     Args:
         name: What it is called.
         samples: Those of each split, in their order.
-        labels: Class of each sample of all splits, as text.
+        labels: Class of each sample of all splits, as text, or measured values as numbers.
         splits: Which split each of them is of; see `splits_of`.
         groups: What each of them belongs to, as text or number; or `None`.
         description: Where they come from and how they were split.
         source: What error messages name.
         normalize: As for `load_data`.
         seed: As for `load_data`.
+        options: The task, and the units of its values.
 
     Raises:
         DataError: They do not fit together.
     """
-    names = class_names_of(labels)
+    names = None if options.task in ("regression", "reconstruction") else class_names_of(labels)
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
     arrays: dict[str, object] = {"class_names": names}
     for split in SPLITS:
         arrays |= {f"x_{split}": samples[split], f"y_{split}": labels[splits == split]}
         if numbers is not None:
             arrays[f"group_{split}"] = numbers[splits == split]
-    data = dataset_of(name, arrays, source, normalize, seed)
+    data = dataset_of(name, arrays, source, normalize, seed, replace(options, ignore=None))
     return replace(data, description=f"{name}, {description}")
 
 

@@ -61,7 +61,7 @@ def _check_kind(array: np.ndarray, name: str, source: str) -> None:
         raise DataError(
             f"bad data in {source}: expected classes as integers, strings or booleans in {name}, received "
             f"{array.dtype}; where these number classes pass y.astype(int); measurements, the targets of a "
-            "regression, are no classes"
+            'regression, are no classes: give the option task = "regression"'
         )
     if kind in "OcV":
         raise DataError(

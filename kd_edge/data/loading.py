@@ -9,10 +9,11 @@ import numpy as np
 from kd_edge.data import csv_file, entry_point, folder, npz, smartwatch
 from kd_edge.data.arrays import ARRAYS
 from kd_edge.data.dataset import Dataset, unscaled
-from kd_edge.data.model_inputs import integer_reader
+from kd_edge.data.model_inputs import answers_one_number, integer_reader
 from kd_edge.data.npz import read_npz
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import registered_sources
+from kd_edge.data.targets import as_binary
 from kd_edge.errors import DataError, nearest
 
 # Asked in this order.
@@ -43,6 +44,7 @@ def load_data(
         seed: Chooses the 15 % of the training samples that become validation samples where the source has none; whole
             groups where it names groups.
         models: Keras models, or paths of `.keras` or `.h5` files, that will read the samples; see `integer_reader`.
+            Where one answers with one number, two classes are a `"binary"` task.
         options: How it is read.
 
     Raises:
@@ -54,7 +56,10 @@ def load_data(
     sources = (*registered_sources(), *_BUILT_IN)
     for known in sources:
         if known.accepts(text):
-            data = known.read(text, normalize, seed, options or SourceOptions())
+            options = options or SourceOptions()
+            data, models = known.read(text, normalize, seed, options), list(models)
+            two = options.task is None and data.task.kind == "multiclass" and data.num_classes == 2
+            data = as_binary(data) if two and any(map(answers_one_number, models)) else data
             return _as_read(data, normalize, models)
     *others, last = (known.expected for known in sources)
     hint = nearest(text, [known.word for known in sources if known.word])

@@ -1,4 +1,4 @@
-"""What a Keras model does first with its input, read from its configuration without Keras."""
+"""What a Keras model does first with its input, and how much it answers, read from its configuration without Keras."""
 
 import json
 import zipfile
@@ -52,6 +52,28 @@ def integer_reader(model: Any) -> str | None:
     config = _config_of(model)
     found = _first(config) if config is not None else None
     return found if isinstance(found, str) else None
+
+
+def answers_one_number(model: Any) -> bool:
+    """Return whether a model's one output is one number, as far as its configuration tells it.
+
+    Args:
+        model: A Keras model, or the path of a `.keras` or `.h5` file.
+    """
+    config = _config_of(model)
+    if config is None:
+        return False
+    layers = {layer.get("name") or layer["config"].get("name"): layer for layer in config["layers"]}
+    ends = config.get("output_layers", [[list(layers)[-1]]])
+    flat = [ends] if ends and isinstance(ends[0], str) else ends
+    if len(flat) != 1 or not isinstance(flat, list):
+        return False
+    layer, order = layers.get(flat[0][0]), list(layers.values())
+    while layer is not None and layer["class_name"] in ("Activation", "Reshape", "Flatten", "Identity", "Cast"):
+        sources = [*_sources(layer.get("inbound_nodes", [])), ""]
+        before = order[order.index(layer) - 1] if "inbound_nodes" not in layer else None
+        layer = layers.get(sources[0], before)
+    return layer is not None and layer["config"].get("units") == 1
 
 
 def _config_of(model: Any) -> Mapping[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.data.arrays import dataset_of
+from kd_edge.data.arrays import ARRAY_OPTIONS, dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import DataSource
@@ -42,11 +42,11 @@ def read_npz(path: Path) -> dict[str, Any]:
 
 def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
     arrays = read_npz(Path(text))
-    return dataset_of(Path(text).stem, arrays, text, normalize, seed, ignore=options.ignore or ())
+    return dataset_of(Path(text).stem, arrays, text, normalize, seed, options)
 
 
 def _accepts(text: str) -> bool:
     return text.endswith(".npz") or Path(text).is_file()
 
 
-SOURCE = DataSource("the path of an .npz file", _accepts, _load, options=("ignore",))
+SOURCE = DataSource("the path of an .npz file", _accepts, _load, options=ARRAY_OPTIONS)

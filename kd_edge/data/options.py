@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from kd_edge.errors import ConfigError
+from kd_edge.data.task import TASKS
+from kd_edge.errors import ConfigError, nearest
 
 COLORS = ("rgb", "grayscale")
 
@@ -29,6 +30,8 @@ class SourceOptions:
             taken. Without it all have to be alike.
         skip_bad: Whether files or rows that cannot be used are left out, instead of being an error.
         test_share: Share of the samples that test where the source says none.
+        task: What a network is asked for, one of `TASKS`. Defaults to what the labels say; see `task_of`.
+        units: Of the measured values of a regression, one each.
     """
 
     label: str = "label"
@@ -44,6 +47,8 @@ class SourceOptions:
     seconds: float | None = None
     skip_bad: bool = False
     test_share: float = 0.2
+    task: str | None = None
+    units: list[str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("window", "hop", "seconds"):
@@ -58,6 +63,12 @@ class SourceOptions:
             raise ConfigError(
                 f"bad value for option 'color' of the data: expected one of {', '.join(COLORS)}, "
                 f"received {self.color!r}"
+            )
+        if self.task is not None and self.task not in TASKS:
+            raise ConfigError(f"unknown task {self.task!r}: {nearest(self.task, TASKS)}")
+        if self.units is not None and self.task != "regression":
+            raise ConfigError(
+                f"bad option 'units' of the data: expected it with task 'regression', received {self.task!r}"
             )
         size = self.image_size
         if size is not None and (len(size) != 2 or not all(type(side) is int and side > 0 for side in size)):

@@ -19,7 +19,7 @@ from kd_edge.errors import DataError
 ENDINGS = (".wav",)
 # Rate in Hz, bytes per number, channels and numbers per channel.
 _Kind = tuple[int, int, int, int]
-OPTIONS = ("group_pattern", "seconds", "skip_bad", "test_share")
+OPTIONS = ("group_pattern", "seconds", "skip_bad", "test_share", "task")
 
 
 def load_sounds(text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
@@ -56,6 +56,7 @@ def load_sounds(text: str, normalize: bool | None, seed: int, options: SourceOpt
         source=text,
         normalize=normalize,
         seed=seed,
+        options=options,
     )
     return replace(data, front_end=front_end)
 

@@ -55,6 +55,7 @@ def read_table(path: Path, options: SourceOptions) -> Table:
     texts = dict(zip(header, np.array(rows, dtype=str).T, strict=True))
     marks = {role: texts[name] for role, name in special.items()}
     _check_marks(marks, special, lines, path)
+    _check_labels(marks["label"], special["label"], path, options.task == "regression")
     values = [_numbers(texts[name], name, lines, path) for name in columns]
     groups, splits, recordings = (marks.get(role) for role in ("group", "split", "recording"))
     return Table(np.stack(values, axis=1), marks["label"], groups, splits, recordings, lines, tuple(columns))
@@ -120,18 +121,25 @@ def _check_marks(marks: dict[str, np.ndarray], special: dict[str, str], lines: n
                 f"bad data in {path}: expected a {role} in each row of column {special[role]!r}, received none in "
                 f"{empty.size} rows, the first in line {empty[0]}"
             )
-    _check_labels(marks["label"], special["label"], path)
 
 
-def _check_labels(texts: np.ndarray, name: str, path: Path) -> None:
-    """Raise where labels are measurements or dates."""
+def _check_labels(texts: np.ndarray, name: str, path: Path, measured: bool) -> None:
+    """Raise where labels are measurements or dates, or are no measurements where these were asked for."""
     seen = np.unique(texts).tolist()
+    if measured:
+        if bad := [text for text in seen if not _is(float, text)]:
+            raise DataError(
+                f"bad data in {path}: expected numbers in column {name!r} for the task 'regression', received "
+                f"{bad[0]!r}"
+            )
+        return
     if all(_is(int, text) for text in seen):
         return
     if all(_is(float, text) for text in seen):
         raise DataError(
             f"bad data in {path}: expected classes in column {name!r}, received numbers such as {seen[0]}; write "
-            "classes as integers or names; measurements, the targets of a regression, are no classes"
+            "classes as integers or names; measurements, the targets of a regression, are no classes: the option "
+            "task=regression"
         )
     if all(_is(datetime.datetime.fromisoformat, text) for text in seen):
         raise DataError(

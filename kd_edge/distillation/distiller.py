@@ -11,6 +11,7 @@ from kd_edge.compat.keras import TrainerExtension, compiled_metrics, init_past
 from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
 from kd_edge.distillation.distiller_files import DistillerFiles
 from kd_edge.distillation.feed import Feed, steps_per_execution
+from kd_edge.distillation.guide_set import GuideSet
 from kd_edge.distillation.guides import (
     FINAL,
     OWN_LOSS,
@@ -21,7 +22,7 @@ from kd_edge.distillation.guides import (
     fresh_optimizer,
     update_mean,
 )
-from kd_edge.distillation.loss_terms import GuideSet, as_losses, as_weights, make_guides, make_loss_terms
+from kd_edge.distillation.loss_terms import as_losses, as_outputs, as_weights, make_guides, make_loss_terms
 from kd_edge.distillation.monitor import TrainingMonitor, say_if_idle
 from kd_edge.distillation.results import HaltingReport
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
@@ -43,8 +44,9 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
     Args:
         teacher: A trained network, left as it is; its `SoftTargets`; or `None` where a trainee guides alone.
         student: The network to train.
-        distillation_losses: One loss or a list; see `keras.distillation` and `kd_edge.distillation.losses`.
-        distillation_loss_weights: One weight per loss. Defaults to 1.0 each.
+        distillation_losses: One loss or a list; see `keras.distillation` and `kd_edge.distillation.losses`. Of several
+            outputs a mapping of their names to losses, each of the kind of its output's task.
+        distillation_loss_weights: One weight per loss, in their order. Defaults to 1.0 each.
         student_loss_weight: `w`, 0 to 1. Defaults to 0.5 as in `keras.distillation.Distiller`, whose place this class
             takes; `kd_edge.distillation.distill` and the configuration have 0.1.
         name: Name of the model. Defaults to `"distiller"`.
@@ -80,7 +82,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         self,
         teacher: keras.Model | SoftTargets | None,
         student: keras.Model,
-        distillation_losses: DistillationLoss | list[DistillationLoss],
+        distillation_losses: DistillationLoss | list[DistillationLoss] | dict[str, DistillationLoss],
         distillation_loss_weights: list[float] | None = None,
         student_loss_weight: float = 0.5,
         name: str = "distiller",
@@ -99,7 +101,10 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         self.save_teacher = save_teacher
         self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
         self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
-        loss_terms = make_loss_terms(self.distillation_losses, self.distillation_loss_weights, teacher, student)
+        self.distillation_outputs = as_outputs(distillation_losses, student)
+        loss_terms = make_loss_terms(
+            self.distillation_losses, self.distillation_loss_weights, self.distillation_outputs, teacher, student
+        )
         self.projectors = [term.projector for term in loss_terms if term.projector is not None]
         guides = make_guides(teacher, trainee, student, loss_terms=loss_terms, trainee_loss_weight=trainee_loss_weight)
         self._guide_set = GuideSet(student, guides, loss_terms)
@@ -186,6 +191,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         """
         if loss is None:
             raise ConfigError("no loss for the labels: expected a Keras loss, received None; pass compile(..., loss=)")
+        self._guide_set.check_compiled(loss)
         optimizer = keras.optimizers.get(optimizer)
         plain = not (kwargs.get("run_eagerly") or kwargs.get("jit_compile") is True or self.strategy)
         self._chooses_steps = plain and "steps_per_execution" not in kwargs
@@ -196,6 +202,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         if isinstance(trainee, Trainee):
             trainee.compile(
                 student_softmax=self._guide_set.student_softmax,
+                student_sigmoid=self._guide_set.student_sigmoid,
                 optimizer=trainee_optimizer or fresh_optimizer(optimizer),
                 loss=loss,
                 metrics=fresh_metrics(metrics),

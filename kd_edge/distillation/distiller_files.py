@@ -22,12 +22,17 @@ class DistillerFiles(keras.Model):  # type: ignore[misc]
             "name": self.name,
             "teacher": keras.saving.serialize_keras_object(teacher),
             "student": keras.saving.serialize_keras_object(self.student),
-            "distillation_losses": [keras.saving.serialize_keras_object(loss) for loss in self.distillation_losses],
+            "distillation_losses": self._saved_losses(),
             "distillation_loss_weights": self.distillation_loss_weights,
             "student_loss_weight": self.student_loss_weight,
             "trainee_loss_weight": self.trainee_loss_weight,
             "save_teacher": self.save_teacher,
         }
+
+    def _saved_losses(self) -> Any:
+        losses = [keras.saving.serialize_keras_object(loss) for loss in self.distillation_losses]
+        names = [output[1] for output in self.distillation_outputs if output is not None]
+        return dict(zip(names, losses, strict=True)) if names else losses
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

@@ -1,5 +1,6 @@
 """The networks that a student learns from: a teacher, its stored outputs, or a trainee that learns beside it."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,15 @@ import tensorflow as tf
 from kd_edge.compat.keras import excluded_from_weight_decay
 from kd_edge.distillation.cloning import clone_of
 from kd_edge.distillation.foreign_models import only_answers
-from kd_edge.distillation.logits import Softmax, alike, ends_in_softmax, to_logits
+from kd_edge.distillation.logits import (
+    Softmax,
+    alike,
+    changed_where,
+    ends_in_sigmoid,
+    ends_in_softmax,
+    sigmoid_to_logits,
+    to_logits,
+)
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import DataError, ModelError
@@ -29,13 +38,15 @@ class Guide(ABC):
     Args:
         name: `"teacher"` or `"trainee"`.
         weight: Weight of what it teaches in the student's distillation loss.
-        softmax: For each output in order whether it holds probabilities, `None` where that is not known.
+        softmax: For each output in order whether it holds probabilities of classes, `None` where that is not known.
+        sigmoid: The same of probabilities of labels.
     """
 
-    def __init__(self, name: str, *, weight: float, softmax: Softmax) -> None:
+    def __init__(self, name: str, *, weight: float, softmax: Softmax, sigmoid: Softmax) -> None:
         self.name = name
         self.weight = weight
         self.softmax = softmax
+        self.sigmoid = sigmoid
         self.divergence = keras.metrics.Mean(name=f"{name}_divergence")
         self.agreement = keras.metrics.Mean(name=f"{name}_agreement")
 
@@ -96,7 +107,7 @@ class LiveGuide(Guide):
     def __init__(
         self, name: str, model: keras.Model, *, weight: float = 1.0, layer_names: tuple[str, ...] = ()
     ) -> None:
-        super().__init__(name, weight=weight, softmax=ends_in_softmax(model))
+        super().__init__(name, weight=weight, softmax=ends_in_softmax(model), sigmoid=ends_in_sigmoid(model))
         self.model = model
         self._forward = feature_extractor(model, layer_names)
 
@@ -128,8 +139,9 @@ class StoredTeacher(Guide):
     """
 
     def __init__(self, targets: SoftTargets) -> None:
-        super().__init__("teacher", weight=1.0, softmax=[False] * len(targets.shapes))
+        super().__init__("teacher", weight=1.0, softmax=[False] * len(targets.shapes), sigmoid=targets.sigmoid)
         self.targets = targets
+        self._shapes = targets.shapes
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -147,12 +159,13 @@ class StoredTeacher(Guide):
         return float(self.targets.num_passes)
 
     def check(self, student: keras.Model) -> None:
-        """Check that the outputs have the shapes of the student's."""
+        """Check that the outputs have the shapes of the student's, but for those that are flat on one side."""
         outputs = getattr(student, "outputs", None)
         if outputs is None:
             return
         shapes = [tuple(output.shape[1:]) for output in outputs]
-        if shapes != self.targets.shapes:
+        self._shapes = shapes
+        if len(shapes) != len(self.targets.shapes) or not all(map(_same_numbers, shapes, self.targets.shapes)):
             raise ModelError(
                 f"soft targets and student have different outputs: expected {shapes}, received "
                 f"{self.targets.shapes}; build the student for the teacher's task"
@@ -161,7 +174,12 @@ class StoredTeacher(Guide):
     def answer(self, x: Any) -> dict[str, Any]:
         """Return the outputs that belong to samples."""
         stored = x.targets if isinstance(x, Samples) else None
-        return {FINAL: self.targets.lookup(inputs_of(x)) if stored is None else stored}
+        logits = self.targets.lookup(inputs_of(x)) if stored is None else stored
+        answers = changed_where(self.targets.sigmoid, keras.ops.sigmoid, logits)
+        if self._shapes != self.targets.shapes:
+            flat = zip(keras.tree.flatten(answers), self._shapes, strict=True)
+            answers = keras.tree.pack_sequence_as(answers, [keras.ops.reshape(a, (-1, *shape)) for a, shape in flat])
+        return {FINAL: answers}
 
 
 class Trainee(LiveGuide):
@@ -177,11 +195,11 @@ class Trainee(LiveGuide):
     def __init__(self, model: keras.Model, *, weight: float) -> None:
         super().__init__("trainee", model, weight=weight)
         self.loss = keras.metrics.Mean(name="trainee_loss")
-        self.student_softmax = self.softmax
+        self.student_softmax, self.student_sigmoid = self.softmax, self.sigmoid
 
-    def compile(self, *, student_softmax: Softmax, **kwargs: Any) -> None:
+    def compile(self, *, student_softmax: Softmax, student_sigmoid: Softmax, **kwargs: Any) -> None:
         """Give the network its optimizer, loss and metrics; the arguments are those of `keras.Model.compile`."""
-        self.student_softmax = student_softmax
+        self.student_softmax, self.student_sigmoid = student_softmax, student_sigmoid
         self.model.compile(**kwargs)
         if self.model.built:
             self.model.optimizer.build(self.model.trainable_variables)
@@ -204,7 +222,9 @@ class Trainee(LiveGuide):
         model = self.model
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
-            answers = _in_form(outputs, *alike(self.softmax, self.student_softmax))
+            answers = _in_form(outputs, *alike(self.softmax, self.student_softmax), to_logits, keras.ops.softmax)
+            sides = alike(self.sigmoid, self.student_sigmoid)
+            answers = _in_form(answers, *sides, sigmoid_to_logits, keras.ops.sigmoid)
             weight = label_weight_of(x, sample_weight)
             loss = model.compute_loss(inputs, y, answers, weight, training=True)
             scaled = model.optimizer.scale_loss(loss)
@@ -342,6 +362,11 @@ def _thaw(layer: keras.layers.Layer) -> None:
         _thaw(inner)
 
 
+def _same_numbers(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Return whether shapes are the same, or one is the other one flat, as of a reconstruction."""
+    return one == other or (1 in (len(one), len(other)) and None not in one and math.prod(one) == math.prod(other))
+
+
 def _alike(a: Any, b: Any) -> bool:
     if len(a.shape) != len(b.shape):
         return False
@@ -353,10 +378,10 @@ def _described(tensors: list[Any]) -> str:
     return ", ".join(f"{tuple(tensor.shape[1:])} {tensor.dtype}" for tensor in tensors)
 
 
-def _in_form(outputs: Any, softmax: list[bool], wanted: list[bool]) -> Any:
-    logits = keras.tree.flatten(to_logits(outputs, softmax))
-    flat = [
-        output if has == wants else (keras.ops.softmax(logit) if wants else logit)
-        for output, logit, has, wants in zip(keras.tree.flatten(outputs), logits, softmax, wanted, strict=True)
-    ]
-    return keras.tree.pack_sequence_as(outputs, flat)
+def _in_form(
+    outputs: Any, has: list[bool], wanted: list[bool], turn: Callable[..., Any], activate: Callable[[Any], Any]
+) -> Any:
+    """Return outputs as logits where they are probabilities and should not be, and the other way round."""
+    differ = [one != other for one, other in zip(has, wanted, strict=True)]
+    logits = turn(outputs, [one and is_other for one, is_other in zip(has, differ, strict=True)])
+    return changed_where([one and is_other for one, is_other in zip(wanted, differ, strict=True)], activate, logits)

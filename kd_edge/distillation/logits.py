@@ -1,6 +1,6 @@
-"""Recognises outputs that are probabilities and brings them back to logits."""
+"""Recognises outputs that are probabilities, of classes or of labels, and brings them back to logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 from kd_edge.compat.keras import maker_of, node_of
 
 _TINY = 1e-37  # the smallest probability whose logarithm is taken; float32 ends at 1.2e-38
+_LEAST_SHARE = 1e-7  # by which a sigmoid's probability is off 0 and 1 at least; float32 is no nearer to 1
 # Half precision rounds each of many probabilities.
 _MAX_ROUNDING = 1e-2
 # What leaves probabilities probabilities and logits logits.
@@ -20,6 +21,8 @@ _CARRIERS = frozenset(
 )
 
 Softmax = Sequence[bool | None]
+# The same of a sigmoid.
+Sigmoid = Softmax
 
 
 def ends_in_softmax(model: keras.Model, samples: Any = None) -> list[bool | None]:
@@ -32,12 +35,30 @@ def ends_in_softmax(model: keras.Model, samples: Any = None) -> list[bool | None
         model: Any network.
         samples: A batch of what it reads. Defaults to `None`: only the graph is asked.
     """
-    found = _by_graph(model)
+    return _ends_in("softmax", are_probabilities, model, samples)
+
+
+def ends_in_sigmoid(model: keras.Model, samples: Any = None) -> list[bool | None]:
+    """Tell for each output of a network whether it holds probabilities of sigmoids; as `ends_in_softmax` does.
+
+    Where the graph does not tell it, numbers from 0 to 1 are taken for such: ask it only where they may be nothing
+    else than these or logits.
+
+    Args:
+        model: Any network.
+        samples: A batch of what it reads. Defaults to `None`: only the graph is asked.
+    """
+    return _ends_in("sigmoid", are_shares, model, samples)
+
+
+def _ends_in(activation: str, told_by: Callable[[Any], bool], model: keras.Model, samples: Any) -> list[bool | None]:
+    by_graph = _by_graph(model)
+    found = None if by_graph is None else [None if name is None else name == activation for name in by_graph]
     if samples is None or not (found is None or None in found):
         return [None] if found is None else found
     outputs = keras.tree.flatten(model(samples, training=False))
     return [
-        are_probabilities(output) if known is None else known
+        told_by(output) if known is None else known
         for output, known in zip(outputs, found or [None] * len(outputs), strict=True)
     ]
 
@@ -48,6 +69,12 @@ def are_probabilities(outputs: Any) -> bool:
     if values.ndim < 2 or values.shape[-1] < 2 or not values.size:
         return False
     return bool((values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) <= _MAX_ROUNDING).all())
+
+
+def are_shares(outputs: Any) -> bool:
+    """Return whether all outputs are from 0 to 1."""
+    values = np.asarray(keras.ops.convert_to_numpy(outputs), np.float64)
+    return bool(values.size and (values >= 0).all() and (values <= 1).all())
 
 
 def alike(one: Softmax, other: Softmax) -> tuple[list[bool], list[bool]]:
@@ -63,16 +90,38 @@ def to_logits(outputs: Any, softmax: Softmax) -> Any:
         outputs: A tensor or a structure of them.
         softmax: For each of them in order whether it holds probabilities; what is not known to be is left as it is.
     """
-    if not any(softmax):
+    return changed_where(softmax, lambda output: keras.ops.log(keras.ops.maximum(output, _TINY)), outputs)
+
+
+def sigmoid_to_logits(outputs: Any, sigmoid: Sigmoid) -> Any:
+    """Return outputs with the logits of those that a sigmoid made; the arguments are those of `to_logits`."""
+    return changed_where(sigmoid, _logit, outputs)
+
+
+def _logit(shares: Any) -> Any:
+    inside = keras.ops.clip(shares, _LEAST_SHARE, 1 - _LEAST_SHARE)
+    return keras.ops.log(inside) - keras.ops.log1p(-inside)
+
+
+def changed_where(chosen: Softmax, change: Callable[[Any], Any], outputs: Any) -> Any:
+    """Return outputs, some of them changed.
+
+    Args:
+        chosen: For each of them in order whether it is.
+        change: How.
+        outputs: A tensor or a structure of them.
+    """
+    if not any(chosen):
         return outputs
     flat = [
-        keras.ops.log(keras.ops.maximum(output, _TINY)) if probabilities else output
-        for output, probabilities in zip(keras.tree.flatten(outputs), softmax, strict=True)
+        change(output) if is_chosen else output
+        for output, is_chosen in zip(keras.tree.flatten(outputs), chosen, strict=True)
     ]
     return keras.tree.pack_sequence_as(outputs, flat)
 
 
-def _by_graph(model: keras.Model) -> list[bool | None] | None:
+def _by_graph(model: keras.Model) -> list[str | None] | None:
+    """Return for each output the activation that made it, empty for none that is known; `None` where it is not."""
     if getattr(model, "outputs", None):
         return [_of_tensor(output) for output in model.outputs]
     if isinstance(model, keras.Sequential) and model.layers:
@@ -80,7 +129,7 @@ def _by_graph(model: keras.Model) -> list[bool | None] | None:
     return None
 
 
-def _of_tensor(tensor: Any) -> bool | None:
+def _of_tensor(tensor: Any) -> str | None:
     operation, number = maker_of(tensor)
     node = node_of(operation, number)
     if isinstance(operation, keras.Model):
@@ -91,16 +140,18 @@ def _of_tensor(tensor: Any) -> bool | None:
     return _of_tensor(node.input_tensors[0]) if carries and node.input_tensors else _of_operation(operation)
 
 
-def _of_operation(operation: Any) -> bool | None:
+def _of_operation(operation: Any) -> str | None:
     kind, module = type(operation).__name__, type(operation).__module__
     if isinstance(operation, keras.layers.TimeDistributed):
         return _of_operation(operation.layer)
     if not module.startswith("keras."):
         return None
     if kind in ("Softmax", "BatchNormalization", "LogSoftmax", "InputLayer"):
-        return kind == "Softmax"
+        return "softmax" if kind == "Softmax" else ""
     activation = getattr(operation, "activation", None)
     name = str(getattr(activation, "__name__", ""))
-    if name.startswith("softmax"):
-        return True
-    return False if str(getattr(activation, "__module__", "")).startswith("keras.") else None
+    if name.startswith("softmax") or kind == "Sigmoid":
+        return "softmax" if name.startswith("softmax") else "sigmoid"
+    if not str(getattr(activation, "__module__", "")).startswith("keras."):
+        return "sigmoid" if name == "sigmoid" else None
+    return "sigmoid" if name == "sigmoid" else ""

@@ -1,14 +1,12 @@
-"""What a guide teaches: the distillation losses, between which layers, through which projector."""
+"""What guides teach: the distillation losses, between which layers, through which projector."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
-from kd_edge.distillation.asked_samples import ASKED, AskedSamples
 from kd_edge.distillation.guides import (
     FINAL,
     Guide,
@@ -16,15 +14,13 @@ from kd_edge.distillation.guides import (
     StoredTeacher,
     Trainee,
     check_apart,
-    feature_extractor,
     fresh_copy,
-    update_mean,
 )
-from kd_edge.distillation.logits import Softmax, alike, ends_in_softmax, to_logits
-from kd_edge.distillation.losses import distillation_value
+from kd_edge.distillation.logits import Softmax, alike, sigmoid_to_logits, to_logits
+from kd_edge.distillation.loss_fit import LABELS, compared, taught_outputs
+from kd_edge.distillation.losses import SampleLoss, distillation_value
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.training_log import TrainingLog
-from kd_edge.errors import ConfigError, ModelError, TrainingWarning
+from kd_edge.errors import ConfigError, ModelError
 
 
 @dataclass(frozen=True)
@@ -35,11 +31,13 @@ class LossTerm:
         loss: The loss.
         weight: Its weight among the losses.
         projector: Brings the student's features to the guide's width; `None` where they have it.
+        output: Place and name of the one output that it compares; `None` for all.
     """
 
     loss: DistillationLoss
     weight: float
     projector: keras.layers.Layer | None = None
+    output: tuple[int, str] | None = None
 
     @property
     def teacher_layer(self) -> str:
@@ -57,6 +55,17 @@ class LossTerm:
         """Whether probabilities must become logits first."""
         return isinstance(self.loss, LogitsDistillation) or getattr(self.loss, "takes_logits", False)
 
+    @property
+    def compares(self) -> str:
+        """What it compares of outputs: classes, labels, values, or anything, which is empty."""
+        return compared(self.loss)
+
+    def taught_outputs(self, num_outputs: int) -> list[int]:
+        """Return the places of the outputs that it compares; none of a loss between layers."""
+        if self.teacher_layer != FINAL or not num_outputs:
+            return []
+        return taught_outputs(self.loss, num_outputs) if self.output is None else [self.output[0]]
+
     def value(
         self,
         guide: Guide,
@@ -64,6 +73,7 @@ class LossTerm:
         features: dict[str, Any],
         *,
         student_softmax: Softmax,
+        student_sigmoid: Softmax,
         sample_weight: Any,
         labels: Any,
     ) -> Any:
@@ -73,14 +83,20 @@ class LossTerm:
             guide: Who shows it.
             shown: Its outputs by name.
             features: The student's outputs by name.
-            student_softmax: Which of the student's final outputs are probabilities, as far as that is known.
+            student_softmax: Which of the student's final outputs are probabilities of classes, as far as that is known.
+            student_sigmoid: Which are probabilities of labels.
             sample_weight: Shape `(batch,)` or `None`.
             labels: As in `fit`, or `None`.
         """
         theirs, ours = _as_float(shown[self.teacher_layer]), _as_float(features[self.student_layer])
         if self.takes_logits and self.teacher_layer == FINAL:
-            sides = alike(guide.softmax, student_softmax)
-            theirs, ours = to_logits(theirs, sides[0]), to_logits(ours, sides[1])
+            of_labels = self.compares == LABELS
+            turn = sigmoid_to_logits if of_labels else to_logits
+            sides = alike(guide.sigmoid, student_sigmoid) if of_labels else alike(guide.softmax, student_softmax)
+            theirs, ours = turn(theirs, sides[0]), turn(ours, sides[1])
+        if self.output is not None:
+            theirs, ours = (keras.tree.flatten(side)[self.output[0]] for side in (theirs, ours))
+            labels, sample_weight = (_of_output(value, *self.output) for value in (labels, sample_weight))
         if self.projector is not None:
             ours = self.projector(ours)
         return self.weight * distillation_value(self.loss, theirs, ours, sample_weight=sample_weight, labels=labels)
@@ -90,11 +106,41 @@ def as_losses(losses: Any) -> list[DistillationLoss]:
     """Return one loss or several as a list."""
     if losses is None:
         raise ConfigError("no distillation losses: expected one or a list, received None; see keras.distillation")
+    if isinstance(losses, Mapping):
+        return list(losses.values())
     return list(losses) if isinstance(losses, list | tuple) else [losses]
+
+
+def as_outputs(losses: Any, student: keras.Model) -> list[tuple[int, str] | None]:
+    """Return for each loss the place and the name of the output that it is given for; `None` for all.
+
+    Args:
+        losses: One loss, a list, or a mapping of the names of outputs to losses.
+        student: Whose outputs they are.
+
+    Raises:
+        ConfigError: There is no output of such a name, or one loss for outputs of different kinds.
+    """
+    if not isinstance(losses, Mapping):
+        return [None] * len(as_losses(losses))
+    names = output_names(student) if getattr(student, "outputs", None) else []
+    for name in losses:
+        if name not in names:
+            raise ConfigError(f"no output {name!r} for a distillation loss: expected one of {names}, received {name!r}")
+    return [(names.index(name), name) for name in losses]
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Return what the outputs of a network are called, in the order of `outputs`."""
+    if isinstance(model, keras.Sequential):
+        return [model.layers[-1].name]
+    structure = model.output
+    return sorted(structure) if isinstance(structure, Mapping) else list(model.output_names)
 
 
 def as_weights(weights: Any, num_losses: int) -> list[float]:
     """Return a weight for each of the losses; 1 by default."""
+    weights = list(weights.values()) if isinstance(weights, Mapping) else weights
     if weights is not None and len(weights) != num_losses:
         raise ConfigError(
             f"distillation_loss_weights do not match the losses: expected {num_losses}, received {len(weights)}"
@@ -103,24 +149,31 @@ def as_weights(weights: Any, num_losses: int) -> list[float]:
 
 
 def make_loss_terms(
-    losses: Sequence[DistillationLoss], weights: Sequence[float], teacher: Any, student: keras.Model
+    losses: Sequence[DistillationLoss],
+    weights: Sequence[float],
+    outputs: Sequence[tuple[int, str] | None],
+    teacher: Any,
+    student: keras.Model,
 ) -> list[LossTerm]:
     """Return the losses with the projectors that the widths of their layers call for.
 
     Args:
         losses: The losses.
         weights: One per loss.
+        outputs: The output that each compares, from `as_outputs`.
         teacher: The teacher, its soft targets, or `None`.
         student: The student.
 
     Raises:
         ModelError: A loss needs layers that are not there, or whose outputs cannot be compared.
     """
-    for loss in losses:
+    for loss, output in zip(losses, outputs, strict=True):
         _check(loss, teacher, student)
+        if output is None:
+            _check_structure(loss, student)
     return [
-        LossTerm(loss, float(weight), _projector(loss, teacher, student, f"projector_{i}"))
-        for i, (loss, weight) in enumerate(zip(losses, weights, strict=True))
+        LossTerm(loss, float(weight), _projector(loss, teacher, student, f"projector_{i}"), output)
+        for i, (loss, weight, output) in enumerate(zip(losses, weights, outputs, strict=True))
     ]
 
 
@@ -169,184 +222,6 @@ def _like(word: str, teacher: Any) -> keras.Model:
     return fresh_copy(teacher)
 
 
-class GuideSet:
-    """The guides, what they teach, and the student that looks at them.
-
-    Plain on purpose: Keras does not track what it holds; see `Guide`.
-
-    Args:
-        student: The student.
-        guides: Its guides.
-        loss_terms: What they teach. A trainee teaches only what compares outputs.
-
-    Attributes:
-        guides: Those that are still there, by name.
-        training_log: What they cost.
-        student_softmax: Which of the student's outputs are probabilities, as far as that is known.
-    """
-
-    def __init__(self, student: keras.Model, guides: Sequence[Guide], loss_terms: Sequence[LossTerm]) -> None:
-        self.guides = {guide.name: guide for guide in guides}
-        self.training_log = TrainingLog()
-        self.student_softmax: Softmax = ends_in_softmax(student)
-        self._student = student
-        self._was_said = False
-        self._loss_terms = loss_terms
-        self._by_sample: dict[str, AskedSamples] = {}
-        names = (term.student_layer for term in loss_terms)
-        self._look = feature_extractor(student, tuple(dict.fromkeys(name for name in names if name != FINAL)))
-
-    def observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
-        """Return what every guide shows for a batch; a trainee learns from it, too."""
-        shown = {}
-        for name, guide in self.guides.items():
-            shown[name] = self._by_sample.get(name, guide).observe(x, y, sample_weight)
-            if ASKED in shown[name]:
-                self.training_log.count_skipped(name, shown[name][ASKED])
-        return shown
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the graphs leave open for a guide or the student that its outputs are probabilities."""
-        guides = [guide.softmax for guide in self.guides.values()]
-        return any(None in softmax for softmax in (*guides, self.student_softmax))
-
-    def tell_probabilities(self, samples: Any) -> None:
-        """Find out from outputs for some samples what the graphs do not tell: whether they are probabilities.
-
-        Args:
-            samples: A batch of inputs; `None` where there is none to look at.
-
-        Warns:
-            TrainingWarning: It stays unknown, so that outputs of both sides are taken as they are; said once.
-        """
-        live = [guide for guide in self.guides.values() if isinstance(guide, LiveGuide)]
-        if None in self.student_softmax:
-            self.student_softmax = ends_in_softmax(self._student, samples)
-        for guide in live:
-            if None in guide.softmax:
-                guide.softmax = ends_in_softmax(guide.model, samples)
-            if isinstance(guide, Trainee):
-                guide.student_softmax = self.student_softmax
-        unknown = [guide.name for guide in live if None in guide.softmax]
-        unknown += ["student"] if None in self.student_softmax else []
-        if unknown and not self._was_said and any(term.takes_logits for term in self._loss_terms):
-            self._was_said = True
-            warnings.warn(
-                f"whether the outputs of {' and '.join(unknown)} are logits or probabilities is not known: guides and "
-                "student are compared as they are, as logits; give samples as arrays, or end in a Dense layer or a "
-                "softmax of Keras",
-                TrainingWarning,
-                stacklevel=3,
-            )
-
-    def ask_by_sample(self, name: str) -> None:
-        """Let a guide be asked only for the samples that the student does not answer like it; see `AskedSamples`.
-
-        Raises:
-            ConfigError: Its answers for single samples cannot be told, or left out.
-        """
-        guide = self.guides[name]
-        if not isinstance(guide, LiveGuide):
-            raise ConfigError(
-                f"the {name}'s targets are stored: expected a network to ask by sample, received SoftTargets, which "
-                "cost nothing to ask; leave the callback out"
-            )
-        shapes = [tuple(output.shape) for output in getattr(guide.model, "outputs", None) or ()]
-        if len(shapes) != 1 or len(shapes[0]) != 2 or (shapes[0][1] or 0) < 2:
-            raise ConfigError(
-                f"the {name} cannot be asked by sample: expected one output of 2 classes or more, received the shapes "
-                f"{shapes}; halt it as a whole, with EarlyHalting"
-            )
-        if any(term.teacher_layer != FINAL for term in self._loss_terms) and name == "teacher":
-            raise ConfigError(
-                "the teacher cannot be asked by sample: expected losses on outputs, received one between layers; "
-                "halt it as a whole, with EarlyHalting"
-            )
-        self._by_sample[name] = AskedSamples(guide, student_softmax=self.student_softmax)
-
-    def ask_always(self) -> bool:
-        """Let every guide be asked for all samples; tell whether one was not."""
-        by_sample, self._by_sample = self._by_sample, {}
-        return bool(by_sample)
-
-    def look(self, inputs: Any) -> dict[str, Any]:
-        """Return the student's outputs and features, in one forward pass for training."""
-        return self._look(inputs, training=True)
-
-    def divergence(
-        self, guide: Guide, outputs: dict[str, Any], features: dict[str, Any], *, sample_weight: Any, labels: Any
-    ) -> Any:
-        """Return how far the student is from what one guide shows."""
-        context = {"student_softmax": self.student_softmax, "sample_weight": sample_weight, "labels": labels}
-        loss_terms = [term for term in self._loss_terms if term.teacher_layer in outputs]
-        return sum(term.value(guide, outputs, features, **context) for term in loss_terms)
-
-    def divergences(
-        self, features: dict[str, Any], shown: dict[str, dict[str, Any]], *, sample_weight: Any, labels: Any
-    ) -> dict[str, Any]:
-        """Return how far the student is from what each guide shows, and note it."""
-        divergences = {}
-        for name, outputs in shown.items():
-            guide = self.guides[name]
-            if name in self._by_sample:
-                outputs = self._by_sample[name].completed(outputs, features)
-            divergences[name] = self.divergence(guide, outputs, features, sample_weight=sample_weight, labels=labels)
-            update_mean(guide.divergence, divergences[name], features[FINAL])
-            guide.agreement.update_state(_agreement(outputs[FINAL], features[FINAL]))
-        return divergences
-
-    def taught_projectors(self) -> list[keras.layers.Layer]:
-        """Return the projectors that a guide who is still there makes use of."""
-        if "teacher" not in self.guides:
-            return []
-        return [term.projector for term in self._loss_terms if term.projector is not None]
-
-    def halt(self, name: str, *, epoch: int, step: int, reason: str) -> None:
-        """Let a guide go."""
-        self._by_sample.pop(name, None)
-        self.training_log.add_halt(self.guides.pop(name), epoch=epoch, step=step, reason=reason)
-
-    def results(self) -> dict[str, Any]:
-        """Return the guides' metrics by the names they have in the history."""
-        return {name: value for guide in self.guides.values() for name, value in guide.results().items()}
-
-    def reset_metrics(self) -> None:
-        """Start the guides' metrics anew."""
-        for guide in self.guides.values():
-            for metric in guide.metrics:
-                metric.reset_state()
-
-
-def _agreement(theirs: Any, ours: Any) -> Any:
-    """For each sample whether both give the same answer, on average over outputs; zero without classes."""
-    pairs = zip(keras.tree.flatten(theirs), keras.tree.flatten(ours), strict=True)
-    same = [
-        keras.ops.cast(keras.ops.argmax(a, axis=-1) == keras.ops.argmax(b, axis=-1), "float32")
-        for a, b in pairs
-        if b.shape[-1] and b.shape[-1] > 1
-    ]
-    return sum(keras.ops.mean(s) for s in same) / len(same) if same else 0.0
-
-
-def check_observable(metric: str, student: keras.Model) -> None:
-    """Check that a guide's metric says something of a student; a subclassed model's outputs are not known.
-
-    Args:
-        metric: Its name without the guide's, as in `HaltingRule`.
-        student: The student.
-
-    Raises:
-        ConfigError: It is the agreement on classes, and no output has any.
-    """
-    outputs = getattr(student, "outputs", None)
-    if metric == "agreement" and outputs and all((output.shape[-1] or 0) < 2 for output in outputs):
-        raise ConfigError(
-            "the rule 'agreement' never halts a guide of this student: expected an output of 2 classes or more, "
-            f"received the shapes {[tuple(output.shape) for output in outputs]}; use rule='plateau'"
-        )
-
-
 def _check(loss: Any, teacher: Any, student: keras.Model) -> None:
     if not isinstance(loss, DistillationLoss):
         raise ConfigError(
@@ -364,6 +239,28 @@ def _check(loss: Any, teacher: Any, student: keras.Model) -> None:
         loss.validate_model_compatibility(teacher, student)
     except ValueError as error:
         raise ModelError(" ".join(str(error).split())) from error
+
+
+def _check_structure(loss: Any, student: keras.Model) -> None:
+    """Refuse one loss on several outputs; of Keras' losses one may have a structure of losses."""
+    outputs = getattr(student, "outputs", None) or ()
+    if len(outputs) < 2 or LossTerm(loss, 1.0).teacher_layer != FINAL:
+        return
+    inner = keras.tree.flatten(loss.loss) if isinstance(loss, LogitsDistillation | FeatureDistillation) else []
+    if len(inner) != len(outputs) and (inner or isinstance(loss, SampleLoss)):
+        names = output_names(student)
+        example = ", ".join(f"{name!r}: ..." for name in names)
+        raise ConfigError(
+            f"one {type(loss).__name__} for {len(outputs)} outputs: expected a loss for each of {names}, received one; "
+            f"pass distillation_losses={{{example}}}, each of the kind of its output"
+        )
+
+
+def _of_output(value: Any, place: int, name: str) -> Any:
+    """Return what of labels or weights belongs to one output."""
+    if isinstance(value, Mapping):
+        return value.get(name)
+    return keras.tree.flatten(value)[place] if isinstance(value, list | tuple) else value
 
 
 def _projector(loss: DistillationLoss, teacher: Any, student: keras.Model, name: str) -> keras.layers.Layer | None:

@@ -19,6 +19,7 @@ class SampleLoss(DistillationLoss):  # type: ignore[misc]
     """
 
     takes_logits = False  # of outputs: probabilities become logits first
+    compares = ""  # of outputs: "classes" of which one holds, "labels" that hold together, "values"; empty for anything
     always_projects = False  # the student's features go through a trainable projector
 
     def per_sample(self, teacher_outputs: Any, student_outputs: Any, labels: Any) -> Any:
@@ -163,6 +164,7 @@ class DecoupledDistillation(SampleLoss):
     """
 
     takes_logits = True
+    compares = "classes"
 
     def __init__(self, temperature: float = 4.0, alpha: float = 1.0, beta: float = 8.0) -> None:
         if temperature <= 0:

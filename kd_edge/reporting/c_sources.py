@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
+from kd_edge.reporting.c_literals import c_float
+from kd_edge.reporting.task_source import answers_source, task_lines
 from tflite_bench.model.reader import ModelInfo, TensorInfo
 
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
@@ -30,27 +33,37 @@ class Settings:
     Attributes:
         arena_bytes: Size of the tensor arena.
         arena_source: How that was found, a sentence.
-        class_names: One per output.
+        task: What the model was asked.
         scale: Mean and standard deviation per channel to be applied to the raw values, `None` where none are.
+        probabilities: Whether outputs are probabilities, not logits.
+        anomaly_threshold: Of a reconstruction, the score above which a sample is an anomaly.
     """
 
     arena_bytes: int
     arena_source: str
-    class_names: tuple[str, ...]
+    task: Task
     scale: tuple[tuple[float, ...], tuple[float, ...]] | None
+    probabilities: bool = False
+    anomaly_threshold: float | None = None
 
 
 def render_sources(
-    model: bytes, info: ModelInfo, settings: Settings, inputs: np.ndarray, outputs: np.ndarray
+    model: bytes,
+    info: ModelInfo,
+    settings: Settings,
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    answers: np.ndarray | None = None,
 ) -> dict[str, str]:
     """Return the text of every source by its file's name.
 
     Args:
         model: Bytes of the `.tflite` file.
         info: The same, read; one input, one output.
-        settings: Arena, classes, scale.
+        settings: Arena, task, scale.
         inputs: Test vectors in the type of the model's input, shape `(vectors, ...)`.
         outputs: What the model answers, raw.
+        answers: What these say where they are no scores of classes, shape `(vectors, answers)`.
 
     Raises:
         ModelError: The file has custom operators, or an input or output of a type that the sources do not know.
@@ -60,8 +73,8 @@ def render_sources(
         "model_data.cc": _model_data(model),
         "op_resolver.h": _op_resolver(info),
         "model_settings.h": _model_settings(info, settings),
-        "test_vectors.h": _TEST_VECTORS_H.replace("NUM_VECTORS", str(len(inputs))),
-        "test_vectors.c": _test_vectors(inputs, outputs),
+        "test_vectors.h": _test_vectors_h(len(inputs), has_answers=answers is not None),
+        "test_vectors.c": _test_vectors(inputs, outputs) + ("" if answers is None else "\n" + answers_source(answers)),
         "check_vectors.h": _CHECK_VECTORS_H,
         "check_vectors.c": _CHECK_VECTORS_C,
     }
@@ -108,10 +121,13 @@ def _model_settings(info: ModelInfo, settings: Settings) -> str:
         f"#define MODEL_TOLERANCE {_TOLERANCE_FLOAT if target.dtype == 'float32' else _TOLERANCE_STEPS}",
         "",
         *_scale_lines(settings.scale),
-        f"#define MODEL_NUM_CLASSES {len(settings.class_names)}",
-        "static const char *const model_class_names[MODEL_NUM_CLASSES] = {",
-        *(f"    {_string(name)}," for name in settings.class_names),
-        "};",
+        *task_lines(
+            settings.task,
+            source,
+            target,
+            probabilities=settings.probabilities,
+            anomaly_threshold=settings.anomaly_threshold,
+        ),
     ]
     return _guarded("MODEL_SETTINGS_H_", "#include <stdint.h>\n\n" + "\n".join(lines))
 
@@ -125,7 +141,7 @@ def _tensor_lines(name: str, tensor: TensorInfo) -> list[str]:
         f"#define MODEL_{name}_ELEMENTS {tensor.num_elements}",
     ]
     if tensor.scales:
-        lines.append(f"#define MODEL_{name}_SCALE {_float(tensor.scales[0])}")
+        lines.append(f"#define MODEL_{name}_SCALE {c_float(tensor.scales[0])}")
         lines.append(f"#define MODEL_{name}_ZERO_POINT ({tensor.zero_points[0]})")
     return lines
 
@@ -138,9 +154,14 @@ def _scale_lines(scale: tuple[tuple[float, ...], tuple[float, ...]] | None) -> l
         f"#define MODEL_NUM_CHANNELS {len(scale[0])}",
     ]
     for name, values in zip(("mean", "deviation"), scale, strict=True):
-        numbers = ", ".join(map(_float, values))
+        numbers = ", ".join(map(c_float, values))
         lines.append(f"static const float model_{name}[MODEL_NUM_CHANNELS] = {{{numbers}}};")
     return [*lines, ""]
+
+
+def _test_vectors_h(count: int, *, has_answers: bool) -> str:
+    text = _TEST_VECTORS_H.replace("NUM_VECTORS", str(count))
+    return text.replace(_LAST_VECTORS, _LAST_VECTORS + _ANSWERS) if has_answers else text
 
 
 def _test_vectors(inputs: np.ndarray, outputs: np.ndarray) -> str:
@@ -156,12 +177,7 @@ def _test_vectors(inputs: np.ndarray, outputs: np.ndarray) -> str:
 
 
 def _number(value: float) -> str:
-    return _float(value) if isinstance(value, float) else str(value)
-
-
-def _float(value: float) -> str:
-    text = repr(float(np.float32(value)))
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+    return c_float(value) if isinstance(value, float) else str(value)
 
 
 def _rows(items: Iterable[str]) -> str:
@@ -170,12 +186,6 @@ def _rows(items: Iterable[str]) -> str:
         "    " + " ".join(f"{text}," for text in texts[start : start + _PER_LINE])
         for start in range(0, len(texts), _PER_LINE)
     )
-
-
-def _string(text: str) -> str:
-    """Return a C string literal; octal escapes cannot run into the letters after them, and `?` starts no trigraph."""
-    letters = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode())
-    return '"' + "".join(letters) + '"'
 
 
 def _comment(text: str) -> list[str]:
@@ -233,6 +243,11 @@ extern const model_output_t test_outputs[NUM_TEST_VECTORS][MODEL_OUTPUT_ELEMENTS
 }
 #endif""",
 )
+
+_LAST_VECTORS = "extern const model_output_t test_outputs[NUM_TEST_VECTORS][MODEL_OUTPUT_ELEMENTS];\n"
+_ANSWERS = """/* What these outputs say, as the functions in model_settings.h compute it. */
+extern const float test_answers[NUM_TEST_VECTORS][MODEL_NUM_ANSWERS];
+"""
 
 _CHECK_VECTORS_H = _guarded(
     "CHECK_VECTORS_H_",

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.conversion.output_meaning import file_answers_probabilities
+from kd_edge.conversion.told_task import as_told
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.front_end import FrontEnd
@@ -18,16 +20,21 @@ from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.c_sources import Settings, render_sources
 from kd_edge.reporting.front_end_source import front_end_source
 from kd_edge.reporting.run_files import read_run
+from kd_edge.reporting.vectors import vector_answers, vector_rows
 from kd_edge.toml import to_toml
 from kd_edge.verification.tflm_run import MeasuredSizes
 from kd_edge.verification.verdict import failed_checks, open_checks, outcome
 from tflite_bench.errors import RuntimeMissingError
-from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
+from tflite_bench.model.streams import in_steps, is_window
 from tflite_bench.provenance import Computed, Measured
 from tflite_bench.runners import litert, tflm
 
-NUM_VECTORS = 10
+# What an output is that no sigmoid or softmax made.
+_MEANINGS = {"regression": "value", "reconstruction": "reconstruction"} | dict.fromkeys(
+    ("multiclass", "binary", "multilabel"), "logit"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +88,14 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     data = load_data(named["source"], normalize=named["normalize"], seed=config["seed"], options=options)
     if results["result"]["data"]["scale"] is None:
         data = unscaled(data)
+    data = as_told(model, data)
     _check_data(data, results["result"]["data"])
     verify = results["result"]["verify"]
     arena_bytes, arena_source = _arena(verify)
-    sources, vectors_from = _sources(model, data, Settings(arena_bytes, arena_source, data.class_names, data.scale))
+    probabilities = file_answers_probabilities(read_model(model))
+    threshold = (verify.get("task_metrics") or {}).get("threshold")
+    settings = Settings(arena_bytes, arena_source, data.task, data.scale, probabilities, threshold)
+    sources, vectors_from = _sources(model, data, settings)
     if data.front_end is not None:
         sources["audio_front_end.h"] = front_end_source(data.front_end).encode()
     contents = {"model.tflite": model, **_configuration(config), **sources}
@@ -104,17 +115,30 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None) -> Bu
     )
     for name, content in contents.items():
         write_bytes(target / name, content)
-    write_json(target / "manifest.json", _manifest(bundle, results))
+    write_json(target / "manifest.json", _manifest(bundle, results, settings))
     return bundle
 
 
 def _sources(model: bytes, data: Dataset, settings: Settings) -> tuple[dict[str, bytes], str]:
     """Return the C and C++ files by name, and the runtime that answered the test vectors in them."""
     info = read_model(model)
-    inputs = quantize(_vectors(data), info.input_tensors[0])
-    outputs, vectors_from = _answers(model, inputs)
-    rendered = render_sources(model, info, settings, inputs, outputs)
+    inputs = quantize(data.x_test[vector_rows(data)], info.input_tensors[0])
+    if is_window(info, data.input_shape):
+        frames = info.input_tensors[0].shape[1]
+        inputs, outputs, vectors_from = _first_steps(model, inputs[:1], frames, most=len(inputs))
+    else:
+        outputs, vectors_from = _answers(model, inputs)
+    real = dequantize(inputs, info.input_tensors[0]), dequantize(outputs, info.output_tensors[0])
+    answers = vector_answers(data.task, *real, probabilities=settings.probabilities)
+    rendered = render_sources(model, info, settings, inputs, outputs, answers)
     return {name: text.encode() for name, text in rendered.items()}, vectors_from
+
+
+def _first_steps(model: bytes, window: np.ndarray, frames: int, *, most: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return the first steps of a window, what a stream answers to each, one after the other, and who answered."""
+    steps = np.concatenate(list(in_steps(window, frames)))[:most]
+    answers = [_answers(model, steps[:count].reshape(1, -1, *steps.shape[2:])) for count in range(1, len(steps) + 1)]
+    return steps, np.concatenate([outputs for outputs, _ in answers]), answers[0][1]
 
 
 def _configuration(config: Mapping[str, Any]) -> dict[str, bytes]:
@@ -136,7 +160,7 @@ def _inputs(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: _fingerprint(Path(name).read_bytes()) for name in named if name and Path(name).is_file()}
 
 
-def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(bundle: Bundle, results: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     run = results["result"]
     return {
         "schema_version": 1,
@@ -145,6 +169,9 @@ def _manifest(bundle: Bundle, results: Mapping[str, Any]) -> dict[str, Any]:
         "seed": results["seed"],
         "versions": results["versions"],
         "data": run["data"]["description"],
+        "task": asdict(settings.task),
+        "output": "probability" if settings.probabilities else _MEANINGS[settings.task.kind],
+        "anomaly_threshold": settings.anomaly_threshold,
         "device": run["design"]["device"],
         "budget": run["design"]["budget"],
         "passed": bundle.passed,
@@ -175,15 +202,6 @@ def _check_data(data: Dataset, known: Mapping[str, Any]) -> None:
     for name, value in found.items():
         if known[name] != value:
             raise DataError(f"the data is not that of the run: expected {name} {known[name]}, received {value}")
-
-
-def _vectors(data: Dataset) -> np.ndarray:
-    """Return test samples, of each class in turn."""
-    by_class = [np.flatnonzero(data.y_test == label).tolist() for label in range(data.num_classes)]
-    chosen: list[int] = []
-    while len(chosen) < NUM_VECTORS and any(by_class):
-        chosen += [samples.pop(0) for samples in by_class if samples]
-    return data.x_test[chosen[:NUM_VECTORS]]
 
 
 def _answers(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:

@@ -1,4 +1,4 @@
-"""What a file's answers on the test samples are worth: accuracies, their intervals, and the checks on them."""
+"""What a file's answers on the test samples are worth: the task's metric, its intervals, and the checks on them."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,11 +8,13 @@ import numpy as np
 from kd_edge.cost.gate import Gate, at_least, at_most
 from kd_edge.data.class_metrics import Classification, classification_of
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.judged import Judged
 from kd_edge.data.metrics import score_of
+from kd_edge.verification.answer_gates import answer_gates, more_samples
 from kd_edge.verification.confidence import (
-    FEW_GROUPS,
     Interval,
     accuracy_interval,
+    mean_interval,
     paired_difference,
     score_interval,
 )
@@ -23,7 +25,7 @@ _SCORES = ("balanced_accuracy", "macro_f1")
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The class that each network names for each test sample; `None` where it was not run.
+    """What each network answers for each test sample, as `Task.decisions` reads it; `None` where it was not run.
 
     Attributes:
         int8_litert: The file in LiteRT.
@@ -41,25 +43,31 @@ class Answers:
 
 
 def accuracy_of(answers: Answers, data: Dataset) -> Accuracy:
-    """Return the share of the test samples that each network classifies right."""
-    shares = {name: None if right is None else float(right.mean()) for name, right in _right(answers, data)}
+    """Return the task's metric of each network on the test samples."""
+    means = {name: None if worth is None else float(worth.mean()) for name, worth in _credits(answers, data)}
     return Accuracy(
-        float_keras=shares["float_keras"],
-        float_tflite=shares["float_tflite"],
-        int8_litert=shares["int8_litert"] or 0.0,
-        int8_tflm=shares["int8_tflm"],
-        teacher=shares["teacher"],
+        float_keras=means["float_keras"],
+        float_tflite=means["float_tflite"],
+        int8_litert=means["int8_litert"] or 0.0,
+        int8_tflm=means["int8_tflm"],
+        teacher=means["teacher"],
+        metric=data.task.metric,
     )
 
 
 def accuracy_intervals(answers: Answers, data: Dataset) -> dict[str, Interval]:
-    """Return the interval of each accuracy that is known; see `accuracy_interval`."""
-    known = ((name, right) for name, right in _right(answers, data) if right is not None)
-    return {name: accuracy_interval(right, data.group_test) for name, right in known}
+    """Return the interval of each network's metric that is known; see `accuracy_interval` and `mean_interval`."""
+    known = ((name, worth) for name, worth in _credits(answers, data) if worth is not None)
+    return {name: _interval(worth, Judged.of(data)) for name, worth in known}
 
 
-def classification(answers: Answers, data: Dataset) -> tuple[Classification, dict[str, Interval]]:
-    """Return how good the file is class by class, and the intervals of its balanced accuracy and its macro-F1."""
+def classification(answers: Answers, data: Dataset) -> tuple[Classification | None, dict[str, Interval]]:
+    """Return how good the file is class by class, and the intervals of its balanced accuracy and its macro-F1.
+
+    `None` and no intervals for a task without classes.
+    """
+    if not data.task.classifies:
+        return None, {}
     named, labels = answers.int8_litert, data.y_test
     intervals = {
         name: score_interval(named, labels, data.num_classes, partial(score_of, objective=name), data.group_test)
@@ -73,11 +81,11 @@ def accuracy_gates(
 ) -> dict[str, Gate]:
     """Return the checks of the file's answers, by name.
 
-    `better_than_majority`: its accuracy is not below what naming the largest class always would give, with its whole
-    interval. `classes_named`: it names more than one class. `accuracy_loss`: what int8 has taken from the float
-    student; the samples are drawn one by one even where they have groups, since both are the same network.
-    `teacher_loss`: what the file lacks of the teacher, where one was given. A loss against no float student has no
-    limit.
+    Of classes `better_than_majority`: its accuracy is not below what naming the largest class always would give, with
+    its whole interval; and `classes_named`: it names more than one class. Of other tasks those of `answer_gates`.
+    `accuracy_loss`: what int8 has taken from the float student; the samples are drawn one by one even where they have
+    groups, since both are the same network. `teacher_loss`: what the file lacks of the teacher, where one was given. A
+    loss against no float student has no limit.
 
     Args:
         answers: Of the file and, where they are known, of the float student and the teacher.
@@ -85,42 +93,47 @@ def accuracy_gates(
         max_accuracy_loss: Largest loss against the float student.
         max_teacher_loss: Largest loss against the teacher; `None` for no limit.
     """
-    found, groups = classification_of(answers.int8_litert, data.y_test, data.class_names), data.group_test
-    right = answers.int8_litert == data.y_test
-    interval = accuracy_interval(right, groups)
-    more = _more_samples(groups)
-    by_teacher = _loss(answers.teacher, right, data, max_teacher_loss, groups=groups, more=more)
+    judged = Judged.of(data)
+    worth, groups = judged.credits(answers.int8_litert), judged.groups
+    more = more_samples(groups)
+    by_teacher = _loss(answers.teacher, worth, judged, max_teacher_loss, groups=groups, more=more)
+    constant = _class_gates if data.task.classifies else answer_gates
     return {
-        "better_than_majority": at_least(
-            float(right.mean()),
-            found.majority_share,
-            low=interval.ci95_low,
-            high=interval.ci95_high,
-            reason=f"always naming {found.majority_class!r} may be as good; {more}, a better student, or "
-            'class_weight = "balanced" in [data]',
-        ),
-        "classes_named": at_least(found.num_named, 2),
-        "accuracy_loss": _loss(answers.float_keras, right, data, max_accuracy_loss, more="more test samples"),
+        **constant(answers.int8_litert, data, _interval(worth, judged)),
+        "accuracy_loss": _loss(answers.float_keras, worth, judged, max_accuracy_loss, more="more test samples"),
         **({} if answers.teacher is None else {"teacher_loss": by_teacher}),
     }
 
 
-def _right(answers: Answers, data: Dataset) -> list[tuple[str, np.ndarray | None]]:
-    return [(name, None if named is None else named == data.y_test) for name, named in vars(answers).items()]
+def _class_gates(named: np.ndarray, data: Dataset, interval: Interval) -> dict[str, Gate]:
+    found = classification_of(named, data.y_test, data.class_names)
+    return {
+        "better_than_majority": at_least(
+            float((named == data.y_test).mean()),
+            found.majority_share,
+            low=interval.ci95_low,
+            high=interval.ci95_high,
+            reason=f"always naming {found.majority_class!r} may be as good; {more_samples(data.group_test)}, a better "
+            'student, or class_weight = "balanced" in [data]',
+        ),
+        "classes_named": at_least(found.num_named, 2),
+    }
 
 
-def _more_samples(groups: np.ndarray | None) -> str:
-    if groups is None:
-        return "more test samples"
-    num_groups = len(np.unique(groups))
-    few = f"{num_groups} groups say little of others: " if num_groups < FEW_GROUPS else ""
-    return f"{few}test samples of more groups"
+def _credits(answers: Answers, data: Dataset) -> list[tuple[str, np.ndarray | None]]:
+    judged = Judged.of(data)
+    return [(name, None if said is None else judged.credits(said)) for name, said in vars(answers).items()]
+
+
+def _interval(worth: np.ndarray, judged: Judged) -> Interval:
+    interval = accuracy_interval if judged.task.classifies else mean_interval
+    return interval(worth, judged.groups)
 
 
 def _loss(
     other: np.ndarray | None,
-    right: np.ndarray,
-    data: Dataset,
+    worth: np.ndarray,
+    judged: Judged,
     limit: float | None,
     *,
     more: str,
@@ -128,7 +141,7 @@ def _loss(
 ) -> Gate:
     if other is None:
         return at_most(None, None)
-    loss = paired_difference(other == data.y_test, right, groups=groups)
+    loss = paired_difference(judged.credits(other), worth, groups=groups)
     return at_most(
         loss["difference"],
         limit,

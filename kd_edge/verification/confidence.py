@@ -17,7 +17,7 @@ FEW_GROUPS = 5
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % confidence interval of a share, 0 to 1.
+    """A 95 % confidence interval, of a share where nothing else is said.
 
     Attributes:
         ci95_low: Lower end.
@@ -82,20 +82,69 @@ def score_interval(
         score: Takes confusion matrices of shape `(..., classes, classes)`; see `score_of`.
         groups: As for `accuracy_interval`.
     """
-    cells, num_cells = labels * num_classes + named, num_classes**2
 
     def scores(sums: np.ndarray) -> np.ndarray:
         return score(sums.reshape(*sums.shape[:-1], num_classes, num_classes))
 
+    return cell_interval(labels * num_classes + named, num_classes**2, scores, groups)
+
+
+def cell_interval(
+    cells: np.ndarray, num_cells: int, score: Callable[[np.ndarray], np.ndarray], groups: np.ndarray | None = None
+) -> Interval:
+    """Return the 95 % interval of a score of how many samples are in each cell of a table.
+
+    Args:
+        cells: The cell of each sample, shape `(samples,)`.
+        num_cells: How many there are.
+        score: Takes counts of shape `(..., cells)`.
+        groups: As for `accuracy_interval`.
+    """
     if groups is not None:
         numbers = np.unique(groups, return_inverse=True)[1]
         sums = np.zeros((numbers.max() + 1, num_cells))
         np.add.at(sums, (numbers, cells), 1)
-        return group_interval(sums, scores)
+        return group_interval(sums, score)
     rng, shares = np.random.default_rng(0), np.bincount(cells, minlength=num_cells) / len(cells)
-    drawn = [scores(rng.multinomial(len(cells), shares, _AT_ONCE)) for _ in range(_NUM_DRAWS // _AT_ONCE)]
+    drawn = [score(rng.multinomial(len(cells), shares, _AT_ONCE)) for _ in range(_NUM_DRAWS // _AT_ONCE)]
     low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
     return Interval(float(low), float(high))
+
+
+def sums_interval(
+    rows: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    groups: np.ndarray | None = None,
+    *,
+    least: float = 0.0,
+    most: float = 1.0,
+) -> Interval:
+    """Return the 95 % interval of a score of sums over samples.
+
+    Args:
+        rows: What each sample adds, shape `(samples, sums)`.
+        score: Takes sums of shape `(..., sums)`.
+        groups: As for `accuracy_interval`.
+        least: The smallest value that the score can have.
+        most: The largest one.
+    """
+    if groups is not None:
+        return group_interval(_group_sums(rows, groups), score, least=least, most=most)
+    rng, shares = np.random.default_rng(0), np.full(len(rows), 1 / len(rows))
+    drawn = [score(rng.multinomial(len(rows), shares, _AT_ONCE) @ rows) for _ in range(_NUM_DRAWS // _AT_ONCE)]
+    low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
+    return Interval(float(low), float(high))
+
+
+def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
+    """Return the 95 % interval of a mean over samples; with one group it reaches from the least value to the largest.
+
+    Args:
+        values: Of each sample, such as what its answer is worth (`Task.credits`), shape `(samples,)`.
+        groups: As for `accuracy_interval`.
+    """
+    rows = np.stack([values, np.ones(len(values))], axis=1)
+    return sums_interval(rows, _mean, groups, least=float(values.min()), most=float(values.max()))
 
 
 def paired_difference(
@@ -109,7 +158,8 @@ def paired_difference(
     """Return the difference of two accuracies on the same samples with its 95 % bootstrap interval.
 
     Args:
-        right: Whether each sample was classified right by the one model, shape `(samples,)`.
+        right: Whether each sample was classified right by the one model, or what its answer is worth
+            (`Task.credits`), shape `(samples,)`.
         other: The same for the other model.
         groups: A number per sample, the same for samples that belong together: whole groups are drawn then, see
             `group_interval`. `None`: samples are drawn.
@@ -117,14 +167,15 @@ def paired_difference(
         num_draws: How many.
 
     Returns:
-        `difference`, `ci95_low` and `ci95_high`, as shares of the samples. The interval speaks of these test samples,
-        or of such groups, and this one training; it leaves out what another seed would change.
+        `difference`, `ci95_low` and `ci95_high`, of accuracies as shares of the samples. The interval speaks of these
+        test samples, or of such groups, and this one training; it leaves out what another seed would change.
     """
     gains = right.astype(np.float64) - other
     difference = float(gains.mean())
     if groups is not None:
         sums = _group_sums(np.stack([gains, np.ones(len(gains))], axis=1), groups)
-        found = group_interval(sums, _mean, least=-1.0, seed=seed, num_draws=num_draws)
+        most = max(1.0, float(np.abs(gains).max()))
+        found = group_interval(sums, _mean, least=-most, most=most, seed=seed, num_draws=num_draws)
         return {"difference": difference, "ci95_low": found.ci95_low, "ci95_high": found.ci95_high}
     rng = np.random.default_rng(seed)
     means = [float(rng.choice(gains, len(gains)).mean()) for _ in range(num_draws)]
@@ -137,6 +188,7 @@ def group_interval(
     score: Callable[[np.ndarray], np.ndarray],
     *,
     least: float = 0.0,
+    most: float = 1.0,
     seed: int = 0,
     num_draws: int = _NUM_DRAWS,
 ) -> Interval:
@@ -145,25 +197,26 @@ def group_interval(
     It is `score -+ t s sqrt(G / (G - 1))` with the standard deviation `s` of the drawn scores and the quantile `t` of
     Student's distribution with `G - 1` degrees of freedom: the percentiles of few groups are far too narrow. Two groups
     have `t = 12.7`: such an interval is wide, because two groups say little of others. One group says nothing: `least`
-    to 1. Sources: T. C. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69
+    to `most`. Sources: T. C. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69
     (2015), 371-386; A. C. Cameron and D. L. Miller, "A practitioner's guide to cluster-robust inference", Journal of
     Human Resources 50 (2015), 317-372.
 
     Args:
         sums: What each group adds, shape `(groups, sums)`.
         score: Takes sums of shape `(..., sums)`.
-        least: The smallest value that the score can have; the largest is 1.
+        least: The smallest value that the score can have.
+        most: The largest one.
         seed: Draws the groups.
         num_draws: How often.
     """
     num_groups = len(sums)
     if num_groups == 1:
-        return Interval(least, 1.0, 1)
+        return Interval(least, most, 1)
     rng, whole = np.random.default_rng(seed), float(score(sums.sum(axis=0)))
     drawn = rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_draws) @ sums
     deviation = float(score(drawn).std()) * math.sqrt(num_groups / (num_groups - 1))
     half = student_t95(num_groups - 1) * deviation
-    return Interval(max(least, whole - half), min(1.0, whole + half), num_groups)
+    return Interval(max(least, whole - half), min(most, whole + half), num_groups)
 
 
 def student_t95(degrees_of_freedom: int) -> float:

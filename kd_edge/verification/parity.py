@@ -1,5 +1,6 @@
 """Whether two runtimes compute the same outputs of a `.tflite` file, and where they part."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,8 @@ class Parity:
         num_within_one: Samples that are not identical and differ by 1 step at most.
         num_diverged: Samples that differ by more.
         max_difference: Largest difference of one output, in steps.
-        agreement: Share of samples for which both name the same class.
+        agreement: Share of samples for which both say the same: the same class or labels, or both an anomaly; `None`
+            for measured values, of which `max_difference` says all.
         first_difference: On the worst sample, the first op with any difference; `None` where there is none.
         first_divergence: On the worst sample, the first op with more than 1 step; `None` where there is none.
     """
@@ -60,7 +62,7 @@ class Parity:
     num_within_one: Measured[int]
     num_diverged: Measured[int]
     max_difference: Measured[float]
-    agreement: Measured[float]
+    agreement: Measured[float | None]
     first_difference: OpDifference | None = None
     first_divergence: OpDifference | None = None
 
@@ -72,6 +74,7 @@ def compare(
     tflm_outputs: np.ndarray,
     *,
     names: LayerNames = UNNAMED,
+    says: Callable[[np.ndarray], np.ndarray] | None = named_classes,
 ) -> Parity:
     """Compare the outputs of LiteRT's reference kernels and TFLM; where they differ, look for the op.
 
@@ -81,6 +84,8 @@ def compare(
         outputs: LiteRT's outputs, shape `(samples, ...)`.
         tflm_outputs: TFLM's.
         names: Names of the Keras model's layers.
+        says: Takes raw outputs and returns what they say for each sample, one row or one number. Defaults to
+            `named_classes`; `None` where that is no more than the outputs.
 
     Raises:
         RunnerError: The two differ, and a runtime fails on the op by op comparison.
@@ -97,10 +102,14 @@ def compare(
         num_within_one=len(one) - num_identical - num_diverged,
         num_diverged=num_diverged,
         max_difference=float(steps[worst]),
-        agreement=float(np.mean(named_classes(one) == named_classes(other))),
+        agreement=None if says is None else _agreement(says(outputs), says(tflm_outputs)),
         first_difference=first,
         first_divergence=diverging,
     )
+
+
+def _agreement(said: np.ndarray, other: np.ndarray) -> float:
+    return float((said == other).reshape(len(said), -1).all(axis=1).mean())
 
 
 def _steps(one: np.ndarray, other: np.ndarray) -> np.ndarray:

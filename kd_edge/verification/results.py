@@ -11,6 +11,7 @@ from kd_edge.data.class_metrics import Classification
 from kd_edge.verification.confidence import Interval
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.quantization_noise import OpNoise
+from kd_edge.verification.task_metrics import TaskMetrics
 from kd_edge.verification.tflm_run import MeasuredSizes
 from tflite_bench.provenance import Computed, Measured, Provenance
 
@@ -24,7 +25,7 @@ _NOT_MEASURED: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Share of test samples classified right, 0 to 1; `None` where the model was not run.
+    """How good each network is on the test samples, by the task's metric; `None` where it was not run.
 
     Attributes:
         float_keras: The float student in Keras.
@@ -32,6 +33,8 @@ class Accuracy:
         int8_litert: The file in LiteRT.
         int8_tflm: The file in TFLM.
         teacher: The teacher in Keras.
+        metric: `"accuracy"`, the share of the samples that are right, `"label_accuracy"`, that of the labels, or
+            `"skill"`; see `Task.credits`. 1 is the best.
     """
 
     float_keras: Measured[float | None]
@@ -39,6 +42,7 @@ class Accuracy:
     int8_litert: Measured[float]
     int8_tflm: Measured[float | None]
     teacher: Measured[float | None] = None
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Verification:
         accuracy: Of the float and the quantized student, and the teacher.
         accuracy_ci95: The 95 % interval of each accuracy that is known, by the names in `accuracy`; see
             `accuracy_interval`.
-        classification: How good the file is class by class, in LiteRT.
+        classification: How good the file is class by class, in LiteRT; `None` for a task without classes.
         classification_ci95: The 95 % intervals of its `balanced_accuracy` and its `macro_f1`; see `score_interval`.
         parity: LiteRT against TFLM, `None` without TFLM.
         noise: What quantization adds to the output of each op, and fine-tuning for int8 where there was one, since it
@@ -70,8 +74,12 @@ class Verification:
         prediction_error_percent: By how much the prediction exceeds what was measured, for `flash_bytes` and, on the
             host, `arena_bytes`.
         measured: Bytes of the file and of the arena.
-        confusion: Test samples per true class (rows) and class named by the file in LiteRT (columns).
+        confusion: Test samples per true class (rows) and class named by the file in LiteRT (columns); `None` for a task
+            without classes.
         unavailable_reason: Why a figure is `None`, by the figure's name.
+        task: What was asked, one of `kd_edge.data.task.TASKS`.
+        task_metrics: How good the file is by the task's own metrics, in LiteRT; `None` for classes.
+        task_metrics_ci95: The 95 % intervals of those; see `task_intervals`.
     """
 
     verdict: str
@@ -79,7 +87,7 @@ class Verification:
     gates: Annotated[Mapping[str, Gate], Provenance("measured", _NOT_MEASURED)]
     accuracy: Accuracy
     accuracy_ci95: Mapping[str, Interval]
-    classification: Classification
+    classification: Classification | None
     classification_ci95: Mapping[str, Interval]
     parity: Parity | None
     noise: tuple[OpNoise, ...]
@@ -92,5 +100,8 @@ class Verification:
     predicted_host_arena_bytes: Computed[int]
     prediction_error_percent: Computed[Mapping[str, float]]
     measured: MeasuredSizes
-    confusion: Measured[tuple[tuple[int, ...], ...]]
+    confusion: Measured[tuple[tuple[int, ...], ...] | None]
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+    task: str = "multiclass"
+    task_metrics: TaskMetrics | None = None
+    task_metrics_ci95: Mapping[str, Interval] = field(default_factory=dict)

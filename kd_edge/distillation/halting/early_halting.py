@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import keras
 
 from kd_edge.compat.keras import state_without_model
+from kd_edge.distillation.guide_set import check_observable
 from kd_edge.distillation.halting.gradient_probe import GradientProbe, make_probe
 from kd_edge.distillation.halting.gradient_rule import GradientEvidence
 from kd_edge.distillation.halting.registry import GRADIENTS
 from kd_edge.distillation.halting.rules import HaltingRule, make_rule
-from kd_edge.distillation.loss_terms import check_observable
 from kd_edge.distillation.results import HaltingReport
 from kd_edge.errors import ConfigError, nearest
 
@@ -104,7 +104,7 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         self.rule.reset()
         self._restart(0)
         check_guide(self.model, self.guide)
-        check_observable(self.rule.metric, self.model.student)
+        check_observable(self.rule.metric, self.model.guide_set)
         if self.rule.metric == GRADIENTS and self._live:
             self._probe = make_probe(self.model, self.guide, self._held_out)
 

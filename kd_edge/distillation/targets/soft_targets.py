@@ -8,12 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kd_edge.distillation.logits import ends_in_softmax, to_logits
+from kd_edge.distillation.logits import ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
 from kd_edge.distillation.targets.file import read_rows
 from kd_edge.distillation.targets.fingerprints import batches_of, fingerprint, hash_of
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.targets.views import Views
 from kd_edge.errors import ConfigError, DataError
+
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def soft_targets(
@@ -32,7 +34,8 @@ def soft_targets(
     """Run a teacher once over samples, or once per view, and keep its logits, as float16.
 
     Args:
-        teacher: A trained network. Where it ends in a softmax, the logits are recovered up to a constant.
+        teacher: A trained network. Where it ends in a softmax, the logits are recovered up to a constant, where in
+            sigmoids exactly.
         x: Samples: arrays, or a `tf.data.Dataset` of batches `x`, `(x, y)` or `(x, y, sample_weight)`.
         path: An `.npy` file to read them from if it exists, and to write otherwise. Defaults to `None`: in memory.
         batch_size: Samples per step of the teacher.
@@ -65,6 +68,11 @@ def soft_targets(
         return SoftTargets.load(path, teacher=teacher, x=x, views=wanted)
     if top_k is not None and top_k < 1:
         raise ConfigError(f"bad top_k: expected at least 1, received {top_k}")
+    if top_k is not None and any(ends_in_sigmoid(teacher)):
+        raise ConfigError(
+            "no top_k of labels that hold together: expected a teacher that ends in logits or a softmax, received "
+            "sigmoids; leave top_k out"
+        )
     rows, header = _ask(teacher, x, batch_size, wanted, lambda output, i: _columns(output, i, top_k, temperature))
     targets = SoftTargets(rows, header, num_passes=views or 1)
     if path is None:
@@ -81,7 +89,7 @@ def _ask(
     columns_of: Callable[[np.ndarray, int], dict[str, np.ndarray]],
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the rows and their header."""
-    softmax, structure = None, None
+    softmax, structure, sigmoid = None, None, ends_in_sigmoid(teacher)
     # Keras' predict would run every replica of a distribution strategy on the whole batch.
     run = tf.function(lambda batch: teacher(batch, training=False), reduce_retracing=True)
     keys, seeds, batches = [], [], []
@@ -89,6 +97,8 @@ def _ask(
         if softmax is None:
             softmax = ends_in_softmax(teacher, batch)
         answers = [to_logits(run(form), softmax) for form in forms]
+        sigmoid = sigmoid if len(sigmoid) == len(softmax) else [None] * len(softmax)
+        answers = [sigmoid_to_logits(answer, sigmoid) for answer in answers]
         structure = _structure(answers[0])
         flat = zip(*(keras.tree.flatten(answer) for answer in answers), strict=True)
         keys.append(fingerprint(batch).numpy())
@@ -97,7 +107,7 @@ def _ask(
     if not keys:
         raise DataError("no samples to run the teacher on: expected at least one, received none")
     outputs = [np.concatenate(column) for column in zip(*batches, strict=True)]
-    header = {"version": 1, "teacher": hash_of(teacher), "structure": structure}
+    header = {"version": 1, "teacher": hash_of(teacher), "structure": structure, "sigmoid": sigmoid}
     header["shapes"] = [output.shape[2:] for output in outputs]
     columns = {"key": np.concatenate(keys).view(np.uint64).ravel()}
     if views is None:
@@ -132,7 +142,7 @@ def _shown(x: Any, batch_size: int, views: Views | None) -> Iterator[tuple[Any, 
 def _columns(output: np.ndarray, i: int, top_k: int | None, temperature: float) -> dict[str, np.ndarray]:
     num_classes = output.shape[-1]
     if top_k is None or top_k >= num_classes:
-        return {f"output_{i}": output.astype(np.float16)}
+        return {f"output_{i}": _halved(output)}
     order = np.argsort(-output, axis=-1)
     classes, others = order[..., :top_k], order[..., top_k:]
     rest = np.take_along_axis(output, others, -1).astype(np.float64) / temperature
@@ -152,7 +162,12 @@ def rows_of_outputs(keys: np.ndarray, outputs: Sequence[np.ndarray]) -> np.ndarr
         keys: Fingerprints of the samples, uint64.
         outputs: Of every output the logits, shape `(samples, classes)`.
     """
-    return _records({"key": keys, **{f"output_{i}": output.astype(np.float16) for i, output in enumerate(outputs)}})
+    return _records({"key": keys, **{f"output_{i}": _halved(output) for i, output in enumerate(outputs)}})
+
+
+def _halved(output: np.ndarray) -> np.ndarray:
+    """Return outputs in half precision; measured values that are too large for it as they are."""
+    return output.astype(np.float16) if np.abs(output).max() < _LARGEST_HALF else output.astype(np.float32)
 
 
 def _records(columns: dict[str, np.ndarray]) -> np.ndarray:

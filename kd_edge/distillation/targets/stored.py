@@ -14,6 +14,8 @@ from kd_edge.distillation.targets.fingerprints import batches_of, fingerprint, h
 from kd_edge.distillation.targets.views import Views, check_views
 from kd_edge.errors import DataError
 
+_NUM_SHOWN = 1024
+
 
 class SoftTargets:
     """The outputs of a teacher for a set of samples; made by `soft_targets`, taken by `Distiller(teacher=...)`.
@@ -49,6 +51,15 @@ class SoftTargets:
     def shapes(self) -> list[tuple[int, ...]]:
         """Shape of each output for one sample."""
         return [tuple(shape) for shape in self.header["shapes"]]
+
+    @property
+    def sigmoid(self) -> list[bool | None]:
+        """For each output whether the teacher gave probabilities of sigmoids, of which logits are kept."""
+        return list(self.header.get("sigmoid", [None] * len(self.shapes)))
+
+    def some(self) -> list[np.ndarray]:
+        """Return the outputs of the first samples, by which one sees of what kind they are."""
+        return self.outputs(np.arange(min(len(self), _NUM_SHOWN)))
 
     @property
     def rows(self) -> np.ndarray:

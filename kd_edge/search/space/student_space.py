@@ -41,7 +41,7 @@ class StudentSpace:
     Attributes:
         name: What the space is called in reports.
         input_shape: Shape of one sample: `(features,)`, `(time, channels)` or `(height, width, channels)`.
-        num_classes: Number of logits.
+        num_classes: Number of outputs: of classes the logits.
         choices: The values that each hyperparameter may take, from the cheapest network to the dearest.
         channel_choices: Those that change nothing but numbers of channels, and never make fewer when they grow.
         prunable: The teacher that the students are derived from; None for a general family.
@@ -67,9 +67,10 @@ class StudentSpace:
         Args:
             name: `"ds_cnn"` (depthwise separable convolutions), `"resnet"` (residual blocks), `"mobilenet"` (inverted
                 residuals), `"tcn"` (temporal convolutions), `"streaming"` (temporal convolutions that are deployed, and
-                costed, as a step of a few frames) or `"mlp"` (dense layers).
+                costed, as a step of a few frames), `"mlp"` (dense layers) or `"autoencoder"` (dense layers around a
+                bottleneck, for a reconstruction).
             input_shape: Shape of one sample.
-            num_classes: Number of logits.
+            num_classes: Number of outputs, `Dataset.num_outputs`: of classes the logits.
             frames: How many frames of time a step of a streaming network takes; by default as many as its first layer
                 strides over.
 

@@ -119,5 +119,5 @@ def test_streams_that_cannot_be_read_are_named(loaded, train, message):
 
 def test_the_source_of_a_function_ignores_arrays_on_request(loaded):
     arrays = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y, "person": Y}
-    assert SOURCE.options == ("ignore",)
+    assert SOURCE.options == ("ignore", "task", "units")
     assert len(loaded(arrays, options=SourceOptions(ignore=["person"])).x_test) == 40

@@ -239,7 +239,7 @@ def test_a_guide_without_classes_is_not_asked_by_sample(task):
     def network():
         return keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
 
-    distiller = Distiller(network(), network(), LogitsDistillation(2.0))
+    distiller = Distiller(network(), network(), FeatureDistillation())
     distiller.compile("sgd", loss="mse")
     with pytest.raises(
         ConfigError, match=r"expected one output of 2 classes or more, received the shapes \[\(None, 1\)"

@@ -1,0 +1,20 @@
+"""Whether the numbers that a `.tflite` file answers with are probabilities or logits."""
+
+from tflite_bench.model.reader import ModelInfo
+
+# What leaves probabilities probabilities.
+_CARRIERS = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE")
+_PROBABILITIES = ("LOGISTIC", "SOFTMAX")
+
+
+def file_answers_probabilities(info: ModelInfo) -> bool:
+    """Return whether a file's first output holds probabilities: whether a sigmoid or a softmax made it.
+
+    Args:
+        info: The file, read.
+    """
+    makers = {output: op for op in info.ops for output in op.outputs}
+    op = makers.get(info.outputs[0])
+    while op is not None and op.name in _CARRIERS:
+        op = makers.get(op.inputs[0])
+    return op is not None and op.name in _PROBABILITIES

@@ -1,0 +1,111 @@
+"""Whether labels, or measured values, are such as a task has them."""
+
+import numpy as np
+
+from kd_edge.data.task import Task
+from kd_edge.errors import DataError
+
+
+def check_labels(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:
+    """Return what belongs to samples, in the form that `Dataset` describes.
+
+    Args:
+        y: Labels or measured values.
+        name: `"y_train"`, `"y_val"` or `"y_test"`.
+        task: What a network is asked for.
+        source: What error messages name.
+
+    Raises:
+        DataError: They are not such as the task has them.
+    """
+    checked = _CHECKS[task.kind](y, name, task, source)
+    if name == "y_train" and task.classifies:
+        _check_present(checked, task, source)
+    return checked
+
+
+def _check_classes(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise DataError(
+            f"bad data in {source}: expected integer labels of shape (samples,) in {name}, received {y.dtype} of "
+            f"shape {y.shape}; one-hot labels: pass y.argmax(axis=1); several labels at once: the task 'multilabel'; "
+            "measured values: the task 'regression'"
+        )
+    if not y.size:
+        raise DataError(f"bad data in {source}: expected labels in {name}, received none")
+    outside = y[(y < 0) | (y >= len(task.names))]
+    if outside.size:
+        raise DataError(
+            f"bad data in {source}: expected labels from 0 to {len(task.names) - 1} in {name}, "
+            f"received {int(outside[0])}"
+        )
+    return y.astype(np.int64)
+
+
+def _check_present(labels: np.ndarray, task: Task, source: str) -> None:
+    seen = set(labels.tolist())
+    if len(seen) < 2:
+        raise DataError(f"bad data in {source}: expected at least 2 classes in y_train, received {len(seen)}")
+    absent = sorted(set(range(len(task.names))) - seen)
+    if absent:
+        raise DataError(
+            f"bad data in {source}: expected training samples of all {len(task.names)} classes, received none of "
+            f"class {absent[0]}; number the classes from 0 without gaps"
+        )
+
+
+def _check_several(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:
+    """Return 0 or 1 for each of several labels."""
+    count = len(task.names)
+    if y.ndim != 2 or y.shape[1] != count or not y.size or not np.isin(y, (0, 1)).all():
+        raise DataError(
+            f"bad data in {source}: expected 0 or 1 for each of {count} labels in {name}, received {y.dtype} of shape "
+            f"{y.shape}"
+        )
+    labels = y.astype(np.int64)
+    same = [label for label, column in zip(task.names, labels.T, strict=True) if column.min() == column.max()]
+    if name == "y_train" and same:
+        raise DataError(
+            f"bad data in {source}: expected training samples with and without each label, received all or none with "
+            f"{same[0]!r}; leave that label out"
+        )
+    return labels
+
+
+def _check_values(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:
+    """Return measured values, one row a sample."""
+    rows = y[:, np.newaxis] if y.ndim == 1 else y
+    if rows.ndim != 2 or rows.shape[1] != len(task.names) or rows.dtype.kind not in "fiu" or not rows.size:
+        raise DataError(
+            f"bad data in {source}: expected {len(task.names)} numbers for each sample in {name}, received {y.dtype} "
+            f"of shape {y.shape}"
+        )
+    bad = int((~np.isfinite(rows)).any(axis=1).sum())
+    if bad:
+        raise DataError(
+            f"bad data in {source}: expected finite numbers, received NaN or infinity in {bad} of {len(rows)} rows of "
+            f"{name}; drop or repair them"
+        )
+    return np.asarray(rows, np.float32)
+
+
+def _check_anomalies(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:
+    """Return 0 for a normal sample and 1 for an anomaly: none of these trains or validates."""
+    labels = _check_classes(y, name, task, source)
+    if name != "y_test" and labels.any():
+        raise DataError(
+            f"bad data in {source}: expected normal samples alone in {name.replace('y', 'x', 1)}, of which a network "
+            f"learns what is normal, received {int(labels.sum())} anomalies; move them to x_test"
+        )
+    return labels
+
+
+_CHECKS = {
+    "multiclass": _check_classes,
+    "binary": _check_classes,
+    "multilabel": _check_several,
+    "regression": _check_values,
+    "reconstruction": _check_anomalies,
+}

@@ -1,0 +1,142 @@
+"""What a network is asked for, found from the labels or given, and the labels in the form of that task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.label_checks import check_labels
+from kd_edge.data.labels import numbered
+from kd_edge.data.task import Task
+from kd_edge.errors import DataError
+
+# Of the error of a constant answer: a network with more may be untrained, so that its scale says nothing.
+_TRAINED = 0.9
+_ANOMALIES = ("normal", "anomaly")
+
+
+def targets_of(
+    labels: Mapping[str, Any],
+    names: Sequence[str] | None,
+    *,
+    task: str | None,
+    units: Sequence[str] | None,
+    source: str,
+) -> tuple[dict[str, np.ndarray], Task | None]:
+    """Return labels, or measured values, as a task has them, and the task; `None` of one of several classes.
+
+    Rows of 0 and 1, of which not every one has exactly one 1, are labels that may hold together. Everything else that
+    is no class has to be said by `task`.
+
+    Args:
+        labels: By the arrays' names; `y_train` may be missing of a reconstruction alone.
+        names: Of the classes, the labels or the measured values; or `None`.
+        task: What was asked for, one of `TASKS`; or `None`.
+        units: Of the measured values, one each; or `None`.
+        source: What error messages name.
+
+    Raises:
+        DataError: The labels are not such as the task has them.
+    """
+    arrays = {name: np.asarray(values) for name, values in labels.items()}
+    kind = task or ("multilabel" if _hold_together(arrays["y_train"]) else "multiclass")
+    if kind == "multilabel":
+        return arrays, Task(kind, _names(arrays["y_train"], names, source, "label"))
+    if kind == "regression":
+        found = _names(arrays["y_train"], names, source, "value")
+        if units is not None and len(units) != len(found):
+            raise DataError(
+                f"bad data in {source}: expected {len(found)} units, one for each measured value, received {len(units)}"
+            )
+        return arrays, Task(kind, found, tuple(units or ()))
+    if kind == "reconstruction":
+        return _anomalies(arrays, source), Task(kind, _ANOMALIES)
+    if kind == "binary":
+        arrays = {name: _whole(array) for name, array in arrays.items()}
+    numbers, known = numbered(arrays, names, source)
+    if kind == "multiclass":
+        return numbers, None if known is None else Task(kind, tuple(map(str, known)))
+    known = tuple(map(str, ("0", "1") if known is None else known))
+    if len(known) != 2:
+        raise DataError(
+            f"bad data in {source}: expected two classes for the task 'binary', received {', '.join(known)}"
+        )
+    return numbers, Task(kind, known)
+
+
+def standardized_values(data: Dataset) -> Dataset:
+    """Return a regression whose values are less the training samples' mean, divided by their standard deviation.
+
+    The task holds both, so that what a network answers can be told in the units that were measured.
+
+    Raises:
+        DataError: They are no numbers.
+    """
+    values = check_labels(data.y_train, "y_train", data.task, data.name).astype(np.float64)
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    changed: dict[str, Any] = {}
+    for name in ("y_train", "y_val", "y_test"):
+        rows = check_labels(getattr(data, name), name, data.task, data.name)
+        changed[name] = ((rows - mean) / deviation).astype(np.float32)
+    task = replace(data.task, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+    return replace(data, **changed, task=task)
+
+
+def as_binary(data: Dataset) -> Dataset:
+    """Return a data set of two classes as one that asks for one logit, that of the second class."""
+    return replace(data, task=Task("binary", data.class_names))
+
+
+def are_raw(outputs: np.ndarray, data: Dataset) -> bool:
+    """Return whether answers for the first training samples are nearer to the values in their units.
+
+    Args:
+        outputs: Shape `(samples, values)`.
+        data: A regression whose values were standardized.
+    """
+    standardized = data.y_train[: len(outputs)]
+    told = (outputs.reshape(standardized.shape) - data.task.mean) / data.task.deviation
+    guess = np.median(standardized, axis=0) * np.ones_like(standardized)
+    answers = told, outputs.reshape(standardized.shape), guess
+    error, other, constant = (float(np.abs(answer - standardized).mean()) for answer in answers)
+    return error < min(other, _TRAINED * constant)
+
+
+def _hold_together(y: np.ndarray) -> bool:
+    """Return whether rows are labels that may hold together; rows with one 1 each are classes."""
+    if y.ndim != 2 or y.shape[1] < 2 or y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all():
+        return False
+    return bool((y.sum(axis=1) != 1).any())
+
+
+def _names(y: np.ndarray, given: Sequence[str] | None, source: str, word: str) -> tuple[str, ...]:
+    count = y.shape[1] if y.ndim == 2 else 1
+    if given is None:
+        return (word,) if count == 1 else tuple(f"{word} {i}" for i in range(count))
+    if len(given) != count:
+        raise DataError(
+            f"bad data in {source}: expected {count} class_names, one for each {word}, received {len(given)}"
+        )
+    return tuple(map(str, given))
+
+
+def _whole(array: np.ndarray) -> np.ndarray:
+    """Return floats that are 0 or 1 as integers."""
+    return array.astype(np.int64) if array.dtype.kind == "f" and np.isin(array, (0, 1)).all() else array
+
+
+def _anomalies(arrays: Mapping[str, np.ndarray], source: str) -> dict[str, np.ndarray]:
+    """Return 0 for each normal sample, 1 for an anomaly; samples that train are of one class, which is normal."""
+    normal: Any = 0
+    if "y_train" in arrays:
+        classes = np.unique(arrays["y_train"])
+        if len(classes) != 1:
+            raise DataError(
+                f"bad data in {source}: expected training samples of one class, of which a network learns what is "
+                f"normal, received {', '.join(map(str, classes[:10]))}; move the anomalies to the test samples"
+            )
+        normal = classes[0]
+    return {name: (array.ravel() != normal).astype(np.int64) for name, array in arrays.items()}

@@ -1,0 +1,169 @@
+"""Conversion for every task: what the file says of its outputs, and its fine-tuning for int8."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kd_edge.config import ConvertConfig
+from kd_edge.conversion.converter import convert
+from kd_edge.conversion.export import convert_for
+from kd_edge.conversion.metadata import read_metadata
+from kd_edge.conversion.output_meaning import file_answers_probabilities
+from kd_edge.conversion.quality import file_metric
+from kd_edge.conversion.tuning_losses import tuning_loss, wanted_outputs
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.task import Task
+from tflite_bench.model.reader import read_model
+
+PLAIN = ConvertConfig(qat="never")
+TASKS = {
+    "binary": Task("binary", ("no", "yes"), threshold=0.7),
+    "multilabel": Task("multilabel", ("rain", "wind", "hail")),
+    "regression": Task("regression", ("weight", "depth"), units=("g", "mm"), mean=(50.0, 2.0), deviation=(10.0, 0.5)),
+    "reconstruction": Task("reconstruction", ("normal", "anomaly")),
+}
+
+
+def dataset(kind):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 128), ("val", 64), ("test", 64)):
+        x = rng.normal(size=(count, 6)).astype("f4")
+        arrays[f"x_{split}"] = x
+        arrays[f"y_{split}"] = {
+            "binary": lambda x=x: (x[:, 0] > 0).astype(np.int64),
+            "multilabel": lambda x=x: (x[:, :3] > 0.3).astype(np.int64),
+            "regression": lambda x=x: x[:, :2] * 2,
+            "reconstruction": lambda x=x: np.zeros(len(x), np.int64),
+        }[kind]()
+    return Dataset(kind, **arrays, class_names=(), task=TASKS[kind])
+
+
+def student(data, activation=None, scale=1.0):
+    """A network of one dense layer that answers rightly; labels' logits are `scale` times what they need to be."""
+    kernel = np.eye(6, data.num_outputs, dtype="f4") * {"reconstruction": 1, "regression": 2}.get(data.task.kind, scale)
+    bias = np.full(data.num_outputs, -0.3 * scale if data.task.kind == "multilabel" else 0, "f4")
+    model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(data.num_outputs, activation=activation)], name="student"
+    )
+    model.set_weights([kernel, bias])
+    return model
+
+
+def test_a_file_says_what_one_output_means_and_how_it_is_read():
+    data = dataset("binary")
+    for activation, meaning in ((None, "logit"), ("sigmoid", "probability")):
+        content = convert_for(student(data, activation), data, PLAIN).content
+        info, found = read_model(content), read_metadata(content)
+        assert found["class_names"] == ["no", "yes"]
+        target = info.output_tensors[0]
+        assert found["output"] == {
+            "task": "binary",
+            "dtype": "int8",
+            "shape": [1, 1],
+            "scale": target.scales[0],
+            "zero_point": target.zero_points[0],
+            "meaning": meaning,
+            "names": ["no", "yes"],
+            "threshold": 0.7,
+        }
+        assert file_answers_probabilities(info) == (activation == "sigmoid")
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "regression", "reconstruction"])
+def test_a_file_without_classes_names_labels_or_values_with_their_units(kind):
+    data = dataset(kind)
+    made = convert_for(student(data), data, PLAIN)
+    found = read_metadata(made.content)
+    assert "class_names" not in found
+    said = found["output"]
+    expected = {
+        "multilabel": {"meaning": "logit", "names": ["rain", "wind", "hail"], "threshold": 0.5},
+        "regression": {
+            "meaning": "(value - mean) / deviation",
+            "units": ["g", "mm"],
+            "mean": [50.0, 2.0],
+            "deviation": [10.0, 0.5],
+        },
+        "reconstruction": {"meaning": "the input, reconstructed"},
+    }[kind]
+    assert said["task"] == kind
+    assert {name: said[name] for name in expected} == expected
+    assert not [text for text in made.warnings if "left out" in text]
+
+
+def test_the_task_is_left_out_of_a_file_with_other_outputs():
+    data = dataset("multilabel")
+    made = convert_for(student(dataset("regression")), data, PLAIN)
+    assert "output" not in read_metadata(made.content)
+    (said,) = (text for text in made.warnings if "left out" in text)
+    assert said == (
+        "the task 'multilabel' is left out of the metadata: expected one output of 3 numbers as in multilabel, "
+        "received (1, 2)"
+    )
+
+
+def test_a_softmax_and_a_sigmoid_behind_a_reshape_are_probabilities_and_a_tanh_is_not():
+    def ending(*layers):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), *layers])
+        return read_model(convert(model, np.random.default_rng(0).normal(size=(8, 6)).astype("f4")))
+
+    reshaped = ending(keras.layers.Activation("sigmoid"), keras.layers.Reshape((2, 2)))
+    assert [op.name for op in reshaped.ops][-2:] == ["LOGISTIC", "RESHAPE"]
+    assert file_answers_probabilities(reshaped)
+    assert file_answers_probabilities(ending(keras.layers.Softmax()))
+    assert not file_answers_probabilities(ending(keras.layers.Activation("tanh")))
+    assert not file_answers_probabilities(ending())
+
+
+def test_the_metric_of_a_file_is_that_of_its_task():
+    data = dataset("binary")
+    content = convert(student(data), data.x_train)
+    # Above the threshold of 0.7 lie logits above log(7 / 3).
+    right = (data.x_val[:, 0] > np.log(7 / 3)) == data.y_val
+    assert file_metric(content, data) == pytest.approx(right.mean(), abs=0.02)
+    reconstruction = dataset("reconstruction")
+    assert file_metric(convert(student(reconstruction), reconstruction.x_train), reconstruction) > 0.99
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_the_loss_of_a_fine_tuning_is_least_where_targets_and_teacher_are_met(kind):
+    data = dataset(kind)
+    model = student(data, scale=3.0)
+    wanted = wanted_outputs(data, model)[:8]
+    loss = tuning_loss(model, data, temperature=2.0, weight=0.0)
+    answers = model(data.x_train[:8]).numpy()
+    assert float(loss(tf.constant(wanted), tf.constant(answers))) == pytest.approx(0, abs=1e-6)
+    assert float(loss(tf.constant(wanted), tf.constant(answers + 1))) > 0.01
+    of_targets = float(tuning_loss(model, data, temperature=2.0, weight=1.0)(tf.constant(wanted), answers))
+    target = data.targets("train")[:8].reshape(8, -1)
+    if kind in ("binary", "multilabel"):
+        expected = np.mean(np.log1p(np.exp(-np.where(target > 0, answers, -answers))))
+    else:
+        expected = np.square(answers - target).mean()
+    assert of_targets == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_tempered_sigmoids_divergence_is_that_of_its_formula_and_the_same_for_probabilities():
+    data = dataset("binary")
+    wanted = tf.constant([[1.0, 2.0]])
+    teacher, own = 1 / (1 + np.exp(-2 / 4)), 1 / (1 + np.exp(1 / 4))
+    divergence = teacher * np.log(teacher / own) + (1 - teacher) * np.log((1 - teacher) / (1 - own))
+    logits, shares = (
+        tuning_loss(student(data, activation), data, temperature=4.0, weight=0.0) for activation in (None, "sigmoid")
+    )
+    assert float(logits(wanted, tf.constant([[-1.0]]))) == pytest.approx(16 * divergence, rel=1e-5)
+    assert float(shares(wanted, tf.constant([[1 / (1 + np.exp(1.0))]], "float32"))) == pytest.approx(
+        16 * divergence, rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_a_fine_tuning_that_is_demanded_is_done_by_the_tasks_loss_and_keeps_what_the_file_answers(kind):
+    data = dataset(kind)
+    made = convert_for(student(data, scale=4.0), data, ConvertConfig(qat="always", qat_epochs=1))
+    assert made.qat.used
+    assert {op.name for op in read_model(made.content).ops} == {"FULLY_CONNECTED"}
+    assert made.qat.tuned_accuracy == pytest.approx(made.qat.float_accuracy, abs=0.05)
+    assert made.qat.float_accuracy > 0.8

@@ -1,0 +1,130 @@
+"""Tests of how a task is found from labels, and of the labels that it takes."""
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.data.arrays import dataset_of
+from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
+from kd_edge.data.task import Task
+from kd_edge.errors import ConfigError, DataError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3)).astype(np.float32)
+SIDES = (X[:, 0] > 0).astype(np.int64)
+LABELS = (X > 0).astype(np.int64)
+
+
+def read(y_train, y_test=None, *, names=None, **options):
+    arrays = {"x_train": X, "x_test": X}
+    arrays |= {"y_train": y_train, "y_test": y_train if y_test is None else y_test}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    arrays |= {} if names is None else {"class_names": names}
+    return dataset_of("things", arrays, "things.npz", None, 0, SourceOptions(**options))
+
+
+def test_labels_of_which_several_hold_are_found():
+    data = read(LABELS, names=["warm", "loud", "wet"])
+    assert data.task == Task("multilabel", ("warm", "loud", "wet"))
+    assert (data.y_test.shape, data.y_test.dtype, data.num_outputs) == ((40, 3), np.int64, 3)
+    assert read(LABELS.astype(np.float32)).task.names == ("label 0", "label 1", "label 2")
+
+
+def test_rows_with_one_1_each_are_classes_unless_labels_are_asked_for():
+    rows = np.eye(3)[np.arange(40) % 3]
+    with pytest.raises(DataError, match=r"one-hot labels: pass y.argmax\(axis=1\); .* the task 'multilabel'"):
+        read(rows)
+    assert read(rows, task="multilabel").task.kind == "multilabel"
+
+
+@pytest.mark.parametrize("labels", [SIDES, SIDES.astype(np.float32)[:, None], SIDES.astype(bool)])
+def test_two_classes_are_asked_for_by_one_logit_where_the_task_is_binary(labels):
+    data = read(labels, task="binary")
+    assert (data.task.kind, data.num_outputs, data.y_test.tolist()) == ("binary", 1, SIDES.tolist())
+
+
+def test_of_two_words_the_second_of_the_alphabet_is_yes():
+    data = read(np.where(SIDES, "person", "nobody"), task="binary")
+    assert (data.task.names, data.y_test.tolist()) == (("nobody", "person"), SIDES.tolist())
+
+
+def test_two_classes_are_binary_where_a_model_answers_with_one_number(tmp_path):
+    np.savez(tmp_path / "two.npz", x_train=X, y_train=SIDES, x_test=X, y_test=SIDES)
+    one = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1), keras.layers.Activation("sigmoid")])
+    graph = keras.Model(one.inputs, keras.layers.Dense(1)(one.layers[0].output))
+    two = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    graph.save(tmp_path / "one.h5")
+    one.save(tmp_path / "one.keras")
+    for model, kind in ((one, "binary"), (graph, "binary"), (two, "multiclass")):
+        assert load_data(tmp_path / "two.npz", models=[model]).task.kind == kind
+    for name in ("one.h5", "one.keras"):
+        assert load_data(tmp_path / "two.npz", models=[tmp_path / name]).task.kind == "binary"
+
+
+def test_measured_values_are_standardized_by_the_training_samples_and_the_task_says_how():
+    values = np.stack([np.arange(40.0), np.full(40, 7.0)], axis=1)
+    data = read(values, names=["weight", "age"], task="regression", units=["g", "a"])
+    assert (data.task.names, data.task.units) == (("weight", "age"), ("g", "a"))
+    assert data.y_train.mean() == pytest.approx(0, abs=1e-6)
+    assert data.y_train[:, 0].std() == pytest.approx(1, rel=1e-6)
+    told = data.y_test * data.task.deviation + data.task.mean
+    np.testing.assert_allclose(told, values, rtol=1e-5, atol=1e-5)
+
+
+def test_floats_name_the_way_to_a_regression():
+    with pytest.raises(DataError, match='give the option task = "regression"'):
+        read(X[:, 0])
+
+
+def test_a_reconstruction_needs_no_labels_and_its_targets_are_the_samples():
+    data = read(None, task="reconstruction")
+    assert data.targets("train") is data.x_train
+    assert (data.num_outputs, data.y_test.sum(), len(data.x_train) + len(data.x_val)) == (3, 0, 40)
+
+
+def test_what_differs_from_the_one_class_that_trains_is_an_anomaly():
+    data = read(np.full(40, "fine"), np.where(SIDES, "broken", "fine"), task="reconstruction")
+    assert (data.y_train.sum(), data.y_test.tolist()) == (0, SIDES.tolist())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y_train": SIDES, "task": "reconstruction"}, "expected training samples of one class, .* received 0, 1"),
+        ({"y_train": np.arange(40) % 3, "task": "binary"}, "expected labels from 0 to 1 in y_train, received 2"),
+        ({"y_train": np.array(["a", "b", "c", "d"] * 10), "task": "binary"}, "expected two classes .* received a, b"),
+        ({"y_train": np.where(X > 0, np.nan, 1.0), "task": "regression"}, r"received NaN or infinity in \d+ of"),
+        ({"y_train": LABELS, "names": ["a", "b"]}, "expected 3 class_names, one for each label, received 2"),
+        ({"y_train": X, "task": "regression", "units": ["m"]}, "expected 3 units, .* received 1"),
+        ({"y_train": LABELS * [1, 1, 0]}, "expected training samples with and without each label, .* 'label 2'"),
+        ({"y_train": LABELS * 2, "task": "multilabel"}, "expected 0 or 1 for each of 3 labels"),
+    ],
+)
+def test_labels_of_another_task_are_refused(arguments, message):
+    with pytest.raises(DataError, match=message):
+        read(**arguments)
+
+
+def test_unknown_tasks_and_units_without_values_are_refused():
+    with pytest.raises(ConfigError, match="unknown task 'regresion': did you mean 'regression'"):
+        SourceOptions(task="regresion")
+    with pytest.raises(ConfigError, match="expected it with task 'regression', received None"):
+        SourceOptions(units=["g"])
+
+
+def test_a_task_is_part_of_what_a_data_set_is():
+    assert read(SIDES).sha256 != read(SIDES, task="binary").sha256
+
+
+def test_a_column_of_measurements_is_read_as_such(tmp_path):
+    rows = [f"{x},{y},{x + y}" for x, y in zip(range(20), range(5, 25), strict=True)]
+    (tmp_path / "table.csv").write_text("\n".join(["pulse,width,weight", *rows]))
+    data = load_data(tmp_path / "table.csv", options=SourceOptions(label="weight", task="regression"))
+    assert (data.task.kind, data.y_train.shape[1], len(data.x_test)) == ("regression", 1, 4)
+
+
+def test_a_word_in_a_column_of_measurements_is_named(tmp_path):
+    (tmp_path / "table.csv").write_text("pulse,label\n1,2.5\n2,low\n")
+    with pytest.raises(DataError, match=r"expected numbers in column 'label' .*, received 'low'"):
+        load_data(tmp_path / "table.csv", options=SourceOptions(task="regression"))
