@@ -7,7 +7,7 @@ import numpy as np
 
 from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.inputs import check_inputs
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.reader import ModelInfo, OpInfo, read_model
 from tflite_bench.model.streams import steps_of
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.processes.isolation import ChildError, run_child, serve
@@ -32,7 +32,7 @@ def trace(model: bytes, samples: Array, *, runtime: str = "litert", time_limit_s
 
     Returns:
         One array per op in the order of execution, raw as the runtime has it: its shape, batch included, behind the
-        number of samples; empty for an op without outputs.
+        number of samples; empty for an op without outputs, or with the name of a variable.
 
     Raises:
         RunnerError: The runtime refuses the file, crashed or hung.
@@ -46,9 +46,9 @@ def trace(model: bytes, samples: Array, *, runtime: str = "litert", time_limit_s
 
 
 def _with_outputs_of_all_ops(content: bytes) -> bytes:
-    model = unpack(content)
+    model, info = unpack(content), read_model(content)
     graph = model.subgraphs[0]
-    graph.outputs = [op.outputs[0] for op in graph.operators if len(op.outputs)]
+    graph.outputs = [op.outputs[0] for op in info.ops if _is_traced(info, op)]
     model.signatureDefs = []
     return pack(model)
 
@@ -58,7 +58,12 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
     run = _run_tflm if request["runtime"] == "tflm" else _run_litert
     samples = run(info, _with_outputs_of_all_ops(model), arrays[0])
     traced = (np.concatenate(outputs) for outputs in zip(*samples, strict=True))
-    return {}, [next(traced) if op.outputs else np.zeros(0, np.int8) for op in info.ops]
+    return {}, [next(traced) if _is_traced(info, op) else np.zeros(0, np.int8) for op in info.ops]
+
+
+def _is_traced(info: ModelInfo, op: OpInfo) -> bool:
+    """Return whether an op gives numbers: the name of a variable is none."""
+    return bool(op.outputs) and info.tensors[op.outputs[0]].dtype != "resource"
 
 
 def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[Array]]:
@@ -76,7 +81,7 @@ def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[
 
 def _run_tflm(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[Array]]:
     interpreter = load_interpreter(model, plenty_bytes(info))
-    num_outputs = sum(1 for op in info.ops if op.outputs)
+    num_outputs = sum(_is_traced(info, op) for op in info.ops)
     for sample in samples:
         if has_state(info):
             interpreter.reset()
