@@ -34,7 +34,7 @@ def spoken(rng: np.random.Generator, vowels: tuple[int, ...]) -> np.ndarray:
 def heard(rng: np.random.Generator, *, wakes: bool) -> np.ndarray:
     """Return 0.8 s of 16-bit sound; a word ends shortly before its end."""
     length = (FRAMES + 2) * RATE // 100
-    sound = rng.normal(size=length) * rng.uniform(0.02, 0.2)
+    sound = rng.normal(size=length) * rng.uniform(0.05, 0.6)
     word = WAKE_WORD if wakes else tuple(rng.integers(len(VOWELS), size=rng.integers(1, 4)).tolist())
     if wakes or (word != WAKE_WORD and rng.random() < 0.85):
         said = spoken(rng, word)[-length + 800 :]
@@ -46,7 +46,7 @@ def heard(rng: np.random.Generator, *, wakes: bool) -> np.ndarray:
 def examples() -> dict[str, object]:
     """Return the arrays by the names that kd-edge reads."""
     rng, front_end, arrays = np.random.default_rng(0), FrontEnd(), {}
-    for split, count in (("train", 2400), ("test", 800)):
+    for split, count in (("train", 1600), ("test", 500)):
         labels = (np.arange(count) % 2).astype(np.int64)
         arrays[f"x_{split}"] = np.stack([front_end.features(heard(rng, wakes=bool(label))) for label in labels])
         arrays[f"y_{split}"] = labels

@@ -29,9 +29,8 @@ from kd_edge.ir.layers.reshaping import (
 from kd_edge.ir.layers.ring import Ring
 from kd_edge.ir.shape_inference import Shape, same_paddings
 
-# Letters of `s000/`, which is before the name of the layer.
-_SCOPE = 5
-_LETTERS = 12
+# Letters of `s000/`, which is before the name of the layer, and of `_1/`, which is behind it.
+_SCOPE, _BEHIND = 5, 3
 # Of a variable and of what it begins with, in the second subgraph.
 _NAMES_OF_RING = 36
 
@@ -80,12 +79,15 @@ class Stream:
             names: Per node of the network the name of its layer, for `Graph.layers` and the size of the file.
         """
         known = [names[i] if names and i is not None else "" for i in self.sources]
-        scopes = [
-            (_SCOPE + (len(name) + 1 if name else 0 if i is None else _LETTERS))
-            for name, i in zip(known, self.sources, strict=True)
-        ]
+        nodes = zip(known, self.sources, self.blueprint.nodes, strict=True)
+        scopes = [_scope(name or f"n000_{type(node.layer).__name__}", i) for name, i, node in nodes]
         layers = [name or "ring" for name in known] if names else []
         return _with_variables(self.blueprint.to_graph(scopes=scopes, names=layers))
+
+
+def _scope(name: str, source: int | None) -> int:
+    """Return how many letters are before what a node computes; of a ring buffer there is no layer's name."""
+    return _SCOPE if source is None else _SCOPE + len(name) + _BEHIND
 
 
 def least_frames(blueprint: Blueprint, names: Sequence[str] = ()) -> int:
