@@ -305,9 +305,9 @@ def objective_for(objective: str | None, task: Task) -> str:
     """
     if objective is None:
         return task.metric
-    if objective not in OBJECTIVES:
-        raise ConfigError(f"unknown objective {objective!r}: {nearest(objective, OBJECTIVES)}")
     known = OBJECTIVES[:3] if task.classifies else (task.metric,)
+    if objective not in OBJECTIVES:
+        raise ConfigError(f"unknown objective {objective!r}: {nearest(objective, known)}")
     if objective not in known:
         raise ConfigError(
             f"bad objective {objective!r}: expected {' or '.join(known)} of the task {task.kind!r}, received "

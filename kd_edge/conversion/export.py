@@ -24,8 +24,10 @@ from kd_edge.conversion.quality import file_metric, keras_metric
 from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
 from kd_edge.conversion.tf_keras_copy import FineTuning, answers_task, asked_outputs, output_shapes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
+from kd_edge.conversion.told_task import as_answered
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.predictions import predictions
 from kd_edge.errors import ConversionWarning, DataError, KdEdgeError, ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.reader import read_model
@@ -115,6 +117,8 @@ def convert_for(
     weight = distill.student_loss_weight
     recipe = FineTuning(wanted.qat_epochs, temperature=distill.temperature, student_loss_weight=weight, seed=seed)
     samples, data = (data, None) if isinstance(data, Mapping) else (data, data)
+    if data is not None and data.task.kind == "regression" and answers_task(student, data):
+        data, teacher = _alike(student, data, teacher)
     if wanted.qat == "always":
         _check_demand(student, data)
     content, said = _converted(student, samples, wanted, seed)
@@ -145,6 +149,16 @@ def convert_for(
     return Export(
         content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable, metric
     )
+
+
+def _alike(student: keras.Model, data: Dataset, teacher: keras.Model | None) -> tuple[Dataset, keras.Model | None]:
+    """Return data whose measured values are such as the student answers them, and a teacher that answers so, too."""
+    asked = data.x_train[:_NUM_ASKED]
+    found = as_answered(predictions(student, asked), data)
+    if found is data or teacher is None or as_answered(predictions(teacher, asked), data) is not data:
+        return found, teacher
+    in_units = keras.layers.Rescaling(list(data.task.deviation), list(data.task.mean))(teacher.outputs[0])
+    return found, keras.Model(teacher.inputs, in_units, name=teacher.name)
 
 
 def _converted(

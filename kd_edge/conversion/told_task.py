@@ -10,7 +10,7 @@ import numpy as np
 from kd_edge.conversion.metadata import read_metadata
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.regression_metrics import in_units
-from kd_edge.data.targets import as_binary
+from kd_edge.data.targets import are_raw, as_binary
 from tflite_bench.model.reader import read_model
 
 
@@ -36,17 +36,36 @@ def as_told(content: bytes, data: Dataset) -> Dataset:
         return data
     if data.task.kind in ("binary", "multilabel"):
         return replace(data, task=replace(data.task, threshold=float(told["threshold"])))
-    if data.task.kind != "regression" or len(told.get("mean", ())) != len(data.task.names):
+    if data.task.kind != "regression" or len(told["names"]) != len(data.task.names):
         return data
-    mean, deviation = tuple(told["mean"]), tuple(told["deviation"])
-    data = replace(data, task=replace(data.task, units=data.task.units or tuple(told.get("units", ()))))
+    data = replace(data, task=replace(data.task, units=data.task.units or tuple(told["units"])))
+    return _scaled(data, tuple(told.get("mean", ())), tuple(told.get("deviation", ())))
+
+
+def as_answered(outputs: np.ndarray, data: Dataset, split: str = "train") -> Dataset:
+    """Return a data set with measured values in their units where a network answers those.
+
+    Args:
+        outputs: What it answers for the first samples of the split, in real numbers.
+        data: Of any task; values that were standardized are what may have to be changed.
+        split: `"train"`, `"val"` or `"test"`.
+    """
+    if data.task.kind != "regression" or not data.task.mean:
+        return data
+    asked = replace(data, y_train=data.targets(split))
+    return _scaled(data, (), ()) if are_raw(outputs, asked) else data
+
+
+def _scaled(data: Dataset, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Dataset:
+    """Return a regression with values less a mean, divided by a deviation; in their units where there are none."""
     if (mean, deviation) == (data.task.mean, data.task.deviation):
         return data
+    task = replace(data.task, mean=mean, deviation=deviation)
     values: dict[str, Any] = {}
     for name in ("y_train", "y_val", "y_test"):
-        in_their_units = in_units(getattr(data, name), data.task)
-        values[name] = ((in_their_units - np.asarray(mean)) / np.asarray(deviation)).astype(np.float32)
-    return replace(data, **values, task=replace(data.task, mean=mean, deviation=deviation))
+        known = in_units(getattr(data, name), data.task)
+        values[name] = ((known - np.asarray(mean)) / np.asarray(deviation) if mean else known).astype(np.float32)
+    return replace(data, task=task, **values)
 
 
 def _output(content: bytes) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from kd_edge.config import MAX_ACCURACY_LOSS
 from kd_edge.conversion.answer_reader import AnswerReader, anomaly_threshold, reader_of
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.layer_names import LayerNames, layer_of, names_of
-from kd_edge.conversion.told_task import as_told
+from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
@@ -41,7 +41,7 @@ from kd_edge.verification.task_metrics import task_intervals, task_metrics
 from kd_edge.verification.tflm_run import MeasuredSizes, Micro, run_micro
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.precision import precision_of
-from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.model.streams import is_window
 from tflite_bench.runners import litert
@@ -101,6 +101,8 @@ def verify(
     reasons = _estimates(device, micro) | micro.unavailable_reason
     frames = frames_of(info, data)
     float_model = None if student is None else convert(student, quantize="none", stream=frames)
+    if task_told(model) is None:
+        data = as_answered(dequantize(outputs, info.output_tensors[0]), data, "test")
     reader, threshold = reader_of(model, data.task), anomaly_threshold(model, data)
     answers = Answers(
         int8_litert=reader.decisions(outputs),

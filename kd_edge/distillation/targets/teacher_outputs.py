@@ -119,7 +119,7 @@ def _read_array(path: Path, data: Dataset) -> np.ndarray:
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"bad teacher outputs in {path}: expected an .npy file: {error}") from error
     expected, count = f"(samples, {data.num_outputs})", data.num_outputs
-    if isinstance(outputs, np.ndarray) and (outputs.ndim == 1 or data.task.kind == "reconstruction"):
+    if isinstance(outputs, np.ndarray) and (count == 1 or data.task.kind == "reconstruction"):
         outputs = outputs.reshape(len(outputs), -1)
     if not isinstance(outputs, np.ndarray) or outputs.dtype.kind not in "fiu" or outputs.ndim != 2:
         found = f"{outputs.dtype} of shape {outputs.shape}" if isinstance(outputs, np.ndarray) else "several arrays"
