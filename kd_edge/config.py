@@ -203,7 +203,10 @@ class DistillConfig:
 
 @dataclass(frozen=True, slots=True)
 class ConvertConfig:
-    """The quantization; see `convert`, for `calibration` see `choose_samples`, for the rest `convert_for`."""
+    """The quantization; see `convert`, for `calibration` see `choose_samples`, for the rest `convert_for`.
+
+    With `stream` the file reads so many frames at a time, not a window.
+    """
 
     quantize: str = "int8"
     num_calibration_samples: int = 300
@@ -212,6 +215,7 @@ class ConvertConfig:
     qat_epochs: int = 5
     max_int8_loss: float = 0.005
     compress: str = "none"
+    stream: int | None = None
 
     def __post_init__(self) -> None:
         _check_choice("quantize", self.quantize, QUANTIZE_MODES)
@@ -223,6 +227,11 @@ class ConvertConfig:
             raise ConfigError(
                 "bad value for key 'qat': expected 'always' with quantize 'int8' and compress 'none', "
                 f"received {self.quantize!r} and {self.compress!r}; leave qat at 'auto'"
+            )
+        if self.qat == "always" and self.stream is not None:
+            raise ConfigError(
+                "bad value for key 'qat': expected 'auto' or 'never' with 'stream', received 'always'; a step is not "
+                "fine-tuned"
             )
 
 
@@ -258,6 +267,11 @@ class RunConfig:
             _check_choice("augment", self.distill.augment, (*AUGMENTATIONS, "auto"))
         if self.teacher.outputs is not None:
             _check_outputs(self)
+        if self.design.family == "streaming" and self.convert.stream is None:
+            raise ConfigError(
+                "bad value for key 'family' in [design]: expected 'stream' in [convert] with 'streaming', the frames "
+                "of a step, by which its networks are costed; received none"
+            )
         if self.teacher.folds and self.distill.augment in ("auto", "mixup"):
             raise ConfigError(
                 "bad value for key 'augment' in [distill]: expected an augmentation by name other than 'mixup' with "

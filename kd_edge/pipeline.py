@@ -289,7 +289,8 @@ def _design_shape(context: RunContext) -> tuple[object, ...]:
     """Return what shapes the search; a device may have been calibrated anew under its name."""
     distill = context.config.distill
     training = (distill.batch_size, distill.learning_rate, distill.temperature, distill.student_loss_weight)
-    return context.config.budget, context.config.design, training, context.device
+    step = (context.config.convert.stream,) if context.config.design.family == "streaming" else ()
+    return context.config.budget, context.config.design, training, context.device, *step
 
 
 @dataclass(frozen=True)

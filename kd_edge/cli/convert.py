@@ -51,6 +51,12 @@ _DEFAULTS = ConvertConfig()
     "--compress", default=_DEFAULTS.compress, show_default=True, help="Fine-tune to zip well: none, prune or cluster."
 )
 @click.option(
+    "--stream",
+    type=int,
+    metavar="FRAMES",
+    help="Convert a step of so many frames of time, the first axis of a sample, with ring buffers for those before.",
+)
+@click.option(
     "--teacher", type=click.Path(path_type=Path), help="Guides fine-tuning (.keras).  [default: STUDENT itself]"
 )
 @click.option(
@@ -74,6 +80,7 @@ def convert(
     qat_epochs: int,
     max_int8_loss: float,
     compress: str,
+    stream: int | None,
     teacher: Path | None,
     metadata: bool,
     seed: int,
@@ -86,7 +93,7 @@ def convert(
     from kd_edge.files import write_bytes
     from kd_edge.reporting import text_tables
 
-    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress)
+    wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress, stream)
     _check_use(wanted, source, teacher)
     data = (
         load_calibration(source, normalize=normalize, seed=seed, options=options, models=(student,)) if source else None

@@ -22,8 +22,10 @@ from kd_edge.cli.options import (
 )
 from kd_edge.config import OBJECTIVES, DesignConfig, DistillConfig
 from kd_edge.cost.budget import LATENCY_AT
+from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.local_workers import WorkerPool
+from kd_edge.search.space.families import STREAMING
 from kd_edge.search.strategies import strategy_names
 from kd_edge.silence import load_tensorflow
 
@@ -59,8 +61,9 @@ def _one_of(names: Sequence[str]) -> str:
     "--family",
     default="from_teacher",
     show_default=True,
-    help="TEACHER shrunk, or ds_cnn, resnet, mobilenet, tcn or mlp.",
+    help="TEACHER shrunk, or ds_cnn, resnet, mobilenet, tcn, streaming, mlp or autoencoder.",
 )
+@click.option("--stream", type=int, metavar="FRAMES", help="Frames of a step, with --family streaming.")
 @click.option("--search", default=_DEFAULTS.search, show_default=True, help=f"{_one_of(strategy_names())}.")
 @click.option(
     "--trials",
@@ -94,6 +97,7 @@ def design(
     budget: "Budget",
     latency_at: str,
     family: str,
+    stream: int | None,
     search: str,
     trials: int,
     epochs: int,
@@ -115,11 +119,13 @@ def design(
     from kd_edge.reporting import plots, text_tables
     from kd_edge.reporting.progress import StageDisplay
 
+    if stream is not None and family != STREAMING:
+        raise ConfigError(f"bad --stream: expected --family {STREAMING}, received {family!r}; leave it out")
     wanted = DesignConfig(family, trials, epochs, teacher_ratio, search, objective=objective)
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher,))
     data = with_class_weight(data, class_weight)
     load_tensorflow()
-    from kd_edge.stages.steps import design_student
+    from kd_edge.stages.steps import design_student, space_of
 
     folder, guide = output / "search", read_teacher(teacher, teacher_outputs, data)
     with _resumable(folder), StageDisplay() as display, _workers(workers, folder):
@@ -132,6 +138,7 @@ def design(
             budget=replace(budget, latency_at=latency_at),
             directory=folder,
             seed=seed,
+            space=space_of(family, guide, data, frames=stream),
             overwrite=overwrite,
             on_trial=_trials_shown(display),
         )

@@ -1,4 +1,4 @@
-"""Private names of TensorFlow 2.21: its registry of custom gradients, and what a strategy knows of its workers."""
+"""Private names of TensorFlow 2.21: custom gradients, what a strategy knows of its workers, quantized variables."""
 
 import ctypes
 import gc
@@ -75,3 +75,8 @@ def runs_on_several_workers(strategy: "tf.distribute.Strategy") -> bool:
 
     multi_worker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     return multi_worker and bool(strategy.extended._in_multi_worker_mode())
+
+
+def quantize_variables(converter: Any) -> None:
+    """Let a converter that calibrates quantize resource variables, too: what a network keeps from step to step."""
+    converter._experimental_variable_quantization = True

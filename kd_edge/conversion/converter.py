@@ -16,6 +16,7 @@ from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.clone_comparison import check_clone, drawn_samples
 from kd_edge.conversion.inference_clone import batch_of_one, without_state
 from kd_edge.conversion.layer_names import layer_in, names_of
+from kd_edge.conversion.stream_converter import check_mode, step_converter
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
 from kd_edge.silence import quiet
 
@@ -32,6 +33,7 @@ def convert(
     quantize: str = "int8",
     num_calibration_samples: int = 300,
     calibration: str = "random",
+    stream: int | None = None,
     seed: int = 0,
 ) -> bytes:
     """Return a Keras model as the bytes of a `.tflite` file for one sample at a time.
@@ -50,13 +52,18 @@ def convert(
             `"float16"` (weights), `"dynamic"` (weights int8, arithmetic chosen at run time) or `"none"`.
         num_calibration_samples: How many samples of `data` calibrate.
         calibration: Which: `"random"` or `"first"`; see `choose_samples` for choices that need labels.
+        stream: How many frames of time, the first axis of a sample, the file reads at a time: it then keeps in resource
+            variables what it needs of those before, and answers at every step for the window that ends there. By
+            default it reads whole windows.
         seed: Draws the random ones.
 
     Raises:
-        ConfigError: `quantize` or `calibration` is unknown, or `num_calibration_samples` not positive.
+        ConfigError: `quantize` or `calibration` is unknown, or `num_calibration_samples` not positive; or the model
+            cannot take as many frames as `stream` says at a time.
         DataError: Samples are needed and missing, or do not have the model's input shape.
         ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message. Or the
-            clone computes something else than the model: the layer at which they part is named.
+            clone computes something else than the model: the layer at which they part is named. Or a layer cannot be
+            streamed.
 
     Warns:
         CalibrationWarning: The samples do not look like those of the training: their activations are constant, or vary
@@ -64,28 +71,37 @@ def convert(
     """
     if quantize not in QUANTIZE_MODES:
         raise ConfigError(f"unknown quantize mode {quantize!r}: {nearest(quantize, QUANTIZE_MODES)}")
+    if stream is not None:
+        check_mode(quantize)
     calibrates = quantize in ("int8", "int16x8")
     clone = batch_of_one(model, unroll=calibrates)
     arrays = _arrays(model, data) if calibrates else _fitting(model, data)
     check_clone(model, clone, arrays)
+    chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
+    samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
+    if calibrates:
+        _check_no_loop(model, clone)
+        if quantize == "int16x8":
+            _check_no_integers(model, clone)
+        for sentence in suspicions(without_state(model), samples):
+            warnings.warn(sentence, CalibrationWarning, stacklevel=2)
+    if stream is not None:
+        return _converted(step_converter(clone, samples[0], frames=stream, quantize=quantize), model, quantize)
     converter = tf.lite.TFLiteConverter.from_keras_model(clone)
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if calibrates:
-        chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
-        samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
-        _check_no_loop(model, clone)
-        if quantize == "int16x8":
-            _check_no_integers(model, clone)
-        for sentence in suspicions(without_state(model), samples):
-            warnings.warn(sentence, CalibrationWarning, stacklevel=2)
         named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
         _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
+    return _in_order(bytearray(_converted(converter, model, quantize)), [source.name for source in clone.inputs])
+
+
+def _converted(converter: Any, model: keras.Model, quantize: str) -> bytes:
     try:
         with quiet():
-            return _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
+            return bytes(converter.convert())
     except Exception as error:
         raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason_of(error, model)}") from error
 

@@ -164,7 +164,13 @@ def _converted(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConversionWarning)
         content = convert(
-            student, arrays, quantize=wanted.quantize, num_calibration_samples=count, calibration=choice, seed=seed
+            student,
+            arrays,
+            quantize=wanted.quantize,
+            num_calibration_samples=count,
+            calibration=choice,
+            stream=wanted.stream,
+            seed=seed,
         )
     return content, [str(said.message) for said in caught if issubclass(said.category, ConversionWarning)]
 
@@ -234,6 +240,12 @@ def _tuned(
         float_accuracy, int8_accuracy = keras_metric(student, data), file_metric(content, data)
         before = replace(before, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
         if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
+            return content, before
+        if wanted.stream is not None:
+            said.append(
+                f"int8 costs {float_accuracy - int8_accuracy:.1%} of the validation samples, and the step of a stream "
+                "is not fine-tuned"
+            )
             return content, before
         tuned = fine_tune(student, data, recipe, teacher=teacher)
         tuned_accuracy = file_metric(tuned.content, data)

@@ -11,6 +11,7 @@ from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ModelError
 from tflite_bench.model.reader import ModelInfo, TensorInfo, read_model
+from tflite_bench.model.streams import is_window
 from tflite_bench.model.writer import pack, unpack
 
 NAME = "KD_EDGE_METADATA"
@@ -95,7 +96,7 @@ def _output(info: ModelInfo, data: Dataset) -> dict[str, Any]:
 
 
 def _reads(info: ModelInfo, data: Dataset) -> bool:
-    return info.input_tensors[0].shape[1:] == data.input_shape
+    return info.input_tensors[0].shape[1:] == data.input_shape or is_window(info, data.input_shape)
 
 
 def _input(source: TensorInfo, data: Dataset | None) -> dict[str, Any]:

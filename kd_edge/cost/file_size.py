@@ -17,6 +17,7 @@ _TENSOR_BYTES = 60
 _QUANTIZED_BYTES = 29
 _CONSTANT_BYTES = -12
 _ENDPOINT_BYTES = 12
+_SUBGRAPH_BYTES = 60
 _OP_BYTES = 10
 _OP_CODE_BYTES = 26
 
@@ -39,11 +40,22 @@ def file_bytes(graph: Graph, parts: int) -> int:
 
     Args:
         graph: The network.
-        parts: The sum of `tensor_flash_bytes` and `op_flash_bytes`.
+        parts: The sum of `tensor_flash_bytes` and `op_flash_bytes` of its first subgraph.
     """
     endpoints = len(graph.inputs) + len(graph.outputs)
     num_codes = len({op[0] for op in graph.ops})
+    parts += sum(map(_subgraph_bytes, graph.subgraphs))
     return _FILE_BYTES + graph.name_bytes + _ENDPOINT_BYTES * endpoints + _OP_CODE_BYTES * num_codes + parts
+
+
+def _subgraph_bytes(graph: Graph) -> int:
+    """Return what a subgraph takes that another one calls."""
+    return (
+        _SUBGRAPH_BYTES
+        + graph.name_bytes
+        + sum(map(tensor_flash_bytes, graph.tensors))
+        + sum(map(op_flash_bytes, graph.ops))
+    )
 
 
 def tensor_flash_bytes(tensor: Tensor) -> int:

@@ -183,7 +183,8 @@ class Graph(NamedTuple):
         tensors = tuple(self.tensors[i] for i in order if i >= 0)
         inputs, outputs = (tuple(order[i] for i in side) for side in (self.inputs, self.outputs))
         subgraphs = tuple(graph.canonical() for graph in self.subgraphs)
-        return Graph(tensors, ops, inputs, outputs, self.name_bytes, subgraphs, layers=self.layers)
+        same = Graph(tensors, ops, inputs, outputs, self.name_bytes, subgraphs)
+        return same._replace(num_variables=self.num_variables, layers=self.layers)
 
 
 def called_macs(op: Op, subgraphs: Sequence[Graph]) -> int | None:

@@ -167,7 +167,7 @@ class GraphBuilder:
 
     def layer(self, op: Op) -> int:
         """Return the position of the layer that an op came from: of fused ones the one with the weights."""
-        tensor = op.inputs[1] if op.kind in BIAS_POSITION else op.outputs[0]
+        tensor = op.inputs[1] if op.kind in BIAS_POSITION or not op.outputs else op.outputs[0]
         return self._begun[bisect_right(self._begun, tensor, key=itemgetter(0)) - 1][1]
 
     def name_length(self, tensor: int) -> int:

@@ -10,6 +10,7 @@ from kd_edge.ir.converted import converted_graph
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.keras_reader import KerasReader
 from kd_edge.ir.layers import InputLayer, Node
+from kd_edge.ir.streaming import stream
 from kd_edge.ir.tflite_reader import read_graph
 from tflite_bench.model.reader import read_model
 
@@ -42,6 +43,22 @@ def lower(model: "keras.Model | str | Path | bytes") -> Graph:
         if isinstance(graph, str):
             raise ModelError(f"{error}; the converter cannot read it either: {graph}") from error
         return graph
+
+
+def lower_step(model: "keras.Model", frames: int) -> Graph:
+    """Return the ops and tensors of a step of a model that runs as a stream; see `kd_edge.ir.streaming`.
+
+    Args:
+        model: A Keras model of a window of time.
+        frames: How many frames a step takes.
+
+    Raises:
+        ConfigError: The model cannot take so many at a time.
+        ModelError: A layer cannot be streamed. It is named.
+    """
+    blueprint, layers = read_layers(model)
+    names = [layer.name for layer in layers]
+    return stream(blueprint, frames, names).to_graph(names)
 
 
 def macs_of(model: "keras.Model") -> int | None:

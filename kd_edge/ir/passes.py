@@ -41,7 +41,7 @@ def move_biases_on(to: GraphBuilder, ops: list[Op], outputs: Sequence[int]) -> l
         return ops
     moved = list(ops)
     for index in reversed(range(len(ops))):
-        output = ops[index].outputs[0]
+        output = next(iter(ops[index].outputs), -1)
         readers = [op for op in moved[index + 1 :] if output in op.inputs]
         if not is_linear_dense(moved[index]) or not any(map(is_linear_dense, readers)):
             continue
@@ -72,8 +72,7 @@ def align_scales(to: GraphBuilder, ops: list[Op], outputs: Sequence[int]) -> lis
     renamed: dict[int, int] = {}
     for op in ops:
         aligned.append(op._replace(inputs=tuple(renamed.get(i, i) for i in op.inputs)))
-        output = op.outputs[0]
-        if op.kind in _FIXED_SCALE and output in meeting:
+        if op.kind in _FIXED_SCALE and (output := op.outputs[0]) in meeting:
             renamed[output] = to.tensor(to.shape(output))
             aligned.append(Op("QUANTIZE", (output,), (renamed[output],)))
     return aligned
@@ -86,7 +85,7 @@ def drop_dead_ops(to: GraphBuilder, ops: list[Op], outputs: Sequence[int]) -> li
     live = set(outputs)
     kept: list[Op] = []
     for op in reversed(ops):
-        if op.outputs[0] in live:
+        if not op.outputs or op.outputs[0] in live:
             live.update(op.inputs)
             kept.append(op)
     return kept[::-1]

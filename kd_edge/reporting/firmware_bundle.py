@@ -28,6 +28,7 @@ from kd_edge.verification.verdict import failed_checks, open_checks, outcome
 from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
+from tflite_bench.model.streams import in_steps, is_window
 from tflite_bench.provenance import Computed, Measured
 from tflite_bench.runners import litert, tflm
 
@@ -123,11 +124,22 @@ def _sources(model: bytes, data: Dataset, settings: Settings) -> tuple[dict[str,
     """Return the C and C++ files by name, and the runtime that answered the test vectors in them."""
     info = read_model(model)
     inputs = quantize(data.x_test[vector_rows(data)], info.input_tensors[0])
-    outputs, vectors_from = _answers(model, inputs)
+    if is_window(info, data.input_shape):
+        frames = info.input_tensors[0].shape[1]
+        inputs, outputs, vectors_from = _first_steps(model, inputs[:1], frames, most=len(inputs))
+    else:
+        outputs, vectors_from = _answers(model, inputs)
     real = dequantize(inputs, info.input_tensors[0]), dequantize(outputs, info.output_tensors[0])
     answers = vector_answers(data.task, *real, probabilities=settings.probabilities)
     rendered = render_sources(model, info, settings, inputs, outputs, answers)
     return {name: text.encode() for name, text in rendered.items()}, vectors_from
+
+
+def _first_steps(model: bytes, window: np.ndarray, frames: int, *, most: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return the first steps of a window, what a stream answers to each, one after the other, and who answered."""
+    steps = np.concatenate(list(in_steps(window, frames)))[:most]
+    answers = [_answers(model, steps[:count].reshape(1, -1, *steps.shape[2:])) for count in range(1, len(steps) + 1)]
+    return steps, np.concatenate([outputs for outputs, _ in answers]), answers[0][1]
 
 
 def _configuration(config: Mapping[str, Any], folder: Path) -> dict[str, bytes]:

@@ -109,7 +109,9 @@ class RunContext:
         """The networks to choose from; a teacher that is yet to be trained has its architecture already."""
         from kd_edge.stages.steps import space_of
 
-        return space_of(self.config.design.family, self.teacher, self.data)
+        family = self.config.design.family
+        frames = self.config.convert.stream if family == "streaming" else None
+        return space_of(family, self.teacher, self.data, frames=frames)
 
     @functools.cached_property
     def screening(self) -> "Screening":

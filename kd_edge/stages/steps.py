@@ -178,8 +178,17 @@ def cross_fit(
     )
 
 
-def space_of(family: str, teacher: "keras.Model | SoftTargets", data: Dataset) -> "StudentSpace":
-    """Return the networks to choose from: a general family, or the teacher with less of everything."""
+def space_of(
+    family: str, teacher: "keras.Model | SoftTargets", data: Dataset, *, frames: int | None = None
+) -> "StudentSpace":
+    """Return the networks to choose from: a general family, or the teacher with less of everything.
+
+    Args:
+        family: `"from_teacher"`, or the name of a general family.
+        teacher: The teacher, or its outputs.
+        data: The samples to read.
+        frames: How many frames a step takes where the family is `"streaming"`.
+    """
     from kd_edge.search.space.families import FAMILIES
     from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
 
@@ -193,7 +202,7 @@ def space_of(family: str, teacher: "keras.Model | SoftTargets", data: Dataset) -
                 f"the general families: {known}"
             )
         return StudentSpace.from_teacher(teacher)
-    return StudentSpace.family(family, data.input_shape, data.num_outputs)
+    return StudentSpace.family(family, data.input_shape, data.num_outputs, frames=frames)
 
 
 def screen(
@@ -254,12 +263,15 @@ def design_student(
     """
     from kd_edge.search.tuner import design
 
+    space = space or space_of(wanted.family, teacher, data)
+    if space.name == "streaming":
+        say("each candidate is costed as a step of its stream: MACs, RAM and latency are those of a step")
     found = design(
         teacher,
         data,
         device=device,
         budget=budget,
-        space=space or space_of(wanted.family, teacher, data),
+        space=space,
         recipe=replace(recipe_of(distillation, seed), epochs=wanted.epochs, augment="none", strength=1.0),
         search=wanted.search,
         num_trials=wanted.trials,

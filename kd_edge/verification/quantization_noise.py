@@ -11,8 +11,8 @@ from tflite_bench.model.reader import ModelInfo, OpInfo, read_model
 from tflite_bench.provenance import Measured
 from tflite_bench.runners.op_outputs import trace
 
-# Ops that only one of the two files has.
-_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
+# Ops that only one of the two files has, and what names a variable.
+_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST", "VAR_HANDLE"})
 
 
 @dataclass(frozen=True, slots=True)

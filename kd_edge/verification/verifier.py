@@ -25,7 +25,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.by_task import decisions_of
 from kd_edge.errors import ConfigError, ModelError, RefusedError
 from kd_edge.ir.graph import Graph
-from kd_edge.ir.lowering import lower
+from kd_edge.ir.lowering import lower, lower_step
 from kd_edge.verification.accuracy import (
     Answers,
     accuracy_gates,
@@ -43,6 +43,7 @@ from tflite_bench.errors import RunnerError
 from tflite_bench.model.precision import precision_of
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.streams import is_window
 from tflite_bench.runners import litert
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def verify(
     Args:
         model: Bytes of the `.tflite` file: one input, and one output as the data's task has it; logits or probabilities
             of classes and labels. What it tells of its task counts (`as_told`).
-        data: Its test samples are run; of a reconstruction training samples, too, for the threshold of anomalies.
+        data: Its test samples are run, by a stream step by step from empty buffers, where the last answer counts; of a
+            reconstruction training samples, too, for the threshold of anomalies.
         device: The board that costs are predicted for. Where its runtime is not TFLM, TFLM may refuse the file, and
             the arena that TFLM needs is an estimate.
         budget: The limits.
@@ -97,7 +99,8 @@ def verify(
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
     (outputs, lack), micro = _run_both(model, info, samples, names)
     reasons = _estimates(device, micro) | micro.unavailable_reason
-    float_model = None if student is None else convert(student, quantize="none")
+    frames = frames_of(info, data)
+    float_model = None if student is None else convert(student, quantize="none", stream=frames)
     if task_told(model) is None:
         data = as_answered(dequantize(outputs, info.output_tensors[0]), data, "test")
     reader, threshold = reader_of(model, data.task), anomaly_threshold(model, data)
@@ -110,7 +113,7 @@ def verify(
     says = _says(reader, data, threshold)
     parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names, says=says)
     precision = precision_of(info)
-    graph, predicted_from = _graph(model, precision, student, reasons)
+    graph, predicted_from = _graph(model, precision, student, reasons, frames)
     predicted, unknown = CostModel(device).estimate_known(graph)
     reasons |= unknown
     host_arena_bytes = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
@@ -138,7 +141,7 @@ def verify(
         parity=parity,
         noise=_noise(model, float_model, data, names),
         missing_ops=micro.missing_ops,
-        warnings=(*_warnings(info, names), *filter(None, [lack])),
+        warnings=(*_warnings(info, names), *_says_step(frames, data), *filter(None, [lack])),
         predicted=predicted,
         predicted_from=predicted_from,
         precision=precision,
@@ -173,7 +176,7 @@ def _check_signature(info: ModelInfo, data: Dataset) -> None:
             f"cannot verify: expected one input and one output, received {len(info.inputs)} and {len(info.outputs)}"
         )
     shape = info.tensors[info.inputs[0]].shape[1:]
-    if shape != data.input_shape:
+    if shape != data.input_shape and not is_window(info, data.input_shape):
         raise ModelError(f"cannot verify: the model reads samples of shape {shape}, {data.name} has {data.input_shape}")
     shape = info.tensors[info.outputs[0]].shape
     if math.prod(shape) != data.num_outputs:
@@ -248,13 +251,30 @@ def _warnings(info: ModelInfo, names: LayerNames) -> tuple[str, ...]:
     return (f"{dynamic} tensors have a size that may change{listed}; `kd-edge convert` fixes the batch to 1",)
 
 
-def _graph(model: bytes, precision: str, student: "keras.Model | None", reasons: dict[str, str]) -> tuple[Graph, str]:
+def _says_step(frames: int | None, data: Dataset) -> tuple[str, ...]:
+    if frames is None:
+        return ()
+    window = data.input_shape[0]
+    return (
+        f"a stream: {frames} of a window's {window} frames at a step; MACs, latency and arena are those of a step, the "
+        "answers those after a window's last step",
+    )
+
+
+def frames_of(info: ModelInfo, data: Dataset) -> int | None:
+    """Return how many frames of a window a file reads at a step; `None` of one that reads the samples whole."""
+    return info.input_tensors[0].shape[1] if is_window(info, data.input_shape) else None
+
+
+def _graph(
+    model: bytes, precision: str, student: "keras.Model | None", reasons: dict[str, str], frames: int | None
+) -> tuple[Graph, str]:
     """Return what costs are predicted from: a student is lowered as int8, so it says nothing of another file."""
     if student is not None and precision != "int8":
         reasons["predicted_from"] = f"a student predicts an int8 file, this one is {precision}"
     elif student is not None:
         try:
-            return lower(student), "student"
+            return (lower(student) if frames is None else lower_step(student, frames)), "student"
         except ModelError as error:
             reasons["predicted_from"] = str(error)
     return lower(model), "file"

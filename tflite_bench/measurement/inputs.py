@@ -6,6 +6,7 @@ import numpy as np
 
 from tflite_bench.errors import ConfigError
 from tflite_bench.model.reader import ModelInfo, TensorInfo
+from tflite_bench.model.streams import is_window
 from tflite_bench.processes.isolation import Array
 
 
@@ -15,7 +16,7 @@ def check_inputs(model: ModelInfo, inputs: Array | Sequence[Array]) -> list[Arra
     Args:
         model: The model; the first dimension of each input is 1.
         inputs: For each input an array of the shape `(n, ...)`, in the input's type; a model with a single input takes
-            the array itself.
+            the array itself. Of a stream the samples may be windows of more frames than it reads at a step.
 
     Raises:
         ConfigError: The arrays' number, shapes or types are not those of the model.
@@ -26,7 +27,8 @@ def check_inputs(model: ModelInfo, inputs: Array | Sequence[Array]) -> list[Arra
     for tensor, array in zip(model.input_tensors, arrays, strict=True):
         if tensor.shape[:1] != (1,):
             raise ConfigError(f"cannot run: expected a model of batch 1, received one with the input {tensor.shape}")
-        if array.shape[1:] != tensor.shape[1:] or array.dtype != tensor.dtype or array.ndim != len(tensor.shape):
+        fits = array.shape[1:] == tensor.shape[1:] or is_window(model, array.shape[1:])
+        if not fits or array.dtype != tensor.dtype or array.ndim != len(tensor.shape):
             expected = ", ".join(map(str, ("n", *tensor.shape[1:])))
             raise ConfigError(
                 f"cannot run: expected an input of shape ({expected}) and type {tensor.dtype}, "

@@ -60,7 +60,7 @@ OPS = (
     OpSpec("ADD_N", prepared_bytes=add_n_data, scratch_bytes=add_n_inputs, kernel_code_bytes=3433),
     OpSpec("ARG_MAX", parsed_options_bytes=4, kernel_code_bytes=2722),
     OpSpec("ARG_MIN", parsed_options_bytes=4, kernel_code_bytes=3422),
-    OpSpec("ASSIGN_VARIABLE", op_data_bytes=4, kernel_code_bytes=11722),
+    OpSpec("ASSIGN_VARIABLE", op_data_bytes=4, file_options_bytes=12, kernel_code_bytes=11722),
     OpSpec(
         "AVERAGE_POOL_2D",
         kernel="pool",
@@ -85,7 +85,7 @@ OPS = (
     OpSpec("BATCH_TO_SPACE_ND", kernel_code_bytes=2408),
     OpSpec("BROADCAST_ARGS", kernel_code_bytes=1926),
     OpSpec("BROADCAST_TO", kernel_code_bytes=2127),
-    OpSpec("CALL_ONCE", op_data_bytes=8, parsed_options_bytes=4, kernel_code_bytes=480),
+    OpSpec("CALL_ONCE", op_data_bytes=8, parsed_options_bytes=4, file_options_bytes=16, kernel_code_bytes=480),
     OpSpec("CAST", parsed_options_bytes=8, kernel_code_bytes=3290),
     OpSpec("CEIL", kernel_code_bytes=1064),
     OpSpec("CIRCULAR_BUFFER", kernel_code_bytes=1758),
@@ -217,7 +217,7 @@ OPS = (
     OpSpec("PADV2", op_data_bytes=56, kernel_code_bytes=10483),
     OpSpec("PRELU", kernel="elementwise", op_data_bytes=28, kernel_code_bytes=6714),
     OpSpec("QUANTIZE", op_data_bytes=32, kernel_code_bytes=2961),
-    OpSpec("READ_VARIABLE", kernel_code_bytes=3433),
+    OpSpec("READ_VARIABLE", file_options_bytes=12, kernel_code_bytes=3433),
     OpSpec(
         "REDUCE_ALL",
         least_inputs=2,
@@ -333,6 +333,7 @@ OPS = (
     OpSpec(
         "VAR_HANDLE",
         op_data_bytes=4,
+        file_options_bytes=52,
         parsed_options_bytes=(16, 8, 8),
         parsed_options_alignment=(8, 4, 4),
         kernel_code_bytes=2569,

@@ -9,6 +9,7 @@ from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan, describe_end, measure
 from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.streams import has_resources, steps_of
 from tflite_bench.processes.isolation import Array, ChildResult
 from tflite_bench.runners.base import OpResult, RunnerResult
 
@@ -28,15 +29,10 @@ def has_state(model: ModelInfo) -> bool:
     return has_resources(model) or any(tensor.is_variable for tensor in model.tensors)
 
 
-def has_resources(model: ModelInfo) -> bool:
-    """Return whether part of that is resource variables, as of a streaming network."""
-    return any(op.name == "VAR_HANDLE" for op in model.ops)
-
-
 def run_samples(
     model: ModelInfo, arrays: list[Array], *, reset: Callable[[], object], run: Callable[[list[Array]], Array]
 ) -> Array:
-    """Run samples one by one.
+    """Run samples one by one; one that is a window of a stream step by step, and then the last output counts.
 
     Args:
         model: What is run.
@@ -51,7 +47,9 @@ def run_samples(
     for sample in range(len(arrays[0])):
         if has_state(model):
             reset()
-        results.append(run([array[sample : sample + 1] for array in arrays]))
+        samples = [array[sample : sample + 1] for array in arrays]
+        steps = [[frames] for frames in steps_of(model, samples[0])] if len(samples) == 1 else [samples]
+        results.append([run(step) for step in steps][-1])
     batched = results[0].shape[:1] == (1,)
     return np.concatenate(results) if batched else np.stack(results)
 

@@ -13,9 +13,10 @@ from tflite_bench.measurement.environment import read_versions
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.streams import has_resources
 from tflite_bench.processes.isolation import Array, run_child, serve
 from tflite_bench.runners.base import RunnerResult
-from tflite_bench.runners.interpreters import check_output, has_resources, run_samples, time_inference, wall_times
+from tflite_bench.runners.interpreters import check_output, run_samples, time_inference, wall_times
 from tflite_bench.runners.spec import Device, RunnerSpec
 
 _START_SECONDS = 60.0

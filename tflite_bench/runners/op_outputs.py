@@ -7,7 +7,8 @@ import numpy as np
 
 from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.inputs import check_inputs
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.reader import ModelInfo, OpInfo, read_model
+from tflite_bench.model.streams import steps_of
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.processes.isolation import ChildError, run_child, serve
 from tflite_bench.runners.interpreters import has_state
@@ -25,13 +26,13 @@ def trace(model: bytes, samples: Array, *, runtime: str = "litert", time_limit_s
 
     Args:
         model: Bytes of a `.tflite` file with one input of batch 1.
-        samples: Shape `(n, ...)`, in the type of the model's input.
+        samples: Shape `(n, ...)`, in the type of the model's input; of windows of a stream the last step is kept.
         runtime: `"litert"` (reference kernels; see `run_reference`) or `"tflm"`.
         time_limit_s: Give up after this many seconds.
 
     Returns:
         One array per op in the order of execution, raw as the runtime has it: its shape, batch included, behind the
-        number of samples; empty for an op without outputs.
+        number of samples; empty for an op without outputs, or with the name of a variable.
 
     Raises:
         RunnerError: The runtime refuses the file, crashed or hung.
@@ -45,9 +46,9 @@ def trace(model: bytes, samples: Array, *, runtime: str = "litert", time_limit_s
 
 
 def _with_outputs_of_all_ops(content: bytes) -> bytes:
-    model = unpack(content)
+    model, info = unpack(content), read_model(content)
     graph = model.subgraphs[0]
-    graph.outputs = [op.outputs[0] for op in graph.operators if len(op.outputs)]
+    graph.outputs = [op.outputs[0] for op in info.ops if _is_traced(info, op)]
     model.signatureDefs = []
     return pack(model)
 
@@ -57,7 +58,12 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
     run = _run_tflm if request["runtime"] == "tflm" else _run_litert
     samples = run(info, _with_outputs_of_all_ops(model), arrays[0])
     traced = (np.concatenate(outputs) for outputs in zip(*samples, strict=True))
-    return {}, [next(traced) if op.outputs else np.zeros(0, np.int8) for op in info.ops]
+    return {}, [next(traced) if _is_traced(info, op) else np.zeros(0, np.int8) for op in info.ops]
+
+
+def _is_traced(info: ModelInfo, op: OpInfo) -> bool:
+    """Return whether an op gives numbers: the name of a variable is none."""
+    return bool(op.outputs) and info.tensors[op.outputs[0]].dtype != "resource"
 
 
 def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[Array]]:
@@ -67,19 +73,21 @@ def _run_litert(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[
     for sample in samples:
         if has_state(info):
             interpreter = forgotten(interpreter, info, lambda: reference_interpreter(model)[0])
-        interpreter.set_tensor(source, sample[np.newaxis])
-        interpreter.invoke()
+        for frames in steps_of(info, sample[np.newaxis]):
+            interpreter.set_tensor(source, frames)
+            interpreter.invoke()
         yield [interpreter.get_tensor(index)[np.newaxis] for index in outputs]
 
 
 def _run_tflm(info: ModelInfo, model: bytes, samples: Array) -> Iterator[list[Array]]:
     interpreter = load_interpreter(model, plenty_bytes(info))
-    num_outputs = sum(1 for op in info.ops if op.outputs)
+    num_outputs = sum(_is_traced(info, op) for op in info.ops)
     for sample in samples:
         if has_state(info):
             interpreter.reset()
-        interpreter.set_input(sample[np.newaxis], 0)
-        interpreter.invoke()
+        for frames in steps_of(info, sample[np.newaxis]):
+            interpreter.set_input(frames, 0)
+            interpreter.invoke()
         yield [interpreter.get_output(position)[np.newaxis] for position in range(num_outputs)]
 
 

@@ -19,6 +19,9 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Widths = Sequence[int]
 
+STREAMING = "streaming"
+"""The family whose networks are costed and deployed as a step of a few frames."""
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -177,6 +180,40 @@ def _tcn(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -
     return drawing.finish(num_classes)
 
 
+def _streaming(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -> Blueprint:
+    """Draw a network whose convolutions over time are unpadded, so that a step of a few frames can go on from the last.
+
+    In the shape of the wake words that people deploy: a strided convolution of all features, then separable blocks over
+    time, then all that is left of it (see `kd_edge.ir.streaming`). Windows shrink where the time is too short for them.
+    """
+    time, features = input_shape[0], input_shape[1] * (input_shape[2] if len(input_shape) == 3 else 1)
+    stride = int(values["stem_stride"])
+    # As many positions as a step brings have to be left.
+    least = max(1, int(values.get("frames", stride)) // stride)
+    sketch = Sketch(input_shape)
+    sketch.add(Reshape((time, 1, features)))
+    kernel = min(max(int(values["stem_kernel"]), stride), max(1, time - (least - 1) * stride))
+    sketch.add(Conv2D(widths[0], (kernel, 1), (stride, 1), use_bias=False))
+    left = (time - kernel) // stride + 1
+    for width in widths[1:]:
+        _normalize(sketch)
+        kernel = min(int(values["kernel"]), left - least + 1)
+        sketch.add(DepthwiseConv2D((kernel, 1), use_bias=False))
+        sketch.add(BatchNormalization())
+        sketch.add(Conv2D(width, (1, 1), use_bias=False))
+        left -= kernel - 1
+    _normalize(sketch)
+    if left > 1 and not values["flattens"]:
+        sketch.add(AveragePooling2D((left, 1), (left, 1)))
+    sketch.add(Flatten())
+    return sketch.blueprint(sketch.add(Dense(num_classes)))
+
+
+def _normalize(sketch: Sketch) -> None:
+    sketch.add(BatchNormalization())
+    sketch.add(ReLU())
+
+
 def _mlp(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -> Blueprint:
     sketch = Sketch(input_shape)
     if len(input_shape) > 1:
@@ -263,6 +300,21 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             lambda values: _growing(values, int(values["num_stages"]) + 1),
             _tcn,
             ("stem_kernel", "kernel"),
+        ),
+        STREAMING: Family(
+            {
+                "width": (4, 8, 12, 16, 20, 24, 32, 40, 48, 64),
+                "stem_kernel": (3, 5, 7, 9),
+                "stem_stride": (1, 2, 3, 4),
+                "num_blocks": (1, 2, 3, 4),
+                "kernel": (3, 5, 7, 9, 13),
+                "flattens": (0, 1),
+                "growth": (1.0, 1.25, 1.5),
+            },
+            frozenset({"width", "growth"}),
+            (2, 3),
+            lambda values: _growing(values, int(values["num_blocks"]) + 1),
+            _streaming,
         ),
         "mlp": Family(
             {

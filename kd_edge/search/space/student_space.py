@@ -17,7 +17,8 @@ from kd_edge.errors import BudgetError, ConfigError, ModelError, nearest
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import read_layers
-from kd_edge.search.space.families import FAMILIES
+from kd_edge.ir.streaming import stream
+from kd_edge.search.space.families import FAMILIES, STREAMING
 from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
 from kd_edge.search.space.graph_template import GraphTemplate
 from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
@@ -58,18 +59,23 @@ class StudentSpace:
     windows: tuple[str, ...] = ()
 
     @classmethod
-    def family(cls, name: str, input_shape: Sequence[int], num_classes: int) -> "StudentSpace":
+    def family(
+        cls, name: str, input_shape: Sequence[int], num_classes: int, *, frames: int | None = None
+    ) -> "StudentSpace":
         """Return one of the general families, for when there is no usable teacher architecture.
 
         Args:
             name: `"ds_cnn"` (depthwise separable convolutions), `"resnet"` (residual blocks), `"mobilenet"` (inverted
-                residuals), `"tcn"` (temporal convolutions), `"mlp"` (dense layers) or `"autoencoder"` (dense layers
-                around a bottleneck, for a reconstruction).
+                residuals), `"tcn"` (temporal convolutions), `"streaming"` (temporal convolutions that are deployed, and
+                costed, as a step of a few frames), `"mlp"` (dense layers) or `"autoencoder"` (dense layers around a
+                bottleneck, for a reconstruction).
             input_shape: Shape of one sample.
             num_classes: Number of outputs, `Dataset.num_outputs`: of classes the logits.
+            frames: How many frames of time a step of a streaming network takes; by default as many as its first layer
+                strides over.
 
         Raises:
-            ConfigError: The family is unknown, or cannot read samples of this shape.
+            ConfigError: The family is unknown, or cannot read samples of this shape, or is not streamed.
         """
         if name not in FAMILIES:
             raise ConfigError(f"unknown family {name!r}: {nearest(name, (*FAMILIES, FROM_TEACHER))}")
@@ -78,6 +84,12 @@ class StudentSpace:
             raise ConfigError(
                 f"family {name!r} reads (time, channels) or (height, width, channels), received samples of shape "
                 f"{shape}; use the family 'mlp'"
+            )
+        if frames is not None and name != STREAMING:
+            raise ConfigError(f"family {name!r} is not streamed: expected {STREAMING!r} for a step of {frames} frames")
+        if frames is not None and not 1 <= frames <= shape[0]:
+            raise ConfigError(
+                f"bad number of frames in a step: expected 1 to {shape[0]}, the window's, received {frames}"
             )
         windows = family.windows
 
@@ -89,8 +101,12 @@ class StudentSpace:
             values = {**values, **dict(zip(windows, sizes[num_widths:], strict=True))}
             return family.draw(shape, num_classes, values, sizes[:num_widths])
 
-        choices = MappingProxyType(dict(family.choices))
-        return cls(name, shape, num_classes, choices, family.channel_choices, sizes, draw, windows=windows)
+        choices = dict(family.choices)
+        if frames is not None:
+            strides = tuple(stride for stride in choices["stem_stride"] if frames % stride == 0)
+            choices |= {"stem_stride": strides, "frames": (frames,)}
+        named = MappingProxyType(choices)
+        return cls(name, shape, num_classes, named, family.channel_choices, sizes, draw, windows=windows)
 
     @classmethod
     def from_teacher(cls, teacher: "keras.Model | Blueprint") -> "StudentSpace":
@@ -142,7 +158,13 @@ class StudentSpace:
         return self._draw(values, self._sizes(values))
 
     def graph(self, values: Values) -> Graph:
-        """Return `blueprint(values).to_graph()`, faster: networks that differ in sizes alone share a template."""
+        """Return the graph that a network is costed by, of a streaming one that of a step.
+
+        It is that of `blueprint(values).to_graph()`, faster: networks that differ in sizes alone share a template.
+        """
+        if self.name == STREAMING:
+            frames = int(values["frames"]) if "frames" in values else None
+            return stream(self.blueprint(values), frames).to_graph()
         structure = tuple([values[name] for name in self._structural])
         sizes = self._sizes(values)
         template = self._templates.get(structure)

@@ -21,6 +21,8 @@ SPACES = [
     StudentSpace.family("mobilenet", (12, 12, 3), 4),
     StudentSpace.family("tcn", (32, 3), 4),
     StudentSpace.family("tcn", (16, 8, 1), 4),
+    StudentSpace.family("streaming", (32, 3), 4),
+    StudentSpace.family("streaming", (16, 8, 1), 4),
     StudentSpace.family("mlp", (20,), 4),
 ]
 TITLES = [f"{space.name}-{len(space.input_shape)}d" for space in SPACES]
