@@ -16,7 +16,8 @@ from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.clone_comparison import check_clone, drawn_samples
 from kd_edge.conversion.inference_clone import batch_of_one, without_state
 from kd_edge.conversion.layer_names import layer_in, names_of
-from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
+from kd_edge.conversion.select_operator import with_select_v2
+from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest, reason_in
 from kd_edge.silence import quiet
 
 _NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
@@ -85,7 +86,8 @@ def convert(
         _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
     try:
         with quiet():
-            return _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
+            content = _in_order(bytearray(converter.convert()), [source.name for source in clone.inputs])
+            return with_select_v2(content)
     except Exception as error:
         raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason_of(error, model)}") from error
 
@@ -124,7 +126,7 @@ def reason_of(error: Exception, model: keras.Model, *, operations: Mapping[str, 
     text = str(error).strip()
     ops = sorted(set(_NO_TFLITE_OP.findall(text)))
     if not ops:
-        return text.splitlines()[0] if text else type(error).__name__
+        return reason_in(error)
     known = {**(operations or {}), **dict(reversed(re.findall(r'fused\["(\w+):", "([^"@]+)', text)))}
     layers = [layer_in(known.get(op, ""), names_of(model)) for op in ops]
     made = ", ".join(f"{op} (layer {layer!r})" if layer else op for op, layer in zip(ops, layers, strict=True))
