@@ -40,7 +40,8 @@ def convert(
     The model is cloned with a batch of 1 before converting: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK ops
     in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
     file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
-    Inputs that only embeddings read are `int32` in the file. Inputs and outputs have the order of `model.inputs` and
+    Inputs that only embeddings read are `int32` in the file. Samples of bytes (uint8) make an int8 input of scale 1 and
+    zero point -128, which reads each byte less 128. Inputs and outputs have the order of `model.inputs` and
     `model.outputs`, whatever they are called. The clone is compared with the model before anything else.
 
     Args:
@@ -76,7 +77,9 @@ def convert(
         converter.target_spec.supported_types = [tf.float16]
     if calibrates:
         chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
-        samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
+        samples = [
+            _whole_range(array[chosen]).astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)
+        ]
         _check_no_loop(model, clone)
         if quantize == "int16x8":
             _check_no_integers(model, clone)
@@ -147,6 +150,16 @@ def _in_order(content: bytearray, input_names: list[str]) -> bytes:
             raise ModelError(f"expected {side.lower()} {names} in the file, received {sorted(tensors)}")
         getattr(graph, f"{side}AsNumpy")()[:] = [tensors[name] for name in names]
     return bytes(content)
+
+
+def _whole_range(samples: np.ndarray) -> np.ndarray:
+    """Return samples in which bytes reach 0 and 255, in one number each.
+
+    The int8 input then has a scale of 1 and a zero point of -128: what is read is a byte less 128, exactly.
+    """
+    if samples.dtype == np.uint8:
+        samples.reshape(-1)[[0, -1]] = 0, 255
+    return samples
 
 
 def _choose(num_samples: int, count: int, choice: str, seed: int) -> np.ndarray:

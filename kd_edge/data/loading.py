@@ -8,15 +8,17 @@ import numpy as np
 
 from kd_edge.data import csv_file, entry_point, folder, npz, smartwatch
 from kd_edge.data.arrays import ARRAYS
-from kd_edge.data.dataset import Dataset, unscaled
+from kd_edge.data.dataset import Dataset
 from kd_edge.data.model_inputs import integer_reader
 from kd_edge.data.npz import read_npz
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.sources import registered_sources
+from kd_edge.data.sources import DataSource, registered_sources
 from kd_edge.errors import DataError, nearest
 
 # Asked in this order.
 _BUILT_IN = (smartwatch.SOURCE, folder.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
+# What they read as floats is the same whether or not it may be scaled.
+_SCALE_INTEGERS_ALONE = (folder.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
 
 
 def load_data(
@@ -54,8 +56,7 @@ def load_data(
     sources = (*registered_sources(), *_BUILT_IN)
     for known in sources:
         if known.accepts(text):
-            data = known.read(text, normalize, seed, options or SourceOptions())
-            return _as_read(data, normalize, models)
+            return _read(known, text, normalize, seed, models, options)
     *others, last = (known.expected for known in sources)
     hint = nearest(text, [known.word for known in sources if known.word])
     raise DataError(f"unknown data {text!r}: expected {', '.join(others)}, or {last}; {hint}")
@@ -86,8 +87,7 @@ def load_calibration(
         return load_data(source, normalize=normalize, seed=seed, models=models, options=options)
     arrays = read_npz(path)
     if not arrays or not arrays.keys().isdisjoint(ARRAYS):
-        data = npz.SOURCE.read(str(source), normalize, seed, options or SourceOptions())
-        return _as_read(data, normalize, models)
+        return _read(npz.SOURCE, str(source), normalize, seed, models, options)
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not array.ndim:
             raise DataError(
@@ -97,6 +97,18 @@ def load_calibration(
     return arrays
 
 
-def _as_read(data: Dataset, normalize: bool | None, models: Iterable[Any]) -> Dataset:
-    """Return the raw integers where a model makes sense of them itself and nobody decided otherwise."""
-    return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
+def _read(
+    source: DataSource,
+    text: str,
+    normalize: bool | None,
+    seed: int,
+    models: Iterable[Any],
+    options: SourceOptions | None,
+) -> Dataset:
+    """Return the data; raw integers where a model makes sense of them itself and nobody decided otherwise."""
+    options = options or SourceOptions()
+    if normalize is None and any(map(integer_reader, models)):
+        raw = source.read(text, False, seed, options)
+        if raw.integers or source in _SCALE_INTEGERS_ALONE:
+            return raw
+    return source.read(text, normalize, seed, options)
