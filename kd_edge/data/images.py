@@ -16,7 +16,6 @@ from kd_edge.data.labelled import labelled_dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.storage import MAPPED_BYTES, num_bytes, release, room_for
 from kd_edge.errors import DataError, MissingDependencyError
-from kd_edge.silence import quiet
 
 # What keras.utils.image_dataset_from_directory reads.
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
@@ -40,8 +39,7 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
         DataError: An image cannot be read, they differ in size, or the folders are not those of classes.
         MissingDependencyError: Pillow is needed and missing.
     """
-    with quiet():  # its greetings
-        import tensorflow as tf
+    import tensorflow as tf
 
     files = files_by_class(Path(text), ENDINGS, options)
 
