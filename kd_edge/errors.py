@@ -1,6 +1,7 @@
 """The errors that kd_edge raises on purpose; their base is shared with tflite_bench, which it works with."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from tflite_bench.errors import ConfigError, KdEdgeError
@@ -18,7 +19,10 @@ __all__ = [
     "TrainingWarning",
     "found_instead",
     "nearest",
+    "reason_in",
 ]
+
+_COLORS = re.compile(r"\x1b\[\d*m")
 
 
 class DataError(KdEdgeError, ValueError):
@@ -62,6 +66,18 @@ def found_instead(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "found nothing there"
     return "found a folder" if isinstance(error, IsADirectoryError) else f"could not open it ({error.strerror})"
+
+
+def reason_in(error: BaseException) -> str:
+    """Return why something failed in one line; Keras' errors begin with where it did, and end with all arguments.
+
+    >>> reason_in(ValueError("Exception encountered when calling Dense.call().\\n\\n\\x1b[1mbad shape\\x1b[0m"))
+    'bad shape'
+    """
+    lines = [line for line in _COLORS.sub("", str(error)).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):
+        lines = lines[1:]
+    return lines[0].strip() if lines else type(error).__name__
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

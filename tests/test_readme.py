@@ -53,3 +53,12 @@ def test_the_commands_of_the_readme_exist():
     shown = re.findall(r"^    (kd-edge|tflite-bench) ([a-z]+)", text, re.MULTILINE)
     assert len(shown) >= 8
     assert [(tool, name) for tool, name in shown if name not in commands[tool]] == []
+
+
+def test_each_line_of_what_can_be_brought_names_a_test_that_is_there():
+    lines = [line for line in (ROOT / "docs" / "bring.md").read_text().splitlines() if line.startswith("| ")][1:]
+    assert len(lines) >= 15
+    for line in lines:
+        named = re.search(r"`(tests/\S+\.py)(?:::(\w+))?` \|$", line)
+        assert named is not None, line
+        assert f"def {named[2] or 'test_'}" in (ROOT / named[1]).read_text(), line

@@ -7,6 +7,7 @@ import click
 
 from kd_edge.cli.options import data_option, json_option, print_document, seed_option
 from kd_edge.reporting.documents import make_document
+from kd_edge.silence import load_tensorflow
 
 if TYPE_CHECKING:
     from kd_edge.data.options import SourceOptions
@@ -25,6 +26,8 @@ def samples(
     samples.npy has the training samples, and those without labels, as the student sees them; samples.json has a hash of
     each. Put the teacher's outputs beside them: an .npy file with a row per sample in this order, a column per class.
     """
+    if Path(source).is_dir():  # images are read by Keras
+        load_tensorflow()
     from kd_edge.data.loading import load_data
     from kd_edge.distillation.targets.teacher_outputs import write_samples
 

@@ -65,6 +65,13 @@ def all_layers(model: "keras.Model") -> Iterator[Any]:
     yield from model._flatten_layers()
 
 
+def all_operations(model: "keras.Model") -> Iterator[Any]:
+    """Yield what the models inside of a model call beside layers, such as `keras.ops.tile`."""
+    for layer in all_layers(model):
+        if hasattr(getattr(layer, "_functional", layer), "_nodes_by_depth"):
+            yield from (node.operation for node in nodes_in_order(layer) if not hasattr(node.operation, "trainable"))
+
+
 def constants_of(layer: Any) -> list[Any]:
     """Return a layer's own variables where no training changes any of them, not even if the layer is trainable."""
     return [] if layer._trainable_variables else list(layer._non_trainable_variables)

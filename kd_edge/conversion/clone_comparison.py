@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kd_edge.compat.keras import all_layers, nodes_in_order
-from kd_edge.errors import ConversionWarning, ModelError
+from kd_edge.errors import ConversionWarning, ModelError, reason_in
 
 NUM_COMPARED = 32
 # Of the largest output: the rounding of a clone whose operators are written otherwise, or of layers that computed in
@@ -38,10 +38,9 @@ def check_clone(model: keras.Model, clone: keras.Model, samples: Arrays) -> None
     try:
         expected, received = _answers(model, theirs, len(own[0])), _answers(clone, own)
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelError(
             f"cannot convert {model.name!r}: expected samples that it can read, as for an embedding indices from 0 to "
-            f"its size, received ones that it fails on: {reason}"
+            f"its size, received ones that it fails on: {reason_in(error)}"
         ) from error
     tolerance = _tolerance(model)
     differences = [_excess(a, b, tolerance) for a, b in zip(expected, received, strict=True)]

@@ -16,8 +16,9 @@ from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.clone_comparison import check_clone, drawn_samples
 from kd_edge.conversion.inference_clone import batch_of_one, without_state
 from kd_edge.conversion.layer_names import layer_in, names_of
+from kd_edge.conversion.select_operator import with_select_v2
 from kd_edge.conversion.stream_converter import check_mode, step_converter
-from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
+from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest, reason_in
 from kd_edge.silence import quiet
 
 _NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
@@ -41,7 +42,8 @@ def convert(
     The model is cloned with a batch of 1 before converting: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK ops
     in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
     file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
-    Inputs that only embeddings read are `int32` in the file. Inputs and outputs have the order of `model.inputs` and
+    Inputs that only embeddings read are `int32` in the file. Samples of bytes (uint8) make an int8 input of scale 1 and
+    zero point -128, which reads each byte less 128. Inputs and outputs have the order of `model.inputs` and
     `model.outputs`, whatever they are called. The clone is compared with the model before anything else.
 
     Args:
@@ -78,7 +80,8 @@ def convert(
     arrays = _arrays(model, data) if calibrates else _fitting(model, data)
     check_clone(model, clone, arrays)
     chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
-    samples = [array[chosen].astype(source.dtype) for source, array in zip(clone.inputs, arrays, strict=True)]
+    pairs = zip(clone.inputs, arrays, strict=True)
+    samples = [_whole_range(array[chosen]).astype(source.dtype) for source, array in pairs]
     if calibrates:
         _check_no_loop(model, clone)
         if quantize == "int16x8":
@@ -101,7 +104,7 @@ def convert(
 def _converted(converter: Any, model: keras.Model, quantize: str) -> bytes:
     try:
         with quiet():
-            return bytes(converter.convert())
+            return with_select_v2(bytes(converter.convert()))
     except Exception as error:
         raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason_of(error, model)}") from error
 
@@ -140,7 +143,7 @@ def reason_of(error: Exception, model: keras.Model, *, operations: Mapping[str, 
     text = str(error).strip()
     ops = sorted(set(_NO_TFLITE_OP.findall(text)))
     if not ops:
-        return text.splitlines()[0] if text else type(error).__name__
+        return reason_in(error)
     known = {**(operations or {}), **dict(reversed(re.findall(r'fused\["(\w+):", "([^"@]+)', text)))}
     layers = [layer_in(known.get(op, ""), names_of(model)) for op in ops]
     made = ", ".join(f"{op} (layer {layer!r})" if layer else op for op, layer in zip(ops, layers, strict=True))
@@ -161,6 +164,16 @@ def _in_order(content: bytearray, input_names: list[str]) -> bytes:
             raise ModelError(f"expected {side.lower()} {names} in the file, received {sorted(tensors)}")
         getattr(graph, f"{side}AsNumpy")()[:] = [tensors[name] for name in names]
     return bytes(content)
+
+
+def _whole_range(samples: np.ndarray) -> np.ndarray:
+    """Return samples in which bytes reach 0 and 255, in one number each.
+
+    The int8 input then has a scale of 1 and a zero point of -128: what is read is a byte less 128, exactly.
+    """
+    if samples.dtype == np.uint8:
+        samples.reshape(-1)[[0, -1]] = 0, 255
+    return samples
 
 
 def _choose(num_samples: int, count: int, choice: str, seed: int) -> np.ndarray:

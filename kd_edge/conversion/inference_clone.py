@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kd_edge.compat.keras import all_layers, nodes_in_order
-from kd_edge.conversion.tflm_layers import class_for_tflm
+from kd_edge.conversion.tflm_layers import class_for_tflm, operation_for_tflm
 from kd_edge.distillation.cloning import clone_of
 from kd_edge.errors import ModelError
 
@@ -105,6 +105,8 @@ def _clone_layer(layer: keras.layers.Layer, *, changes: Mapping[str, Any]) -> ke
     if isinstance(layer, keras.layers.Lambda):
         dtype = _full_precision(layer.dtype_policy.name)
         return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name, dtype=dtype)
+    if not isinstance(layer, keras.layers.Layer):
+        return operation_for_tflm(layer)
     return class_for_tflm(layer).from_config(_changed(layer.get_config(), changes))
 
 

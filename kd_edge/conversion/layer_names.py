@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from kd_edge.compat.keras import all_layers, maker_of
+from kd_edge.compat.keras import all_layers, all_operations, maker_of
 from kd_edge.distillation.valid_names import valid_names
 from tflite_bench.model.reader import ModelInfo, OpInfo
 
@@ -24,7 +24,8 @@ class LayerNames(NamedTuple):
     """Names of the layers of a Keras model; empty where there is no model beside the file.
 
     Attributes:
-        known: All layers, those of nested models too. With them the number that tracing appends is taken off.
+        known: All layers and operations, those of nested models too. With them the
+            number that tracing appends is taken off.
         outputs: The layer that makes each output, whose name the converter replaces.
         renamed: Names that TensorFlow refuses, by those that stand for them in the file.
         model: The model itself. A path that begins with just this name was not traced by Keras 3, so nothing is
@@ -45,8 +46,10 @@ def names_of(model: "keras.Model | None") -> LayerNames:
     if model is None:
         return UNNAMED
     outputs = tuple(maker_of(output)[0].name for output in model.outputs)
-    valid = valid_names(layer.name for layer in all_layers(model))
-    known = frozenset(valid.get(layer.name, layer.name) for layer in all_layers(model) if layer is not model)
+    every = (*all_layers(model), *all_operations(model))
+    inside = [each.name for each in every if each is not model]
+    valid = valid_names(each.name for each in every)
+    known = frozenset(valid.get(name, name) for name in inside)
     renamed = {other: name for name, other in valid.items()}
     return LayerNames(known, outputs, valid.get(model.name, model.name), renamed)
 

@@ -1,9 +1,11 @@
-"""Layers of Keras written in operators that TFLM has, where Keras writes them in operators that it lacks.
+"""Layers and operations of Keras written in operators that TFLM has, where Keras writes them in ones that it lacks.
 
-Keras makes TILE of an upsampling and of `RepeatVector`, SELECT of an `Embedding` (a negative index counts from the end)
-and REDUCE_ANY of `Masking`.
+Keras makes TILE of an upsampling, of `RepeatVector`, `keras.ops.tile` and `keras.ops.repeat`, SELECT of an `Embedding`
+(a negative index counts from the end) and REDUCE_ANY of `Masking` and `keras.ops.any`.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -24,6 +26,19 @@ class _UpSampling1D(keras.layers.UpSampling1D):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         return tf.squeeze(_resized(tf.expand_dims(inputs, 2), (self.size, 1)), 2)
+
+
+class _UpSampling3D(keras.layers.UpSampling3D):  # type: ignore[misc]
+    """Resizes images whose channels are the last two axes, and then those whose height is the depth."""
+
+    def call(self, inputs: Any) -> Any:
+        if self.data_format != "channels_last":
+            return super().call(inputs)
+        depth, height, width, channels = inputs.shape[1:]
+        by_depth, by_height, by_width = self.size
+        flat = _resized(tf.reshape(inputs, (-1, height, width, channels)), (by_height, by_width))
+        deep = _resized(tf.reshape(flat, (-1, depth, by_height * height * by_width * width, channels)), (by_depth, 1))
+        return tf.reshape(deep, (-1, by_depth * depth, by_height * height, by_width * width, channels))
 
 
 class _RepeatVector(keras.layers.RepeatVector):  # type: ignore[misc]
@@ -56,10 +71,76 @@ class _Masking(keras.layers.Masking):  # type: ignore[misc]
 _WRITTEN_OTHERWISE: dict[type, type] = {
     keras.layers.UpSampling2D: _UpSampling2D,
     keras.layers.UpSampling1D: _UpSampling1D,
+    keras.layers.UpSampling3D: _UpSampling3D,
     keras.layers.RepeatVector: _RepeatVector,
     keras.layers.Embedding: _Embedding,
     keras.layers.Masking: _Masking,
 }
+
+
+def _tile(operation: Any, inputs: Any) -> Any:
+    """Put a tensor beside itself along each axis."""
+    repeats = [operation.repeats] if isinstance(operation.repeats, int) else [int(count) for count in operation.repeats]
+    missing = len(repeats) - len(inputs.shape)
+    tiled = tf.reshape(inputs, (*[1] * missing, *inputs.shape)) if missing > 0 else inputs
+    for axis, count in zip(range(-len(repeats), 0), repeats, strict=True):
+        tiled = tf.concat([tiled] * count, axis=axis) if count > 1 else tiled
+    return tiled
+
+
+def _repeat(operation: Any, inputs: Any) -> Any:
+    """Put each slice beside itself."""
+    axis, repeats = operation.axis, operation.repeats
+    if axis is None or not isinstance(repeats, int) or axis % len(inputs.shape) == 0:
+        return type(operation).call(operation, inputs)
+    axis %= len(inputs.shape)
+    shape = [-1, *inputs.shape[1:]]
+    shape[axis] *= repeats
+    return tf.reshape(tf.concat([tf.expand_dims(inputs, axis + 1)] * repeats, axis=axis + 1), shape)
+
+
+def _any(operation: Any, inputs: Any) -> Any:
+    """Ask whether the largest of zeros and ones is a one."""
+    ones = tf.cast(tf.cast(inputs, tf.bool), tf.float32)
+    return tf.reduce_max(ones, axis=operation.axis, keepdims=operation.keepdims) > 0
+
+
+def _not_equal(operation: Any, one: Any, other: Any) -> Any:
+    """Ask for the distance of numbers, as of a `Masking`: in int8 two that are equal may lie on two scales."""
+    del operation
+    one, other = tf.convert_to_tensor(one), tf.convert_to_tensor(other)
+    return tf.abs(one - other) > 0 if one.dtype.is_floating and one.dtype == other.dtype else tf.not_equal(one, other)
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "Any": _any,
+    "NotEqual": _not_equal,
+    "Repeat": _repeat,
+    "Tile": _tile,
+}
+# What `kd_edge.ir` reads keeps the names that Keras gives it, by which the size of the file is predicted.
+_KEEP_NAMES = frozenset(("Add", "Subtract", "Multiply", "TrueDivide", "Divide", "GetItem", "Stack"))
+
+
+def operation_for_tflm(operation: Any) -> Any:
+    """Return an operation such as `keras.ops.tile` anew, in operators that TFLM has where it is known how.
+
+    Its name is a scope of its own in the file, as those of layers are: without one nobody could tell who made an
+    operator.
+
+    Args:
+        operation: Of Keras; no layer.
+    """
+    made = type(operation).from_config(operation.get_config())
+    kind = type(operation).__name__
+    if kind not in _KEEP_NAMES:
+        made.call = partial(_in_scope, made, partial(_OPERATIONS[kind], made) if kind in _OPERATIONS else made.call)
+    return made
+
+
+def _in_scope(operation: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with tf.name_scope(f"{operation.name}_1"):  # as of a layer, whose second scope has a number
+        return call(*args, **kwargs)
 
 
 def class_for_tflm(layer: keras.layers.Layer) -> Any:

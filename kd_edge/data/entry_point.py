@@ -15,7 +15,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import DataSource
 from kd_edge.data.streams import arrays_of, streams_in
-from kd_edge.errors import ConfigError, DataError, KdEdgeError
+from kd_edge.errors import ConfigError, DataError, KdEdgeError, reason_in
 
 _ENTRY_POINT = re.compile(r"(?:.*/)?[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -34,7 +34,7 @@ def _call_entry_point(text: str) -> Any:
             return result if streams is None else arrays_of(streams, text)
         except KdEdgeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DataError(f"the data function {text!r} raised {_told(error)}") from error
 
 
@@ -57,7 +57,7 @@ def _found(text: str, module: str, name: str) -> Callable[[], Any]:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise DataError(f"no data function {text!r}: {error}; the module must be importable from here") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(f"the module of the data function {text!r} raised {_told(error)}") from error
     if not callable(function):
         raise DataError(f"no data function {text!r}: expected a function, received {type(function).__name__}")
@@ -75,12 +75,13 @@ def _check_folder(text: str, module: str, folder: str) -> None:
         )
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """Return an error of the user's code in a line, with the place where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if "site-packages" not in frame.filename]
     place = f" ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"
-    return f"{type(error).__name__}: {error}{place}; --debug shows the traceback"
+    said = f": {reason_in(error)}" if str(error).strip() else ""
+    return f"{type(error).__name__}{said}{place}; --debug shows the traceback"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import importlib.util
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ _BATCH_VALUES = 2**20
 # By itself TensorFlow would take half of the memory for batches that are read ahead.
 _BUFFER_BYTES = 2**26
 _EXPECTED = "expected readable images"
+# Pillow's modes of one channel.
+_GRAY = ("1", "L", "LA", "I", "I;16", "I;16B")
+# Height, width and color of the images, and the files.
+_Form = tuple[int, int, str, ClassFiles]
 
 
 def load_images(text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
@@ -37,9 +42,9 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
     import tensorflow as tf
 
     files = files_by_class(Path(text), ENDINGS, options)
-    height, width, color, files = _form(files, options)
 
-    def read(files: ClassFiles, unreadable: Set[str]) -> Dataset:
+    def read(form: _Form, unreadable: Set[str] = frozenset()) -> Dataset:
+        height, width, color, files = form
         marks = files.labels, files.groups, files.splits
         splits, how = splits_of(*marks, test_share=options.test_share, seed=seed, source=text)
         scaled = f", scaled to {height} x {width}" if options.image_size else ""
@@ -56,17 +61,42 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
             options=options,
         )
 
+    # Most folders hold images like the first one: they are decoded while the headers of all are looked at.
+    guess = _guess(files, options)
+    with ThreadPoolExecutor(1) as aside:
+        looked_at = aside.submit(_form, files, options)
+        try:
+            early = None if guess is None else read(guess)
+        except (tf.errors.OpError, DataError):
+            early = None
+        form = looked_at.result()
+    if early is not None and guess is not None and form[:3] == guess[:3] and form[3] is files:
+        return early
     try:
-        return read(files, frozenset())
+        return read(form)
     except tf.errors.OpError:
+        height, width, color, files = form
         listed = _dataset(files.folder, (height, width), color, None).file_paths
         unreadable = {path for path in listed if not _is_readable(path, color)}
         bad = [path for path in files.paths if str(path) in unreadable]
         good = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out="repair them")
-        return read(good, unreadable)
+        return read((height, width, color, good), unreadable)
 
 
-def _form(files: ClassFiles, options: SourceOptions) -> tuple[int, int, str, ClassFiles]:
+def _guess(files: ClassFiles, options: SourceOptions) -> _Form | None:
+    """Return what `_form` does where all images are like the first one; `None` where that cannot be opened."""
+    if options.image_size and options.color:
+        return options.image_size[0], options.image_size[1], options.color, files
+    header = next(_headers(files.paths[:1]))
+    if header is None:
+        return None
+    (width, height), mode = header
+    color = options.color or ("grayscale" if mode in _GRAY else "rgb")
+    height, width = options.image_size or (height, width)
+    return height, width, color, files
+
+
+def _form(files: ClassFiles, options: SourceOptions) -> _Form:
     """Return height, width and color of the images, and those that can be opened."""
     if options.image_size and options.color:
         return options.image_size[0], options.image_size[1], options.color, files
@@ -74,7 +104,7 @@ def _form(files: ClassFiles, options: SourceOptions) -> tuple[int, int, str, Cla
     bad = [path for path, header in headers if header is None]
     files = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out="repair them")
     known = [header for _, header in headers if header is not None]
-    gray = all(mode in ("1", "L", "LA", "I", "I;16", "I;16B") for _, mode in known)
+    gray = all(mode in _GRAY for _, mode in known)
     color = options.color or ("grayscale" if gray else "rgb")
     if options.image_size:
         return options.image_size[0], options.image_size[1], color, files

@@ -8,16 +8,18 @@ import numpy as np
 
 from kd_edge.data import csv_file, entry_point, folder, npz, smartwatch
 from kd_edge.data.arrays import ARRAYS
-from kd_edge.data.dataset import Dataset, unscaled
+from kd_edge.data.dataset import Dataset
 from kd_edge.data.model_inputs import answers_one_number, integer_reader
 from kd_edge.data.npz import read_npz
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.sources import registered_sources
+from kd_edge.data.sources import DataSource, registered_sources
 from kd_edge.data.targets import as_binary
 from kd_edge.errors import DataError, nearest
 
 # Asked in this order.
 _BUILT_IN = (smartwatch.SOURCE, folder.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
+# What they read as floats is the same whether or not it may be scaled.
+_SCALE_INTEGERS_ALONE = (folder.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
 
 
 def load_data(
@@ -56,11 +58,10 @@ def load_data(
     sources = (*registered_sources(), *_BUILT_IN)
     for known in sources:
         if known.accepts(text):
-            options = options or SourceOptions()
-            data, models = known.read(text, normalize, seed, options), list(models)
+            options, models = options or SourceOptions(), list(models)
+            data = _read(known, text, normalize, seed, models, options)
             two = options.task is None and data.task.kind == "multiclass" and data.num_classes == 2
-            data = as_binary(data) if two and any(map(answers_one_number, models)) else data
-            return _as_read(data, normalize, models)
+            return as_binary(data) if two and any(map(answers_one_number, models)) else data
     *others, last = (known.expected for known in sources)
     hint = nearest(text, [known.word for known in sources if known.word])
     raise DataError(f"unknown data {text!r}: expected {', '.join(others)}, or {last}; {hint}")
@@ -101,6 +102,17 @@ def load_calibration(
     return arrays
 
 
-def _as_read(data: Dataset, normalize: bool | None, models: Iterable[Any]) -> Dataset:
-    """Return the raw integers where a model makes sense of them itself and nobody decided otherwise."""
-    return unscaled(data) if normalize is None and any(map(integer_reader, models)) else data
+def _read(
+    source: DataSource,
+    text: str,
+    normalize: bool | None,
+    seed: int,
+    models: Iterable[Any],
+    options: SourceOptions,
+) -> Dataset:
+    """Return the data; raw integers where a model makes sense of them itself and nobody decided otherwise."""
+    if normalize is None and any(map(integer_reader, models)):
+        raw = source.read(text, False, seed, options)
+        if raw.integers or source in _SCALE_INTEGERS_ALONE:
+            return raw
+    return source.read(text, normalize, seed, options)

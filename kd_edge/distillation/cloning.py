@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kd_edge.compat.keras import all_layers, constants_of
+from kd_edge.compat.keras import all_layers, all_operations, constants_of
 from kd_edge.distillation.valid_names import valid_names
-from kd_edge.errors import ModelError
+from kd_edge.errors import ModelError, reason_in
 
 _PLAIN = (bool, int, float, complex, str, np.ndarray, np.generic, tf.Tensor)
 
@@ -63,7 +63,7 @@ class _Cloner:
     ) -> None:
         self.pairs: list[tuple[Any, Any]] = []
         self._make_layer, self._inner_inputs = make_layer, inner_inputs
-        self._renamed = valid_names(layer.name for layer in all_layers(model))
+        self._renamed = valid_names(each.name for each in (*all_layers(model), *all_operations(model)))
         self._made: dict[int, Any] = {}
 
     def clone(self, model: keras.Model, *, input_tensors: Any = None) -> keras.Model:
@@ -92,9 +92,8 @@ class _Cloner:
 
 
 def _refusal(layer: Any, wanted: str, error: Exception) -> ModelError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     kind = type(layer).__name__
-    return ModelError(f"cannot clone layer {layer.name!r} ({kind}): expected a layer {wanted}; {reason}")
+    return ModelError(f"cannot clone layer {layer.name!r} ({kind}): expected a layer {wanted}; {reason_in(error)}")
 
 
 def same_layer(layer: keras.layers.Layer) -> keras.layers.Layer:

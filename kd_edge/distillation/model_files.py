@@ -13,7 +13,7 @@ from kd_edge.compat.tf_keras import is_keras2
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.cloning import make_names_valid
 from kd_edge.distillation.value_scale import in_units_of_task
-from kd_edge.errors import ModelError
+from kd_edge.errors import ModelError, reason_in
 
 
 def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
@@ -71,8 +71,7 @@ def load_model(path: str | Path) -> keras.Model:
                 f"cannot read {path}: expected layers of Keras, received {', '.join(foreign)}, whose code is not in "
                 "the file; replace them, or give the model itself to kd_edge in Python"
             ) from error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"cannot read {path}: expected a Keras model; Keras says: {reason}") from error
+        raise ModelError(f"cannot read {path}: expected a Keras model; Keras says: {reason_in(error)}") from error
     make_names_valid(model)  # for Keras' own loops, which TensorFlow traces
     return model
 

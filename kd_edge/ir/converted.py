@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kd_edge.compat.keras import all_layers
-from kd_edge.errors import KdEdgeError
+from kd_edge.errors import KdEdgeError, reason_in
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.silence import quiet
@@ -50,8 +50,7 @@ def _convert(model: "keras.Model", quantized: bool) -> Graph | str | None:
     except KdEdgeError as error:
         return str(error)
     except Exception as error:  # TensorFlow raises what its converter meets
-        text = str(error).strip()
-        return text.splitlines()[0][:200] if text else type(error).__name__
+        return reason_in(error)[:200]
 
 
 def _content(model: "keras.Model", quantized: bool) -> bytes:

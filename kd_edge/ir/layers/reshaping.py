@@ -107,12 +107,17 @@ class Cropping2D(Layer):
     """`keras.layers.Cropping2D`."""
 
     cropping: tuple[Pair, Pair]
+    shrinkable: ClassVar[bool] = True
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         return _crop(to, inputs[0], (*self.cropping, (0, 0)))
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return _cropped(inputs[0], (*self.cropping, (0, 0)))
+
+    @property
+    def is_exact(self) -> bool:
+        return True
 
 
 @register_layer

@@ -317,3 +317,18 @@ def test_samples_that_do_not_belong_to_the_inputs_are_refused():
         convert(two_inputs(), [image, image])
     with pytest.raises(DataError, match=r"expected as many samples for each input, received \[3, 4\]"):
         convert(two_inputs(), [image, numbers[:3]])
+
+
+def test_bytes_are_read_less_128_whatever_values_the_samples_reach():
+    layers = [
+        keras.Input((4, 4, 1)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(2, 3),
+        keras.layers.Flatten(),
+    ]
+    model = keras.Sequential([*layers, keras.layers.Dense(2)])
+    samples = np.random.default_rng(0).integers(40, 90, (20, 4, 4, 1)).astype(np.uint8)
+    kept = samples.copy()
+    source = read_model(convert(model, samples)).input_tensors[0]
+    assert (source.dtype, source.scales, source.zero_points) == ("int8", (1.0,), (-128,))
+    assert np.array_equal(samples, kept)

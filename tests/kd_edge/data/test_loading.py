@@ -297,6 +297,9 @@ def test_what_a_function_of_the_user_raises_is_told_in_a_line(tmp_path, monkeypa
         "def gone(): return open('/nonexistent')\n"
         "def ragged(): return ([[1, 2], [3]], [0, 1]), ([[1, 2]], [0])\n"
         "number = 3\n"
+        "def leaves(): raise SystemExit(3)\n"
+        "def long(): raise ValueError('first\\nsecond')\n"
+        "def silent(): raise RuntimeError\n"
     )
     (tmp_path / "broken.py").write_text("def unfinished(:\n")
     monkeypatch.chdir(tmp_path)
@@ -304,6 +307,9 @@ def test_what_a_function_of_the_user_raises_is_told_in_a_line(tmp_path, monkeypa
     for name, message in (
         ("raising:gone", r"'raising:gone' raised FileNotFoundError: .*nonexistent' \(raising.py, line 1\)"),
         ("raising:ragged", "expected an array as x_train, received rows that differ in shape"),
+        ("raising:leaves", r"raised SystemExit: 3 \(raising.py, line 4\)"),
+        ("raising:long", r"raised ValueError: first \(raising.py, line 5\)"),
+        ("raising:silent", r"raised RuntimeError \(raising.py, line 6\)"),
         ("raising:number", "expected a function, received int"),
         ("broken:unfinished", "the module of the data function 'broken:unfinished' raised SyntaxError"),
     ):

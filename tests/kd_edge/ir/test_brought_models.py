@@ -89,6 +89,13 @@ def augmented():
     return classifier(keras.Sequential([*noise, layers.Conv2D(4, 3), layers.GaussianDropout(0.1)]))
 
 
+def shifted(x):
+    """Two poolings of the same features, one of them a pixel further, as NASNet reduces."""
+    x = layers.Conv2D(8, 3, activation="relu")(x)
+    further = layers.Cropping2D(((1, 0), (1, 0)))(layers.ZeroPadding2D(((0, 1), (0, 1)))(x))
+    return layers.Concatenate()([layers.Conv2D(4, 1)(layers.AveragePooling2D(1, 2)(part)) for part in (x, further)])
+
+
 MODELS = {
     "nested_once": nested_once,
     "nested_twice": nested_twice,
@@ -102,6 +109,7 @@ MODELS = {
     "caffe": lambda: preprocessed("caffe", "same"),
     "normalized": lambda: classifier(lambda x: layers.Conv2D(4, 3)(normalization()(layers.Rescaling(0.1)(x)))),
     "normalized_behind": lambda: classifier(lambda x: layers.ReLU()(normalization()(layers.Conv2D(3, 3)(x)))),
+    "shifted": lambda: classifier(shifted),
     "one_minus": lambda: classifier(lambda x: layers.MaxPooling2D()(1.0 - x / 2.0)),
 }
 PRUNABLE = ("nested_sequential", "shared_convolution", "augmented", "torch", "caffe", "normalized")

@@ -1,0 +1,54 @@
+"""The examples that bring data of their own, with less of everything."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kd_edge.config import load_config
+from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
+from kd_edge.pipeline import run
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(autouse=True)
+def in_examples(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+
+
+def short(name, **teacher):
+    config = load_config(EXAMPLES / name)
+    return replace(
+        config,
+        teacher=replace(config.teacher, **teacher),
+        design=replace(config.design, family="mlp", trials=1, epochs=1, teacher_ratio=1.0),
+        distill=replace(config.distill, epochs=1, trainee="none"),
+        convert=replace(config.convert, qat="never", num_calibration_samples=8),
+    )
+
+
+def test_images_of_a_folder_are_distilled_from_a_teacher_with_augmentation_and_a_nested_base(tmp_path):
+    from images_from_folder import train_teacher, write_images
+
+    images = write_images(tmp_path, count=400)
+    train_teacher(images, tmp_path / "digits_teacher.keras", epochs=4)
+    result = run(short("images_from_folder.toml"), tmp_path / "run")
+    assert result.results.teacher.macs > 1_000_000
+    # A Rescaling is inside: the pixels are left as they are, for the student too.
+    data = load_data(images, models=[tmp_path / "digits_teacher.keras"], options=SourceOptions(image_size=[16, 16]))
+    assert (data.scale, data.input_shape, data.num_classes) == (None, (16, 16, 1), 10)
+
+
+def test_the_recordings_of_the_keywords_are_split_by_whole_speakers(tmp_path):
+    from keywords import write_recordings
+
+    recordings = write_recordings(tmp_path, speakers=8, repeats=1)
+    data = load_data(recordings, options=SourceOptions(group_pattern="^(speaker[0-9]+)_"))
+    # One second has 98 windows of 30 ms that begin every 10 ms; each has 40 features.
+    assert (data.input_shape, data.class_names) == ((98, 40), ("no", "other", "stop", "yes"))
+    assert not np.isin(data.group_test, data.group_train).any()
+    assert load_config(EXAMPLES / "keywords.toml").data.options.group_pattern == "^(speaker[0-9]+)_"
