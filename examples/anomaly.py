@@ -3,8 +3,8 @@
     kd-edge run anomaly.toml
 
 No real machine: a fan hums at its speed and the harmonics of its blades, over noise of the air. A worn bearing clicks,
-a loose part rattles with the turns, an unbalanced wheel shakes at its speed. A sample is 0.3 s of sound as the logarithm
-of the power in 32 bands, five times.
+a loose part rattles with the turns, an unbalanced wheel shakes at its speed. A sample is 0.3 s of sound as the
+logarithm of the power in 32 bands, five times.
 """
 
 import numpy as np
