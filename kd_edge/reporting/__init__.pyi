@@ -1,1 +1,1 @@
-from .firmware_bundle import write_bundle as write_bundle
+from .bundle.from_run import write_bundle as write_bundle

@@ -6,8 +6,56 @@ from kd_edge.data.anomaly_metrics import anomaly_scores
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.regression_metrics import in_units
 from kd_edge.data.task import Task
+from kd_edge.reporting.bundle.contents import answered
+from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources import Vectors
+from tflite_bench.model.quantized_values import dequantize, quantize
+from tflite_bench.model.reader import TensorInfo, read_model
 
 NUM_VECTORS = 10
+_SEED = 0
+
+
+def sample_vectors(model: bytes, data: Dataset, settings: Settings) -> Vectors:
+    """Return test samples with what a model answers.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        data: The samples, as the model reads them.
+        settings: What its outputs mean.
+    """
+    inputs = quantize(data.x_test[vector_rows(data)], read_model(model).input_tensors[0])
+    return _vectors(model, inputs, settings, f"{len(inputs)} test samples of {data.name}")
+
+
+def random_vectors(model: bytes, settings: Settings) -> Vectors:
+    """Return random inputs with what a model answers: they check the kernels where there are no samples.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        settings: What its outputs mean.
+    """
+    inputs = _random_inputs(read_model(model).input_tensors[0])
+    return _vectors(model, inputs, settings, f"{NUM_VECTORS} random inputs")
+
+
+def _random_inputs(tensor: TensorInfo) -> np.ndarray:
+    rng = np.random.default_rng(_SEED)
+    shape = (NUM_VECTORS, *tensor.shape[1:])
+    if not np.issubdtype(np.dtype(tensor.dtype), np.integer):
+        return rng.normal(size=shape).astype(tensor.dtype)
+    limits = np.iinfo(tensor.dtype)
+    # Whole numbers without a scale are the positions of something, of which the first two are always there.
+    low, high = (limits.min, limits.max) if tensor.scales else (0, 1)
+    return rng.integers(low, high, shape, endpoint=True).astype(tensor.dtype)
+
+
+def _vectors(model: bytes, inputs: np.ndarray, settings: Settings, vectors_of: str) -> Vectors:
+    info = read_model(model)
+    outputs, vectors_from = answered(model, inputs)
+    real = dequantize(inputs, info.input_tensors[0]), dequantize(outputs, info.output_tensors[0])
+    answers = vector_answers(settings.task, *real, probabilities=settings.probabilities)
+    return Vectors(inputs, outputs, answers, vectors_of, vectors_from)
 
 
 def vector_rows(data: Dataset) -> np.ndarray:
