@@ -8,6 +8,8 @@ from kd_edge.errors import ConfigError, ModelError
 from kd_edge.reporting.bundle.settings import Scale
 from tflite_bench.model.reader import ModelInfo
 
+_FIELDS = {"names": str, "units": str, "mean": float, "deviation": float}
+
 
 def file_task(said: Mapping[str, Any], info: ModelInfo, *, probabilities: bool) -> Task:
     """Return what a file was made for, by its metadata; without them outputs are numbered.
@@ -49,7 +51,7 @@ def file_scale(said: Mapping[str, Any]) -> Scale | None:
 def _said_task(said: Mapping[str, Any]) -> Task | None:
     output = said.get("output")
     if output:
-        given = {name: tuple(output.get(name) or ()) for name in ("names", "units", "mean", "deviation")}
+        given = {name: tuple(map(kind, output.get(name) or ())) for name, kind in _FIELDS.items()}
         if output["task"] == "reconstruction":
             return Task("reconstruction", ("normal", "anomaly"))
         return Task(output["task"], **given, threshold=output.get("threshold", 0.5))

@@ -30,7 +30,7 @@ from tflite_bench.runners import litert
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 # Methods of TFLM's MicroMutableOpResolver, of the operators that students have and of some with odd names; copied from
-# its header, which no package brings.
+# its header.
 METHODS = {
     "ADD": "AddAdd",
     "AVERAGE_POOL_2D": "AddAveragePool2D",
