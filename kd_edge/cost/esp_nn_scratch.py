@@ -67,7 +67,7 @@ def esp_nn_scratch(operands: Operands, op: Op, *, chip: str, release: str) -> tu
         chip: `"s3"` or `"p4"`.
         release: One of `RELEASES`.
     """
-    if not operands.outputs or operands.inputs[0].dtype != "int8":
+    if not operands.inputs or not operands.outputs or operands.inputs[0].dtype != "int8":
         return ()
     if op.kind == "SOFTMAX":
         return (4 * operands.inputs[0].shape[-1],)

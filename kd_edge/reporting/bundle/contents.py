@@ -25,13 +25,15 @@ def read_single(model: bytes, name: str) -> ModelInfo:
 
     Raises:
         ModelFileError: The bytes are no usable model.
-        ModelError: It has several inputs or outputs.
+        ModelError: It has several inputs or outputs, or custom operators.
     """
     info = read_model(model, name=name)
     for what, tensors in (("input", info.input_tensors), ("output", info.output_tensors)):
         if len(tensors) != 1:
             names = ", ".join(tensor.name for tensor in tensors)
             raise ModelError(f"cannot bundle {name}: expected one {what}, received {len(tensors)} ({names})")
+    if custom := sorted({op.name for graph in info.subgraphs for op in graph.ops if op.custom}):
+        raise ModelError(f"cannot bundle {name}: expected builtin operators, received the custom {', '.join(custom)}")
     return info
 
 
@@ -71,7 +73,7 @@ def bundle_contents(
         command: Reproduces the bundle.
 
     Raises:
-        ModelError: The file has custom operators, or an input or output of a type that the sources do not know.
+        ModelError: The file has an input or output of a type that the sources do not know.
     """
     info = read_model(model)
     source, target = info.input_tensors[0], info.output_tensors[0]

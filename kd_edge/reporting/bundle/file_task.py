@@ -17,7 +17,8 @@ def file_task(said: Mapping[str, Any], info: ModelInfo, *, probabilities: bool) 
     Args:
         said: The metadata, from `read_metadata`.
         info: The file, read.
-        probabilities: Whether its outputs are probabilities: without metadata these are classes, others values.
+        probabilities: Whether its outputs are probabilities: without metadata these are classes, a single one
+            the second of two; others are values.
 
     Raises:
         ModelError: The metadata do not fit the output, or are damaged.
@@ -34,6 +35,11 @@ def file_task(said: Mapping[str, Any], info: ModelInfo, *, probabilities: bool) 
             f"{target.num_elements}"
         )
     return task
+
+
+def names_outputs(said: Mapping[str, Any]) -> bool:
+    """Return whether a file's metadata say what its outputs mean."""
+    return bool(said.get("output") or said.get("class_names"))
 
 
 def file_scale(said: Mapping[str, Any]) -> Scale | None:
@@ -60,6 +66,7 @@ def _said_task(said: Mapping[str, Any]) -> Task | None:
 
 
 def _numbered(count: int, probabilities: bool) -> Task:
-    if probabilities and count > 1:
-        return Task("multiclass", tuple(f"class {number}" for number in range(count)))
+    if probabilities:
+        names = tuple(f"class {number}" for number in range(max(count, 2)))
+        return Task("binary" if count == 1 else "multiclass", names)
     return Task("regression", tuple(f"output {number}" for number in range(count)))

@@ -12,7 +12,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
-from kd_edge.reporting.bundle.file_task import file_scale, file_task
+from kd_edge.reporting.bundle.file_task import file_scale, file_task, names_outputs
 from kd_edge.reporting.bundle.folder import write_folder
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
 from kd_edge.reporting.bundle.settings import Settings
@@ -61,7 +61,7 @@ def write_file_bundle(
     settings = _settings(content, info, data, device)
     vectors = random_vectors(content, settings) if data is None else sample_vectors(content, data, settings)
     command = command or f"kd-edge bundle {path.name} --for {tool}"
-    about = [_about(info, data, settings), f"Test vectors: {vectors.vectors_of}."]
+    about = [_about(content, data), f"Test vectors: {vectors.vectors_of}."]
     contents = bundle_contents(content, settings, vectors, chain, name=path.stem, about=about, command=command)
     bundle = Bundle(
         Path(folder),
@@ -95,7 +95,8 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
                 "cannot bundle: expected to know from which score on a sample is an anomaly, received no samples; "
                 "pass --data"
             )
-        return Settings(*arena, task, file_scale(said), probabilities)
+        known = probabilities or names_outputs(said)
+        return Settings(*arena, task, file_scale(said), probabilities, meaning_known=known)
     _check_data(info, data)
     threshold = None
     if data.task.kind == "reconstruction":
@@ -126,9 +127,9 @@ def _arena(info: ModelInfo, device: DeviceProfile | None) -> tuple[int, str]:
     return total, f"{total:,} B are computed with a margin for optimised kernels: {whose}."
 
 
-def _about(info: ModelInfo, data: Dataset | None, settings: Settings) -> str:
+def _about(content: bytes, data: Dataset | None) -> str:
     if data is not None:
         return f"Data: {data.description or data.name}"
-    if settings.task.names[0].startswith(("class ", "output ")):
-        return "The file does not name its outputs: they are numbered."
-    return "Names are those of the file's metadata."
+    if names_outputs(read_metadata(content) or {}):
+        return "Names are those of the file's metadata."
+    return "The file does not name its outputs: they are numbered."

@@ -39,6 +39,7 @@ def network_rows(info: ModelInfo) -> list[NetworkRow]:
         params = sum(graph.tensors[index].num_params for index in op.inputs if index >= 0)
         shape = "x".join(map(str, graph.tensors[op.outputs[0]].shape)) if op.outputs else ""
         # Files of older converters name a bias by how it was read.
-        layer = layer_of(info, read).removesuffix("/ReadVariableOp").removesuffix("/BiasAdd")
+        named = layer_of(info, read) if read.outputs else ""
+        layer = named.removesuffix("/ReadVariableOp").removesuffix("/BiasAdd")
         rows.append(NetworkRow(op.kind, layer, shape, f"{params:,}", "" if macs is None else f"{macs:,}"))
     return rows

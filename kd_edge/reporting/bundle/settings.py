@@ -24,6 +24,7 @@ class Settings:
         probabilities: Whether outputs are probabilities, not logits.
         anomaly_threshold: Of a reconstruction, the score above which a sample is an anomaly.
         front_end: What computes samples from sound; `None` without sound.
+        meaning_known: Whether anything says what the outputs mean.
     """
 
     arena_bytes: int
@@ -33,9 +34,12 @@ class Settings:
     probabilities: bool = False
     anomaly_threshold: float | None = None
     front_end: FrontEnd | None = None
+    meaning_known: bool = True
 
     @property
     def output(self) -> str:
-        """What a number of the output is: `"probability"`, `"logit"`, `"value"` or `"reconstruction"`."""
+        """What a number of the output is: `"probability"`, `"logit"`, `"value"`, `"reconstruction"` or `"unknown"`."""
+        if not self.meaning_known:
+            return "unknown"
         classifies = _MEANINGS[self.task.kind] == "logit"
         return "probability" if self.probabilities and classifies else _MEANINGS[self.task.kind]

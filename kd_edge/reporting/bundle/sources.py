@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.errors import ModelError
+from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.front_end_source import front_end_source
 from kd_edge.reporting.bundle.rendering import render
 from kd_edge.reporting.bundle.settings import Settings
@@ -57,7 +58,7 @@ def render_sources(
         tflm_header: The header by which a tool chain finds its library of TFLM, where it needs one.
 
     Raises:
-        ModelError: The file has custom operators, or an input or output of a type that the sources do not know.
+        ModelError: The file has an input or output of a type that the sources do not know.
     """
     source, target = info.input_tensors[0], info.output_tensors[0]
     for name, tensor in (("input", source), ("output", target)):
@@ -78,6 +79,7 @@ def render_sources(
         "model.h": {"reads": reads_lines(source, settings), "answers_with": output_lines(settings)},
         "model.cc": {
             "tflm_header": tflm_header,
+            "num_variables": read_graph(info).num_variables,
             "input_type": f"kTfLite{source.dtype.title().replace('Uint', 'UInt')}",
             "output_type": f"kTfLite{target.dtype.title().replace('Uint', 'UInt')}",
         },
@@ -105,9 +107,6 @@ def resolver_method(op: str) -> str:
 
 
 def _methods(info: ModelInfo) -> list[str]:
-    custom = sorted({op.name for op in info.ops if op.custom})
-    if custom:
-        raise ModelError(f"cannot bundle: expected builtin operators, received the custom {', '.join(custom)}")
     return [resolver_method(name) for name in dict.fromkeys(op.name for graph in info.subgraphs for op in graph.ops)]
 
 

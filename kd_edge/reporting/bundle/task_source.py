@@ -49,6 +49,11 @@ def output_lines(settings: Settings) -> tuple[str, ...]:
     Args:
         settings: With the task.
     """
+    if not settings.meaning_known:
+        return (
+            "MODEL_OUTPUT_ELEMENTS numbers; the file does not say what they mean:",
+            "logits where it tells classes apart, since no softmax or sigmoid makes them.",
+        )
     plural = {"probability": "probabilities", "logit": "logits"}.get(settings.output, "numbers")
     return {
         "multiclass": (

@@ -7,7 +7,13 @@
 {% endif %}
 #include "model_data.h"
 #include "op_resolver.h"
+{% if num_variables %}
+#include "tensorflow/lite/micro/micro_allocator.h"
+{% endif %}
 #include "tensorflow/lite/micro/micro_interpreter.h"
+{% if num_variables %}
+#include "tensorflow/lite/micro/micro_resource_variable.h"
+{% endif %}
 #include "tensorflow/lite/schema/schema_generated.h"
 
 namespace {
@@ -34,7 +40,14 @@ extern "C" int model_init(void) {
   if (model->version() != kSchemaVersion) return MODEL_WRONG_SCHEMA;
   if (!has_ops && RegisterModelOps(resolver) != kTfLiteOk) return MODEL_MISSING_OP;
   has_ops = true;
+{% if num_variables %}
+  static tflite::MicroAllocator *const allocator = tflite::MicroAllocator::Create(arena, sizeof arena);
+  static tflite::MicroResourceVariables *const variables =
+      tflite::MicroResourceVariables::Create(allocator, {{ num_variables }});
+  static tflite::MicroInterpreter made(model, resolver, allocator, variables);
+{% else %}
   static tflite::MicroInterpreter made(model, resolver, arena, sizeof arena);
+{% endif %}
   if (made.AllocateTensors() != kTfLiteOk) return MODEL_ARENA_TOO_SMALL;
   if (NumElements(made.input(0)) != MODEL_INPUT_ELEMENTS || made.input(0)->type != {{ input_type }} ||
       NumElements(made.output(0)) != MODEL_OUTPUT_ELEMENTS || made.output(0)->type != {{ output_type }}) {

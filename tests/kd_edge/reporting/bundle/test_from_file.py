@@ -16,7 +16,9 @@ from kd_edge.cost.devices import load_all, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
+from kd_edge.reporting.bundle.file_task import file_task
 from kd_edge.reporting.bundle.from_file import write_file_bundle
+from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.errors import ModelFileError
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners import tflm
@@ -70,6 +72,17 @@ def test_a_file_that_names_nothing_has_numbered_values_and_says_so(bundled):
     made = bundled("cmake")
     assert '"output 4"' in settings_of(made)
     assert "The file does not name its outputs" in settings_of(made, "README.md")
+
+
+def test_what_a_file_answers_is_only_said_where_something_says_it(bundled, tmp_path):
+    made = bundled("cmake")
+    assert "the file does not say what they mean" in settings_of(made, "model.h")
+    assert json.loads(settings_of(made, "manifest.json"))["output"] == "unknown"
+    network = SyntheticNetwork((4,))
+    network.dense(1, relu=False)
+    info = read_model(network.to_bytes())
+    single = file_task({}, info, probabilities=True)
+    assert (single.kind, single.names) == ("binary", ("class 0", "class 1"))
 
 
 def test_random_vectors_have_the_answers_of_tflm(bundled):
@@ -200,3 +213,13 @@ def test_without_jinja2_the_command_names_the_extra(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "Error: jinja2 is not installed: pip install 'kd-edge[report]'\n"
+
+
+@pytest.mark.shared
+def test_a_model_that_keeps_a_state_gets_its_variables_and_starts_anew_for_each_vector(shared_path, tmp_path):
+    made = write_file_bundle(shared_path / "models_found" / "microwakeword_vad.tflite", tmp_path)
+    # Four streams, each in a variable of its own.
+    assert "MicroResourceVariables::Create(allocator, 4)" in settings_of(made, "model.cc")
+    assert "model_reset()" in settings_of(made, "run_vectors.c")
+    assert "An output is the probability of model_class_names[1]" in settings_of(made)
+    assert "one number, the probability of model_class_names[1];" in settings_of(made, "model.h")
