@@ -9,7 +9,8 @@ from typing import Any
 from kd_edge.cost.budget import LATENCY_AT, Budget, parse_bytes, parse_ms
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.data.options import SourceOptions
-from kd_edge.errors import ConfigError
+from kd_edge.data.task import Task
+from kd_edge.errors import ConfigError, nearest
 from kd_edge.toml import from_table, read_toml
 
 QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
@@ -32,7 +33,7 @@ MAX_ACCURACY_LOSS = 0.02
 MAX_SEED = 2**32 - 1
 COMPRESSIONS = ("none", "prune", "cluster")
 # What a search ranks by, see `score_of`; and which student is handed on.
-OBJECTIVES = ("accuracy", "balanced_accuracy", "macro_f1")
+OBJECTIVES = ("accuracy", "balanced_accuracy", "macro_f1", "label_accuracy", "skill")
 STUDENTS = ("best", "distilled", "baseline")
 
 
@@ -141,7 +142,7 @@ class DesignConfig:
 
     None has more than the teacher's MACs divided by `teacher_ratio`. `search` names the strategy, see
     `register_strategy`; `importance` the teacher's channels that derived networks start from, see `inherit`;
-    `objective` what they are ranked by on the validation samples, see `score_of`.
+    `objective` what they are ranked by on the validation samples, see `objective_for`.
     """
 
     family: str = "ds_cnn"
@@ -150,11 +151,12 @@ class DesignConfig:
     teacher_ratio: float = 20.0
     search: str = "random"
     importance: str = "l1"
-    objective: str = "accuracy"
+    objective: str | None = None
 
     def __post_init__(self) -> None:
         _check_choice("importance", self.importance, IMPORTANCES)
-        _check_choice("objective", self.objective, OBJECTIVES)
+        if self.objective is not None:
+            _check_choice("objective", self.objective, OBJECTIVES)
         _check_numbers(self)
 
 
@@ -274,6 +276,30 @@ _MAY_BE_ZERO = (
     *("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight"),
     *("max_int8_loss", "max_accuracy_loss", "max_teacher_loss"),
 )
+
+
+def objective_for(objective: str | None, task: Task) -> str:
+    """Return what networks are ranked by on validation samples: as asked for, or the task's metric.
+
+    Args:
+        objective: One of `OBJECTIVES`; of one class each, the accuracy or what `score_of` makes of a confusion matrix;
+            of other tasks their metric. `None` is the metric.
+        task: What is asked of the networks.
+
+    Raises:
+        ConfigError: It is unknown, or of another task.
+    """
+    if objective is None:
+        return task.metric
+    known = OBJECTIVES[:3] if task.classifies else (task.metric,)
+    if objective not in OBJECTIVES:
+        raise ConfigError(f"unknown objective {objective!r}: {nearest(objective, known)}")
+    if objective not in known:
+        raise ConfigError(
+            f"bad objective {objective!r}: expected {' or '.join(known)} of the task {task.kind!r}, received "
+            f"{objective!r}; leave it out"
+        )
+    return objective
 
 
 def load_config(path: str | Path) -> RunConfig:

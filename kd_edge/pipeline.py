@@ -114,7 +114,8 @@ def _make_teacher(context: RunContext) -> TeacherResult:
     wanted = context.config.teacher
     callbacks = context.epochs("teacher", wanted.epochs or 0)
     taught = teach(context.teacher, context.data, wanted, seed=context.config.seed, callbacks=callbacks)
-    context.progress("teacher", 1.0, taught.result.information.sentence)
+    information = taught.result.information
+    context.progress("teacher", 1.0, "" if information is None else information.sentence)
     if context.teacher_network is not None:
         write_model(context.store.folder / TEACHER, context.teacher_network)
     return taught.result

@@ -88,13 +88,15 @@ def _of_file(
 def _read(model: Path, data: str, normalize: bool | None, seed: int, options: "SourceOptions") -> "Dataset":
     """Return the samples as the file says that it reads them."""
     from kd_edge.conversion.metadata import reads_raw_values
+    from kd_edge.conversion.told_task import as_told
     from kd_edge.data.dataset import unscaled
     from kd_edge.data.loading import load_data
     from tflite_bench.model.reader import read_file
 
-    raw = reads_raw_values(read_file(model))
+    content = read_file(model)
+    raw = reads_raw_values(content)
     samples = load_data(data, normalize=normalize, seed=seed, options=options)
-    return unscaled(samples) if raw and normalize is None else samples
+    return as_told(content, unscaled(samples) if raw and normalize is None else samples)
 
 
 def _command() -> str:

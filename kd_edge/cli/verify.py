@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from kd_edge.cost.devices import DeviceProfile
     from kd_edge.data.dataset import Dataset
     from kd_edge.data.options import SourceOptions
+
+# Tasks that labels do not tell.
+_NOT_IN_LABELS = ("regression", "reconstruction")
 
 
 @click.command()
@@ -97,12 +101,16 @@ def _as_read(
     model: Path,
     given: tuple[Path | None, ...],
 ) -> "Dataset":
-    """Return the data; integers as the file says that it reads them, or else as the given models do."""
+    """Return the data as the file says that it reads and answers them, or else as the given models do."""
     from kd_edge.conversion.metadata import reads_raw_values
+    from kd_edge.conversion.told_task import as_told, task_told
     from kd_edge.data.dataset import unscaled
     from kd_edge.data.loading import load_data
 
-    raw = reads_raw_values(model.read_bytes())
+    content = model.read_bytes()
+    raw, told = reads_raw_values(content), task_told(content)
+    if options.task is None and told in _NOT_IN_LABELS:
+        options = replace(options, task=told)
     models = [path for path in given if path is not None and raw is None]
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=models)
-    return unscaled(data) if raw and normalize is None else data
+    return as_told(content, unscaled(data) if raw and normalize is None else data)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from kd_edge.conversion.output_meaning import file_answers_probabilities
@@ -10,13 +9,10 @@ from kd_edge.data.anomaly_metrics import anomaly_scores, threshold_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.task import Task
-from kd_edge.distillation.logits import ends_in_sigmoid
-from kd_edge.distillation.predictions import predictions
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import TensorInfo, read_model
 from tflite_bench.runners import litert
 
-_NUM_ASKED = 32
 # Training samples whose scores give the threshold of an anomaly.
 _NUM_SCORED = 1000
 
@@ -70,12 +66,3 @@ def anomaly_threshold(model: bytes, data: Dataset) -> float | None:
     samples = np.asarray(data.x_train[rows])
     outputs, _ = litert.run_reference(model, quantize(samples, read_model(model).input_tensors[0]))
     return threshold_of(anomaly_scores(reader_of(model, data.task).decisions(outputs), samples))
-
-
-def keras_decisions(model: keras.Model, data: Dataset, split: str = "test") -> np.ndarray:
-    """Return what a Keras model says of the samples of a split; see `Task.decisions`."""
-    task, samples = data.task, getattr(data, f"x_{split}")
-    outputs = predictions(model, samples)
-    has_borders = task.kind in ("binary", "multilabel")
-    probabilities = has_borders and ends_in_sigmoid(model, samples[:_NUM_ASKED])[0]
-    return task.decisions(outputs, probabilities=bool(probabilities))

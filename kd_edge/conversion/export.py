@@ -22,6 +22,7 @@ from kd_edge.conversion.metadata import add_metadata, describe, unlike
 from kd_edge.conversion.qat import fine_tune
 from kd_edge.conversion.quality import file_metric, keras_metric
 from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
+from kd_edge.conversion.student_task import as_student_answers
 from kd_edge.conversion.tf_keras_copy import FineTuning, answers_task, asked_outputs, output_shapes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
@@ -48,6 +49,7 @@ class Export:
         missing_ops: Operators of the file that TFLM lacks; `None` where TFLM could not be asked.
         refusals: What TFLM refuses of the file, by rules where it is not installed.
         unavailable_reason: Why a figure is `None`, by the figure's name.
+        metric: What the accuracies of `qat` and `compression` are; see `Task.metric`.
     """
 
     content: bytes = field(repr=False)
@@ -59,6 +61,7 @@ class Export:
     missing_ops: tuple[MissingOp, ...] | None = ()
     refusals: tuple[Refusal, ...] = ()
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+    metric: str = "accuracy"
 
     def summary(self) -> ConversionSummary:
         """Return everything but the bytes."""
@@ -74,6 +77,7 @@ class Export:
             unavailable_reason=self.unavailable_reason,
             qat=self.qat,
             compression=self.compression,
+            metric=self.metric,
         )
 
 
@@ -112,6 +116,8 @@ def convert_for(
     weight = distill.student_loss_weight
     recipe = FineTuning(wanted.qat_epochs, temperature=distill.temperature, student_loss_weight=weight, seed=seed)
     samples, data = (data, None) if isinstance(data, Mapping) else (data, data)
+    if data is not None:
+        data, teacher = as_student_answers(student, data, teacher)
     if wanted.qat == "always":
         _check_demand(student, data)
     content, said = _converted(student, samples, wanted, seed)
@@ -138,7 +144,10 @@ def convert_for(
     missing, unavailable = _missing_ops(content, student)
     grown = len(content) - num_bytes
     refused = find_refusals(content)
-    return Export(content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable)
+    metric = "accuracy" if data is None else data.task.metric
+    return Export(
+        content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable, metric
+    )
 
 
 def _converted(

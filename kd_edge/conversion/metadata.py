@@ -91,8 +91,7 @@ def _output(info: ModelInfo, data: Dataset) -> dict[str, Any]:
         said |= {"mean": task.mean, "deviation": task.deviation} if task.mean else {}
     else:
         said |= {"meaning": "the input, reconstructed", "score": "mean square of output - input, of real numbers"}
-    names = {"class_names": task.names} if task.classifies else {}
-    return {**names, "output": said}
+    return {"output": said}
 
 
 def _reads(info: ModelInfo, data: Dataset) -> bool:

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kd_edge.compat.tfmot import quantize_configs, quantize_registry, reset_running_numbers
@@ -19,6 +20,9 @@ from kd_edge.silence import quiet
 from tflite_bench.model.reader import ModelInfo, read_model
 
 _NUM_COMPARED = 32
+_NUM_RANGED = 256
+# Where tensorflow-model-optimization's moving averages of ranges begin; a thousand steps later a third of it is left.
+_FIRST_RANGE = 6.0
 # The converter has no int8 ELU, with or without fine-tuning.
 _MAY_BE_FLOAT = ("ELU", "DEQUANTIZE", "QUANTIZE")
 # All other activations stay float in the file.
@@ -65,6 +69,7 @@ def fine_tune(
     copy = to_tunable(student)
     _check_layers(optimization, copy)
     check_copy(copy, student, data.x_train[:_NUM_COMPARED])
+    _check_range(student, data)
     aware = _aware(optimization, copy)
     _convert(aware, student)  # says before the training what would stay float
     start = perf_counter()
@@ -98,6 +103,19 @@ def _is_supported(registry: Any, layer: Any) -> bool:
 
 def _simulation(layer: Any) -> Simulation:
     return Simulation.BEHIND if isinstance(layer, hard_silu()) else kind_of(layer).simulation
+
+
+def _check_range(student: keras.Model, data: Dataset) -> None:
+    """Refuse values so large that the simulated arithmetic would cut them off for most of the training."""
+    if data.task.kind not in ("regression", "reconstruction"):
+        return
+    largest = float(np.percentile(np.abs(student(data.x_train[:_NUM_RANGED], training=False)), 99))
+    if largest > _FIRST_RANGE:
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected answers from {-_FIRST_RANGE:g} to "
+            f"{_FIRST_RANGE:g}, where its simulated arithmetic begins, received up to {largest:.4g}; let the network "
+            "answer values less their mean, divided by their deviation, or convert without it (--qat never)"
+        )
 
 
 def _check_layers(optimization: Any, copy: Any) -> None:

@@ -2,9 +2,10 @@
 
 import keras
 
-from kd_edge.conversion.answer_reader import keras_decisions, reader_of
+from kd_edge.conversion.answer_reader import reader_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
+from kd_edge.distillation.by_task import decisions_of
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
@@ -12,7 +13,7 @@ from tflite_bench.runners import litert
 
 def keras_metric(model: keras.Model, data: Dataset) -> float:
     """Return the metric of a Keras model: the mean of `Task.credits`."""
-    return float(Judged.of(data, "val").credits(keras_decisions(model, data, "val")).mean())
+    return float(Judged.of(data, "val").credits(decisions_of(model, data, "val")).mean())
 
 
 def file_metric(content: bytes, data: Dataset) -> float:

@@ -31,7 +31,7 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """What a compression gave; sizes without metadata, accuracies of the files on the validation samples.
+    """What a compression gave; sizes without metadata, the task's metric of the files on the validation samples.
 
     Attributes:
         how: `"prune"` or `"cluster"`.
@@ -64,6 +64,7 @@ class ConversionSummary:
         qat: Whether and why quantization-aware training was done.
         compression: What a compression gave, `None` without one.
         unavailable_reason: Why a figure is `None`, by the figure's name.
+        metric: What the accuracies of `qat` and `compression` are; see `Task.metric`.
     """
 
     quantize: str
@@ -77,3 +78,4 @@ class ConversionSummary:
     qat: Tuning
     compression: Compression | None
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+    metric: str = "accuracy"

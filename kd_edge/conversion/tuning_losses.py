@@ -12,6 +12,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.logits import Sigmoid, Softmax, ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
 from kd_edge.distillation.losses import distillation_value
 from kd_edge.distillation.predictions import predictions
+from kd_edge.distillation.task_losses import BinaryDistillation
 
 _NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
 # Takes a batch of targets and teacher's outputs, and the outputs of the network that is trained.
@@ -70,15 +71,14 @@ def _of_classes(softmax: Softmax, num_outputs: int, temperature: float, weight: 
 
 
 def _of_labels(sigmoid: Sigmoid, num_outputs: int, temperature: float, weight: float) -> Loss:
+    distillation = BinaryDistillation(temperature)
+
     def loss(wanted: Any, outputs: Any) -> Any:
-        labels, targets = wanted[:, :num_outputs], wanted[:, num_outputs:] / temperature
+        labels, targets = wanted[:, :num_outputs], wanted[:, num_outputs:]
         logits = sigmoid_to_logits(tf.reshape(outputs, (-1, num_outputs)), sigmoid)
         of_labels = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
-        soft = tf.sigmoid(targets)
-        # KL is the cross-entropy less the teacher's entropy.
-        divergence = tf.nn.sigmoid_cross_entropy_with_logits(soft, logits / temperature)
-        divergence -= tf.nn.sigmoid_cross_entropy_with_logits(soft, targets)
-        return weight * tf.reduce_mean(of_labels) + (1 - weight) * temperature**2 * tf.reduce_mean(divergence)
+        of_teacher = distillation.compute_loss(targets, logits)
+        return weight * tf.reduce_mean(of_labels) + (1 - weight) * of_teacher
 
     return loss
 

@@ -77,7 +77,7 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
     Args:
         folder: With a folder for each class, or with folders `train`, `test` and maybe `val` of such.
         endings: Of the files, in lower case, such as `.png`.
-        options: `group_pattern` and `skip_bad`.
+        options: `group_pattern`, `skip_bad`, and the task: a reconstruction may have normal samples alone.
 
     Raises:
         ConfigError: The pattern is none.
@@ -85,12 +85,12 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
     """
     rows = []
     others: list[Path] = []
-    parts = _parts(folder)
+    parts, least = _parts(folder), 1 if options.task == "reconstruction" else 2
     for split, part in parts.items():
         classes = _folders(part)
-        if len(classes) < 2:
+        if len(classes) < least:
             raise DataError(
-                f"bad data in {part}: expected a folder for each of at least 2 classes, received "
+                f"bad data in {part}: expected a folder for each of at least {least} classes, received "
                 f"{', '.join(place.name for place in classes) or 'none'}"
             )
         for place in classes:

@@ -29,6 +29,11 @@ def with_class_weight(data: Dataset, class_weight: str | Mapping[str, float] | N
     """
     if class_weight is None:
         return data
+    if not data.task.classifies:
+        raise ConfigError(
+            f"bad 'class_weight': expected samples of one class each, received the task {data.task.kind!r}; leave "
+            "it out"
+        )
     if isinstance(class_weight, Mapping):
         for name in class_weight:
             if name not in data.class_names:

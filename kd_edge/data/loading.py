@@ -91,8 +91,7 @@ def load_calibration(
         return load_data(source, normalize=normalize, seed=seed, models=models, options=options)
     arrays = read_npz(path)
     if not arrays or not arrays.keys().isdisjoint(ARRAYS):
-        data = npz.SOURCE.read(str(source), normalize, seed, options or SourceOptions())
-        return _as_read(data, normalize, models)
+        return load_data(source, normalize=normalize, seed=seed, models=models, options=options)
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not array.ndim:
             raise DataError(

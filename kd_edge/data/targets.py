@@ -12,6 +12,8 @@ from kd_edge.data.labels import numbered
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 
+# Of the error of a constant answer: a network with more may be untrained, so that its scale says nothing.
+_TRAINED = 0.9
 _ANOMALIES = ("normal", "anomaly")
 
 
@@ -86,6 +88,21 @@ def standardized_values(data: Dataset) -> Dataset:
 def as_binary(data: Dataset) -> Dataset:
     """Return a data set of two classes as one that asks for one logit, that of the second class."""
     return replace(data, task=Task("binary", data.class_names))
+
+
+def are_raw(outputs: np.ndarray, data: Dataset) -> bool:
+    """Return whether answers for the first training samples are nearer to the values in their units.
+
+    Args:
+        outputs: Shape `(samples, values)`.
+        data: A regression whose values were standardized.
+    """
+    standardized = data.y_train[: len(outputs)]
+    told = (outputs.reshape(standardized.shape) - data.task.mean) / data.task.deviation
+    guess = np.median(standardized, axis=0) * np.ones_like(standardized)
+    answers = told, outputs.reshape(standardized.shape), guess
+    error, other, constant = (float(np.abs(answer - standardized).mean()) for answer in answers)
+    return error < min(other, _TRAINED * constant)
 
 
 def _hold_together(y: np.ndarray) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.errors import ConfigError
+from tflite_bench.provenance import Computed, Given
 
 TASKS = ("multiclass", "binary", "multilabel", "regression", "reconstruction")
 # Tasks whose answers are classes: each sample is right or wrong.
@@ -35,9 +36,9 @@ class Task:
     kind: str
     names: tuple[str, ...]
     units: tuple[str, ...] = ()
-    mean: tuple[float, ...] = ()
-    deviation: tuple[float, ...] = ()
-    threshold: float = 0.5
+    mean: Computed[tuple[float, ...]] = ()
+    deviation: Computed[tuple[float, ...]] = ()
+    threshold: Given[float] = 0.5
 
     def __post_init__(self) -> None:
         if self.kind not in TASKS:

@@ -37,7 +37,8 @@ def choose_augmentation(
     weights = network.get_weights()
     epochs = max(recipe.epochs // _SHARE, _FEWEST_EPOCHS)
     accuracies: dict[str, float] = {}
-    for name in ("none", *candidates_for(data.input_shape)):
+    known = () if data.task.kind == "reconstruction" else candidates_for(data.input_shape)
+    for name in ("none", *(name for name in known if name != "mixup" or data.task.kind == "multiclass")):
         accuracies[name] = attempt(replace(recipe, augment=name, epochs=epochs)).val_accuracy
         network.set_weights(weights)
     return replace(recipe, augment=max(accuracies, key=lambda name: accuracies[name]))

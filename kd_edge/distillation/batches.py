@@ -29,7 +29,7 @@ class Batches:
 
     Attributes:
         x: Samples: an array or a structure of arrays, each of shape `(samples, ...)`.
-        y: Labels, shape `(samples, ...)`; `None` where there are none.
+        y: Labels, or what else the networks should answer, shape `(samples, ...)`; `None` where there are none.
         x_unlabeled: More samples, without labels. Defaults to `None`.
         sample_weight: Shape `(samples,)`. Defaults to `None`.
         batch_size: Samples per batch.
@@ -99,7 +99,7 @@ class _Pool:
 
     plan: Batches
     x: Any
-    y: tf.Tensor | None
+    y: Any
     label_weight: tf.Tensor | None
     sample_weight: tf.Tensor | None
     rows: tf.Tensor | None
@@ -124,9 +124,12 @@ class _Pool:
         if augmentation is not None and keras.tree.is_nested(x):
             raise ConfigError("an augmentation changes one array of samples: expected one input, received several")
         with tf.device("CPU:0"):
-            tensors = (None if a is None else tf.constant(a) for a in (y, label_weight, sample_weight, rows, partners))
-            samples = keras.tree.map_structure(lambda leaf: leaf if is_mapped(leaf) else tf.constant(leaf), x)
-            return cls(_with(plan, augmentation), samples, *tensors)
+            tensors = (None if a is None else tf.constant(a) for a in (label_weight, sample_weight, rows, partners))
+            samples, answers = (
+                keras.tree.map_structure(lambda leaf: leaf if leaf is None or is_mapped(leaf) else tf.constant(leaf), a)
+                for a in (x, y)
+            )
+            return cls(_with(plan, augmentation), samples, answers, *tensors)
 
     def batch(self, epoch: tf.Tensor, index: tf.Tensor, seeds: tf.Tensor) -> tuple[Any, ...]:
         """Return a batch as `fit` takes it.
@@ -137,7 +140,7 @@ class _Pool:
             seeds: One for each, drawn in this epoch.
         """
         inputs = keras.tree.map_structure(lambda leaf: _gathered(leaf, index), self.x)
-        y = None if self.y is None else tf.gather(self.y, index)
+        y = None if self.y is None else _gathered(self.y, index)
         weights = self.label_weight, self.sample_weight
         label_weight, sample_weight = (None if w is None else tf.gather(w, index) for w in weights)
         targets = None

@@ -6,15 +6,16 @@ from typing import Any
 
 import keras
 
-from kd_edge.distillation.results import WEIGHTED_ACCURACY
+from kd_edge.distillation.results import WEIGHTED_ACCURACY, metric_in
 from kd_edge.errors import ModelError
 
 
 class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     """Gives a network, at the end of its training, the weights of its best epoch, and stops one that has gone wrong.
 
-    Best is the highest validation accuracy, of equal ones the lowest validation loss, of equal ones the first. Where
-    classes have weights in the training, they have them here, too: else the epoch that neglects the rare ones wins.
+    Best is the highest validation accuracy, or metric of another task, of equal ones the lowest validation loss, of
+    equal ones the first. Where classes have weights in the training, they have them here, too: else the epoch that
+    neglects the rare ones wins.
 
     Args:
         network: Whose weights: what is fitted, or the student of a `Distiller`.
@@ -39,8 +40,8 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"training stopped in epoch {epoch + 1}: expected a finite loss, received {logs['loss']}; "
                 "lower the learning rate"
             )
-        accuracy = logs.get(WEIGHTED_ACCURACY, logs["val_accuracy"])
-        score = (float(accuracy), -float(logs["val_loss"]))
+        ranked = logs.get(WEIGHTED_ACCURACY, logs[f"val_{metric_in(logs)}"])
+        score = (float(ranked), -float(logs["val_loss"]))
         if score > self._best:
             self._best, self._weights, self.epoch = score, self._network.get_weights(), epoch + 1
 

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from kd_edge.data.dataset import Dataset, standardized, unscaled
-from kd_edge.data.metrics import confusion_matrix, named_classes, score_of
+from kd_edge.data.metrics import confusion_matrix, score_of
+from kd_edge.distillation.by_task import answers_probabilities
 from kd_edge.errors import ModelError
 
 _MAX_ASKED = 500
@@ -18,7 +19,9 @@ _NUM_DEVIATIONS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Skill:
-    """Balanced accuracy on samples that a model was asked about, and how far chance may reach there."""
+    """What a model's answers to some samples are worth, and how far chance may reach there."""
+
+    name: str
 
     value: float
     chance: float
@@ -34,14 +37,15 @@ class _Skill:
 
 
 def check_trained(model: keras.Model, data: Dataset, *, role: str = "teacher") -> None:
-    """Check that a trained classifier is better than chance on the data as they were read.
+    """Check that a trained model is better than chance on the data as they were read.
 
-    It is asked about training and validation samples, up to 500 of each. At chance is a mean recall of the classes no
-    more than two standard deviations above that of guessing.
+    It is asked about training and validation samples, up to 500 of each. At chance is a mean recall of the classes, of
+    labels that of each with and without it, no more than two standard deviations above that of guessing; of measured
+    values and reconstructions a skill no more than two standard errors above 0, that of the best constant answer.
 
     Args:
-        model: The classifier.
-        data: Samples and labels.
+        model: The model.
+        data: Samples and what it should answer.
         role: What the model is called in the message. Only of a teacher it is known that it was trained: another model
             is refused only where other values of the same integers show that it was.
 
@@ -53,7 +57,7 @@ def check_trained(model: keras.Model, data: Dataset, *, role: str = "teacher") -
         return
     other = _otherwise_scaled(data)
     better = None if other is None else _skill(model, other)
-    said = f"mean recall {found.value:.3f}, guessing gives {found.chance:.3f}"
+    said = f"{found.name} {found.value:.3f}, guessing gives {found.chance:.3f}"
     if better is not None and better.is_proven:
         used, known, option = (
             ("scaled by mean and deviation", "as they are", "normalize = false (--no-normalize)")
@@ -81,17 +85,34 @@ def _otherwise_scaled(data: Dataset) -> Dataset | None:
 
 
 def _skill(model: keras.Model, data: Dataset) -> _Skill | None:
-    """Return how good a model is; `None` where there are too few samples to tell, or it is no classifier of them."""
+    """Return how good a model is; `None` where there are too few samples to tell, or it answers another task."""
     rng = np.random.default_rng(0)
-    chosen = [rng.permutation(len(array))[:_MAX_ASKED] for array in (data.y_train, data.y_val)]
-    samples = np.concatenate([data.x_train[chosen[0]], data.x_val[chosen[1]]])
-    labels = np.concatenate([data.y_train[chosen[0]], data.y_val[chosen[1]]])
-    counts = np.bincount(labels, minlength=data.num_classes)
-    counts = counts[counts > 0]
-    scores = np.asarray(model.predict(samples, batch_size=256, verbose=0))
-    if counts.min() < _FEWEST_PER_CLASS or len(counts) < 2 or scores.size != len(labels) * data.num_classes:
+    chosen = {split: rng.permutation(len(getattr(data, f"x_{split}")))[:_MAX_ASKED] for split in ("train", "val")}
+    samples = np.concatenate([getattr(data, f"x_{split}")[rows] for split, rows in chosen.items()])
+    targets = np.concatenate([data.targets(split)[rows] for split, rows in chosen.items()])
+    outputs = np.asarray(model.predict(samples, batch_size=256, verbose=0))
+    if outputs.size != len(samples) * data.num_outputs:
         return None
-    chance = 1 / len(counts)
-    reach = _NUM_DEVIATIONS * math.sqrt(float((chance * (1 - chance) / counts).sum())) / len(counts)
-    table = confusion_matrix(named_classes(scores), labels, data.num_classes)
-    return _Skill(float(score_of(table, "balanced_accuracy")), chance, reach)
+    decisions = data.task.decisions(outputs, probabilities=answers_probabilities(model, data))
+    if data.task.classifies:
+        return _mean_recall([(decisions, targets)])
+    if data.task.kind == "multilabel":
+        return _mean_recall(list(zip(decisions.T.astype(np.int64), targets.T, strict=True)))
+    credits = data.task.credits(decisions, targets)
+    return _Skill("skill", float(credits.mean()), 0.0, _NUM_DEVIATIONS * float(credits.std()) / math.sqrt(len(credits)))
+
+
+def _mean_recall(answers: list[tuple[np.ndarray, np.ndarray]]) -> _Skill | None:
+    """Return the mean recall of classes, of several decisions on average; `None` where some have too few samples."""
+    values, variances, chance = [], [], 0.5
+    for named, labels in answers:
+        num_classes = int(max(labels.max(), named.max())) + 1
+        counts = np.bincount(labels, minlength=num_classes)
+        counts = counts[counts > 0]
+        if counts.min() < _FEWEST_PER_CLASS or len(counts) < 2:
+            return None
+        chance = 1 / len(counts)
+        variances.append(float((chance * (1 - chance) / counts).sum()) / len(counts) ** 2)
+        values.append(float(score_of(confusion_matrix(named, labels, num_classes), "balanced_accuracy")))
+    reach = _NUM_DEVIATIONS * math.sqrt(sum(variances)) / len(answers)
+    return _Skill("mean recall", float(np.mean(values)), chance, reach)

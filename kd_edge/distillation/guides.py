@@ -1,5 +1,6 @@
 """The networks that a student learns from: a teacher, its stored outputs, or a trainee that learns beside it."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -140,6 +141,7 @@ class StoredTeacher(Guide):
     def __init__(self, targets: SoftTargets) -> None:
         super().__init__("teacher", weight=1.0, softmax=[False] * len(targets.shapes), sigmoid=targets.sigmoid)
         self.targets = targets
+        self._shapes = targets.shapes
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -157,12 +159,13 @@ class StoredTeacher(Guide):
         return float(self.targets.num_passes)
 
     def check(self, student: keras.Model) -> None:
-        """Check that the outputs have the shapes of the student's."""
+        """Check that the outputs have the shapes of the student's, but for those that are flat on one side."""
         outputs = getattr(student, "outputs", None)
         if outputs is None:
             return
         shapes = [tuple(output.shape[1:]) for output in outputs]
-        if shapes != self.targets.shapes:
+        self._shapes = shapes
+        if len(shapes) != len(self.targets.shapes) or not all(map(_same_numbers, shapes, self.targets.shapes)):
             raise ModelError(
                 f"soft targets and student have different outputs: expected {shapes}, received "
                 f"{self.targets.shapes}; build the student for the teacher's task"
@@ -172,7 +175,11 @@ class StoredTeacher(Guide):
         """Return the outputs that belong to samples."""
         stored = x.targets if isinstance(x, Samples) else None
         logits = self.targets.lookup(inputs_of(x)) if stored is None else stored
-        return {FINAL: changed_where(self.targets.sigmoid, keras.ops.sigmoid, logits)}
+        answers = changed_where(self.targets.sigmoid, keras.ops.sigmoid, logits)
+        if self._shapes != self.targets.shapes:
+            flat = zip(keras.tree.flatten(answers), self._shapes, strict=True)
+            answers = keras.tree.pack_sequence_as(answers, [keras.ops.reshape(a, (-1, *shape)) for a, shape in flat])
+        return {FINAL: answers}
 
 
 class Trainee(LiveGuide):
@@ -353,6 +360,11 @@ def _thaw(layer: keras.layers.Layer) -> None:
     layer.trainable = True
     for inner in getattr(layer, "layers", ()):
         _thaw(inner)
+
+
+def _same_numbers(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Return whether shapes are the same, or one is the other one flat, as of a reconstruction."""
+    return one == other or (1 in (len(one), len(other)) and None not in one and math.prod(one) == math.prod(other))
 
 
 def _alike(a: Any, b: Any) -> bool:

@@ -1,6 +1,7 @@
 """Models and teachers read from files: of Keras 3, of Keras 2, and SavedModels, which only answer."""
 
 import json
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,14 @@ import keras
 from kd_edge.compat.tf_keras import is_keras2
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.cloning import make_names_valid
+from kd_edge.distillation.value_scale import in_units_of_task
 from kd_edge.errors import ModelError
 
 
 def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
-    """Return a trained teacher that reads the data's samples and ends in one logit per class.
+    """Return a trained teacher that reads the data's samples and answers their task.
+
+    One that answers measured values in their units, which are standardized in the data, answers as these are.
 
     Args:
         path: As for `load_model`.
@@ -27,12 +31,16 @@ def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
     teacher = load_model(path)
     if not getattr(teacher, "inputs", None):
         raise ModelError(f"bad teacher {path}: expected a functional or sequential model, or one with known inputs")
-    shape, classes = tuple(teacher.inputs[0].shape[1:]), teacher.outputs[0].shape[-1]
+    shape, outputs = tuple(teacher.inputs[0].shape[1:]), tuple(teacher.outputs[0].shape[1:])
     if len(teacher.inputs) != 1 or shape != data.input_shape:
         raise ModelError(f"bad teacher {path}: expected samples of shape {data.input_shape}, received {shape}")
-    if len(teacher.outputs) != 1 or classes != data.num_classes:
-        raise ModelError(f"bad teacher {path}: expected {data.num_classes} classes, received {classes} outputs")
-    return teacher
+    reconstructs, wanted = data.task.kind == "reconstruction", data.num_outputs
+    found = math.prod(size or 0 for size in outputs) if reconstructs else outputs[-1]
+    if len(teacher.outputs) != 1 or found != wanted:
+        what = f"{wanted} classes" if data.task.kind == "multiclass" else f"{wanted} outputs ({data.task.kind})"
+        hint = "; for one output say the task 'binary' (--data-option task=binary)" if (found, wanted) == (1, 2) else ""
+        raise ModelError(f"bad teacher {path}: expected {what}, received {found} outputs{hint}")
+    return in_units_of_task(teacher, data)
 
 
 def load_model(path: str | Path) -> keras.Model:

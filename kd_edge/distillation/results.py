@@ -7,6 +7,8 @@ from typing import Any
 from kd_edge.config import LEARNING_RATE
 from tflite_bench.provenance import Computed, Estimated, Given, Measured, provenance_of
 
+# A task's metric, by its name in a history.
+_METRICS = ("accuracy", "label_accuracy", "skill")
 # Keras' name of the validation accuracy in which samples have the weights of the training.
 WEIGHTED_ACCURACY = "val_weighted_accuracy"
 _UNITS = {
@@ -85,18 +87,24 @@ class HaltingReport:
         }
 
 
+def metric_in(history: Mapping[str, Any]) -> str:
+    """Return the name of the task's metric in a history, in which it stands with `val_` before it."""
+    return next(name for name in _METRICS if f"val_{name}" in history)
+
+
 def kept_accuracy(history: Mapping[str, Sequence[float | None]]) -> float:
-    """Return the validation accuracy of the epoch that a training has kept; see `BestEpoch`.
+    """Return the validation accuracy, or the task's metric, of the epoch that a training has kept; see `BestEpoch`.
 
     Args:
         history: Metrics per epoch; `None` where one was not finite.
     """
-    ranked = history.get(WEIGHTED_ACCURACY, history["val_accuracy"])
-    rows = zip(ranked, history["val_loss"], history["val_accuracy"], strict=True)
+    scores = history[f"val_{metric_in(history)}"]
+    ranked = history.get(WEIGHTED_ACCURACY, scores)
+    rows = zip(ranked, history["val_loss"], scores, strict=True)
     known = [
-        (rank, -loss, accuracy)
-        for rank, loss, accuracy in rows
-        if rank is not None and loss is not None and accuracy is not None
+        (rank, -loss, score)
+        for rank, loss, score in rows
+        if rank is not None and loss is not None and score is not None
     ]
     return max(known, key=lambda row: row[:2])[2]
 

@@ -3,20 +3,27 @@
 import keras
 
 from kd_edge.ir.blueprint import Sketch
-from kd_edge.ir.layers import Add, Conv2D, GlobalAveragePooling2D, ReLU, Reshape
+from kd_edge.ir.layers import Add, Conv2D, Flatten, GlobalAveragePooling2D, ReLU, Reshape
 from kd_edge.ir.layers.core import BatchNormalization, Dense, Dropout, SpatialDropout2D
 
 _GROWTH = (1.0, 1.0, 1.5, 2.0)
 
 
-def build_teacher(input_shape: tuple[int, ...], num_classes: int, *, width: int = 64) -> keras.Model:
+def build_teacher(
+    input_shape: tuple[int, ...], num_classes: int, *, width: int = 64, reconstructs: bool = False
+) -> keras.Model:
     """Return an untrained residual network (arXiv 1512.03385) with dropout, or a dense one for flat samples.
+
+    For a reconstruction it is an autoencoder of dense layers in the proportions of MLPerf Tiny's (arXiv 2106.07597).
 
     Args:
         input_shape: Shape of one sample: `(features,)`, `(time, channels)` or `(height, width, channels)`.
-        num_classes: Number of logits.
-        width: Channels of the first convolution.
+        num_classes: Number of outputs, `Dataset.num_outputs`: of classes the logits.
+        width: Channels of the first convolution; a dense network has four times as many units, an autoencoder twice.
+        reconstructs: Whether it answers with the sample. Defaults to `False`.
     """
+    if reconstructs:
+        return _autoencoder(input_shape, num_classes, width)
     if len(input_shape) == 1:
         return _dense_teacher(input_shape, num_classes, width)
     sketch = Sketch(input_shape)
@@ -49,6 +56,17 @@ def _residual(sketch: Sketch, filters: int, kernel: tuple[int, int], strides: tu
         shortcut = sketch.add(BatchNormalization())
     sketch.add(Add(), branch, shortcut)
     return sketch.add(ReLU())
+
+
+def _autoencoder(input_shape: tuple[int, ...], num_outputs: int, width: int) -> keras.Model:
+    sketch = Sketch(input_shape)
+    if len(input_shape) > 1:
+        sketch.add(Flatten())
+    for units in (*[2 * width] * 4, max(width // 8, 1), *[2 * width] * 4):
+        sketch.add(Dense(units, use_bias=False))
+        sketch.add(BatchNormalization())
+        sketch.add(ReLU())
+    return sketch.blueprint(sketch.add(Dense(num_outputs))).to_keras(name="teacher")
 
 
 def _dense_teacher(input_shape: tuple[int, ...], num_classes: int, width: int) -> keras.Model:

@@ -12,25 +12,23 @@ import tensorflow as tf
 from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import classified_right
+from kd_edge.data.judged import Judged
 from kd_edge.data.storage import chunk_rows, is_mapped
+from kd_edge.data.task import Task
 from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.distillation.auto_augment import choose_augmentation
 from kd_edge.distillation.batches import Batches
 from kd_edge.distillation.best_epoch import BestEpoch
+from kd_edge.distillation.by_task import check_recipe, decisions_of, guidance, label_loss, metric_of, training_targets
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.guides import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
-from kd_edge.distillation.logits import ends_in_softmax
-from kd_edge.distillation.predictions import predictions
 from kd_edge.distillation.rate_finder import find_learning_rate
-from kd_edge.distillation.results import HaltingReport, Recipe
+from kd_edge.distillation.results import HaltingReport, Recipe, metric_in
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
 from tflite_bench.provenance import Measured
-
-_NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Training:
         history: Metrics per epoch, as in `keras.callbacks.History`.
         seconds: Wall-clock time, the teacher's passes over the samples included.
         recipe: How it was trained: with the rate that was found, where none was given.
-        best_epoch: The epoch, from 1, with the highest validation accuracy, of equal ones the lowest validation loss.
+        best_epoch: The epoch, from 1, with the best metric on the validation samples, of equal ones the lowest loss.
         halting: One report per guide; empty without guides.
     """
 
@@ -55,8 +53,8 @@ class Training:
 
     @property
     def val_accuracy(self) -> float:
-        """Validation accuracy of the best epoch, 0 to 1."""
-        return self.history["val_accuracy"][self.best_epoch - 1]
+        """The task's metric of the best epoch on the validation samples: of classes the accuracy, 0 to 1."""
+        return self.history[f"val_{metric_in(self.history)}"][self.best_epoch - 1]
 
 
 def train(
@@ -65,14 +63,14 @@ def train(
     """Train a network on labels alone and keep its best validation epoch.
 
     Args:
-        model: Ends in logits or a softmax; its weights are changed in place.
+        model: Ends in what the task asks for, as logits or probabilities; its weights are changed in place.
         data: Training and validation samples.
         recipe: How.
         callbacks: For example a progress display.
     """
     start = time.perf_counter()
     recipe, _ = settle(model, data, recipe)
-    batches = _batches(data, recipe)
+    batches = _batches(data, recipe, training_targets(model, data, "train"))
     at_once = steps_per_execution(batches.num_steps, callbacks)
     model.compile(**_compiled(recipe, batches, model, data), steps_per_execution=at_once)
     return _fit(model, model, data, recipe, batches, callbacks, start)
@@ -98,7 +96,7 @@ def distill(
     data join those with labels.
 
     Args:
-        student: Ends in logits or a softmax; its weights are changed in place.
+        student: Ends in what the task asks for, as logits or probabilities; its weights are changed in place.
         data: Training and validation samples.
         recipe: How.
         teacher: The trained network, or its soft targets for the training samples.
@@ -117,8 +115,10 @@ def distill(
         trainee = fresh_copy(teacher)
     settings = {"temperature": temperature, "student_loss_weight": student_loss_weight}
     recipe, guide = settle(student, data, recipe, teacher=teacher, **settings)
-    batches = _taught_batches(data, recipe, guide)
-    distiller = _distiller(student, guide, **settings, trainee=trainee, trainee_loss_weight=trainee_loss_weight)
+    batches = _taught_batches(data, recipe, training_targets(student, data, "train"), guide)
+    distiller = _distiller(
+        student, guide, data.task, **settings, trainee=trainee, trainee_loss_weight=trainee_loss_weight
+    )
     distiller.compile(**_compiled(recipe, batches, student, data))
     halts = [halting] if halting and halting.guide in distiller.guides else []
     return _fit(distiller, student, data, recipe, batches, [*halts, *callbacks], start)
@@ -153,7 +153,9 @@ def settle(
         DataError: The soft targets do not belong to the recipe's changes of the samples.
     """
     settings = {"temperature": temperature, "student_loss_weight": student_loss_weight}
-    if recipe.augment == "auto":
+    if recipe.augment != "auto":
+        check_recipe(recipe.augment, data.task)
+    else:
         recipe = _augmentation_of(recipe, student, data, teacher, settings)
     if isinstance(teacher, keras.Model):
         teacher = store_targets(teacher, data, recipe) or teacher
@@ -161,20 +163,21 @@ def settle(
         check_views(teacher, recipe)
     if recipe.learning_rate != "auto":
         return recipe, teacher
-    fitted = student if teacher is None else _distiller(student, teacher, **settings)
-    batches = _batches(data, recipe) if teacher is None else _taught_batches(data, recipe, teacher)
+    fitted = student if teacher is None else _distiller(student, teacher, data.task, **settings)
+    targets = training_targets(student, data, "train")
+    batches = _batches(data, recipe, targets) if teacher is None else _taught_batches(data, recipe, targets, teacher)
     rate = find_learning_rate(fitted, student, batches, loss=_loss(recipe, student, data))
     return replace(recipe, learning_rate=rate), teacher
 
 
 def accuracy(model: keras.Model, data: Dataset) -> float:
-    """Return the share of the test samples that a model classifies right."""
+    """Return the task's metric of a model on the test samples: of classes the share that it classifies right."""
     return float(test_samples_right(model, data).mean())
 
 
 def test_samples_right(model: keras.Model, data: Dataset) -> np.ndarray:
-    """Return for each test sample whether a model classifies it right."""
-    return classified_right(predictions(model, data.x_test), data.y_test)
+    """Return for each test sample whether a model classifies it right, or what its answer is worth."""
+    return Judged.of(data).credits(decisions_of(model, data, "test"))
 
 
 def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: int) -> keras.callbacks.Callback:
@@ -187,8 +190,9 @@ def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: in
     """
 
     def on_epoch_end(epoch: int, logs: dict[str, float]) -> None:
-        accuracy = logs["val_accuracy"]
-        show(stage, (epoch + 1) / epochs, f"epoch {epoch + 1} of {epochs}, validation accuracy {accuracy:.3f}")
+        metric = metric_in(logs)
+        score = f"validation {metric.replace('_', ' ')} {logs[f'val_{metric}']:.3f}"
+        show(stage, (epoch + 1) / epochs, f"epoch {epoch + 1} of {epochs}, {score}")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
 
@@ -214,9 +218,8 @@ def make_optimizer(learning_rate: float, *, epochs: int, steps_per_epoch: int) -
     return optimizer
 
 
-def _distiller(student: keras.Model, teacher: Any, *, temperature: float, **kwargs: Any) -> Distiller:
-    losses = keras.distillation.LogitsDistillation(temperature)
-    return Distiller(teacher, student, losses, **kwargs)
+def _distiller(student: keras.Model, teacher: Any, task: Task, *, temperature: float, **kwargs: Any) -> Distiller:
+    return Distiller(teacher, student, guidance(task, temperature), **kwargs)
 
 
 def _augmentation_of(
@@ -237,25 +240,22 @@ def _augmentation_of(
 
 def _compiled(recipe: Recipe, batches: Batches, model: keras.Model, data: Dataset) -> dict[str, Any]:
     optimizer = make_optimizer(float(recipe.learning_rate), epochs=recipe.epochs, steps_per_epoch=batches.num_steps)
-    weighted = {} if batches.sample_weight is None else {"weighted_metrics": ["accuracy"]}
-    return {"optimizer": optimizer, "loss": _loss(recipe, model, data), "metrics": ["accuracy"], **weighted}
+    weighted = {} if batches.sample_weight is None else {"weighted_metrics": [metric_of(model, data)]}
+    metrics = [metric_of(model, data)]
+    return {"optimizer": optimizer, "loss": _loss(recipe, model, data), "metrics": metrics, **weighted}
 
 
 def _loss(recipe: Recipe, model: keras.Model, data: Dataset) -> keras.losses.Loss:
-    """Return the labels' loss for a model that answers with logits or probabilities; of mixup they are one-hot rows."""
-    logits = ends_in_softmax(model, data.x_train[:_NUM_ASKED]) != [True]
-    if recipe.augment == "mixup":
-        return keras.losses.CategoricalCrossentropy(from_logits=logits)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    return label_loss(model, data, one_hot=recipe.augment == "mixup")
 
 
-def _batches(data: Dataset, recipe: Recipe, **kwargs: Any) -> Batches:
+def _batches(data: Dataset, recipe: Recipe, answers: np.ndarray, **kwargs: Any) -> Batches:
     augmentation = make_augmentation(recipe.augment, strength=recipe.strength)
     if augmentation is not None:
         augmentation.check(data.input_shape)
     return Batches(
         x=data.x_train,
-        y=data.y_train,
+        y=answers,
         sample_weight=data.weights_of(data.y_train),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
@@ -266,9 +266,11 @@ def _batches(data: Dataset, recipe: Recipe, **kwargs: Any) -> Batches:
     )
 
 
-def _taught_batches(data: Dataset, recipe: Recipe, teacher: "keras.Model | SoftTargets | None") -> Batches:
+def _taught_batches(
+    data: Dataset, recipe: Recipe, answers: np.ndarray, teacher: "keras.Model | SoftTargets | None"
+) -> Batches:
     targets = teacher if isinstance(teacher, SoftTargets) else None
-    return _batches(data, recipe, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
+    return _batches(data, recipe, answers, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
 
 
 def _fit(
@@ -281,7 +283,8 @@ def _fit(
     start: float,
 ) -> Training:
     best = BestEpoch(model)
-    y_val = keras.ops.one_hot(data.y_val, data.num_classes) if recipe.augment == "mixup" else data.y_val
+    y_val = training_targets(model, data, "val")
+    y_val = keras.ops.one_hot(y_val, data.num_classes) if recipe.augment == "mixup" else y_val
     history = fitted.fit(
         batches.feed(recipe.epochs),
         **_validation(data.x_val, y_val, data.weights_of(data.y_val)),

@@ -18,10 +18,12 @@ from kd_edge.cost.model import CostModel
 from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
-from kd_edge.reporting import plots, text_tables
+from kd_edge.reporting import plots, task_plots, text_tables
 from kd_edge.reporting.class_rows import class_rows, score_rows
+from kd_edge.reporting.metric_words import metric_of, metric_word
 from kd_edge.reporting.rows import Rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.reporting.run_files import read_run
+from kd_edge.reporting.task_rows import task_rows
 from kd_edge.reporting.verdicts import WORDS, reason_lines, verdict_text
 from kd_edge.search.space.student_space import FROM_TEACHER
 from kd_edge.toml import to_toml
@@ -74,7 +76,7 @@ def _figures(run: Mapping[str, Any], graph: Graph, device: DeviceProfile) -> dic
             plots.plot_cost(verify, budget, folder / "cost.svg"),
             plots.plot_candidates(run["design"], folder / "candidates.svg"),
             plots.plot_memory(ops, [cost.live_bytes for cost in costs], budget["ram_bytes"], folder / "memory.svg"),
-            plots.plot_confusion(verify["confusion"], run["data"]["class_names"], folder / "confusion.svg"),
+            task_plots.plot_answers(verify, run["data"]["class_names"], folder / "answers.svg"),
             *([plots.plot_latency(ops, latencies, folder / "latency.svg")] if len(latencies) == len(ops) else []),
         )
         return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in drawn}
@@ -98,7 +100,8 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
         "asked": _asked(run, config, device),
         "fit": fit_rows(verify, run["design"]["budget"]),
         "accuracy": run_accuracy_rows(run),
-        "classes": [score_rows(verify), class_rows(verify)] if "classification" in verify else [],
+        "metric": metric_word(metric_of(verify["accuracy"])).capitalize(),
+        "classes": [score_rows(verify), class_rows(verify)] if verify.get("classification") else task_rows(verify),
         "reasons": list(reason_lines(verify)),
         "gain": list(text_tables.teaching_lines(run)),
         "conversion": list(text_tables.convert_lines(run["convert"])),
@@ -106,7 +109,9 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
         "parity": list(text_tables.parity_lines(verify)),
         "noise": noise_rows(verify["noise"]),
         "fine_tuned": run["convert"]["qat"]["used"],
-        "checks": check_rows(verify["gates"]),
+        "checks": check_rows(verify["gates"], metric_of(verify["accuracy"])),
+        "answers": task_plots.answers_text(verify),
+        "asked_for": task_plots.asked_for(verify, run["data"]["class_names"]),
         "seed": results["seed"],
         "sha256": run["convert"]["sha256"],
         "commands": _commands(config, run),

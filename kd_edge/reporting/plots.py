@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kd_edge.files import write_file
+from kd_edge.reporting.metric_words import metric_of, metric_word, searched_metric
 
 _MAX_NAMED_OPS, _MAX_NUMBERED_CLASSES = 40, 15
-_BLUE, _ORANGE, _GREEN, _GREY = "#2a6fbb", "#d9822b", "#3a8f4d", "#7a7a7a"
+BLUE, ORANGE, GREEN, GREY = "#2a6fbb", "#d9822b", "#3a8f4d", "#7a7a7a"
 
 
 def plot_run(stages: Mapping[str, Any], folder: str | Path) -> None:
@@ -29,20 +30,20 @@ def plot_run(stages: Mapping[str, Any], folder: str | Path) -> None:
 
 
 def plot_training(distill: Mapping[str, Any], baseline: Mapping[str, Any], path: str | Path) -> Path:
-    """Draw validation accuracy per epoch, with guides, if there were any, and without, and when each was halted."""
+    """Draw the validation metric per epoch, with guides, if there were any, and without, and when each was halted."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    drawn = [(distill, "distilled", _BLUE)] if distill.get("guided", True) else []
-    for stage, name, color in (*drawn, (baseline, "without a teacher", _GREY)):
-        values = stage["history"]["val_accuracy"]
+    drawn = [(distill, "distilled", BLUE)] if distill.get("guided", True) else []
+    for stage, name, color in (*drawn, (baseline, "without a teacher", GREY)):
+        values = stage["history"][f"val_{metric_of(stage)}"]
         axes.plot(range(1, len(values) + 1), values, color=color, label=f"student, {name}")
     for report in distill["halting"]:
         if report["epoch"] is not None:
-            axes.axvline(report["epoch"], color=_ORANGE, linestyle="--", label=f"{report['guide']} halted")
-    axes.set(xlabel="epoch", ylabel="validation accuracy", title="Training of the student")
+            axes.axvline(report["epoch"], color=ORANGE, linestyle="--", label=f"{report['guide']} halted")
+    axes.set(xlabel="epoch", ylabel=f"validation {metric_word(metric_of(baseline))}", title="Training of the student")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | Path) -> Path:
@@ -59,26 +60,26 @@ def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | 
     for position, (_, limit, guess, real, unit, where) in enumerate(rows):
         digits = 0 if unit == "B" else 2
         bars = (
-            (-0.2, guess, _BLUE, f"{guess:,.{digits}f} {unit}"),
-            (0.2, real, _GREEN, "not measured" if real is None else f"{real:,.{digits}f} {unit}{where}"),
+            (-0.2, guess, BLUE, f"{guess:,.{digits}f} {unit}"),
+            (0.2, real, GREEN, "not measured" if real is None else f"{real:,.{digits}f} {unit}{where}"),
         )
         for offset, value, color, text in bars:
             axes.barh(position + offset, (value or 0) / limit, height=0.36, color=color)
             axes.text((value or 0) / limit + 0.01, position + offset, text, va="center")
-    names = [axes.barh(0, 0, color=color, label=name) for color, name in ((_BLUE, "predicted"), (_GREEN, "measured"))]
+    names = [axes.barh(0, 0, color=color, label=name) for color, name in ((BLUE, "predicted"), (GREEN, "measured"))]
     axes.set_yticks(range(len(rows)), [f"{row[0]}\n{row[1]:,g} {row[4]}" for row in rows])
     axes.set(xlabel="share of the budget", title="Predicted and measured cost", xlim=(0, 0.35 + max(1.0, *shares)))
     axes.invert_yaxis()
     figure.legend(
         handles=[*names, axes.axvline(1.0, color="black", label="budget")], loc="outside lower center", ncols=3
     )
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
     """Draw what ranks the trained candidates against each limited cost, the Pareto front, the chosen one."""
-    objective = design.get("objective", "accuracy")
-    ranked_by = "accuracy" if objective == "accuracy" else "score"
+    metric, objective = searched_metric(design)
+    ranked_by = "accuracy" if objective is None else "score"
     panels = (
         ("latency_ms", "latency_ms", f"latency on {design['device']} (ms)", 1),
         ("ram_bytes", "ram_bytes", "RAM (kB)", 1024),
@@ -86,9 +87,9 @@ def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
     )
     figure, all_axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained", sharey=True)
     marks: tuple[tuple[Any, str, dict[str, Any]], ...] = (
-        (design["candidates"], "trained", {"color": _GREY}),
-        (design["front"], "no other is better in everything", {"color": _BLUE}),
-        ([design["chosen"]], "chosen", {"s": 160, "facecolors": "none", "edgecolors": _ORANGE, "linewidths": 2}),
+        (design["candidates"], "trained", {"color": GREY}),
+        (design["front"], "no other is better in everything", {"color": BLUE}),
+        ([design["chosen"]], "chosen", {"s": 160, "facecolors": "none", "edgecolors": ORANGE, "linewidths": 2}),
     )
     for axes, (figure_name, limit_name, title, unit) in zip(all_axes, panels, strict=True):
         for candidates, label, style in marks:
@@ -98,9 +99,9 @@ def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
             axes.axvline(limit / unit, color="black", linestyle=":", label="budget")
         axes.set(xlabel=f"{title}, computed", xlim=(0, None))
         axes.grid(alpha=0.3)
-    all_axes[0].set(ylabel=f"validation {objective.replace('_', ' ')} after the search's training")
+    all_axes[0].set(ylabel=f"validation {metric_word(objective or metric)} after the search's training")
     figure.legend(*all_axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def plot_memory(ops: Sequence[str], live_bytes: Sequence[int], limit: int, path: str | Path) -> Path:
@@ -113,22 +114,22 @@ def plot_memory(ops: Sequence[str], live_bytes: Sequence[int], limit: int, path:
         path: The file to write.
     """
     figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    axes.bar(range(len(ops)), live_bytes, width=1.0, color=_BLUE, edgecolor="white")
+    axes.bar(range(len(ops)), live_bytes, width=1.0, color=BLUE, edgecolor="white")
     if limit <= 2 * max(live_bytes):
         axes.axhline(limit, color="black", linestyle=":", label="budget")
         axes.legend()
     axes.set(ylabel="live buffers (B)", title="Memory while each operator runs")
     _name_ops(axes, ops)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def plot_latency(ops: Sequence[str], latency_ms: Sequence[float], path: str | Path) -> Path:
     """Draw the computed milliseconds of each op, in the order of execution."""
     figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    axes.bar(range(len(ops)), latency_ms, color=_BLUE)
+    axes.bar(range(len(ops)), latency_ms, color=BLUE)
     axes.set(ylabel="latency, computed (ms)", title="Latency of each operator")
     _name_ops(axes, ops)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def plot_confusion(table: Sequence[Sequence[int]], class_names: Sequence[str], path: str | Path) -> Path:
@@ -147,7 +148,7 @@ def plot_confusion(table: Sequence[Sequence[int]], class_names: Sequence[str], p
         for (row, column), count in np.ndenumerate(counts):
             color = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(count) if count else "", ha="center", va="center", color=color, fontsize=8)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _name_ops(axes: Axes, ops: Sequence[str]) -> None:
@@ -158,7 +159,8 @@ def _name_ops(axes: Axes, ops: Sequence[str]) -> None:
     axes.grid(alpha=0.3, axis="y")
 
 
-def _save(figure: Figure, path: str | Path) -> Path:
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure and close it."""
     try:
         return write_file(path, lambda partial: figure.savefig(partial, dpi=120))
     finally:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kd_edge.reporting.formatting import latency_text, measured_bytes
-from kd_edge.reporting.verdicts import CHECKS, WORDS, found_text, limit_text
+from kd_edge.reporting.metric_words import metric_of
+from kd_edge.reporting.verdicts import WORDS, check_title, found_text, limit_text
 from kd_edge.verification.verdict import read_gates
 
 Result = Mapping[str, Any]
@@ -59,10 +60,10 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
 
 def accuracy_rows(verify: Result) -> Rows:
     """Return the accuracies of a student and of its file."""
-    header, rows = ("", "share right", "95 % interval"), list(_accuracies(verify))
+    header, rows = ("", metric_title(verify), "95 % interval"), list(_accuracies(verify))
     if (teacher := verify["accuracy"].get("teacher")) is not None:
         rows.append(("teacher, float", share_text(teacher), interval_text(verify["accuracy_ci95"]["teacher"])))
-    return Rows("accuracy on the test samples (measured)", header, rows)
+    return Rows(_accuracy_title(verify), header, rows)
 
 
 def run_accuracy_rows(run: Result) -> Rows:
@@ -80,8 +81,8 @@ def run_accuracy_rows(run: Result) -> Rows:
         *((f"{name}, float", share_text(run[at]["test_accuracy"]), "", *sizes[at]) for at, name in networks.items()),
         *((f"{title}, {name}", *cells, *sizes[shipped]) for name, *cells in _accuracies(run["verify"])),
     ]
-    header = ("", "share right", "95 % interval", "MACs", "parameters")
-    return Rows("accuracy on the test samples (measured)", header, rows)
+    header = ("", metric_title(run["verify"]), "95 % interval", "MACs", "parameters")
+    return Rows(_accuracy_title(run["verify"]), header, rows)
 
 
 def noise_rows(noise: Sequence[Result]) -> Rows:
@@ -91,11 +92,11 @@ def noise_rows(noise: Sequence[Result]) -> Rows:
     return Rows("float against quantized (measured)", header, rows, frozenset({0, 1, 2}))
 
 
-def check_rows(gates: Result) -> Rows:
-    """Return every check with what was found and its limit."""
+def check_rows(gates: Result, metric: str = "accuracy") -> Rows:
+    """Return every check with what was found and its limit; `metric` is what the answers are measured by."""
     checks = read_gates({"gates": gates})
     rows = [
-        (CHECKS.get(name, name), found_text(name, gate), limit_text(name, gate), WORDS[gate.verdict])
+        (check_title(name, metric), found_text(name, gate), limit_text(name, gate), WORDS[gate.verdict])
         for name, gate in checks.items()
     ]
     return Rows("checks", ("", "found", "limit", ""), rows)
@@ -104,6 +105,11 @@ def check_rows(gates: Result) -> Rows:
 def precision(verify: Result) -> str:
     """Return in which numbers the file of a verification computes; "file" where an older version did not ask."""
     return str(verify.get("precision", "file"))
+
+
+def metric_title(verify: Result) -> str:
+    """Return in words what the answers of a verification are measured by."""
+    return {"accuracy": "share right", "label_accuracy": "labels right"}.get(metric_of(verify["accuracy"]), "skill")
 
 
 def interval_text(interval: Result | None) -> str:
@@ -118,6 +124,12 @@ def interval_text(interval: Result | None) -> str:
 def share_text(share: float | None) -> str:
     """Return a share of samples."""
     return "not measured" if share is None else f"{share:.3f}"
+
+
+def _accuracy_title(verify: Result) -> str:
+    is_skill = metric_of(verify["accuracy"]) == "skill"
+    skill = "skill on the test samples (measured; 1 is the best, 0 as good as a constant answer)"
+    return skill if is_skill else "accuracy on the test samples (measured)"
 
 
 def _accuracies(verify: Result) -> Iterator[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from rich.table import Table
 from kd_edge.distillation.targets.information import TeacherInformation
 from kd_edge.reporting.class_rows import class_rows, score_rows
 from kd_edge.reporting.formatting import latency_text, significant
+from kd_edge.reporting.metric_words import metric_of, metric_word, points_word, searched_metric
 from kd_edge.reporting.rows import (
     Result,
     Rows,
@@ -18,6 +19,7 @@ from kd_edge.reporting.rows import (
     noise_rows,
     run_accuracy_rows,
 )
+from kd_edge.reporting.task_rows import task_rows
 from kd_edge.reporting.verdicts import reason_lines, verdict_text
 from kd_edge.verification.verdict import outcome
 from tflite_bench.model.runtime_support import Refusal
@@ -55,7 +57,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield from parity_lines(result)
     if result["noise"]:
         yield _drawn(noise_rows(result["noise"]))
-    yield _drawn(check_rows(result["gates"]))
+    yield _drawn(check_rows(result["gates"], metric_of(result["accuracy"])))
     yield from (f"TFLM has no kernel for {op['op']}, layer {op['layer']!r}" for op in result["missing_ops"])
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     yield from reason_lines(result)
@@ -74,9 +76,10 @@ def design_tables(result: Result) -> Iterator[Table | str]:
     used = [f"{share:.0%} of {_LIMITS[name]}" for name, share in result["shares"].items()]
     yield f"the chosen one uses {', '.join(used)}: {_LIMITS[binding]} binds first"
     title = "candidates (* chosen, + no other is better in everything)"
-    objective = result.get("objective", "accuracy")
-    ranked = () if objective == "accuracy" else (objective.replace("_", " "),)
-    columns = ("validation accuracy", *ranked, "MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    metric, objective = searched_metric(result)
+    ranked = () if objective is None else (metric_word(objective),)
+    costs = ("MACs", "flash (computed)", "RAM (computed)", "latency (computed)")
+    columns = (f"validation {metric_word(metric)}", *ranked, *costs)
     table = _table(title, "", *columns)
     for candidate in result["candidates"]:
         cost = candidate["cost"]
@@ -95,7 +98,8 @@ def design_tables(result: Result) -> Iterator[Table | str]:
 
 def distill_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a distillation gave."""
-    yield f"{result['student']}: test accuracy {result['test_accuracy']:.3f} (measured), {result['seconds']:.0f} s"
+    good = f"test {metric_word(metric_of(result))} {result['test_accuracy']:.3f}"
+    yield f"{result['student']}: {good} (measured), {result['seconds']:.0f} s"
     yield from halting_lines(result["halting"])
 
 
@@ -115,7 +119,8 @@ def convert_lines(result: Result) -> Iterator[str]:
         yield (
             f"{gain['how']}: {gain['gzip_bytes']:,} B zipped without metadata, "
             f"before {gain['uncompressed_gzip_bytes']:,} B; "
-            f"accuracy on the validation samples {gain['accuracy']:.3f}, before {gain['uncompressed_accuracy']:.3f}"
+            f"{metric_word(metric_of(result))} on the validation samples {gain['accuracy']:.3f}, "
+            f"before {gain['uncompressed_accuracy']:.3f}"
         )
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     for op in result["missing_ops"] or ():
@@ -340,7 +345,7 @@ def teaching_lines(run: Result) -> Iterator[str]:
     if race := run.get("race"):
         yield race_line(race)
     if gain := run["baseline"]["distillation_gain"]:
-        yield from gain_lines(gain, run["data"]["num_test"])
+        yield from gain_lines(gain, run["data"]["num_test"], metric_of(run["baseline"]))
         yield from [choice_line(run["choice"])] if "choice" in run else []
 
 
@@ -357,7 +362,8 @@ def race_line(race: Result) -> str:
     points = {name: 100 * value for name, value in race["difference"].items()}
     seen = (
         f"{race['epochs']} epochs with and without guides, {race['seconds']:.0f} s in all: {points['difference']:+.1f} "
-        f"points on the validation samples (95 % interval {points['ci95_low']:+.1f} to {points['ci95_high']:+.1f})"
+        f"{points_word(metric_of(race))} on the validation samples (95 % interval "
+        f"{points['ci95_low']:+.1f} to {points['ci95_high']:+.1f})"
     )
     return f"{seen}; {_RACE_VERDICTS[race['verdict']]}"
 
@@ -376,23 +382,24 @@ def choice_line(choice: Result) -> str:
     asked = choice.get("asked", "best") != "best"
     why = f", as asked; the validation samples prefer {names[preferred]}" if asked else ""
     differences = [
-        f"{100 * found['difference']:+.1f} points on the {kind} samples (95 % interval "
+        f"{100 * found['difference']:+.1f} {points_word(metric_of(choice))} on the {kind} samples (95 % interval "
         f"{100 * found['ci95_low']:+.1f} to {100 * found['ci95_high']:+.1f})"
         for kind, found in (("validation", choice.get("val_difference")), ("test", choice.get("test_difference")))
         if found
     ]
+    good = metric_word(metric_of(choice))
     gave = f"; distillation gave {', '.join(differences)}" if differences else ""
     return (
-        f"{names[choice['shipped']]} is handed on{why}: validation accuracy {choice['distilled_accuracy']:.3f} "
+        f"{names[choice['shipped']]} is handed on{why}: validation {good} {choice['distilled_accuracy']:.3f} "
         f"distilled, {choice['alone_accuracy']:.3f} without a teacher (measured){gave}"
     )
 
 
-def gain_lines(gain: Result, num_samples: int) -> Iterator[str]:
-    """Yield what distillation gave over the same student without a teacher."""
+def gain_lines(gain: Result, num_samples: int, metric: str = "accuracy") -> Iterator[str]:
+    """Yield what distillation gave over the same student without a teacher; `metric` is what both are measured by."""
     points = {key: 100 * value for key, value in gain.items()}
     yield (
-        f"distillation gave {points['difference']:+.1f} points over the same student without a teacher "
+        f"distillation gave {points['difference']:+.1f} {points_word(metric)} over the same student without a teacher "
         f"(95 % interval {points['ci95_low']:+.1f} to {points['ci95_high']:+.1f} on these {num_samples:,} samples; "
         "one seed, another one can differ by more)"
     )
@@ -404,10 +411,12 @@ def parity_lines(verify: Result) -> Iterator[str]:
     if parity is None:
         yield f"TFLM was not run: {verify['unavailable_reason'].get('parity', 'unknown')}"
         return
+    same = {"multilabel": "same labels", "reconstruction": "same verdict"}.get(verify.get("task", ""), "same class")
     yield (
         f"LiteRT's reference kernels and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
         f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
-        f"{_steps(parity['max_difference'])}, same class in {parity['agreement']:.1%}"
+        f"{_steps(parity['max_difference'])}"
+        + ("" if parity["agreement"] is None else f", {same} in {parity['agreement']:.1%}")
     )
     first, how = parity["first_divergence"], "first differ by more than one step"
     if first is None:
@@ -424,10 +433,11 @@ def _verdict(verify: Result) -> str:
 
 
 def _class_tables(verify: Result) -> Iterator[Table]:
-    """Yield how good the file is class by class; an older version did not ask."""
-    if "classification" in verify:
+    """Yield how good the file is class by class, or by its task's own metrics; an older version did not ask."""
+    if verify.get("classification"):
         yield _drawn(score_rows(verify))
         yield _drawn(class_rows(verify))
+    yield from map(_drawn, task_rows(verify))
 
 
 def _steps(difference: float) -> str:

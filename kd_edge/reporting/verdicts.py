@@ -5,6 +5,7 @@ from typing import Any
 
 from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, Gate
 from kd_edge.reporting.formatting import figure
+from kd_edge.reporting.metric_words import metric_of, metric_word
 from kd_edge.verification.verdict import outcome, proven, read_gates
 
 UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
@@ -14,6 +15,9 @@ CHECKS = {
     "latency_ms": "the computed latency is short enough",
     "better_than_majority": "share right, better than always naming the largest class",
     "classes_named": "classes that it names at all",
+    "better_than_constant": "better than the best constant answer",
+    "better_than_chance": "area under the curve, better than chance",
+    "distinct_answers": "different answers that it gives at all",
     "accuracy_loss": "share of samples lost against float",
     "teacher_loss": "share of samples lost against the teacher",
     "runtime_disagreement": "share of samples for which LiteRT and TFLM name other classes",
@@ -21,10 +25,36 @@ CHECKS = {
     "tflm_missing_ops": "operators that TFLM lacks",
     "tflm_refusals": "refusals by the runtime",
 }
+# What they are called where the answers are no classes, by what is lost and won then.
+_OTHERWISE = {
+    "label_accuracy": {
+        "better_than_constant": "share of labels right, better than each always its more frequent value",
+        "accuracy_loss": "share of labels lost against float",
+        "teacher_loss": "share of labels lost against the teacher",
+        "runtime_disagreement": "share of samples for which LiteRT and TFLM name other labels",
+    },
+    "skill": {
+        "better_than_constant": "skill, better than that of the best constant answer",
+        "accuracy_loss": "skill lost against float",
+        "teacher_loss": "skill lost against the teacher",
+        "runtime_disagreement": "share of samples that only LiteRT or only TFLM calls an anomaly",
+    },
+}
 # Checks whose limit is the smallest figure that is accepted; those of the others are the largest.
-_FLOORS = ("better_than_majority", "classes_named")
-_SHARES = ("better_than_majority", "accuracy_loss", "teacher_loss", "runtime_disagreement")
+_BETTER = ("better_than_majority", "better_than_constant", "better_than_chance")
+_FLOORS = (*_BETTER, "classes_named", "distinct_answers")
+_SHARES = (*_BETTER, "accuracy_loss", "teacher_loss", "runtime_disagreement")
 WORDS = {HOLDS: "holds", BROKEN: "BROKEN", NOT_PROVEN: "not proven", None: "no limit"}
+
+
+def check_title(name: str, metric: str = "accuracy") -> str:
+    """Return what a check is called.
+
+    Args:
+        name: Of the check.
+        metric: What the answers are measured by; see `Task.metric`.
+    """
+    return _OTHERWISE.get(metric, {}).get(name) or CHECKS.get(name, name)
 
 
 def found_text(name: str, gate: Gate) -> str:
@@ -47,20 +77,20 @@ def verdict_text(verify: Mapping[str, Any]) -> str:
     """Return the verdict of a verification and the figures that it stands on."""
     verdict, gates = outcome(verify), read_gates(verify)
     if verdict != HOLDS:
-        listed = "; ".join(_said(name, gate) for name, gate in gates.items() if gate.verdict == verdict)
+        metric = _measured_by(verify)
+        listed = "; ".join(_said(name, gate, metric) for name, gate in gates.items() if gate.verdict == verdict)
         return listed if verdict == BROKEN else f"{proven(verify)}, but not proven: {listed}"
-    accuracy = gates.get("better_than_majority")
-    if accuracy is None or accuracy.limit is None:
-        return proven(verify)
-    named = "better_than_majority"
-    return f"{proven(verify)}; accuracy {found_text(named, accuracy)}, of the largest class {accuracy.limit:.3f}"
+    for name in _BETTER:
+        if (gate := gates.get(name)) is not None and gate.limit is not None:
+            return f"{proven(verify)}; {_good(name, _measured_by(verify))} {found_text(name, gate)}, {_bar(name, gate)}"
+    return proven(verify)
 
 
 def reason_lines(verify: Mapping[str, Any]) -> Iterator[str]:
     """Yield of each check that is not proven why, and the way out."""
     for name, gate in read_gates(verify).items():
         if gate.verdict == NOT_PROVEN and gate.reason:
-            yield f"not proven, {CHECKS.get(name, name)}: {gate.reason}"
+            yield f"not proven, {check_title(name, _measured_by(verify))}: {gate.reason}"
 
 
 def _figure(name: str, value: float | None) -> str:
@@ -69,5 +99,19 @@ def _figure(name: str, value: float | None) -> str:
     return f"{value:.3f}" if name in _SHARES else figure(value)
 
 
-def _said(name: str, gate: Gate) -> str:
-    return f"{CHECKS.get(name, name)} ({found_text(name, gate) or 'not known'}, {limit_text(name, gate)})"
+def _measured_by(verify: Mapping[str, Any]) -> str:
+    return metric_of(verify.get("accuracy", {}))
+
+
+def _good(name: str, metric: str) -> str:
+    return "area under the curve" if name == "better_than_chance" else metric_word(metric)
+
+
+def _bar(name: str, gate: Gate) -> str:
+    """Return what a figure had to exceed."""
+    bars = {"better_than_majority": "of the largest class", "better_than_constant": "of the best constant answer"}
+    return f"{bars.get(name, 'by chance')} {gate.limit:.3f}"
+
+
+def _said(name: str, gate: Gate, metric: str) -> str:
+    return f"{check_title(name, metric)} ({found_text(name, gate) or 'not known'}, {limit_text(name, gate)})"

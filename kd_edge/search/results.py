@@ -20,9 +20,10 @@ class Candidate:
     Attributes:
         values: Its hyperparameters.
         cost: What it costs on the device.
-        accuracy: Of the float network on the validation samples after the brief training, 0 to 1.
+        accuracy: Of the float network on the validation samples after the brief training, 0 to 1; of tasks without
+            classes their metric, which is then the search's objective.
         trial: Its number in the search's folder.
-        score: What the search ranks by, on the same samples; `None` where that is the accuracy.
+        score: What the search ranks by, on the same samples; `None` where that is the accuracy, or the task's metric.
     """
 
     values: Computed[dict[str, int | float]]
@@ -76,7 +77,7 @@ class SearchResult:
             `refusals` by the runtime.
         shares: The part of each limit that the chosen candidate uses; the largest is the one that binds.
         training: That of the chosen candidate, which left the student that the search keeps.
-        objective: What candidates are ranked by; see `score_of`.
+        objective: What candidates are ranked by; see `objective_for`.
     """
 
     space: str

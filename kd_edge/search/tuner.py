@@ -12,21 +12,23 @@ from typing import Any
 
 import keras
 import keras_tuner
+import numpy as np
 import tensorflow as tf
 
 from kd_edge.compat.keras_tuner import asks_a_chief, tuner_state_path
-from kd_edge.config import OBJECTIVES, STUDENT_LOSS_WEIGHT, TEMPERATURE
+from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE, objective_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import confusion_matrix, named_classes, score_of
-from kd_edge.distillation.predictions import predictions
+from kd_edge.data.judged import Judged
+from kd_edge.data.metrics import confusion_matrix, score_of
+from kd_edge.distillation.by_task import decisions_of
 from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.training import distill
-from kd_edge.errors import ConfigError, KdEdgeError, nearest
+from kd_edge.errors import ConfigError, KdEdgeError
 from kd_edge.files import write_bytes, write_model
 from kd_edge.ir.lowering import macs_of
 from kd_edge.search.checkpoint import (
@@ -73,7 +75,7 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
         inheritance: The teacher's weights, from which candidates start; fresh ones by default.
         temperature: Softens the teacher's outputs.
         student_loss_weight: Weight of the labels, 0 to 1.
-        objective: What they are ranked by; see `score_of`.
+        objective: What they are ranked by; see `objective_for`.
         **kwargs: `directory`, `project_name` and `overwrite` of `keras_tuner.Tuner`.
     """
 
@@ -102,7 +104,7 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
             super().__init__(oracle, **kwargs)
 
     def run_trial(self, trial: Any, data: Dataset) -> dict[str, float]:
-        """Train one candidate and return its best validation accuracy, and what it is ranked by there.
+        """Train one candidate and return its best validation accuracy, or metric, and what it is ranked by there.
 
         Every network of a space can be trained: a failure is an error of this package or of the machine, and ends the
         search instead of being counted as a failed trial.
@@ -114,8 +116,8 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
             save_trial(self.get_trial_dir(trial.trial_id), student.get_weights(), training)
         except Exception as error:
             raise keras_tuner.errors.FatalRuntimeError(f"candidate {values} failed") from error
-        found = {"val_accuracy": kept_accuracy(training.history)}
-        if self._objective != "accuracy":
+        found = {f"val_{data.task.metric}": kept_accuracy(training.history)}
+        if self._objective != data.task.metric:
             found[f"val_{self._objective}"] = validation_score(student, data, self._objective)
         return found
 
@@ -171,7 +173,7 @@ def design(
     importance: str = "l1",
     temperature: float = TEMPERATURE,
     student_loss_weight: float = STUDENT_LOSS_WEIGHT,
-    objective: str = "accuracy",
+    objective: str | None = None,
     screening: Screening | None = None,
     directory: str | Path = "search",
     overwrite: bool = False,
@@ -200,8 +202,8 @@ def design(
             space is not derived from the teacher.
         temperature: Softens the teacher's outputs.
         student_loss_weight: Weight of the labels, 0 to 1; the rest is the teacher's.
-        objective: What candidates are ranked by on the validation samples: `"accuracy"`, `"balanced_accuracy"` or
-            `"macro_f1"`; see `score_of`.
+        objective: What candidates are ranked by on the validation samples: of classes `"accuracy"`,
+            `"balanced_accuracy"` or `"macro_f1"`; the task's metric by default. See `objective_for`.
         screening: What `space.screen` gave for this budget, `macs_limit(teacher, teacher_ratio)` and the recipe's
             seed; screened here by default.
         directory: Where the search keeps its state.
@@ -225,8 +227,7 @@ def design(
             raise ConfigError("no space of students: expected `space` beside a teacher's outputs, received none")
         space = StudentSpace.from_teacher(teacher)
     find_strategy(search)
-    if objective not in OBJECTIVES:
-        raise ConfigError(f"unknown objective {objective!r}: {nearest(objective, OBJECTIVES)}")
+    objective = objective_for(objective, data.task)
     cost_model, max_macs = CostModel(device), macs_limit(teacher, teacher_ratio)
     screening = screening or space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
     inheritance = _inheritance(teacher, space, importance)
@@ -234,6 +235,7 @@ def design(
     settings |= {"screened out": SCREENED_OUT, "importance": importance, "temperature": temperature}
     settings |= {"student loss weight": student_loss_weight, "objective": objective}
     settings |= {"class weight": data.class_weight}
+    settings |= {} if data.task.kind == "multiclass" else {"task": data.task}
     claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())
     accepts = _accept_large(space, cost_model, budget, screening, max_macs)
     tuner = SizingTuner(
@@ -251,15 +253,21 @@ def design(
     _search(tuner, data, directory)
     if is_worker():
         return None
-    found = _result(space, screening, tuner, cost_model, budget, objective)
+    found = _result(space, screening, tuner, cost_model, budget, objective, data.task.metric)
     write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
     return found
 
 
 def validation_score(model: keras.Model, data: Dataset, objective: str) -> float:
-    """Return what a network is worth on the validation samples by an objective; see `score_of`."""
-    named = named_classes(predictions(model, data.x_val))
-    return float(score_of(confusion_matrix(named, data.y_val, data.num_classes), objective))
+    """Return what a network is worth on the validation samples by an objective; see `objective_for`."""
+    return score_of_decisions(decisions_of(model, data, "val"), data, objective)
+
+
+def score_of_decisions(decisions: np.ndarray, data: Dataset, objective: str) -> float:
+    """Return what decisions for the validation samples are worth by an objective; see `objective_for`."""
+    if objective == data.task.metric:
+        return float(Judged.of(data, "val").credits(decisions).mean())
+    return float(score_of(confusion_matrix(decisions, data.y_val, data.num_classes), objective))
 
 
 def _stored_targets(teacher: keras.Model | SoftTargets, data: Dataset, recipe: Recipe, path: Path) -> SoftTargets:
@@ -357,14 +365,15 @@ def _result(
     cost_model: CostModel,
     budget: Budget,
     objective: str,
+    metric: str,
 ) -> SearchResult:
     trained = []
     for trial in tuner.oracle.trials.values():
         if trial.score is not None:
             values = {name: trial.hyperparameters.values[name] for name in space.choices}
             cost = cost_model.estimate(space.graph(values))
-            accuracy = float(trial.metrics.get_best_value("val_accuracy"))
-            score = None if objective == "accuracy" else float(trial.score)
+            accuracy = float(trial.metrics.get_best_value(f"val_{metric}"))
+            score = None if objective == metric else float(trial.score)
             trained.append(Candidate(values, cost, accuracy, trial.trial_id, score))
     candidates = sort_candidates(trained)
     return SearchResult(

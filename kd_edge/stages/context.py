@@ -5,12 +5,14 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kd_edge.config import RunConfig
+from kd_edge.config import DistillConfig, RunConfig, objective_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.class_weights import with_class_weight
+from kd_edge.data.dataset import Dataset
 from kd_edge.data.folds import fold_numbers
 from kd_edge.data.loading import load_data
+from kd_edge.data.task import Task
 from kd_edge.distillation.halting.rules import find_rule
 from kd_edge.errors import ConfigError, MissingDependencyError
 from kd_edge.search.strategies import find_strategy
@@ -65,11 +67,16 @@ class RunContext:
     def check(self, first: str) -> None:
         """Say what is wrong, or that nothing fits, before `first` and with it anything is made."""
         from kd_edge.distillation.augmentation.registry import check_augmentation
+        from kd_edge.distillation.by_task import check_recipe
 
         for wanted in (self.config.teacher, self.config.distill):
             if wanted.augment != "auto":
+                check_recipe(wanted.augment, self.data.task)
                 check_augmentation(wanted.augment, self.data.input_shape)
+        objective_for(self.config.design.objective, self.data.task)
+        _check_rule(self.config.distill, self.data.task)
         if self.config.teacher.folds:
+            _check_folds(self.data)
             folds, groups = self.config.teacher.folds, self.data.group_train
             fold_numbers(self.data.y_train, folds, groups=groups, seed=self.config.seed)
         if first in ("data", "teacher", "design"):
@@ -197,6 +204,24 @@ class RunContext:
         from kd_edge.distillation.training import epochs_shown
 
         return [epochs_shown(self.progress, stage, epochs)]
+
+
+def _check_rule(wanted: DistillConfig, task: Task) -> None:
+    """Say before a teacher is trained that guide and student never agree on measured values."""
+    decides = task.classifies or task.kind == "multilabel"
+    if wanted.trainee != "none" and not decides and getattr(find_rule(wanted.rule), "metric", "") == "agreement":
+        raise ConfigError(
+            f"bad value for key 'rule': expected one that needs no decisions for the task {task.kind!r}, 'plateau', "
+            f"'gradient' or 'epoch', received {wanted.rule!r}; name one, or leave the trainee out (trainee = \"none\")"
+        )
+
+
+def _check_folds(data: Dataset) -> None:
+    if not data.task.classifies:
+        raise ConfigError(
+            f"bad value for key 'folds': expected 0 for the task {data.task.kind!r}, which has no classes to draw the "
+            "folds by; leave it out"
+        )
 
 
 def _check_drawing() -> None:

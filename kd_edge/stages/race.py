@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kd_edge.config import DistillConfig
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.judged import Judged
 from kd_edge.stages.results import RaceResult
 from kd_edge.stages.steps import distill_by, recipe_of, settled
 from kd_edge.verification.confidence import paired_difference
@@ -41,8 +42,7 @@ def race(
         teacher: The trained teacher, or its stored targets.
         seed: Makes both repeatable.
     """
-    from kd_edge.data.metrics import classified_right
-    from kd_edge.distillation.predictions import predictions
+    from kd_edge.distillation.by_task import decisions_of
     from kd_edge.distillation.training import settle, train
 
     epochs = wanted.epochs // SHARE
@@ -57,14 +57,16 @@ def race(
         distill_by(short, fresh_student(), data, teacher=guide or teacher, seed=seed),
         train(fresh_student(), data, replace(alone, epochs=epochs)),
     ]
-    right = [classified_right(predictions(training.model, data.x_val), data.y_val) for training in trainings]
-    difference = paired_difference(*right, groups=data.group_val, seed=seed)
+    judged = Judged.of(data, "val")
+    right = [judged.credits(decisions_of(training.model, data, "val")) for training in trainings]
+    difference = paired_difference(*right, groups=judged.groups, seed=seed)
     return RaceResult(
         verdict=verdict_of(difference["ci95_low"], difference["ci95_high"]),
         epochs=epochs,
         seconds=sum(training.seconds for training in trainings),
         distilled_accuracy=float(right[0].mean()),
         alone_accuracy=float(right[1].mean()),
+        metric=data.task.metric,
         difference=difference,
         distilled_recipe=guided,
         alone_recipe=alone,

@@ -10,6 +10,7 @@ from kd_edge.conversion.results import ConversionSummary
 from kd_edge.cost.budget import Budget
 from kd_edge.data.class_metrics import Classification
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.task import Task
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.information import TeacherInformation
 from kd_edge.search.results import SearchResult
@@ -34,6 +35,7 @@ class DataSummary:
         num_val: Validation samples.
         num_test: Test samples.
         scale: Mean and standard deviation per channel that were applied, `None` where none were.
+        task: What a network is asked for.
     """
 
     name: str
@@ -44,12 +46,13 @@ class DataSummary:
     num_val: Computed[int]
     num_test: Computed[int]
     scale: Computed[tuple[tuple[float, ...], tuple[float, ...]] | None]
+    task: Task
 
     @classmethod
     def of(cls, data: Dataset) -> "DataSummary":
         """Return the summary of a data set."""
         counts = len(data.x_train), len(data.x_val), len(data.x_test)
-        return cls(data.name, data.description, data.input_shape, data.class_names, *counts, data.scale)
+        return cls(data.name, data.description, data.input_shape, data.class_names, *counts, data.scale, data.task)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +60,9 @@ class Scores:
     """How good a network is, and its size.
 
     Attributes:
-        test_accuracy: Share of the test samples that it classifies right, 0 to 1.
-        classification: How good it is on them class by class.
+        test_accuracy: Share of the test samples that it classifies right, 0 to 1; of other tasks their metric.
+        metric: What `test_accuracy` and `val_accuracy` are: `"accuracy"`, `"label_accuracy"` or `"skill"`.
+        classification: How good it is on them class by class; `None` where there are no classes.
         macs: Multiply-accumulates of one inference; `None` where nobody counts those of a layer.
         params: Weights.
     """
@@ -66,6 +70,7 @@ class Scores:
     test_accuracy: Measured[float]
     macs: Computed[int | None]
     params: Computed[int]
+    metric: str = "accuracy"
     classification: Classification | None = None
 
 
@@ -79,7 +84,7 @@ class TrainingResult(Scores):
         halting: One report per guide; empty without guides.
         recipe: How it was trained; `None` without a training.
         val_accuracy: Share of the validation samples that the network, which is that of its best epoch, classifies
-            right; `None` without a training.
+            right; of other tasks their metric; `None` without a training.
     """
 
     history: Measured[History] = field(default_factory=dict)
@@ -95,14 +100,14 @@ class TeacherResult(TrainingResult):
 
     Attributes:
         path: The file that it was read from; `None` where it was trained.
-        information: What its outputs for the training samples tell beyond the labels.
+        information: What its outputs for the training samples tell beyond the labels; `None` where there are none.
         unavailable_reason: Why a figure is `None`, by the figure's name.
     """
 
     test_accuracy: Measured[float | None]  # type: ignore[assignment]
     params: Computed[int | None]  # type: ignore[assignment]
     path: str | None = None
-    information: TeacherInformation
+    information: TeacherInformation | None
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -118,6 +123,7 @@ class RaceResult:
         distilled_accuracy: On the validation samples; `None` without a race, like the next two.
         alone_accuracy: The same without guides.
         difference: The first less the second, with its interval; see `paired_difference`.
+        metric: What the two are: `"accuracy"`, `"label_accuracy"` or `"skill"`.
         distilled_recipe: How the student is trained with guides, with what `"auto"` has become; `None` without a race.
         alone_recipe: The same without guides.
     """
@@ -127,6 +133,7 @@ class RaceResult:
     seconds: Measured[float] = 0.0
     distilled_accuracy: Measured[float | None] = None
     alone_accuracy: Measured[float | None] = None
+    metric: str = "accuracy"
     difference: Computed[Mapping[str, float] | None] = None
     distilled_recipe: Recipe | None = None
     alone_recipe: Recipe | None = None
@@ -165,6 +172,7 @@ class ChoiceResult:
         shipped: `"distilled"` or `"alone"`.
         distilled_accuracy: On the validation samples.
         alone_accuracy: The same of the student without guides.
+        metric: What the two are: `"accuracy"`, `"label_accuracy"` or `"skill"`.
         asked: What was asked for: `"best"`, `"distilled"` or `"baseline"`.
         preferred: Which the validation samples prefer, by the search's objective; of equal ones the distilled one.
         val_difference: Accuracy of the distilled student less that of the other on the validation samples; see
@@ -175,6 +183,7 @@ class ChoiceResult:
     shipped: str
     distilled_accuracy: Measured[float]
     alone_accuracy: Measured[float]
+    metric: str = "accuracy"
     asked: str = "best"
     preferred: str
     val_difference: Computed[Mapping[str, float] | None] = None

@@ -5,14 +5,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kd_edge.config import DesignConfig, DistillConfig, TeacherConfig
+from kd_edge.config import DesignConfig, DistillConfig, TeacherConfig, objective_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.data.class_metrics import classification_of
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import confusion_matrix, named_classes, score_of
+from kd_edge.data.judged import Judged
 from kd_edge.distillation.results import Recipe, kept_accuracy
-from kd_edge.distillation.targets.information import teacher_information
+from kd_edge.distillation.targets.information import TeacherInformation, teacher_information
 from kd_edge.errors import ConfigError
 from kd_edge.search.results import CandidateTraining
 from kd_edge.silence import say
@@ -73,7 +73,8 @@ def start_teacher(wanted: TeacherConfig, data: Dataset) -> "keras.Model | SoftTa
         return read_outputs(wanted.outputs, data)
     if wanted.path is not None:
         return load_teacher(wanted.path, data)
-    return build_teacher(data.input_shape, data.num_classes, width=wanted.width)
+    reconstructs = data.task.kind == "reconstruction"
+    return build_teacher(data.input_shape, data.num_outputs, width=wanted.width, reconstructs=reconstructs)
 
 
 def teach(
@@ -93,11 +94,9 @@ def teach(
         seed: Makes the training repeatable.
         callbacks: For example a progress display.
     """
-    import numpy as np
-
+    from kd_edge.distillation.by_task import answer_logits
     from kd_edge.distillation.foreign_models import only_answers
     from kd_edge.distillation.given_models import check_trained
-    from kd_edge.distillation.logits import ends_in_softmax, to_logits
     from kd_edge.distillation.predictions import predictions
     from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.distillation.training import train
@@ -109,11 +108,8 @@ def teach(
         found: dict[str, Any] = {"path": wanted.path}
     else:
         found = _training(train(teacher, data, recipe_of(wanted, seed), callbacks=callbacks))
-    softmax = ends_in_softmax(teacher, data.x_train[:32])
-    answers = to_logits(predictions(teacher, data.x_train), softmax)
-    information = teacher_information(np.asarray(answers), data.y_train)
     scores: dict[str, Any] = _scores(teacher, data)
-    reasons = {}
+    information, reasons = _information(lambda: answer_logits(teacher, data, predictions(teacher, data.x_train)), data)
     if scores["macs"] is None:
         reasons["macs"] = "the teacher has layers whose operators nobody counts"
     if only_answers(teacher):
@@ -127,15 +123,24 @@ def _known_of_outputs(targets: "SoftTargets", data: Dataset, wanted: TeacherConf
     import numpy as np
 
     (logits,) = targets.outputs(np.arange(len(data.y_train)))
+    information, reasons = _information(lambda: logits, data)
     reason = "the teacher lives elsewhere: its outputs for the training samples are all that is here"
     return TeacherResult(
         test_accuracy=None,
         macs=None,
         params=None,
         path=wanted.outputs,
-        information=teacher_information(logits, data.y_train),
-        unavailable_reason=dict.fromkeys(("test_accuracy", "macs", "params"), reason),
+        metric=data.task.metric,
+        information=information,
+        unavailable_reason={**dict.fromkeys(("test_accuracy", "macs", "params"), reason), **reasons},
     )
+
+
+def _information(answer: "Callable[[], np.ndarray]", data: Dataset) -> tuple[TeacherInformation | None, dict[str, str]]:
+    """Return what a teacher's logits tell beyond the labels, or why that is not known."""
+    if data.task.kind in ("regression", "reconstruction"):
+        return None, {"information": f"bits beyond a label are those of classes: the task is a {data.task.kind}"}
+    return teacher_information(answer(), data.y_train), {}
 
 
 def cross_fit(
@@ -188,7 +193,7 @@ def space_of(family: str, teacher: "keras.Model | SoftTargets", data: Dataset) -
                 f"the general families: {known}"
             )
         return StudentSpace.from_teacher(teacher)
-    return StudentSpace.family(family, data.input_shape, data.num_classes)
+    return StudentSpace.family(family, data.input_shape, data.num_outputs)
 
 
 def screen(
@@ -395,13 +400,14 @@ def train_baseline(
         seed: That of the distillation.
         callbacks: For example a progress display.
     """
+    from kd_edge.distillation.by_task import decisions_of
     from kd_edge.distillation.training import train
 
     training = train(student, data, recipe_of(wanted, seed), callbacks=callbacks)
-    named = _named(student, data.x_test)
-    right = [answers == data.y_test for answers in (_named(distilled, data.x_test), named)]
-    gain = paired_difference(*right, groups=data.group_test, seed=seed)
-    return BaselineResult(**_scores(student, data, named), **_training(training), distillation_gain=gain)
+    decisions, judged = decisions_of(student, data, "test"), Judged.of(data)
+    right = [judged.credits(answers) for answers in (decisions_of(distilled, data, "test"), decisions)]
+    gain = paired_difference(*right, groups=judged.groups, seed=seed)
+    return BaselineResult(**_scores(student, data, decisions), **_training(training), distillation_gain=gain)
 
 
 def baseline_of(unguided: DistillResult) -> BaselineResult:
@@ -435,6 +441,7 @@ def choose(
         shipped=shipped if distilled.guided else "alone",
         distilled_accuracy=accuracies[0],
         alone_accuracy=accuracies[1],
+        metric=distilled.metric,
         asked=asked,
         preferred=preferred,
         val_difference=val_difference,
@@ -443,7 +450,7 @@ def choose(
 
 
 def compare_students(
-    distilled: "keras.Model", alone: "keras.Model", data: Dataset, objective: str, *, seed: int = 0
+    distilled: "keras.Model", alone: "keras.Model", data: Dataset, objective: str | None, *, seed: int = 0
 ) -> dict[str, Any]:
     """Return `scores` and `val_difference` as `choose` takes them.
 
@@ -451,14 +458,19 @@ def compare_students(
         distilled: The distilled student.
         alone: The one without guides.
         data: Its validation samples compare.
-        objective: What they are worth; see `score_of`.
+        objective: What they are worth; see `objective_for`.
         seed: Draws the resamples of the interval.
     """
-    named = [_named(model, data.x_val) for model in (distilled, alone)]
-    tables = [confusion_matrix(answers, data.y_val, data.num_classes) for answers in named]
-    right = [answers == data.y_val for answers in named]
-    difference = paired_difference(*right, groups=data.group_val, seed=seed)
-    return {"scores": tuple(float(score_of(t, objective)) for t in tables), "val_difference": difference}
+    from kd_edge.distillation.by_task import decisions_of
+    from kd_edge.search.tuner import score_of_decisions
+
+    decisions, judged = [decisions_of(model, data, "val") for model in (distilled, alone)], Judged.of(data, "val")
+    difference = paired_difference(*map(judged.credits, decisions), groups=judged.groups, seed=seed)
+    worth = objective_for(objective, data.task)
+    return {
+        "scores": tuple(score_of_decisions(answers, data, worth) for answers in decisions),
+        "val_difference": difference,
+    }
 
 
 def recipe_of(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
@@ -475,21 +487,18 @@ def settled(wanted: DistillConfig, recipe: Recipe | None) -> DistillConfig:
     return replace(wanted, learning_rate=recipe.learning_rate, augment=recipe.augment, strength=recipe.strength)
 
 
-def _named(model: "keras.Model", samples: "np.ndarray") -> "np.ndarray":
-    from kd_edge.distillation.predictions import predictions
-
-    return named_classes(predictions(model, samples))
-
-
-def _scores(model: "keras.Model", data: Dataset, named: "np.ndarray | None" = None) -> dict[str, Any]:
-    """Return the fields of `Scores`; `named`: the class that it names for each test sample, where that is known."""
+def _scores(model: "keras.Model", data: Dataset, decisions: "np.ndarray | None" = None) -> dict[str, Any]:
+    """Return the fields of `Scores`; `decisions`: what it says of the test samples, where that is known."""
+    from kd_edge.distillation.by_task import decisions_of
     from kd_edge.ir.lowering import macs_of
 
-    named = _named(model, data.x_test) if named is None else named
+    decisions = decisions_of(model, data, "test") if decisions is None else decisions
+    classes = classification_of(decisions, data.y_test, data.class_names) if data.task.classifies else None
     return vars(
         Scores(
-            test_accuracy=float((named == data.y_test).mean()),
-            classification=classification_of(named, data.y_test, data.class_names),
+            test_accuracy=float(Judged.of(data).credits(decisions).mean()),
+            metric=data.task.metric,
+            classification=classes,
             macs=macs_of(model),
             params=model.count_params(),
         )

@@ -30,14 +30,14 @@ class Interval:
     num_groups: Measured[int | None] = None
 
 
-def wilson_interval(num_right: int, num_samples: int) -> Interval:
+def wilson_interval(num_right: float, num_samples: int) -> Interval:
     """Return the 95 % interval of the share of samples that are right.
 
     It stays within 0 and 1 and is not empty at either end. Source: E. B. Wilson, "Probable inference, the law of
     succession, and statistical inference", JASA 22 (1927), 209-212.
 
     Args:
-        num_right: How many are right.
+        num_right: How many are right; no whole number where each is worth a share (`Task.credits`).
         num_samples: How many there are, 1 or more.
     """
     share, z2 = num_right / num_samples, _Z95**2
@@ -139,12 +139,17 @@ def sums_interval(
 def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
     """Return the 95 % interval of a mean over samples; with one group it reaches from the least value to the largest.
 
+    Where all values are the same share, draws would say nothing: it is Wilson's of that share then.
+
     Args:
         values: Of each sample, such as what its answer is worth (`Task.credits`), shape `(samples,)`.
         groups: As for `accuracy_interval`.
     """
+    least, most = float(values.min()), float(values.max())
+    if groups is None and 0 <= least == most <= 1:
+        return wilson_interval(least * len(values), len(values))
     rows = np.stack([values, np.ones(len(values))], axis=1)
-    return sums_interval(rows, _mean, groups, least=float(values.min()), most=float(values.max()))
+    return sums_interval(rows, _mean, groups, least=least, most=most)
 
 
 def paired_difference(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kd_edge.config import MAX_ACCURACY_LOSS
-from kd_edge.conversion.answer_reader import AnswerReader, anomaly_threshold, keras_decisions, reader_of
+from kd_edge.conversion.answer_reader import AnswerReader, anomaly_threshold, reader_of
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.layer_names import LayerNames, layer_of, names_of
+from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
@@ -21,6 +22,7 @@ from kd_edge.cost.model import CostModel, Sizes
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.anomaly_metrics import anomaly_scores
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.by_task import decisions_of
 from kd_edge.errors import ConfigError, ModelError, RefusedError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
@@ -39,7 +41,7 @@ from kd_edge.verification.task_metrics import task_intervals, task_metrics
 from kd_edge.verification.tflm_run import MeasuredSizes, Micro, run_micro
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.precision import precision_of
-from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.runners import litert
 
@@ -68,7 +70,7 @@ def verify(
 
     Args:
         model: Bytes of the `.tflite` file: one input, and one output as the data's task has it; logits or probabilities
-            of classes and labels.
+            of classes and labels. What it tells of its task counts (`as_told`).
         data: Its test samples are run; of a reconstruction training samples, too, for the threshold of anomalies.
         device: The board that costs are predicted for. Where its runtime is not TFLM, TFLM may refuse the file, and
             the arena that TFLM needs is an estimate.
@@ -89,19 +91,21 @@ def verify(
     """
     if max_teacher_loss is not None and teacher is None:
         raise ConfigError("a loss against the teacher has a limit: expected the teacher, received none; pass teacher=")
-    info = read_model(model)
+    info, data = read_model(model), as_told(model, data)
     _check_signature(info, data)
     names = names_of(student)
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
     (outputs, lack), micro = _run_both(model, info, samples, names)
     reasons = _estimates(device, micro) | micro.unavailable_reason
     float_model = None if student is None else convert(student, quantize="none")
+    if task_told(model) is None:
+        data = as_answered(dequantize(outputs, info.output_tensors[0]), data, "test")
     reader, threshold = reader_of(model, data.task), anomaly_threshold(model, data)
     answers = Answers(
         int8_litert=reader.decisions(outputs),
         int8_tflm=None if micro.outputs is None else reader.decisions(micro.outputs),
         **_float_answers(data, student, float_model, reasons),
-        teacher=None if teacher is None else keras_decisions(teacher, data),
+        teacher=None if teacher is None else decisions_of(teacher, data, "test"),
     )
     says = _says(reader, data, threshold)
     parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names, says=says)
@@ -266,7 +270,7 @@ def _float_answers(
     samples = quantize(data.x_test, read_model(float_model).input_tensors[0])
     float_tflite = litert.run_outputs(float_model, samples)
     decisions = reader_of(float_model, data.task).decisions(float_tflite)
-    return {"float_keras": keras_decisions(student, data), "float_tflite": decisions}
+    return {"float_keras": decisions_of(student, data, "test"), "float_tflite": decisions}
 
 
 def _noise(model: bytes, float_model: bytes | None, data: Dataset, names: LayerNames) -> tuple[OpNoise, ...]:

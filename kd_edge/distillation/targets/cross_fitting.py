@@ -115,7 +115,8 @@ def _folds_of(
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise DataError(
             f"bad labels for cross-fitting: expected integers of shape (samples,), received {y.dtype} of shape "
-            f"{y.shape}; one-hot labels: pass y.argmax(axis=1)"
+            f"{y.shape}; one-hot labels: pass y.argmax(axis=1); other tasks have no classes to draw folds by: leave "
+            "the folds out"
         )
     keys = _fingerprints(x)
     if groups is None and not np.ndim(folds):

@@ -58,10 +58,13 @@ def teacher_information(logits: np.ndarray, labels: np.ndarray) -> TeacherInform
     The conditional mutual information is that of Ye et al., "Bayes conditional distribution estimation for knowledge
     distillation based on conditional mutual information", ICLR 2024, arXiv 2401.08732, eq. 7, in bits.
 
+    One logit is that of the second of two classes. Of labels that hold together the figures are means over the labels,
+    each with its own logit.
+
     Args:
         logits: The teacher's outputs for samples that it was trained on, shape `(samples, classes)`; a network's, or
             of stored targets `targets.rows_of(...)`. Not probabilities.
-        labels: The samples' classes from 0, shape `(samples,)`.
+        labels: The samples' classes from 0, shape `(samples,)`; of several labels 0 or 1 each.
 
     Raises:
         DataError: The shapes do not fit together.
@@ -73,6 +76,10 @@ def teacher_information(logits: np.ndarray, labels: np.ndarray) -> TeacherInform
     print(found.sentence)
     ```
     """
+    if labels.ndim == 2 and labels.shape == logits.shape and labels.size:
+        return _mean([teacher_information(logits[:, i : i + 1], labels[:, i]) for i in range(labels.shape[1])])
+    if logits.ndim == 2 and logits.shape[1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not labels.size:
         raise DataError(
             f"bad outputs of a teacher: expected logits of shape (samples, classes) and a label for each sample, "
@@ -92,6 +99,14 @@ def teacher_information(logits: np.ndarray, labels: np.ndarray) -> TeacherInform
         entropy_bits=_bits(-float((probabilities * logs).sum()) / len(labels)),
         bits_beyond_label=_bits(divergence / len(labels)),
     )
+
+
+def _mean(found: list[TeacherInformation]) -> TeacherInformation:
+    means = {
+        name: float(np.mean([getattr(one, name) for one in found]))
+        for name in ("accuracy", "entropy_bits", "bits_beyond_label")
+    }
+    return TeacherInformation(num_samples=found[0].num_samples, **means)
 
 
 def _log_probabilities(logits: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.targets.views import Views
 from kd_edge.errors import ConfigError, DataError
 
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+
 
 def soft_targets(
     teacher: keras.Model,
@@ -140,7 +142,7 @@ def _shown(x: Any, batch_size: int, views: Views | None) -> Iterator[tuple[Any, 
 def _columns(output: np.ndarray, i: int, top_k: int | None, temperature: float) -> dict[str, np.ndarray]:
     num_classes = output.shape[-1]
     if top_k is None or top_k >= num_classes:
-        return {f"output_{i}": output.astype(np.float16)}
+        return {f"output_{i}": _halved(output)}
     order = np.argsort(-output, axis=-1)
     classes, others = order[..., :top_k], order[..., top_k:]
     rest = np.take_along_axis(output, others, -1).astype(np.float64) / temperature
@@ -160,7 +162,12 @@ def rows_of_outputs(keys: np.ndarray, outputs: Sequence[np.ndarray]) -> np.ndarr
         keys: Fingerprints of the samples, uint64.
         outputs: Of every output the logits, shape `(samples, classes)`.
     """
-    return _records({"key": keys, **{f"output_{i}": output.astype(np.float16) for i, output in enumerate(outputs)}})
+    return _records({"key": keys, **{f"output_{i}": _halved(output) for i, output in enumerate(outputs)}})
+
+
+def _halved(output: np.ndarray) -> np.ndarray:
+    """Return outputs in half precision; measured values that are too large for it as they are."""
+    return output.astype(np.float16) if np.abs(output).max() < _LARGEST_HALF else output.astype(np.float32)
 
 
 def _records(columns: dict[str, np.ndarray]) -> np.ndarray:

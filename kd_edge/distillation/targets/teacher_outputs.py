@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.targets import are_raw
 from kd_edge.errors import DataError
 from kd_edge.files import write_file, write_json
 from tflite_bench.provenance import Computed
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SAMPLES, HASHES = "samples.npy", "samples.json"
 _SUM_TOLERANCE = 1e-3
 _TINY = 1e-37
+_LEAST_SHARE = 1e-7
 # By how many deviations, and by which part of all that is possible, answers have to be better than chance.
 _DEVIATIONS, _SHARE = 3.0, 0.25
 
@@ -87,7 +89,7 @@ def read_outputs(path: str | Path, data: Dataset) -> "SoftTargets":
             f"bad teacher outputs in {path}: expected a row for each of {len(x)} samples in {SAMPLES}, received "
             f"{len(outputs)}; let the teacher answer all of them"
         )
-    logits = _as_logits(outputs)
+    logits = _as_logits(outputs, data)
     _check_order(logits[: len(data.y_train)], data, path)
     keys = np.concatenate([fingerprint(batch).numpy() for batch in slices_of(x, 1024)]).view(np.uint64).ravel()
     header: dict[str, Any] = {"version": 1, "teacher": hash_of_outputs(path), "structure": None, "sigmoid": [False]}
@@ -116,13 +118,16 @@ def _read_array(path: Path, data: Dataset) -> np.ndarray:
         outputs: np.ndarray = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"bad teacher outputs in {path}: expected an .npy file: {error}") from error
-    expected = f"(samples, {data.num_classes})"
+    expected, count = f"(samples, {data.num_outputs})", data.num_outputs
+    if isinstance(outputs, np.ndarray) and (count == 1 or data.task.kind == "reconstruction"):
+        outputs = outputs.reshape(len(outputs), -1)
     if not isinstance(outputs, np.ndarray) or outputs.dtype.kind not in "fiu" or outputs.ndim != 2:
         found = f"{outputs.dtype} of shape {outputs.shape}" if isinstance(outputs, np.ndarray) else "several arrays"
         raise DataError(f"bad teacher outputs in {path}: expected numbers of shape {expected}, received {found}")
-    if outputs.shape[1] != data.num_classes:
+    if outputs.shape[1] != count:
+        what = "classes" if data.task.kind == "multiclass" else f"outputs ({data.task.kind})"
         raise DataError(
-            f"bad teacher outputs in {path}: expected {data.num_classes} classes, received {outputs.shape[1]}; the "
+            f"bad teacher outputs in {path}: expected {count} {what}, received {outputs.shape[1]}; the "
             "columns are the classes in the order of their numbers"
         )
     if not np.isfinite(outputs).all():
@@ -164,17 +169,30 @@ def _check_samples(asked: Mapping[str, Any], x: np.ndarray, path: Path) -> None:
     )
 
 
-def _as_logits(outputs: np.ndarray) -> np.ndarray:
-    """Return outputs as logits: the logarithm where all rows are probabilities."""
+def _as_logits(outputs: np.ndarray, data: Dataset) -> np.ndarray:
+    """Return outputs as logits where they are probabilities, and measured values as the data have them."""
     values = outputs.astype(np.float32)
+    if data.task.kind in ("binary", "multilabel"):
+        return _logits(values) if values.min() >= 0 and values.max() <= 1 else values
+    if data.task.kind == "reconstruction" or not data.task.classifies:
+        raw = bool(data.task.mean) and are_raw(values[: len(data.y_train)], data)
+        return np.asarray((values - data.task.mean) / data.task.deviation, np.float32) if raw else values
     if values.min() < 0 or np.abs(values.sum(axis=1) - 1).max() > _SUM_TOLERANCE:
         return values
     return np.asarray(np.log(np.maximum(values, _TINY)))
 
 
+def _logits(shares: np.ndarray) -> np.ndarray:
+    inside = np.clip(shares, _LEAST_SHARE, 1 - _LEAST_SHARE)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
 def _check_order(logits: np.ndarray, data: Dataset, path: Path) -> None:
-    """Refuse answers that name the classes no better than answers in a random order would."""
-    named, labels = logits.argmax(axis=1), data.y_train
+    """Refuse answers that are no better than answers in a random order would be."""
+    if not data.task.classifies:
+        _check_better_than_shuffled(logits, data, path)
+        return
+    named, labels = data.task.decisions(logits), data.y_train
     shares = [np.bincount(values, minlength=data.num_classes) / len(labels) for values in (named, labels)]
     chance = float((shares[0] * shares[1]).sum())
     right = float((named == labels).mean())
@@ -184,4 +202,16 @@ def _check_order(logits: np.ndarray, data: Dataset, path: Path) -> None:
     raise DataError(
         f"teacher outputs in {path} are right for {right:.3f} of the training samples, no more than by chance "
         f"({chance:.3f}): expected row i to answer sample i of {SAMPLES}; keep the order of the rows and classes"
+    )
+
+
+def _check_better_than_shuffled(logits: np.ndarray, data: Dataset, path: Path) -> None:
+    decisions, targets = data.task.decisions(logits), data.targets("train")
+    shuffled = np.random.default_rng(0).permutation(len(decisions))
+    gains = data.task.credits(decisions, targets) - data.task.credits(decisions[shuffled], targets)
+    if gains.mean() > _DEVIATIONS * gains.std() / np.sqrt(len(gains)):
+        return
+    raise DataError(
+        f"teacher outputs in {path} are no better for the training samples than in a random order: expected row i to "
+        f"answer sample i of {SAMPLES}; keep the order of the rows and columns"
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_edge.conversion.output_meaning import file_answers_probabilities
+from kd_edge.conversion.told_task import as_told
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.loading import load_data
@@ -43,7 +44,7 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None, *, to
     results, config = read_run(source)
     model = _read_model(source / "model.tflite", results)
     run = results["result"]
-    data = _load(config, run["data"])
+    data = _load(model, config, run["data"])
     settings = _settings(model, data, run["verify"])
     vectors = sample_vectors(model, data, settings)
     command = f"kd-edge run config.toml -o RUN && kd-edge bundle RUN --for {tool}"
@@ -71,12 +72,12 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None, *, to
     return bundle
 
 
-def _load(config: Mapping[str, Any], known: Mapping[str, Any]) -> Dataset:
+def _load(model: bytes, config: Mapping[str, Any], known: Mapping[str, Any]) -> Dataset:
     """Return the samples of the run as its model reads them."""
     named = config["data"]
     options = SourceOptions(**named.get("options", {}))
     data = load_data(named["source"], normalize=named["normalize"], seed=config["seed"], options=options)
-    data = unscaled(data) if known["scale"] is None else data
+    data = as_told(model, unscaled(data) if known["scale"] is None else data)
     _check_data(data, known)
     return data
 

@@ -6,8 +6,10 @@ as images of width 1, which needs fewer ops in TFLite than Conv1D.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 
+from kd_edge.errors import ConfigError
 from kd_edge.ir.blueprint import Blueprint, Sketch
 from kd_edge.ir.layers import Add, AveragePooling2D, Conv2D, DepthwiseConv2D, Flatten, ReLU, Reshape
 from kd_edge.ir.layers.core import BatchNormalization, Dense
@@ -27,7 +29,7 @@ class Family:
         channel_choices: Those that change nothing but numbers of channels, and never make fewer when they grow.
         ranks: Numbers of dimensions that a sample may have.
         widths: Returns the numbers of channels that belong to one value of each choice.
-        draw: Makes a network of the shape of a sample, the number of classes, one value of each choice, of which it
+        draw: Makes a network of the shape of a sample, the number of outputs, one value of each choice, of which it
             reads no `channel_choices`, and the numbers of channels.
         windows: Choices that change nothing but the windows of convolutions with padding.
     """
@@ -184,6 +186,21 @@ def _mlp(input_shape: Shape, num_classes: int, values: Values, widths: Widths) -
     return sketch.blueprint(sketch.add(Dense(num_classes)))
 
 
+def _autoencoder(input_shape: Shape, num_outputs: int, values: Values, widths: Widths) -> Blueprint:
+    """Draw dense layers down to a bottleneck and up again, in the manner of MLPerf Tiny's (arXiv 2106.07597)."""
+    if num_outputs != prod(input_shape):
+        raise ConfigError(
+            f"bad family 'autoencoder': expected the task 'reconstruction', whose outputs are the sample's "
+            f"{prod(input_shape)} numbers, received {num_outputs} outputs; choose another family"
+        )
+    sketch = Sketch(input_shape)
+    if len(input_shape) > 1:
+        sketch.add(Flatten())
+    for width in (*widths, int(values["bottleneck"]), *widths[::-1]):
+        sketch.add(Dense(width, activation="relu"))
+    return sketch.blueprint(sketch.add(Dense(num_outputs)))
+
+
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         "ds_cnn": Family(
@@ -257,6 +274,18 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             (1, 2, 3),
             lambda values: _growing(values, int(values["num_layers"])),
             _mlp,
+        ),
+        "autoencoder": Family(
+            {
+                "width": (8, 16, 24, 32, 48, 64, 96, 128),
+                "num_layers": (1, 2, 3, 4),
+                "growth": (0.5, 0.75, 1.0),
+                "bottleneck": (2, 4, 8, 16),
+            },
+            frozenset({"width", "growth"}),
+            (1, 2, 3),
+            lambda values: _growing(values, int(values["num_layers"])),
+            _autoencoder,
         ),
     }
 )

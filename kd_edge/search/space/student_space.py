@@ -40,7 +40,7 @@ class StudentSpace:
     Attributes:
         name: What the space is called in reports.
         input_shape: Shape of one sample: `(features,)`, `(time, channels)` or `(height, width, channels)`.
-        num_classes: Number of logits.
+        num_classes: Number of outputs: of classes the logits.
         choices: The values that each hyperparameter may take, from the cheapest network to the dearest.
         channel_choices: Those that change nothing but numbers of channels, and never make fewer when they grow.
         prunable: The teacher that the students are derived from; None for a general family.
@@ -63,9 +63,10 @@ class StudentSpace:
 
         Args:
             name: `"ds_cnn"` (depthwise separable convolutions), `"resnet"` (residual blocks), `"mobilenet"` (inverted
-                residuals), `"tcn"` (temporal convolutions) or `"mlp"` (dense layers).
+                residuals), `"tcn"` (temporal convolutions), `"mlp"` (dense layers) or `"autoencoder"` (dense layers
+                around a bottleneck, for a reconstruction).
             input_shape: Shape of one sample.
-            num_classes: Number of logits.
+            num_classes: Number of outputs, `Dataset.num_outputs`: of classes the logits.
 
         Raises:
             ConfigError: The family is unknown, or cannot read samples of this shape.

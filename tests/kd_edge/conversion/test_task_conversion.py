@@ -1,5 +1,7 @@
 """Conversion for every task: what the file says of its outputs, and its fine-tuning for int8."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -56,7 +58,7 @@ def test_a_file_says_what_one_output_means_and_how_it_is_read():
     for activation, meaning in ((None, "logit"), ("sigmoid", "probability")):
         content = convert_for(student(data, activation), data, PLAIN).content
         info, found = read_model(content), read_metadata(content)
-        assert found["class_names"] == ["no", "yes"]
+        assert "class_names" not in found  # there is one output
         target = info.output_tensors[0]
         assert found["output"] == {
             "task": "binary",
@@ -91,6 +93,14 @@ def test_a_file_without_classes_names_labels_or_values_with_their_units(kind):
     assert said["task"] == kind
     assert {name: said[name] for name in expected} == expected
     assert not [text for text in made.warnings if "left out" in text]
+
+
+def test_two_classes_are_a_binary_task_for_a_network_with_one_output():
+    data = dataset("binary")
+    classes = replace(data, task=Task("multiclass", ()), class_names=("off", "on"))
+    made = convert_for(student(data), classes, PLAIN)
+    assert not made.warnings
+    assert read_metadata(made.content)["output"]["names"] == ["off", "on"]
 
 
 def test_the_task_is_left_out_of_a_file_with_other_outputs():

@@ -110,6 +110,13 @@ def test_intervals_of_few_groups_are_wide_and_finite_also_of_one_group():
     assert widths[1] > widths[60]
 
 
+def test_labels_that_all_are_right_leave_an_interval_below_1():
+    of, true, _ = CASES["multilabel"]
+    (interval,) = accuracy_intervals(Answers(true), of).values()
+    # Wilson's lower end of n right ones of n is n / (n + z^2).
+    assert (interval.ci95_low, interval.ci95_high) == pytest.approx((300 / (300 + 1.96**2), 1), abs=1e-5)
+
+
 def test_every_score_of_labels_has_an_interval_that_holds_it():
     of, true, _ = CASES["multilabel"]
     said = true ^ (RNG.random(true.shape) < 0.1)

@@ -1,20 +1,29 @@
 """Verification of every task with real small networks, in LiteRT and TFLM."""
 
+import io
+import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from rich.console import Console
 
+from kd_edge.cli import main
 from kd_edge.config import ConvertConfig
 from kd_edge.conversion.export import convert_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
+from kd_edge.reporting.task_plots import answers_text, plot_answers
+from kd_edge.reporting.text_tables import verify_tables
 from kd_edge.stages.serialization import from_plain, to_plain
 from kd_edge.verification.results import Verification
 from kd_edge.verification.verifier import verify
@@ -23,11 +32,18 @@ from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
 
 BOARD, ROOMY = load_device("nucleo-l4r5zi"), Budget(64_000, 32_000)
+SPLITS = ("train", "val", "test")
 TASKS = {
     "binary": Task("binary", ("no", "yes")),
     "multilabel": Task("multilabel", ("rain", "wind", "hail")),
-    "regression": Task("regression", ("weight", "depth"), units=("g", "mm"), mean=(50.0, 2.0), deviation=(10.0, 0.5)),
+    "regression": Task("regression", ("weight", "depth"), units=("g", "mm")),
     "reconstruction": Task("reconstruction", ("normal", "anomaly")),
+}
+OPTIONS = {
+    "binary": SourceOptions(task="binary"),
+    "multilabel": SourceOptions(),
+    "regression": SourceOptions(task="regression", units=["g", "mm"]),
+    "reconstruction": SourceOptions(task="reconstruction"),
 }
 # One network ends in a logit, one in probabilities.
 ENDINGS = {"multilabel": "sigmoid"}
@@ -41,6 +57,7 @@ class Case:
     student: Any
     content: bytes
     checked: Verification
+    document: Any
 
     def outputs(self):
         """What the file answers, in real numbers."""
@@ -58,7 +75,7 @@ def targets(kind, x):
     if kind == "multilabel":
         return (x[:, :3] > np.array([0.0, 0.6, 0.3])).astype(np.int64)
     if kind == "regression":
-        return np.stack([x[:, 0], x[:, 1] - x[:, 2]], axis=1).astype("f4")
+        return np.stack([50 + 10 * x[:, 0], 2 + 0.5 * (x[:, 1] - x[:, 2])], axis=1)
     return np.zeros(len(x), np.int64)
 
 
@@ -91,14 +108,29 @@ def trained(data):
 
 
 @pytest.fixture(scope="module", params=TASKS)
-def case(request):
-    data = dataset(request.param)
+def case(request, tmp_path_factory):
+    """What the command says of a file that tells its task, its samples given as an .npz file in their own units."""
+    folder, raw = tmp_path_factory.mktemp(request.param), dataset(request.param)
+    arrays = {f"x_{split}": getattr(raw, f"x_{split}") for split in SPLITS}
+    arrays |= {f"y_{split}": getattr(raw, f"y_{split}") for split in SPLITS}
+    if request.param != "reconstruction":
+        arrays["class_names"] = np.array(raw.task.names)
+    np.savez(folder / "data.npz", **arrays)
+    data = load_data(folder / "data.npz", options=OPTIONS[request.param])
     student = trained(data)
     content = convert_for(student, data, ConvertConfig(qat="never")).content
+    (folder / "model.tflite").write_bytes(content)
+    command = ["verify", folder / "model.tflite", "--data", folder / "data.npz", "--device", BOARD.name, "--json"]
+    command += ["--flash", "64000", "--ram", "32000"]
     # Each network beside the file costs time in a process of its own: one task stands for all.
-    beside = {"student": student, "teacher": student} if request.param == "multilabel" else {}
-    checked = verify(content, data, device=BOARD, budget=ROOMY, max_accuracy_loss=0.15, **beside)
-    return Case(data, student, content, checked)
+    if request.param == "multilabel":
+        student.save(folder / "student.keras")
+        command += ["--student", folder / "student.keras", "--max-accuracy-loss", "0.15"]
+    done = CliRunner().invoke(main, list(map(str, command)))
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    found = {name: value for name, value in document["result"].items() if name not in ("device", "budget")}
+    return Case(data, student, content, from_plain(Verification, found), document)
 
 
 def test_a_trained_network_of_every_task_holds_all_checks_and_both_runtimes_agree(case):
@@ -109,7 +141,7 @@ def test_a_trained_network_of_every_task_holds_all_checks_and_both_runtimes_agre
     for value in (values.int8_litert, values.int8_tflm):
         assert value > {"accuracy": 0.9, "label_accuracy": 0.9, "skill": 0.6}[values.metric]
     if case.data.task.kind == "multilabel":
-        assert values.float_keras == values.teacher == pytest.approx(values.float_tflite)
+        assert values.float_keras == pytest.approx(values.float_tflite)
         assert abs(values.float_keras - values.int8_litert) < 0.02
 
 
@@ -145,7 +177,7 @@ def test_classes_are_judged_class_by_class_and_other_tasks_by_their_own_metrics(
     elif kind == "regression":
         weight, depth = found.values
         assert (weight.unit, depth.unit) == ("g", "mm")
-        errors = np.abs(case.outputs() - case.data.y_test).mean(axis=0) * (10, 0.5)
+        errors = np.abs(case.outputs() - case.data.y_test).mean(axis=0) * case.data.task.deviation
         assert (weight.mae, depth.mae) == pytest.approx(tuple(errors))
         interval = checked.task_metrics_ci95["mae.weight"]
         assert interval.ci95_low < weight.mae < interval.ci95_high
@@ -157,12 +189,34 @@ def test_classes_are_judged_class_by_class_and_other_tasks_by_their_own_metrics(
         assert interval.ci95_low < found.auc <= interval.ci95_high
 
 
-def test_a_verification_is_read_back_from_its_plain_data(case):
-    assert from_plain(Verification, to_plain(case.checked)) == case.checked
-
-
 def test_a_file_with_another_number_of_outputs_is_refused(case):
     other = replace(case.data, y_test=case.data.y_test, task=Task("multilabel", tuple("abcde")))
     with pytest.raises(ModelError, match=r"outputs per sample .* has the task 'multilabel', which needs 5"):
         verify(case.content, other, device=BOARD, budget=ROOMY)
     assert asdict(case.checked)["task"] == case.data.task.kind
+
+
+def test_the_tables_and_the_document_tell_what_the_task_has(case, check_document):
+    parts = list(verify_tables({**to_plain(case.checked), "device": BOARD.name, "budget": to_plain(ROOMY)}))
+    console = Console(width=120, record=True, file=io.StringIO())
+    for part in parts:
+        console.print(part)
+    text = " ".join(console.export_text().split())
+    words = {
+        "binary": ("share right", "balanced accuracy", "class by class", "yes", "same class in"),
+        "multilabel": ("labels right", "samples with all labels right", "label by label", "hail", "same labels in"),
+        "regression": ("skill on the test samples", "value by value", "weight", "mm", "RMS error"),
+        "reconstruction": ("skill on the test", "AUC", "90 % of the training's", "anomalies above it, of 50"),
+    }[case.data.task.kind]
+    assert [word for word in words if word not in text] == []
+    assert ("class" in text) == (case.data.task.kind == "binary")
+    check_document(case.document)
+    assert json.dumps(case.document, allow_nan=False)
+
+
+def test_the_plot_of_the_answers_is_that_of_the_task(case, tmp_path):
+    plain = to_plain(case.checked)
+    path = plot_answers(plain, case.data.class_names, tmp_path / "answers.svg")
+    assert path.read_text().count("<svg") == 1
+    titles = {"binary": "Confusion matrix", "multilabel": "Labels", "regression": "Answers against true values"}
+    assert answers_text(plain).title == titles.get(case.data.task.kind, "Anomalies found")

@@ -1,0 +1,73 @@
+"""The task that a `.tflite` file tells of itself, and data read as that asks."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kd_edge.conversion.metadata import read_metadata
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.regression_metrics import in_units
+from kd_edge.data.targets import are_raw, as_binary
+from tflite_bench.model.reader import read_model
+
+
+def task_told(content: bytes) -> str | None:
+    """Return the kind of task that a file's metadata tell, `None` where they tell of none but classes."""
+    return _output(content).get("task")
+
+
+def as_told(content: bytes, data: Dataset) -> Dataset:
+    """Return a data set whose task is that of a file, as far as the file tells it.
+
+    Two classes become `"binary"` for a file with one output. A file that tells a threshold, or by which mean and
+    deviation its values are to be read, is judged by those; units that the data do not know are the file's.
+
+    Args:
+        content: Bytes of the `.tflite` file.
+        data: What it is verified with.
+    """
+    info, told = read_model(content), _output(content)
+    if data.task.kind == "multiclass" and data.num_classes == 2 and len(info.outputs) == 1:
+        data = as_binary(data) if math.prod(info.output_tensors[0].shape) == 1 else data
+    if told.get("task") != data.task.kind:
+        return data
+    if data.task.kind in ("binary", "multilabel"):
+        return replace(data, task=replace(data.task, threshold=float(told["threshold"])))
+    if data.task.kind != "regression" or len(told["names"]) != len(data.task.names):
+        return data
+    data = replace(data, task=replace(data.task, units=data.task.units or tuple(told["units"])))
+    return _scaled(data, tuple(told.get("mean", ())), tuple(told.get("deviation", ())))
+
+
+def as_answered(outputs: np.ndarray, data: Dataset, split: str = "train") -> Dataset:
+    """Return a data set with measured values in their units where a network answers those.
+
+    Args:
+        outputs: What it answers for the first samples of the split, in real numbers.
+        data: Of any task; values that were standardized are what may have to be changed.
+        split: `"train"`, `"val"` or `"test"`.
+    """
+    if data.task.kind != "regression" or not data.task.mean:
+        return data
+    asked = replace(data, y_train=data.targets(split))
+    return _scaled(data, (), ()) if are_raw(outputs, asked) else data
+
+
+def _scaled(data: Dataset, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Dataset:
+    """Return a regression with values less a mean, divided by a deviation; in their units where there are none."""
+    if (mean, deviation) == (data.task.mean, data.task.deviation):
+        return data
+    task = replace(data.task, mean=mean, deviation=deviation)
+    values: dict[str, Any] = {}
+    for name in ("y_train", "y_val", "y_test"):
+        known = in_units(getattr(data, name), data.task)
+        values[name] = ((known - np.asarray(mean)) / np.asarray(deviation) if mean else known).astype(np.float32)
+    return replace(data, task=task, **values)
+
+
+def _output(content: bytes) -> Mapping[str, Any]:
+    found = (read_metadata(content) or {}).get("output")
+    return found if isinstance(found, Mapping) else {}

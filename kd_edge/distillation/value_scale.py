@@ -1,0 +1,37 @@
+"""Networks and outputs that answer measured values in their units, brought to the scale of the task."""
+
+import keras
+import numpy as np
+
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.targets import are_raw
+from kd_edge.distillation.predictions import predictions
+from kd_edge.silence import say
+
+_NUM_ASKED = 500
+
+
+def in_units_of_task(model: keras.Model, data: Dataset) -> keras.Model:
+    """Return a network that answers measured values as the data has them: less their mean, divided by the deviation.
+
+    One that was trained on the values themselves is nearer to these: its last layer is changed where that is a dense
+    one without activation, or a layer is added.
+
+    Args:
+        model: The network.
+        data: Its training samples are asked about.
+    """
+    if not data.task.mean:
+        return model
+    outputs = predictions(model, data.x_train[:_NUM_ASKED])
+    if not are_raw(outputs, data):
+        return model
+    say(f"{model.name!r} answers in the units of the values, which are standardized here: so are its answers")
+    mean, deviation = (np.asarray(values, np.float32) for values in (data.task.mean, data.task.deviation))
+    last = model.layers[-1]
+    if isinstance(last, keras.layers.Dense) and last.use_bias and last.activation is keras.activations.linear:
+        kernel, bias = last.get_weights()
+        last.set_weights([kernel / deviation, (bias - mean) / deviation])
+        return model
+    scaling = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())
+    return keras.Model(model.inputs, scaling(model.outputs[0]), name=model.name)

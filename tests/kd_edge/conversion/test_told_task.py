@@ -1,0 +1,95 @@
+"""The task that a file tells, and data that are read as it asks."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.config import ConvertConfig
+from kd_edge.conversion.export import convert_for
+from kd_edge.conversion.metadata import read_metadata
+from kd_edge.conversion.told_task import as_answered, as_told, task_told
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.regression_metrics import in_units
+from kd_edge.data.task import Task
+from kd_edge.errors import ModelError
+
+FLOAT = ConvertConfig("none")
+X = np.random.default_rng(0).normal(size=(20, 3)).astype("f4")
+WEIGHT = Task("regression", ("weight",), units=("g",), mean=(50.0,), deviation=(10.0,))
+
+
+def data(task, y, names=()):
+    return Dataset("some", X, y, X, y, X, y, names, task=task)
+
+
+def content(of):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(of.num_outputs)])
+    return convert_for(model, of, FLOAT).content
+
+
+def test_values_are_judged_by_the_mean_and_deviation_that_the_file_was_made_with():
+    grams = 50 + 10 * X[:, :1]
+    known = data(WEIGHT, X[:, :1])
+    made = content(known)
+    other = data(Task("regression", ("weight",), mean=(40.0,), deviation=(5.0,)), (grams - 40) / 5)
+    found = as_told(made, other)
+    assert (found.task, task_told(made)) == (WEIGHT, "regression")
+    assert found.y_test == pytest.approx(known.y_test, abs=1e-5)
+    assert in_units(found.y_test, found.task) == pytest.approx(grams, abs=1e-4)
+    assert as_told(made, known).y_test is known.y_test
+
+
+def line(kernel, bias):
+    """A network that answers `kernel x + bias` of the first number."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)], name="line")
+    model.set_weights([np.array([[kernel], [0.0], [0.0]]), np.array([bias])])
+    return model
+
+
+def test_a_network_that_answers_in_units_makes_a_file_that_does_and_is_judged_and_tuned_in_them():
+    depth = Task("regression", ("depth",), units=("mm",), mean=(2.0,), deviation=(0.5,))
+    known = data(depth, X[:, :1])
+    tuning = ConvertConfig(qat="always", qat_epochs=1)
+    made = convert_for(line(0.5, 2.0), known, tuning, teacher=line(1.0, 0.0))
+    said = read_metadata(made.content)["output"]
+    assert (said["meaning"], said["units"], "mean" in said) == ("the values as they are", ["mm"], False)
+    assert min(made.qat.float_accuracy, made.qat.tuned_accuracy) > 0.9
+    found = as_told(made.content, known)
+    assert (found.task.mean, found.task.units) == ((), ("mm",))
+    assert found.y_test == pytest.approx(2 + 0.5 * X[:, :1], abs=1e-4)
+
+
+def test_answers_far_from_where_the_simulated_arithmetic_begins_are_not_tuned():
+    with pytest.raises(
+        ModelError, match=r"expected answers from -6 to 6, .*, received up to 6\d\.\d+; let the network"
+    ):
+        convert_for(line(10.0, 50.0), data(WEIGHT, X[:, :1]), ConvertConfig(qat="always"))
+
+
+def test_two_classes_are_binary_for_a_file_with_one_output_and_its_threshold_counts():
+    y = (X[:, 0] > 0).astype(int)
+    made = content(data(Task("binary", ("no", "yes"), threshold=0.9), y))
+    classes = data(Task("multiclass", ()), y, ("no", "yes"))
+    found = as_told(made, classes)
+    assert (found.task.kind, found.task.threshold, found.class_names) == ("binary", 0.9, ("no", "yes"))
+    # A file with an output for each of the two, and one of three, are left alone.
+    assert as_told(content(classes), classes) is classes
+    three = replace(classes, class_names=("a", "b", "c"))
+    assert as_told(made, three) is three
+    assert task_told(content(classes)) is None
+
+
+def test_a_file_of_another_task_changes_nothing():
+    values = data(WEIGHT, X[:, :1])
+    labels = data(Task("multilabel", ("a", "b")), (X[:, :2] > 0).astype(int))
+    assert as_told(content(labels), values) is values
+
+
+def test_a_file_that_tells_nothing_is_judged_in_the_units_that_its_answers_are_nearer_to():
+    known = data(WEIGHT, X[:, :1])
+    assert as_answered(51 + 10 * X[:, :1], known, "test").task.mean == ()
+    assert as_answered(X[:, :1] + 0.1, known, "test") is known
+    classes = data(Task("multiclass", ()), np.arange(20) % 2, ("a", "b"))
+    assert as_answered(X, classes) is classes
