@@ -27,7 +27,7 @@ from .ir.blueprint import Blueprint as Blueprint
 from .ir.graph import Graph as Graph
 from .ir.lowering import lower as lower
 from .pipeline import run as run
-from .reporting.firmware_bundle import write_bundle as write_bundle
+from .reporting.bundle.from_run import write_bundle as write_bundle
 from .search.oracles import BudgetOracle as BudgetOracle
 from .search.space.student_space import StudentSpace as StudentSpace
 from .search.tuner import SizingTuner as SizingTuner

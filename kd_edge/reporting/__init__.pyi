@@ -1,1 +1,2 @@
-from .firmware_bundle import write_bundle as write_bundle
+from .bundle.from_file import write_file_bundle as write_file_bundle
+from .bundle.from_run import write_bundle as write_bundle

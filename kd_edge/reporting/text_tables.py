@@ -155,9 +155,12 @@ def bundle_tables(result: Result) -> Iterator[Table | str]:
         table.add_row(name, f"{file['size_bytes']:,} B", file["sha256"])
     yield table
     yield f"arena: {result['tensor_arena_bytes']:,} B. {result['arena_source']}"
-    yield f"expected outputs from {result['vectors_from']}; to reproduce: {result['command']}"
+    yield f"test vectors: {result['vectors_of']}, expected outputs from {result['vectors_from']}"
+    yield f"a project for {result['tool_chain']}, README.md has its commands; to reproduce: {result['command']}"
     if result["failed_checks"]:
         yield f"BROKEN: {', '.join(result['failed_checks'])}"
+    elif result["passed"] is None:
+        yield "not checked: `kd-edge verify` holds a file against samples and a budget"
     elif not result["passed"]:
         yield f"NOT PROVEN: {', '.join(result['open_checks'])}"
 

@@ -30,8 +30,8 @@ from kd_edge.distillation import teacher_models
 from kd_edge.errors import BudgetError, ConfigError, ModelError
 from kd_edge.pipeline import STAGES, run
 from kd_edge.reporting import html_report, run_files
+from kd_edge.reporting.bundle.from_run import write_bundle
 from kd_edge.reporting.documents import make_document
-from kd_edge.reporting.firmware_bundle import write_bundle
 from kd_edge.reporting.html_report import write_page
 from kd_edge.reporting.run_files import write_run
 from kd_edge.search import weight_inheritance

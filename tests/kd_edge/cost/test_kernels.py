@@ -6,7 +6,7 @@ import pytest
 
 from kd_edge.cost.arena import arena_bytes, least_arena_bytes
 from kd_edge.cost.devices import load_device
-from kd_edge.cost.esp_nn_scratch import esp_nn_scratch
+from kd_edge.cost.esp_nn_scratch import RELEASES, esp_nn_scratch
 from kd_edge.cost.kernels import kernels_of, scratch_bytes
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
@@ -107,3 +107,8 @@ def test_published_models_need_far_more_with_esp_nn(shared_path, name, kernels, 
     bound = least_arena_bytes(graph, kernels=kernels)
     assert round(100 * (bound / arena_bytes(graph).arena_bytes - 1)) == more_percent
     assert arena_bytes(graph, kernels=kernels).arena_bytes >= bound
+
+
+def test_an_op_that_reads_nothing_such_as_the_handle_of_a_variable_needs_no_scratch():
+    graph = Graph((Tensor((1,), "resource", num_scales=0),), (Op("VAR_HANDLE", (), (0,)),), (), (0,))
+    assert esp_nn(graph, "s3", RELEASES[0]) == ()

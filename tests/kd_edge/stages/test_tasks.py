@@ -19,7 +19,7 @@ from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError
 from kd_edge.pipeline import STAGES, run
-from kd_edge.reporting.firmware_bundle import write_bundle
+from kd_edge.reporting.bundle.from_run import write_bundle
 
 METRICS = {"binary": "accuracy", "multilabel": "label_accuracy", "regression": "skill", "reconstruction": "skill"}
 # What the bits of a teacher's outputs beyond the label are not defined for.

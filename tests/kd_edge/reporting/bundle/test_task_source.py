@@ -11,9 +11,10 @@ from kd_edge.conversion.converter import convert
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
-from kd_edge.reporting.c_sources import Settings, render_sources
-from kd_edge.reporting.task_source import raw_threshold
-from kd_edge.reporting.vectors import NUM_VECTORS, vector_answers, vector_rows
+from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources import Vectors, render_sources
+from kd_edge.reporting.bundle.task_source import raw_threshold
+from kd_edge.reporting.bundle.vectors import NUM_VECTORS, vector_answers, vector_rows
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import TensorInfo, read_model
 from tflite_bench.runners import litert
@@ -70,7 +71,7 @@ def rendered(task, *, activation=None, quantize_to="int8", anomaly_threshold=0.2
     real = dequantize(inputs, info.input_tensors[0]), dequantize(outputs, info.output_tensors[0])
     answers = vector_answers(task, *real, probabilities=probabilities)
     settings = Settings(1024, "Given.", task, None, probabilities, anomaly_threshold)
-    return render_sources(content, info, settings, inputs, outputs, answers), answers
+    return render_sources(content, info, settings, Vectors(inputs, outputs, answers)), answers
 
 
 def printed(sources, answer, folder):

@@ -19,9 +19,9 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
-from kd_edge.reporting.c_sources import resolver_method
-from kd_edge.reporting.firmware_bundle import write_bundle
-from kd_edge.reporting.vectors import NUM_VECTORS
+from kd_edge.reporting.bundle.from_run import write_bundle
+from kd_edge.reporting.bundle.sources import resolver_method
+from kd_edge.reporting.bundle.vectors import NUM_VECTORS
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.verification.verifier import verify
 from tflite_bench.model.quantized_values import quantize
@@ -30,7 +30,7 @@ from tflite_bench.runners import litert
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 # Methods of TFLM's MicroMutableOpResolver, of the operators that students have and of some with odd names; copied from
-# its header, which no package brings.
+# its header.
 METHODS = {
     "ADD": "AddAdd",
     "AVERAGE_POOL_2D": "AddAveragePool2D",

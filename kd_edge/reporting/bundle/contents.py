@@ -1,0 +1,100 @@
+"""The files of a bundle: sources, the project around them, and a README."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kd_edge.errors import ModelError
+from kd_edge.reporting.bundle.network_table import network_rows
+from kd_edge.reporting.bundle.rendering import render
+from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources import Vectors, reads_lines, render_sources, tolerance_of
+from kd_edge.reporting.bundle.task_source import output_lines, task_values
+from kd_edge.reporting.bundle.tool_chains import ToolChain
+from tflite_bench.errors import RuntimeMissingError
+from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.runners import litert, tflm
+
+
+def read_single(model: bytes, name: str) -> ModelInfo:
+    """Return a model that firmware can run, read.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        name: What the file is called in an error.
+
+    Raises:
+        ModelFileError: The bytes are no usable model.
+        ModelError: It has several inputs or outputs, or custom operators.
+    """
+    info = read_model(model, name=name)
+    for what, tensors in (("input", info.input_tensors), ("output", info.output_tensors)):
+        if len(tensors) != 1:
+            names = ", ".join(tensor.name for tensor in tensors)
+            raise ModelError(f"cannot bundle {name}: expected one {what}, received {len(tensors)} ({names})")
+    if custom := sorted({op.name for graph in info.subgraphs for op in graph.ops if op.custom}):
+        raise ModelError(f"cannot bundle {name}: expected builtin operators, received the custom {', '.join(custom)}")
+    return info
+
+
+def answered(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return what a model answers, raw, and the runtime that ran it: TFLM, without it LiteRT.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        inputs: In the type of its input, shape `(vectors, ...)`.
+    """
+    try:
+        return tflm.run_outputs(model, inputs), "TFLM, reference kernels"
+    except RuntimeMissingError:
+        outputs, lack = litert.run_reference(model, inputs)
+        return outputs, f"LiteRT, {'optimised' if lack else 'reference'} kernels"
+
+
+def bundle_contents(
+    model: bytes,
+    settings: Settings,
+    vectors: Vectors,
+    chain: ToolChain,
+    *,
+    name: str,
+    about: Sequence[str],
+    command: str,
+) -> dict[str, bytes]:
+    """Return the bytes of every file that does not depend on where the model comes from, by its name.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        settings: What firmware has to know of it.
+        vectors: Samples and answers.
+        chain: The tool chain.
+        name: What the README calls the model.
+        about: Sentences on it for the README.
+        command: Reproduces the bundle.
+
+    Raises:
+        ModelError: The file has an input or output of a type that the sources do not know.
+    """
+    info = read_model(model)
+    source, target = info.input_tensors[0], info.output_tensors[0]
+    project = chain.project(render_sources(model, info, settings, vectors, tflm_header=chain.tflm_header))
+    readme = render(
+        "README.md",
+        model_name=name,
+        about=about,
+        chain=chain,
+        place=chain.source_folder,
+        settings=settings,
+        source=source,
+        target=target,
+        reads=reads_lines(source, settings),
+        answers_with=output_lines(settings),
+        tolerance=f"{tolerance_of(target):g}{'' if target.dtype == 'float32' else ' step'}",
+        num_vectors=len(vectors.inputs),
+        vectors_from=vectors.vectors_from,
+        network=network_rows(info),
+        command=command,
+        **task_values(settings, target),
+    )
+    texts = {**project, "README.md": readme}
+    return {"model.tflite": model} | {file: text.encode() for file, text in texts.items()}

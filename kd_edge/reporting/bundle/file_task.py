@@ -1,0 +1,72 @@
+"""What a `.tflite` file says of its outputs and its input."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kd_edge.data.task import Task
+from kd_edge.errors import ConfigError, ModelError
+from kd_edge.reporting.bundle.settings import Scale
+from tflite_bench.model.reader import ModelInfo
+
+_FIELDS = {"names": str, "units": str, "mean": float, "deviation": float}
+
+
+def file_task(said: Mapping[str, Any], info: ModelInfo, *, probabilities: bool) -> Task:
+    """Return what a file was made for, by its metadata; without them outputs are numbered.
+
+    Args:
+        said: The metadata, from `read_metadata`.
+        info: The file, read.
+        probabilities: Whether its outputs are probabilities: without metadata these are classes, a single one
+            the second of two; others are values.
+
+    Raises:
+        ModelError: The metadata do not fit the output, or are damaged.
+    """
+    source, target = info.input_tensors[0], info.output_tensors[0]
+    try:
+        task = _said_task(said) or _numbered(target.num_elements, probabilities)
+    except (ConfigError, TypeError, ValueError, AttributeError, KeyError) as error:
+        raise ModelError(f"cannot bundle: expected metadata of kd_edge, received damaged ones: {error}") from error
+    expected = task.num_outputs(source.shape)
+    if expected != target.num_elements:
+        raise ModelError(
+            f"cannot bundle: expected an output of {expected} numbers as the file's metadata say, received "
+            f"{target.num_elements}"
+        )
+    return task
+
+
+def names_outputs(said: Mapping[str, Any]) -> bool:
+    """Return whether a file's metadata say what its outputs mean."""
+    return bool(said.get("output") or said.get("class_names"))
+
+
+def file_scale(said: Mapping[str, Any]) -> Scale | None:
+    """Return mean and deviation per channel that a file's metadata give for its input.
+
+    Args:
+        said: The metadata, from `read_metadata`.
+    """
+    read = said.get("input")
+    if not isinstance(read, Mapping) or "mean" not in read:
+        return None
+    return tuple(map(float, read["mean"])), tuple(map(float, read["deviation"]))
+
+
+def _said_task(said: Mapping[str, Any]) -> Task | None:
+    output = said.get("output")
+    if output:
+        given = {name: tuple(map(kind, output.get(name) or ())) for name, kind in _FIELDS.items()}
+        if output["task"] == "reconstruction":
+            return Task("reconstruction", ("normal", "anomaly"))
+        return Task(output["task"], **given, threshold=output.get("threshold", 0.5))
+    names = said.get("class_names")
+    return Task("multiclass", tuple(map(str, names))) if names else None
+
+
+def _numbered(count: int, probabilities: bool) -> Task:
+    if probabilities:
+        names = tuple(f"class {number}" for number in range(max(count, 2)))
+        return Task("binary" if count == 1 else "multiclass", names)
+    return Task("regression", tuple(f"output {number}" for number in range(count)))

@@ -1,0 +1,135 @@
+"""The bundle of a single `.tflite` file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kd_edge.conversion.metadata import read_metadata
+from kd_edge.conversion.output_meaning import file_answers_probabilities
+from kd_edge.cost.devices import DeviceProfile, load_all
+from kd_edge.cost.model import CostModel
+from kd_edge.data.dataset import Dataset
+from kd_edge.errors import ConfigError, DataError, ModelError
+from kd_edge.ir.tflite_reader import read_graph
+from kd_edge.reporting.bundle.contents import bundle_contents, read_single
+from kd_edge.reporting.bundle.file_task import file_scale, file_task, names_outputs
+from kd_edge.reporting.bundle.folder import write_folder
+from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
+from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
+from kd_edge.reporting.bundle.vectors import random_vectors, sample_vectors
+from kd_edge.reporting.documents import KD_EDGE
+from tflite_bench.measurement.environment import read_versions
+from tflite_bench.model.reader import ModelInfo, read_file
+
+
+def write_file_bundle(
+    model: str | Path,
+    folder: str | Path,
+    *,
+    tool: str = DEFAULT,
+    data: Dataset | None = None,
+    device: DeviceProfile | None = None,
+    seed: int = 0,
+    command: str = "",
+) -> Bundle:
+    """Write a project that builds, flashes and checks a `.tflite` file.
+
+    Args:
+        model: Path of the file: one input, one output, no custom operators.
+        folder: Made if missing. What an earlier bundle left there goes.
+        tool: The tool chain: `"cmake"`, `"arduino"`, `"esp-idf"`, `"zephyr"` or `"platformio"`. Defaults to
+            `"cmake"`.
+        data: Samples as the file reads them: ten of them are the test vectors, and they say what its outputs mean. By
+            default the file's metadata say that, and the vectors are random.
+        device: The board that the arena is computed for, which has TFLM. By default the arena is the largest that
+            any board of `kd-edge devices` with TFLM needs.
+        seed: Of the samples, for the manifest. Defaults to 0.
+        command: Reproduces the bundle, for the manifest.
+
+    Raises:
+        ModelFileError: The file is no usable model.
+        ModelError: The model cannot be put into C, or nothing says from which score on a sample is an anomaly.
+        DataError: The samples are not those of the file.
+        ConfigError: The tool chain is not known, the board has another runtime than TFLM, or a file of an earlier
+            bundle that would go was changed.
+        RunnerError: TFLM refuses the file.
+    """
+    chain, path = tool_chain(tool), Path(model)
+    content = read_file(path)
+    info = read_single(content, str(path))
+    settings = _settings(content, info, data, device)
+    vectors = random_vectors(content, settings) if data is None else sample_vectors(content, data, settings)
+    command = command or f"kd-edge bundle {path.name} --for {tool}"
+    about = [_about(content, data), f"Test vectors: {vectors.vectors_of}."]
+    contents = bundle_contents(content, settings, vectors, chain, name=path.stem, about=about, command=command)
+    bundle = Bundle(
+        Path(folder),
+        tool_chain=tool,
+        passed=None,
+        failed_checks=(),
+        open_checks=(),
+        tensor_arena_bytes=settings.arena_bytes,
+        arena_source=settings.arena_source,
+        vectors_of=vectors.vectors_of,
+        vectors_from=vectors.vectors_from,
+        command=command,
+        files={name: fingerprint(text) for name, text in contents.items()},
+        inputs={str(path): fingerprint(content)},
+        front_end=settings.front_end,
+    )
+    described = None if data is None else data.description
+    origin = Origin(seed, read_versions(KD_EDGE.packages), described, None if device is None else device.name)
+    write_folder(bundle.folder, contents, manifest_of(bundle, origin, settings))
+    return bundle
+
+
+def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: DeviceProfile | None) -> Settings:
+    arena = _arena(info, device)
+    probabilities = file_answers_probabilities(info)
+    if data is None:
+        said: Mapping[str, Any] = read_metadata(content) or {}
+        task = file_task(said, info, probabilities=probabilities)
+        if task.kind == "reconstruction":
+            raise ModelError(
+                "cannot bundle: expected to know from which score on a sample is an anomaly, received no samples; "
+                "pass --data"
+            )
+        known = probabilities or names_outputs(said)
+        return Settings(*arena, task, file_scale(said), probabilities, meaning_known=known)
+    _check_data(info, data)
+    threshold = None
+    if data.task.kind == "reconstruction":
+        from kd_edge.conversion.answer_reader import anomaly_threshold
+
+        threshold = anomaly_threshold(content, data)
+    return Settings(*arena, data.task, data.scale, probabilities, threshold, data.front_end)
+
+
+def _check_data(info: ModelInfo, data: Dataset) -> None:
+    source, target = info.input_tensors[0], info.output_tensors[0]
+    found: dict[str, tuple[Any, Any]] = {"samples of shape": (source.shape[1:], data.input_shape)}
+    found["numbers of an answer"] = (target.num_elements, data.num_outputs)
+    for what, (expected, received) in found.items():
+        if expected != received:
+            raise DataError(f"the data are not those of the file: expected {what} {expected}, received {received}")
+
+
+def _arena(info: ModelInfo, device: DeviceProfile | None) -> tuple[int, str]:
+    """Return the bytes that a firmware reserves, and how they were found."""
+    graph = read_graph(info)
+    if device is not None and not device.runs_tflm:
+        raise ConfigError(f"bad --device: expected a board with TFLM, received {device.name} with {device.runtime}")
+    boards = [device] if device is not None else [board for board in load_all() if board.runs_tflm]
+    needs = {board.name: CostModel(board).estimate_known(graph)[0].ram_bytes for board in boards}
+    total = max(needs.values())
+    whose = f"{device.title}" if device is not None else f"the most that any of {len(needs)} known boards needs"
+    return total, f"{total:,} B are computed with a margin for optimised kernels: {whose}."
+
+
+def _about(content: bytes, data: Dataset | None) -> str:
+    if data is not None:
+        return f"Data: {data.description or data.name}"
+    if names_outputs(read_metadata(content) or {}):
+        return "Names are those of the file's metadata."
+    return "The file does not name its outputs: they are numbered."

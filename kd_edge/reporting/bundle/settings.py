@@ -1,0 +1,45 @@
+"""What firmware has to know about a model beside its bytes."""
+
+from dataclasses import dataclass
+
+from kd_edge.data.front_end import FrontEnd
+from kd_edge.data.task import Task
+
+# What an output is that no sigmoid or softmax made.
+_MEANINGS = {"regression": "value", "reconstruction": "reconstruction"} | dict.fromkeys(
+    ("multiclass", "binary", "multilabel"), "logit"
+)
+Scale = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What firmware has to know about a model beside its bytes.
+
+    Attributes:
+        arena_bytes: Size of the tensor arena.
+        arena_source: How that was found, a sentence.
+        task: What the model was asked.
+        scale: Mean and standard deviation per channel to be applied to the raw values, `None` where none are.
+        probabilities: Whether outputs are probabilities, not logits.
+        anomaly_threshold: Of a reconstruction, the score above which a sample is an anomaly.
+        front_end: What computes samples from sound; `None` without sound.
+        meaning_known: Whether anything says what the outputs mean.
+    """
+
+    arena_bytes: int
+    arena_source: str
+    task: Task
+    scale: Scale | None
+    probabilities: bool = False
+    anomaly_threshold: float | None = None
+    front_end: FrontEnd | None = None
+    meaning_known: bool = True
+
+    @property
+    def output(self) -> str:
+        """What a number of the output is: `"probability"`, `"logit"`, `"value"`, `"reconstruction"` or `"unknown"`."""
+        if not self.meaning_known:
+            return "unknown"
+        classifies = _MEANINGS[self.task.kind] == "logit"
+        return "probability" if self.probabilities and classifies else _MEANINGS[self.task.kind]

@@ -1,0 +1,133 @@
+"""C and C++ sources that put a `.tflite` file into firmware."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kd_edge.errors import ModelError
+from kd_edge.ir.tflite_reader import read_graph
+from kd_edge.reporting.bundle.front_end_source import front_end_source
+from kd_edge.reporting.bundle.rendering import render
+from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.task_source import output_lines, task_values
+from tflite_bench.model.reader import ModelInfo, TensorInfo
+
+_C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
+# Methods of TFLM's MicroMutableOpResolver that are not the operator's name in camel case.
+_METHODS = {
+    "BATCH_MATMUL": "AddBatchMatMul",
+    "CUMSUM": "AddCumSum",
+    "PADV2": "AddPadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
+}
+# The expected outputs are those of reference kernels; optimised ones may round one step differently.
+_TOLERANCE_STEPS = 1
+_TOLERANCE_FLOAT = 1e-3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """Samples with what the model has to answer.
+
+    Attributes:
+        inputs: In the type of the model's input, shape `(vectors, ...)`.
+        outputs: What the model answers, raw.
+        answers: What these say where they are no scores of classes, shape `(vectors, answers)`.
+        vectors_of: What the samples are.
+        vectors_from: The runtime that answered.
+    """
+
+    inputs: np.ndarray
+    outputs: np.ndarray
+    answers: np.ndarray | None = None
+    vectors_of: str = "Test samples"
+    vectors_from: str = ""
+
+
+def render_sources(
+    model: bytes, info: ModelInfo, settings: Settings, vectors: Vectors, *, tflm_header: str | None = None
+) -> dict[str, str]:
+    """Return the text of every source by its file's name.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        info: The same, read; one input, one output.
+        settings: Arena, task, scale.
+        vectors: Samples and answers.
+        tflm_header: The header by which a tool chain finds its library of TFLM, where it needs one.
+
+    Raises:
+        ModelError: The file has an input or output of a type that the sources do not know.
+    """
+    source, target = info.input_tensors[0], info.output_tensors[0]
+    for name, tensor in (("input", source), ("output", target)):
+        _check_type(name, tensor)
+    answers = () if vectors.answers is None else vectors.answers.tolist()
+    filled: dict[str, dict[str, Any]] = {
+        "model_data.h": {},
+        "model_data.cc": {"model": model},
+        "op_resolver.h": {"methods": _methods(info)},
+        "model_settings.h": {
+            "settings": settings,
+            "source": source,
+            "target": target,
+            "types": _C_TYPES,
+            "tolerance": tolerance_of(target),
+            **task_values(settings, target),
+        },
+        "model.h": {"reads": reads_lines(source, settings), "answers_with": output_lines(settings)},
+        "model.cc": {
+            "tflm_header": tflm_header,
+            "num_variables": read_graph(info).num_variables,
+            "input_type": f"kTfLite{source.dtype.title().replace('Uint', 'UInt')}",
+            "output_type": f"kTfLite{target.dtype.title().replace('Uint', 'UInt')}",
+        },
+        "test_vectors.h": {"inputs": vectors.inputs, "answers": answers, "vectors_of": vectors.vectors_of},
+        "test_vectors.c": {"inputs": _rows(vectors.inputs), "outputs": _rows(vectors.outputs), "answers": answers},
+        "check_vectors.h": {},
+        "check_vectors.c": {},
+        "run_vectors.h": {},
+        "run_vectors.c": {},
+    }
+    rendered = {name: render(name, **values) for name, values in filled.items()}
+    if settings.front_end is not None:
+        rendered["audio_front_end.h"] = front_end_source(settings.front_end)
+    return rendered
+
+
+def resolver_method(op: str) -> str:
+    """Return the method of TFLM's `MicroMutableOpResolver` that registers a builtin operator.
+
+    >>> resolver_method("DEPTHWISE_CONV_2D")
+    'AddDepthwiseConv2D'
+    """
+    words = (word if word[0].isdigit() else word.capitalize() for word in op.split("_"))
+    return _METHODS.get(op, "Add" + "".join(words))
+
+
+def _methods(info: ModelInfo) -> list[str]:
+    return [resolver_method(name) for name in dict.fromkeys(op.name for graph in info.subgraphs for op in graph.ops)]
+
+
+def _check_type(name: str, tensor: TensorInfo) -> None:
+    if tensor.dtype not in _C_TYPES:
+        raise ModelError(f"cannot bundle: expected {', '.join(_C_TYPES)} as {name}, received {tensor.dtype}")
+
+
+def reads_lines(source: TensorInfo, settings: Settings) -> tuple[str, ...]:
+    """Return what each number of the input is."""
+    value = "(value - model_mean[channel]) / model_deviation[channel]" if settings.scale else "the values as they are"
+    if not source.scales:
+        return (value,)
+    return f"{value}, quantized:", "round(that / MODEL_INPUT_SCALE) + MODEL_INPUT_ZERO_POINT"
+
+
+def tolerance_of(target: TensorInfo) -> float:
+    """Return how far an output may be from the expected one: steps, of a float output a real number."""
+    return _TOLERANCE_FLOAT if target.dtype == "float32" else _TOLERANCE_STEPS
+
+
+def _rows(values: np.ndarray) -> list[list[float]]:
+    rows: list[list[float]] = values.reshape(len(values), -1).tolist()
+    return rows

@@ -1,0 +1,108 @@
+"""The test vectors of a bundle: which samples, and what the model's outputs for them say."""
+
+import numpy as np
+
+from kd_edge.data.anomaly_metrics import anomaly_scores
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.regression_metrics import in_units
+from kd_edge.data.task import Task
+from kd_edge.reporting.bundle.contents import answered
+from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources import Vectors
+from tflite_bench.model.quantized_values import dequantize, quantize
+from tflite_bench.model.reader import TensorInfo, read_model
+from tflite_bench.model.streams import in_steps, is_window
+
+NUM_VECTORS = 10
+_SEED = 0
+
+
+def sample_vectors(model: bytes, data: Dataset, settings: Settings) -> Vectors:
+    """Return test samples with what a model answers; of a stream the steps of one, each from fresh state.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        data: The samples, as the model reads them.
+        settings: What its outputs mean.
+    """
+    info = read_model(model)
+    inputs = quantize(data.x_test[vector_rows(data)], info.input_tensors[0])
+    if not is_window(info, data.input_shape):
+        return _vectors(model, inputs, settings, f"{len(inputs)} test samples of {data.name}")
+    steps = np.concatenate(list(in_steps(inputs[:1], info.input_tensors[0].shape[1])))[:NUM_VECTORS]
+    return _vectors(model, steps, settings, f"{len(steps)} steps of a test sample of {data.name}")
+
+
+def random_vectors(model: bytes, settings: Settings) -> Vectors:
+    """Return random inputs with what a model answers: they check the kernels where there are no samples.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        settings: What its outputs mean.
+    """
+    inputs = _random_inputs(read_model(model).input_tensors[0])
+    return _vectors(model, inputs, settings, f"{NUM_VECTORS} random inputs")
+
+
+def _random_inputs(tensor: TensorInfo) -> np.ndarray:
+    rng = np.random.default_rng(_SEED)
+    shape = (NUM_VECTORS, *tensor.shape[1:])
+    if not np.issubdtype(np.dtype(tensor.dtype), np.integer):
+        return rng.normal(size=shape).astype(tensor.dtype)
+    limits = np.iinfo(tensor.dtype)
+    # Whole numbers without a scale are the positions of something, of which the first two are always there.
+    low, high = (limits.min, limits.max) if tensor.scales else (0, 1)
+    return rng.integers(low, high, shape, endpoint=True).astype(tensor.dtype)
+
+
+def _vectors(model: bytes, inputs: np.ndarray, settings: Settings, vectors_of: str) -> Vectors:
+    info = read_model(model)
+    outputs, vectors_from = answered(model, inputs)
+    real = dequantize(inputs, info.input_tensors[0]), dequantize(outputs, info.output_tensors[0])
+    answers = vector_answers(settings.task, *real, probabilities=settings.probabilities)
+    return Vectors(inputs, outputs, answers, vectors_of, vectors_from)
+
+
+def vector_rows(data: Dataset) -> np.ndarray:
+    """Return the positions of the test samples that are vectors.
+
+    Of classes, sets of labels and anomalies of each in turn; of measured values from the smallest first one to the
+    largest.
+
+    Args:
+        data: The test samples.
+    """
+    if data.task.kind == "regression":
+        order = np.argsort(data.y_test[:, 0], kind="stable")
+        return np.asarray(order[np.linspace(0, len(order) - 1, min(len(order), NUM_VECTORS)).astype(int)])
+    kinds = data.y_test
+    if kinds.ndim > 1:
+        kinds = np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1)
+    by_kind = [np.flatnonzero(kinds == kind).tolist() for kind in np.unique(kinds)]
+    chosen: list[int] = []
+    while len(chosen) < NUM_VECTORS and any(by_kind):
+        chosen += [samples.pop(0) for samples in by_kind if samples]
+    return np.asarray(chosen[:NUM_VECTORS])
+
+
+def vector_answers(task: Task, inputs: np.ndarray, outputs: np.ndarray, *, probabilities: bool) -> np.ndarray | None:
+    """Return what outputs say, as the functions of `model_settings.h` compute it; `None` of classes.
+
+    Args:
+        task: What the model was asked.
+        inputs: The vectors in real numbers, as the model reads them.
+        outputs: Its answers in real numbers.
+        probabilities: Whether outputs are probabilities, not logits.
+
+    Returns:
+        1 or 0 for a yes and each label, the measured values in their units, the score of an anomaly: shape
+        `(vectors, answers)`.
+    """
+    if task.kind == "multiclass":
+        return None
+    decisions = task.decisions(outputs, probabilities=probabilities)
+    if task.kind == "regression":
+        return in_units(decisions, task)
+    if task.kind == "reconstruction":
+        return anomaly_scores(decisions, inputs)[:, None]
+    return decisions.reshape(len(decisions), -1).astype(np.float64)

@@ -1,0 +1,34 @@
+#ifndef MODEL_SETTINGS_H_
+#define MODEL_SETTINGS_H_
+
+#include <stdint.h>
+
+{% macro tensor(name, it) %}
+/* {{ name | capitalize }} of shape {{ it.shape }}, real = scale * (raw - zero point). */
+typedef {{ types[it.dtype] }} model_{{ name | lower }}_t;
+#define MODEL_{{ name }}_ELEMENTS {{ it.num_elements }}
+{% if it.scales %}
+#define MODEL_{{ name }}_SCALE {{ it.scales[0] | c_float }}
+#define MODEL_{{ name }}_ZERO_POINT ({{ it.zero_points[0] }})
+{% endif %}
+{% endmacro %}
+{{ ("Tensor arena. " ~ settings.arena_source) | c_comment }}
+#define MODEL_ARENA_BYTES {{ settings.arena_bytes }}
+
+{{ tensor("INPUT", source) }}
+{{ tensor("OUTPUT", target) }}
+/* How far an output may be from the expected one. */
+#define MODEL_TOLERANCE {{ tolerance }}
+
+{% if settings.scale is none %}
+/* The model reads the values as they are. */
+{% else %}
+/* The model reads (value - mean) / deviation, per channel. */
+#define MODEL_NUM_CHANNELS {{ settings.scale[0] | length }}
+static const float model_mean[MODEL_NUM_CHANNELS] = {{ "{" }}{{ settings.scale[0] | map("c_float") | join(", ") }}};
+static const float model_deviation[MODEL_NUM_CHANNELS] = {{ "{" }}{{ settings.scale[1] | map("c_float") | join(", ") }}};
+{% endif %}
+
+{% include "task.h" %}
+
+#endif /* MODEL_SETTINGS_H_ */

@@ -1,0 +1,225 @@
+"""The bundle of a single file: what it says of itself, samples given with it, and what cannot be bundled."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from kd_edge.cli import main
+from kd_edge.conversion.metadata import add_metadata
+from kd_edge.cost.devices import load_all, load_device
+from kd_edge.cost.model import CostModel
+from kd_edge.errors import ConfigError, DataError, ModelError
+from kd_edge.ir.tflite_reader import read_graph
+from kd_edge.reporting.bundle.file_task import file_task
+from kd_edge.reporting.bundle.from_file import write_file_bundle
+from tflite_bench.calibration.network_writer import SyntheticNetwork
+from tflite_bench.errors import ModelFileError
+from tflite_bench.model.reader import read_model
+from tflite_bench.runners import tflm
+
+DATA = Path(__file__).parents[3] / "data"
+MODEL = DATA / "residual_int8.tflite"
+OUTPUT = {"dtype": "int8", "shape": [1, 5]}
+
+
+def described(folder, description, model=MODEL):
+    """A copy of a network whose metadata say what its answers are."""
+    path = folder / "described.tflite"
+    path.write_bytes(add_metadata(model.read_bytes(), description))
+    return path
+
+
+def settings_of(bundle, name="model_settings.h"):
+    return (bundle.folder / name).read_text()
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["bundle", *map(str, arguments)])
+
+
+def test_class_names_and_the_scale_of_the_input_are_those_of_the_metadata(tmp_path):
+    said = {"class_names": ["a", "b", "c", "d", "é|"], "input": {"mean": [1.0, 2.0, 3.0], "deviation": [4.0, 5.0, 6.0]}}
+    made = write_file_bundle(described(tmp_path, said), tmp_path / "bundle")
+    assert '    "\\303\\251|",' in settings_of(made)
+    assert "model_mean[MODEL_NUM_CHANNELS] = {1.0f, 2.0f, 3.0f};" in settings_of(made)
+    assert "| 4 | é\\| |" in settings_of(made, "README.md")
+    assert "output: MODEL_OUTPUT_ELEMENTS logits, one for each of model_class_names" in settings_of(made, "model.h")
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ({"task": "multilabel", "names": list("abcde"), "threshold": 0.8}, "a probability of 0.8. */"),
+        (
+            {"task": "regression", "names": list("abcde"), "units": list("gghhh")}
+            | {"mean": [2] * 5, "deviation": [3] * 5},
+            "model_value_mean[MODEL_NUM_VALUES] = {2.0f, 2.0f, 2.0f, 2.0f, 2.0f};",
+        ),
+    ],
+)  # fmt: skip
+def test_other_tasks_are_those_of_the_metadata(tmp_path, output, said):
+    made = write_file_bundle(described(tmp_path, {"output": OUTPUT | output}), tmp_path / "bundle")
+    assert said in settings_of(made)
+
+
+def test_a_file_that_names_nothing_has_numbered_values_and_says_so(bundled):
+    made = bundled("cmake")
+    assert '"output 4"' in settings_of(made)
+    assert "The file does not name its outputs" in settings_of(made, "README.md")
+
+
+def test_what_a_file_answers_is_only_said_where_something_says_it(bundled, tmp_path):
+    made = bundled("cmake")
+    assert "the file does not say what they mean" in settings_of(made, "model.h")
+    assert json.loads(settings_of(made, "manifest.json"))["output"] == "unknown"
+    network = SyntheticNetwork((4,))
+    network.dense(1, relu=False)
+    info = read_model(network.to_bytes())
+    single = file_task({}, info, probabilities=True)
+    assert (single.kind, single.names) == ("binary", ("class 0", "class 1"))
+
+
+def test_random_vectors_have_the_answers_of_tflm(bundled):
+    made, content = bundled("cmake"), MODEL.read_bytes()
+    assert made.vectors_of == "10 random inputs"
+    inputs = np.random.default_rng(0).integers(-128, 127, (10, 12, 8, 3), endpoint=True).astype(np.int8)
+    numbers = settings_of(made, "test_vectors.c").split("test_outputs")[1].split("test_answers")[0].split("=")[1]
+    found = [int(word) for word in numbers.replace(",", " ").split() if word.lstrip("-").isdigit()]
+    assert found == tflm.run_outputs(content, inputs).reshape(-1).tolist()
+
+
+def test_samples_are_the_vectors_and_name_the_classes(tmp_path, check_document):
+    x = np.random.default_rng(1).normal(size=(40, 12, 8, 3)).astype("f4")
+    arrays = {f"x_{split}": x for split in ("train", "val", "test")}
+    labels = {f"y_{split}": np.arange(40) % 5 for split in ("train", "val", "test")}
+    np.savez(tmp_path / "data.npz", **arrays, **labels, class_names=np.array(list("vwxyz")))
+    given = ("--data", tmp_path / "data.npz", "--no-normalize", "-o", tmp_path / "bundle", "--json")
+    done = run(MODEL, "--for", "zephyr", *given)
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    check_document(document)
+    result = document["result"]
+    assert (result["tool_chain"], result["passed"]) == ("zephyr", None)
+    assert result["vectors_of"].startswith("10 test samples of ")
+    assert '"z",' in (tmp_path / "bundle" / "src" / "model_settings.h").read_text()
+    assert result["command"].endswith(f"--for zephyr --data {tmp_path / 'data.npz'} --no-normalize --seed 0")
+
+
+def test_the_arena_is_the_most_that_any_board_with_tflm_needs_or_that_of_the_named_one(bundled, tmp_path):
+    graph = read_graph(read_model(MODEL))
+    needs = {board.name: CostModel(board).estimate_known(graph)[0].ram_bytes for board in load_all() if board.runs_tflm}
+    assert bundled("cmake").tensor_arena_bytes == max(needs.values())
+    named = write_file_bundle(MODEL, tmp_path, device=load_device("nucleo-l4r5zi"))
+    assert named.tensor_arena_bytes == needs["nucleo-l4r5zi"]
+
+
+def test_another_tool_chain_leaves_nothing_of_the_first_and_keeps_what_is_not_its_own(tmp_path):
+    write_file_bundle(MODEL, tmp_path, tool="esp-idf")
+    (tmp_path / "main" / "notes.txt").write_text("mine")
+    made = write_file_bundle(MODEL, tmp_path, tool="cmake")
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {*made.files, "manifest.json", "main/notes.txt"}
+    (tmp_path / "main" / "notes.txt").unlink()
+    write_file_bundle(MODEL, tmp_path, tool="zephyr")
+    write_file_bundle(MODEL, tmp_path, tool="arduino")
+    assert not (tmp_path / "src").exists()
+
+
+def test_a_changed_file_that_would_go_is_kept_and_named(tmp_path):
+    write_file_bundle(MODEL, tmp_path, tool="platformio")
+    (tmp_path / "platformio.ini").write_text("[env:mine]\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match=r"expected its platformio\.ini as it was written, found it changed"):
+        write_file_bundle(MODEL, tmp_path, tool="cmake")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"files": {"a": 1}}'])
+def test_a_damaged_manifest_is_one_line(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ConfigError, match="expected a manifest of `kd-edge bundle`, found it damaged"):
+        write_file_bundle(MODEL, tmp_path)
+
+
+def test_a_manifest_cannot_name_files_outside_its_folder(tmp_path):
+    (tmp_path / "other.txt").write_text("mine")
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    known = {"sha256": "0" * 64, "size_bytes": 4}
+    files = {"../other.txt": known, str(tmp_path / "other.txt"): known}
+    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+    write_file_bundle(MODEL, folder)
+    assert (tmp_path / "other.txt").read_text() == "mine"
+
+
+def test_what_cannot_be_bundled_is_said_in_a_sentence(tmp_path):
+    (tmp_path / "no.tflite").write_bytes(b"nothing")
+    with pytest.raises(ModelFileError, match=r"no\.tflite"):
+        write_file_bundle(tmp_path / "no.tflite", tmp_path / "b")
+    with pytest.raises(ModelError, match=r"cannot bundle .*two_in_two_out\.tflite: expected one input, received 2"):
+        write_file_bundle(DATA / "two_in_two_out.tflite", tmp_path / "b")
+    with pytest.raises(ModelError, match="expected an output of 2 numbers as the file's metadata say, received 5"):
+        write_file_bundle(described(tmp_path, {"class_names": ["a", "b"]}), tmp_path / "b")
+    with pytest.raises(ModelError, match="received damaged ones"):
+        write_file_bundle(described(tmp_path, {"output": {"task": "sorting"}}), tmp_path / "b")
+    anomalies = described(tmp_path, {"output": {"task": "reconstruction"}}, DATA / "atan2.tflite")
+    with pytest.raises(ModelError, match="from which score on a sample is an anomaly"):
+        write_file_bundle(anomalies, tmp_path / "b")
+    with pytest.raises(ConfigError, match="bad --device: expected a board with TFLM, received nucleo-l4r5zi-cube-ai"):
+        write_file_bundle(MODEL, tmp_path / "b", device=load_device("nucleo-l4r5zi-cube-ai"))
+    assert not (tmp_path / "b").exists()
+
+
+def test_samples_of_another_shape_are_refused(tmp_path):
+    arrays = {f"x_{split}": np.zeros((40, 12, 8, 1), "f4") for split in ("train", "val", "test")}
+    labels = {f"y_{split}": np.arange(40) % 5 for split in ("train", "val", "test")}
+    np.savez(tmp_path / "data.npz", **arrays, **labels)
+    from kd_edge.data.loading import load_data
+
+    data = load_data(tmp_path / "data.npz", normalize=False)
+    with pytest.raises(DataError, match=r"expected samples of shape \(12, 8, 3\), received \(12, 8, 1\)"):
+        write_file_bundle(MODEL, tmp_path / "b", data=data)
+
+
+def test_the_command_refuses_in_one_line_what_it_would_ignore_or_cannot_read(tmp_path):
+    for arguments, said in (
+        ((MODEL, "--for", "keil"), "'keil' is not one of 'cmake', 'arduino', 'esp-idf', 'zephyr', 'platformio'"),
+        ((MODEL, "--seed", "1", "-o", tmp_path / "b"), "bad --seed: expected it with --data"),
+        ((tmp_path, "--data", "watch"), "bad --data: expected it with MODEL.tflite"),
+        ((tmp_path / "none.tflite",), "none.tflite"),
+    ):
+        done = run(*arguments)
+        assert (done.exit_code, said in done.output) == (2, True), done.output
+    assert not (tmp_path / "b").exists()
+
+
+def test_the_bundle_of_a_file_lies_beside_it_by_default(tmp_path):
+    shutil.copy(MODEL, tmp_path / "small.tflite")
+    done = run(tmp_path / "small.tflite")
+    assert done.exit_code == 0, done.output
+    assert "not checked" in done.output
+    assert (tmp_path / "small-bundle" / "README.md").is_file()
+
+
+def test_without_jinja2_the_command_names_the_extra(tmp_path):
+    code = "import sys; sys.modules['jinja2'] = None; from kd_edge.cli import main; main()"
+    command = [sys.executable, "-c", code, "bundle", str(MODEL), "-o", str(tmp_path / "b")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "Error: jinja2 is not installed: pip install 'kd-edge[report]'\n"
+
+
+@pytest.mark.shared
+def test_a_model_that_keeps_a_state_gets_its_variables_and_starts_anew_for_each_vector(shared_path, tmp_path):
+    made = write_file_bundle(shared_path / "models_found" / "microwakeword_vad.tflite", tmp_path)
+    # Four streams, each in a variable of its own.
+    assert "MicroResourceVariables::Create(allocator, 4)" in settings_of(made, "model.cc")
+    assert "model_reset()" in settings_of(made, "run_vectors.c")
+    assert "An output is the probability of model_class_names[1]" in settings_of(made)
+    assert "one number, the probability of model_class_names[1];" in settings_of(made, "model.h")
