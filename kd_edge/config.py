@@ -5,20 +5,24 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kd_edge.cost.budget import LATENCY_AT, Budget, parse_bytes, parse_mj, parse_ms
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, nearest
 from kd_edge.toml import from_table, read_toml
+
+if TYPE_CHECKING:
+    from kd_edge.data.task import Task
 
 QUANTIZE_MODES = ("int8", "int16x8", "float16", "dynamic", "none")
 AUGMENTATIONS = ("none", "image", "image-flip", "spectrogram", "sensor", "imu", "mixup")
 IMPORTANCES = ("l1", "batch_norm")
 CALIBRATIONS = ("random", "balanced", "first")
 QAT_MODES = ("auto", "always", "never")
+# The family of students that run step by step.
+STREAMING = "streaming"
 TRAINEES = ("like_teacher", "none")
 # Weight of the labels' loss beside (1 - weight) times the guides'; `Distiller` keeps the default of Keras' Distiller.
 STUDENT_LOSS_WEIGHT = 0.1
@@ -299,7 +303,7 @@ _MAY_BE_ZERO = (
 )
 
 
-def objective_for(objective: str | None, task: Task) -> str:
+def objective_for(objective: str | None, task: "Task") -> str:
     """Return what networks are ranked by on validation samples: as asked for, or the task's metric.
 
     Args:

@@ -20,12 +20,11 @@ from kd_edge.cli.options import (
     seed_option,
     with_budget,
 )
-from kd_edge.config import OBJECTIVES, DesignConfig, DistillConfig
+from kd_edge.config import OBJECTIVES, STREAMING, DesignConfig, DistillConfig
 from kd_edge.cost.budget import LATENCY_AT
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.local_workers import WorkerPool
-from kd_edge.search.space.families import STREAMING
 from kd_edge.search.strategies import strategy_names
 from kd_edge.silence import load_tensorflow
 

@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from kd_edge.data.task import TASKS
 from kd_edge.errors import ConfigError, nearest
 
+# What a network may be asked for; see `Task`.
+TASKS = ("multiclass", "binary", "multilabel", "regression", "reconstruction")
 COLORS = ("rgb", "grayscale")
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.data.options import TASKS
 from kd_edge.errors import ConfigError
 from tflite_bench.provenance import Computed, Given
 
-TASKS = ("multiclass", "binary", "multilabel", "regression", "reconstruction")
 # Tasks whose answers are classes: each sample is right or wrong.
 CLASSIFICATION = ("multiclass", "binary")
 _METRICS = {"multilabel": "label_accuracy", "regression": "skill", "reconstruction": "skill"}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
+from kd_edge.config import STREAMING
 from kd_edge.errors import ConfigError
 from kd_edge.ir.blueprint import Blueprint, Sketch
 from kd_edge.ir.layers import Add, AveragePooling2D, Conv2D, DepthwiseConv2D, Flatten, ReLU, Reshape
@@ -19,7 +20,6 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Widths = Sequence[int]
 
-STREAMING = "streaming"
 """The family whose networks are costed and deployed as a step of a few frames."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kd_edge.config import STREAMING
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError, ModelError, nearest
@@ -18,7 +19,7 @@ from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import read_layers
 from kd_edge.ir.streaming import stream
-from kd_edge.search.space.families import FAMILIES, STREAMING
+from kd_edge.search.space.families import FAMILIES
 from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
 from kd_edge.search.space.graph_template import GraphTemplate
 from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
