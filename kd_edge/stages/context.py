@@ -5,7 +5,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kd_edge.config import DistillConfig, RunConfig, objective_for
+from kd_edge.config import LEARNING_RATE, DistillConfig, RunConfig, objective_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.class_weights import with_class_weight
@@ -16,6 +16,7 @@ from kd_edge.data.task import Task
 from kd_edge.distillation.halting.rules import find_rule
 from kd_edge.errors import ConfigError, MissingDependencyError
 from kd_edge.search.strategies import find_strategy
+from kd_edge.silence import say
 from kd_edge.stages.results import DesignResult
 from kd_edge.stages.store import StageStore, stage_key
 
@@ -75,6 +76,7 @@ class RunContext:
                 check_augmentation(wanted.augment, self.data.input_shape)
         objective_for(self.config.design.objective, self.data.task)
         _check_rule(self.config.distill, self.data.task)
+        _say_if_hot(self.config.distill, self.data.task)
         if self.config.teacher.folds:
             _check_folds(self.data)
             folds, groups = self.config.teacher.folds, self.data.group_train
@@ -215,6 +217,15 @@ def _check_rule(wanted: DistillConfig, task: Task) -> None:
         raise ConfigError(
             f"bad value for key 'rule': expected one that needs no decisions for the task {task.kind!r}, 'plateau', "
             f"'gradient' or 'epoch', received {wanted.rule!r}; name one, or leave the trainee out (trainee = \"none\")"
+        )
+
+
+def _say_if_hot(wanted: DistillConfig, task: Task) -> None:
+    """Say that the usual learning rate was not chosen for networks that answer with values."""
+    if task.kind in ("regression", "reconstruction") and wanted.learning_rate == LEARNING_RATE:
+        say(
+            f"the learning rate {LEARNING_RATE:g} was chosen with classes and may be too hot for a {task.kind}: "
+            'learning_rate = "auto" in [distill] finds one'
         )
 
 

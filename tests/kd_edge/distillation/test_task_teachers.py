@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from kd_edge.data.arrays import dataset_of
-from kd_edge.data.options import SourceOptions
-from kd_edge.data.options import TASKS
+from kd_edge.data.options import TASKS, SourceOptions
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.given_models import check_trained
 from kd_edge.distillation.model_files import load_teacher

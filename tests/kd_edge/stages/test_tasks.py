@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kd_edge.config import (
+    LEARNING_RATE,
     BudgetConfig,
     ConvertConfig,
     DataConfig,
@@ -20,6 +21,7 @@ from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError
 from kd_edge.pipeline import STAGES, run
 from kd_edge.reporting.bundle.from_run import write_bundle
+from kd_edge.stages.context import RunContext
 
 METRICS = {"binary": "accuracy", "multilabel": "label_accuracy", "regression": "skill", "reconstruction": "skill"}
 # What the bits of a teacher's outputs beyond the label are not defined for.
@@ -105,6 +107,14 @@ def test_what_makes_no_sense_is_refused_before_anything_is_trained(kind, changes
     with pytest.raises(ConfigError, match=message):
         run(config(kind, tmp_path / "things.npz", **changes), tmp_path / "run")
     assert not (tmp_path / "run" / "teacher.keras").exists()
+
+
+def test_a_run_of_values_says_that_the_usual_rate_was_chosen_with_classes(tmp_path, capsys):
+    for kind, learning_rate, is_said in (("regression", LEARNING_RATE, True), ("regression", "auto", False)):
+        np.savez(tmp_path / "things.npz", **arrays_of(kind))
+        wanted = config(kind, tmp_path / "things.npz", learning_rate=learning_rate)
+        RunContext(wanted, tmp_path / "run", lambda *_: None).check("data")
+        assert ('learning_rate = "auto"' in capsys.readouterr().err) is is_said
 
 
 def test_the_page_and_the_firmware_are_told_the_task(finished):
