@@ -14,6 +14,12 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+@pytest.fixture(autouse=True)
+def unknown_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as where nobody says how wide they may be, whatever the terminal of the tests."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def shared_path() -> Path:
     """The folder of reference data beside the checkout; skips where it is missing."""
