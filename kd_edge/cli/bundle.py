@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kd_edge.cli.file_samples import samples_of
 from kd_edge.cli.options import (
     json_option,
     load_profile,
@@ -19,7 +20,6 @@ from kd_edge.cli.options import (
 from kd_edge.reporting.documents import make_document
 
 if TYPE_CHECKING:
-    from kd_edge.data.dataset import Dataset
     from kd_edge.data.options import SourceOptions
     from kd_edge.reporting.bundle.results import Bundle
 
@@ -78,25 +78,11 @@ def _of_file(
         model,
         model.with_name(f"{model.stem}-bundle") if output is None else output,
         tool=tool,
-        data=None if data is None else _read(model, data, normalize, seed, options),
+        data=None if data is None else samples_of(model, data, normalize, seed, options),
         device=None if device is None else load_profile(device, None),
         seed=seed,
         command=_command(),
     )
-
-
-def _read(model: Path, data: str, normalize: bool | None, seed: int, options: "SourceOptions") -> "Dataset":
-    """Return the samples as the file says that it reads them."""
-    from kd_edge.conversion.metadata import reads_raw_values
-    from kd_edge.conversion.told_task import as_told
-    from kd_edge.data.dataset import unscaled
-    from kd_edge.data.loading import load_data
-    from tflite_bench.model.reader import read_file
-
-    content = read_file(model)
-    raw = reads_raw_values(content)
-    samples = load_data(data, normalize=normalize, seed=seed, options=options)
-    return as_told(content, unscaled(samples) if raw and normalize is None else samples)
 
 
 def _command() -> str:

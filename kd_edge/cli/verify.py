@@ -2,12 +2,12 @@
 
 import math
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from kd_edge.cli.file_samples import samples_of
 from kd_edge.cli.options import data_option, json_option, print_document, refuse_given, seed_option, with_budget
 from kd_edge.config import MAX_ACCURACY_LOSS
 from kd_edge.errors import ConfigError
@@ -17,11 +17,7 @@ from kd_edge.silence import load_tensorflow
 if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
-    from kd_edge.data.dataset import Dataset
     from kd_edge.data.options import SourceOptions
-
-# Tasks that labels do not tell.
-_NOT_IN_LABELS = ("regression", "reconstruction")
 
 
 @click.command()
@@ -86,7 +82,7 @@ def verify(
             raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
     read_model(model)
     base = None if against is None else read_file(against)
-    data = _as_read(source, normalize, seed, options, model=model, given=(student, teacher))
+    data = samples_of(model, source, normalize, seed, options, given=(student, teacher))
     load_tensorflow()
     from kd_edge.verification.against import compare_files
     from kd_edge.verification.board_run import make_board, run_on_board
@@ -124,27 +120,3 @@ def verify(
     else:
         print_document(document, as_json, text_tables.verify_tables)
     sys.exit(0 if checked.passed and (changed is None or changed.passed) else 1)
-
-
-def _as_read(
-    source: str,
-    normalize: bool | None,
-    seed: int,
-    options: "SourceOptions",
-    *,
-    model: Path,
-    given: tuple[Path | None, ...],
-) -> "Dataset":
-    """Return the data as the file says that it reads and answers them, or else as the given models do."""
-    from kd_edge.conversion.metadata import reads_raw_values
-    from kd_edge.conversion.told_task import as_told, task_told
-    from kd_edge.data.dataset import unscaled
-    from kd_edge.data.loading import load_data
-
-    content = model.read_bytes()
-    raw, told = reads_raw_values(content), task_told(content)
-    if options.task is None and told in _NOT_IN_LABELS:
-        options = replace(options, task=told)
-    models = [path for path in given if path is not None and raw is None]
-    data = load_data(source, normalize=normalize, seed=seed, options=options, models=models)
-    return as_told(content, unscaled(data) if raw and normalize is None else data)

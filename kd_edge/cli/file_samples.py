@@ -1,0 +1,47 @@
+"""The samples of a command that is given a `.tflite` file, read as the file reads them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kd_edge.data.dataset import Dataset
+    from kd_edge.data.options import SourceOptions
+
+# Tasks that labels do not tell.
+_NOT_IN_LABELS = ("regression", "reconstruction")
+
+
+def samples_of(
+    model: Path,
+    source: str,
+    normalize: bool | None,
+    seed: int,
+    options: "SourceOptions",
+    *,
+    given: Iterable[Path | None] = (),
+) -> "Dataset":
+    """Return the data as a file says that it reads and answers them, or else as other models do.
+
+    Args:
+        model: The `.tflite` file.
+        source: As for `load_data`, like the next three.
+        normalize: Whether they are scaled; by default as the file says.
+        seed: Draws validation samples.
+        options: How they are read.
+        given: Keras models that read them where the file does not say whether it reads raw values.
+    """
+    from kd_edge.conversion.metadata import reads_raw_values
+    from kd_edge.conversion.told_task import as_told, task_told
+    from kd_edge.data.dataset import unscaled
+    from kd_edge.data.loading import load_data
+    from tflite_bench.model.reader import read_file
+
+    content = read_file(model)
+    raw, told = reads_raw_values(content), task_told(content)
+    if options.task is None and told in _NOT_IN_LABELS:
+        options = replace(options, task=told)
+    models = [path for path in given if path is not None and raw is None]
+    data = load_data(source, normalize=normalize, seed=seed, options=options, models=models)
+    return as_told(content, unscaled(data) if raw and normalize is None else data)
