@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kd_edge.cost.devices import DeviceProfile
@@ -50,11 +51,7 @@ def parse_ms(text: str | float) -> float:
     >>> parse_ms("15ms"), parse_ms("0.5s"), parse_ms(2)
     (15.0, 500.0, 2.0)
     """
-    if isinstance(text, (int, float)):
-        duration = float(text)
-    else:
-        match = _TIME.fullmatch(text.strip())
-        duration = float(match[1]) * _TIME_UNITS[match[2]] if match else 0.0
+    duration = _amount(text, _TIME, _TIME_UNITS)
     if not 0 < duration < math.inf:
         raise ConfigError(f"bad duration: expected a time such as '15ms', '800us' or '0.5s', received {text!r}")
     return duration
@@ -72,14 +69,18 @@ def parse_mj(text: str | float) -> float:
     >>> parse_mj("2mJ"), parse_mj("800uJ")
     (2.0, 0.8)
     """
-    if isinstance(text, (int, float)):
-        energy = float(text)
-    else:
-        match = _ENERGY.fullmatch(text.strip())
-        energy = float(match[1]) * _ENERGY_UNITS[match[2]] if match else 0.0
+    energy = _amount(text, _ENERGY, _ENERGY_UNITS)
     if not 0 < energy < math.inf:
         raise ConfigError(f"bad energy: expected one such as '2mJ', '800uJ' or '0.5J', received {text!r}")
     return energy
+
+
+def _amount(text: str | float, form: re.Pattern[str], units: Mapping[str, float]) -> float:
+    """Return a number as it is, of a text the number times its unit; 0 where the text has another form."""
+    if isinstance(text, (int, float)):
+        return float(text)
+    match = form.fullmatch(text.strip())
+    return float(match[1]) * units[match[2]] if match else 0.0
 
 
 @dataclass(frozen=True, slots=True)
