@@ -3,22 +3,21 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from kd_edge.reporting.formatting import interval_text, short_size
+from kd_edge.reporting.plain_table import known_speed, plain_table
 from kd_edge.reporting.rows import Result
 
 _WIDEST_NAME = 24
 _FITS = {"holds": "yes", "broken": "no", "not_proven": "not proven"}
-_KNOWN = ("measured", "calibrated")
 
 
 def comparison_tables(result: Result) -> Iterator[Table | str]:
     """Yield a row per board: whether the network fits, what is left, and how long it takes."""
     devices = result["devices"]
     yield f"{result['model']}: proven to fit with {result['num_fitting']} of {len(devices)} profiles"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    table = plain_table()
     table.add_column("device", overflow="fold", max_width=_WIDEST_NAME)
     table.add_column("fits", no_wrap=True)
     for name in ("flash\nleft", "RAM\nleft", "ms\n(9 of 10 within)", ""):
@@ -26,7 +25,7 @@ def comparison_tables(result: Result) -> Iterator[Table | str]:
     for row in devices:
         table.add_row(*_cells(row))
     yield table
-    if not all(row["quality"] in _KNOWN for row in devices):
+    if not all(known_speed(row["quality"]) for row in devices):
         yield "* not measured: the costs are those of relatives, in a wide interval"
 
 
@@ -38,5 +37,5 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         short_size(row["flash_left_bytes"]),
         short_size(row["ram_left_bytes"]),
         "unknown" if row["latency_ms"] is None else interval_text(*latencies),
-        "" if row["quality"] in _KNOWN else "*",
+        "" if known_speed(row["quality"]) else "*",
     )

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-from rich import box
 from rich.table import Table
 
+from kd_edge.reporting.plain_table import known_speed, plain_table
 from kd_edge.reporting.rows import Result
-
-_KNOWN = ("measured", "calibrated")
 
 
 def device_tables(result: Result) -> Iterator[Table | str]:
@@ -17,13 +15,13 @@ def device_tables(result: Result) -> Iterator[Table | str]:
         yield from _details(devices[0])
         return
     yield _list(devices)
-    if not all(device["quality"] in _KNOWN for device in devices):
+    if not all(known_speed(device["quality"]) for device in devices):
         yield "* not measured on that board: its times are those of relatives"
     yield "`kd-edge devices NAME` shows runtime and sources of one; its own model, measured once, narrows the interval"
 
 
 def _list(devices: list[Result]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    table = plain_table()
     for name in ("device", "core"):
         table.add_column(name, no_wrap=True)
     for name in ("MHz", "flash", "RAM", "times"):
@@ -39,7 +37,7 @@ def _cells(device: Result) -> tuple[str, ...]:
 
 
 def _mark(device: Result) -> str:
-    return "  " if device["quality"] in _KNOWN else " *"
+    return "  " if known_speed(device["quality"]) else " *"
 
 
 def _details(device: Result) -> Iterator[Table | str]:
