@@ -7,7 +7,7 @@ minute on 2 cores.
 import keras
 
 import kd_edge
-from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation import build_teacher
 
 EPOCHS = 6
 

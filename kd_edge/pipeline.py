@@ -96,7 +96,7 @@ def _report(result: RunResult, context: RunContext, key: str) -> None:
     """Write what people read of a run, unless it is there."""
     if context.store.load("report", key, dict) is not None:
         return
-    from kd_edge.reporting import html_report, plots
+    from kd_edge.reporting.page import html_report, plots
 
     write_run(result, context.device)
     plots.plot_run(result.stages, result.folder)
@@ -109,7 +109,7 @@ def _make_data(context: RunContext) -> DataSummary:
 
 
 def _make_teacher(context: RunContext) -> TeacherResult:
-    from kd_edge.stages.steps import teach
+    from kd_edge.stages.teacher import teach
 
     wanted = context.config.teacher
     callbacks = context.epochs("teacher", wanted.epochs or 0)
@@ -122,7 +122,7 @@ def _make_teacher(context: RunContext) -> TeacherResult:
 
 
 def _make_design(context: RunContext) -> DesignResult:
-    from kd_edge.stages.steps import design_student
+    from kd_edge.stages.search import design_student
 
     def on_trial(done: int, planned: int) -> None:
         context.progress("design", done / planned, f"{done} of {planned} candidates trained")
@@ -145,7 +145,7 @@ def _make_design(context: RunContext) -> DesignResult:
 
 
 def _make_race(context: RunContext) -> RaceResult:
-    from kd_edge.reporting.text_tables import race_line
+    from kd_edge.reporting.sentences.teaching import race_line
     from kd_edge.stages.race import race
 
     wanted, seed = context.config.distill, context.config.seed
@@ -157,7 +157,8 @@ def _make_race(context: RunContext) -> RaceResult:
 
 
 def _make_distill(context: RunContext) -> DistillResult:
-    from kd_edge.stages.steps import distill_student, keep_searched, settled, train_unguided
+    from kd_edge.stages.student import distill_student, keep_searched, train_unguided
+    from kd_edge.stages.training_fields import settled
 
     wanted, seed, raced = context.config.distill, context.config.seed, context.results["race"]
     callbacks = context.epochs("distill", wanted.epochs)
@@ -178,14 +179,15 @@ def _make_distill(context: RunContext) -> DistillResult:
 
 def _is_kept(context: RunContext) -> bool:
     """Return whether the search has trained the student just as the distillation would."""
-    from kd_edge.stages.steps import was_distilled
+    from kd_edge.stages.student import was_distilled
 
     config = context.config
     return not config.teacher.folds and was_distilled(context.results["design"], config.distill, seed=config.seed)
 
 
 def _make_baseline(context: RunContext) -> BaselineResult:
-    from kd_edge.stages.steps import baseline_of, settled, train_baseline
+    from kd_edge.stages.student import baseline_of, train_baseline
+    from kd_edge.stages.training_fields import settled
 
     wanted, seed = settled(context.config.distill, context.results["race"].alone_recipe), context.config.seed
     if not context.results["distill"].guided:
@@ -201,7 +203,7 @@ def _make_baseline(context: RunContext) -> BaselineResult:
 
 
 def _make_choice(context: RunContext) -> ChoiceResult:
-    from kd_edge.stages.steps import choose, compare_students
+    from kd_edge.stages.choice import choose, compare_students
 
     config, distilled = context.config, context.results["distill"]
     compared: dict[str, Any] = {}

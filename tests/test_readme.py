@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation import build_teacher
 
 ROOT = Path(__file__).parents[1]
 

@@ -42,13 +42,11 @@ def bundle(source: Path, tool: str, output: Path | None, as_json: bool, **given:
     It builds, flashes, runs ten test vectors on the board and prints whether they agree. Exit code 1 when the run's
     model failed a check.
     """
-    from kd_edge.reporting import text_tables
+    from kd_edge.reporting.tables.stages import bundle_tables
 
     is_run = source.is_dir() or not (source.is_file() or source.suffix == ".tflite")
     written = _of_run(source, output, tool) if is_run else _of_file(source, output, tool, **given)
-    print_document(
-        make_document("bundle", written, {"folder": str(written.folder)}), as_json, text_tables.bundle_tables
-    )
+    print_document(make_document("bundle", written, {"folder": str(written.folder)}), as_json, bundle_tables)
     sys.exit(1 if written.passed is False else 0)
 
 

@@ -91,7 +91,7 @@ def convert(
     from kd_edge.data.dataset import Dataset
     from kd_edge.data.loading import load_calibration
     from kd_edge.files import write_bytes
-    from kd_edge.reporting import text_tables
+    from kd_edge.reporting.tables.stages import convert_tables
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress, stream)
     _check_use(wanted, source, teacher)
@@ -102,9 +102,9 @@ def convert(
         _check_calibrates(wanted, normalize, teacher)
     load_tensorflow()
     from kd_edge.conversion.export import convert_for
-    from kd_edge.conversion.tf_keras_copy import answers_task
+    from kd_edge.conversion.fine_tuning.tf_keras_copy import answers_task
     from kd_edge.distillation.given_models import check_trained
-    from kd_edge.distillation.model_files import load_model, load_teacher
+    from kd_edge.distillation.models.model_files import load_model, load_teacher
 
     guide = load_teacher(teacher, data) if teacher is not None and isinstance(data, Dataset) else None
     model = load_model(student)
@@ -115,7 +115,7 @@ def convert(
     made = convert_for(model, data, wanted, teacher=guide, seed=seed, metadata=metadata)
     path = write_bytes(output or student.with_suffix(".tflite"), made.content)
     document = make_document("convert", {"model": str(path)}, made.summary(), seed=seed)
-    print_document(document, as_json, text_tables.convert_tables)
+    print_document(document, as_json, convert_tables)
 
 
 def _check_use(wanted: ConvertConfig, source: str | None, teacher: Path | None) -> None:

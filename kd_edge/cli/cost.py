@@ -43,7 +43,7 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
     from kd_edge.cost.energy import energy_of, parse_battery
     from kd_edge.cost.refusals import find_refusals
     from kd_edge.cost.report import report_cost
-    from kd_edge.reporting import text_tables
+    from kd_edge.reporting.tables.cost import cost_tables
 
     profile = load_profile(device, options.pop("runtime"))
     budget = BudgetConfig(device, **options).budget(profile)
@@ -53,13 +53,13 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
     energy = energy_of(estimate, profile, battery=paid)
     beside = {} if energy is None else {"energy": energy}
     document = make_document("cost", {"model": str(model)}, estimate, report, beside, device=profile)
-    print_document(document, as_json, text_tables.cost_tables)
+    print_document(document, as_json, cost_tables)
     sys.exit(0 if report.fits else 1)
 
 
 def _layers(content: bytes) -> tuple[str, ...]:
     """Return the layer that made each op of a file."""
-    from kd_edge.conversion.layer_names import layer_of
+    from kd_edge.conversion.clone.layer_names import layer_of
     from tflite_bench.model.reader import read_model
 
     info = read_model(content)
@@ -87,7 +87,7 @@ def _compare(
     """Print a row per board, and end."""
     from kd_edge.config import BudgetConfig
     from kd_edge.cost.comparison import compare_boards
-    from kd_edge.reporting import comparison_table
+    from kd_edge.reporting.tables import comparison as comparison_table
 
     def budget_of(device: "DeviceProfile") -> "Budget":
         return BudgetConfig(device.name, **limits).budget_within(device)

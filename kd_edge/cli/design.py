@@ -115,8 +115,9 @@ def design(
     """
     from kd_edge.data.class_weights import with_class_weight
     from kd_edge.data.loading import load_data
-    from kd_edge.reporting import plots, text_tables
+    from kd_edge.reporting.page import plots
     from kd_edge.reporting.progress import StageDisplay
+    from kd_edge.reporting.tables.stages import design_tables
 
     if stream is not None and family != STREAMING:
         raise ConfigError(f"bad --stream: expected --family {STREAMING}, received {family!r}; leave it out")
@@ -124,7 +125,7 @@ def design(
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher,))
     data = with_class_weight(data, class_weight)
     load_tensorflow()
-    from kd_edge.stages.steps import design_student, space_of
+    from kd_edge.stages.search import design_student, space_of
 
     folder, guide = output / "search", read_teacher(teacher, teacher_outputs, data)
     with _resumable(folder), StageDisplay() as display, _workers(workers, folder):
@@ -146,7 +147,7 @@ def design(
     document = make_document("design", found, seed=seed, device=device)
     _save(document, output)
     plots.plot_candidates(document["result"], output / "pareto.png")
-    print_document(document, as_json, text_tables.design_tables)
+    print_document(document, as_json, design_tables)
 
 
 def _workers(workers: int, folder: Path) -> AbstractContextManager[Any]:

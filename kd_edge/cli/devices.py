@@ -125,6 +125,6 @@ def _read_measurement(text: str) -> tuple["Graph", float]:
 
 
 def _print(profiles: "Sequence[DeviceProfile]", as_json: bool) -> None:
-    from kd_edge.reporting.device_table import device_tables
+    from kd_edge.reporting.tables.devices import device_tables
 
     print_document(make_document("devices", _Devices(tuple(profiles))), as_json, device_tables)

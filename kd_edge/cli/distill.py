@@ -83,8 +83,8 @@ def distill(
     from kd_edge.data.class_weights import with_class_weight
     from kd_edge.data.loading import load_data
     from kd_edge.errors import ConfigError
-    from kd_edge.reporting import text_tables
     from kd_edge.reporting.progress import StageDisplay
+    from kd_edge.reporting.tables.stages import distill_tables
 
     if training["trainee"] not in TRAINEES:
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {training['trainee']!r}")
@@ -97,10 +97,10 @@ def distill(
     from kd_edge.conversion.tflm_support import missing_from
     from kd_edge.distillation.augmentation.registry import check_augmentation
     from kd_edge.distillation.halting.rules import find_rule
-    from kd_edge.distillation.model_files import load_teacher
+    from kd_edge.distillation.models.model_files import load_teacher
     from kd_edge.distillation.training import accuracy, epochs_shown
     from kd_edge.files import write_model
-    from kd_edge.stages.steps import distill_student, train_baseline
+    from kd_edge.stages.student import distill_student, train_baseline
 
     if wanted.augment != "auto":
         check_augmentation(wanted.augment, data.input_shape)
@@ -121,4 +121,4 @@ def distill(
             write_model(output.with_stem(f"{output.stem}-alone"), fresh)
     beside = _Beside(accuracy(guide, data) if isinstance(guide, keras.Model) else None, alone, len(data.x_test))
     document = make_document("distill", distilled.result, beside, {"student": str(output)}, seed=seed)
-    print_document(document, as_json, text_tables.distill_tables)
+    print_document(document, as_json, distill_tables)

@@ -49,6 +49,6 @@ def doctor(as_json: bool) -> None:
 
 
 def _parts(result: dict[str, Any]) -> "Iterator[Table | str]":
-    from kd_edge.reporting.installation_tables import installation_tables
+    from kd_edge.reporting.tables.installation import installation_tables
 
     return installation_tables(result)

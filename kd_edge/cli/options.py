@@ -170,7 +170,7 @@ def read_teacher(teacher: Path | None, outputs: Path | None, data: "Dataset") ->
             f"bad teacher: expected a model or --teacher-outputs, received {'none' if teacher is None else 'both'}"
         )
     from kd_edge.config import TeacherConfig
-    from kd_edge.stages.steps import start_teacher
+    from kd_edge.stages.teacher import start_teacher
 
     if teacher is None:
         return start_teacher(TeacherConfig(outputs=str(outputs)), data)
@@ -265,7 +265,7 @@ def load_graph(path: Path) -> "tuple[Graph, bytes | None]":
         content = read_file(path)
         return read_graph(read_model(content, name=str(path))), content
     load_tensorflow()
-    from kd_edge.distillation.model_files import load_model
+    from kd_edge.distillation.models.model_files import load_model
     from kd_edge.ir.lowering import lower
 
     return lower(load_model(path)), None
@@ -286,6 +286,6 @@ def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[di
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
-        from kd_edge.reporting import text_tables
+        from kd_edge.reporting.tables.console import show
 
-        text_tables.show(tables(document["result"]))
+        show(tables(document["result"]))

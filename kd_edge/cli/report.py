@@ -13,8 +13,8 @@ from kd_edge.reporting.documents import make_document
 @json_option
 def report(run_folder: Path, as_json: bool) -> None:
     """Write report.html into the finished RUN again; `kd-edge run` has written it before."""
-    from kd_edge.reporting import text_tables
-    from kd_edge.reporting.html_report import write_page
+    from kd_edge.reporting.page.html_report import write_page
+    from kd_edge.reporting.tables.stages import report_tables
 
     document = make_document("report", {"report": str(write_page(run_folder))})
-    print_document(document, as_json, text_tables.report_tables)
+    print_document(document, as_json, report_tables)

@@ -24,8 +24,9 @@ def run(config: Path, output: Path | None, seed: int | None, student: str | None
     """
     from kd_edge.config import load_config
     from kd_edge.pipeline import run as run_pipeline
-    from kd_edge.reporting import run_files, text_tables
+    from kd_edge.reporting import run_files
     from kd_edge.reporting.progress import StageDisplay
+    from kd_edge.reporting.tables.verification import run_tables
 
     wanted = load_config(config)
     wanted = wanted if seed is None else replace(wanted, seed=seed)
@@ -34,5 +35,5 @@ def run(config: Path, output: Path | None, seed: int | None, student: str | None
         folder = output or Path("runs") / config.stem
         result = run_pipeline(wanted, folder, progress=display, on_start=load_tensorflow)
     document, _ = run_files.read_run(result.folder)
-    print_document(document, as_json, text_tables.run_tables)
+    print_document(document, as_json, run_tables)
     sys.exit(0 if result.passed else 1)

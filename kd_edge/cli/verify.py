@@ -62,8 +62,8 @@ def verify(
 
     Exit code 0 when all checks with a limit hold, also that of --against, 1 when one is broken or not proven.
     """
-    from kd_edge.reporting import text_tables
-    from kd_edge.reporting.verify_markdown import verify_markdown
+    from kd_edge.reporting.tables.markdown import verify_markdown
+    from kd_edge.reporting.tables.verification import verify_tables
     from tflite_bench.model.reader import read_file, read_model
 
     if student is None:
@@ -89,7 +89,7 @@ def verify(
 
     board = None if choice is None else make_board(choice)
     from kd_edge.distillation.given_models import check_trained
-    from kd_edge.distillation.model_files import load_model, load_teacher
+    from kd_edge.distillation.models.model_files import load_model, load_teacher
     from kd_edge.verification.verifier import verify as verify_model
 
     small = None if student is None else load_model(student)
@@ -118,5 +118,5 @@ def verify(
     if markdown:
         click.echo(verify_markdown(document["result"]))
     else:
-        print_document(document, as_json, text_tables.verify_tables)
+        print_document(document, as_json, verify_tables)
     sys.exit(0 if checked.passed and (changed is None or changed.passed) else 1)

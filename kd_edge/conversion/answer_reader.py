@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kd_edge.conversion.output_meaning import file_answers_probabilities
-from kd_edge.data.anomaly_metrics import anomaly_scores, threshold_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
+from kd_edge.data.metrics.anomaly import anomaly_scores, threshold_of
 from kd_edge.data.task import Task
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import TensorInfo, read_model

@@ -13,11 +13,11 @@ from ai_edge_litert import schema_py_generated as schema
 from kd_edge.config import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.calibration_samples import choose_samples
-from kd_edge.conversion.clone_comparison import check_clone, drawn_samples
-from kd_edge.conversion.inference_clone import batch_of_one, without_state
-from kd_edge.conversion.layer_names import layer_in, names_of
+from kd_edge.conversion.clone.comparison import check_clone, drawn_samples
+from kd_edge.conversion.clone.inference_clone import batch_of_one, without_state
+from kd_edge.conversion.clone.layer_names import layer_in, names_of
 from kd_edge.conversion.select_operator import with_select_v2
-from kd_edge.conversion.stream_converter import check_mode, step_converter
+from kd_edge.conversion.streams.converter import check_mode, step_converter
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest, reason_in
 from kd_edge.silence import quiet
 

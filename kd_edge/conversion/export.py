@@ -14,16 +14,16 @@ import tensorflow as tf
 from kd_edge import __version__
 from kd_edge.config import ConvertConfig, DistillConfig
 from kd_edge.conversion.calibration_samples import choose_samples
-from kd_edge.conversion.compression import compress
+from kd_edge.conversion.clone.inference_clone import has_state
+from kd_edge.conversion.clone.layer_names import names_of
 from kd_edge.conversion.converter import convert
-from kd_edge.conversion.inference_clone import has_state
-from kd_edge.conversion.layer_names import names_of
+from kd_edge.conversion.fine_tuning.compression import compress
+from kd_edge.conversion.fine_tuning.qat import fine_tune
+from kd_edge.conversion.fine_tuning.student_task import as_student_answers
+from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning, answers_task, asked_outputs, output_shapes
 from kd_edge.conversion.metadata import add_metadata, describe, unlike
-from kd_edge.conversion.qat import fine_tune
 from kd_edge.conversion.quality import file_metric, keras_metric
 from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
-from kd_edge.conversion.student_task import as_student_answers
-from kd_edge.conversion.tf_keras_copy import FineTuning, answers_task, asked_outputs, output_shapes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset

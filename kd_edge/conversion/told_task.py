@@ -9,7 +9,7 @@ import numpy as np
 
 from kd_edge.conversion.metadata import read_metadata
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.regression_metrics import in_units
+from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.targets import are_raw, as_binary
 from tflite_bench.model.reader import read_model
 

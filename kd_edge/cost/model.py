@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
-from kd_edge.cost.arena import Arena, arena_bytes, layout_of, least_arena_bytes, plan_arena
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import file_bytes
-from kd_edge.cost.firmware_ram import reserved_bytes
 from kd_edge.cost.kernels import kernels_of
 from kd_edge.cost.latency import inference_ms, latency_ms, why_unknown
-from kd_edge.cost.memory_planner import lifetimes
-from kd_edge.cost.memory_timeline import MemoryStep, memory_timeline
+from kd_edge.cost.memory.arena import Arena, arena_bytes, layout_of, least_arena_bytes, plan_arena
+from kd_edge.cost.memory.firmware_ram import reserved_bytes
+from kd_edge.cost.memory.planner import lifetimes
+from kd_edge.cost.memory.timeline import MemoryStep, memory_timeline
 from kd_edge.cost.op_cache import Facts, OpCache
 from kd_edge.errors import ModelError
 from kd_edge.ir.graph import Graph

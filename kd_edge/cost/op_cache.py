@@ -9,8 +9,8 @@ from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import op_flash_bytes, tensor_flash_bytes
 from kd_edge.cost.kernels import depends_on_options, scratch_bytes
 from kd_edge.cost.latency import dtype_of_macs, op_latency_ms
-from kd_edge.cost.memory_planner import aligned
-from kd_edge.cost.persistent_memory import Layout, OpStructures, op_structures
+from kd_edge.cost.memory.persistent import Layout, OpStructures, op_structures
+from kd_edge.cost.memory.planner import aligned
 from kd_edge.ir.graph import Graph, Op, Tensor
 from tflite_bench.model.op_work import macs_of
 from tflite_bench.model.runtime_support import op_refusal

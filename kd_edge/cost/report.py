@@ -8,7 +8,7 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.fit import cost_gates
 from kd_edge.cost.gate import BROKEN, HOLDS, Gate, verdict_of
-from kd_edge.cost.memory_timeline import MemoryStep
+from kd_edge.cost.memory.timeline import MemoryStep
 from kd_edge.cost.model import Cost, CostModel, OpCost, UntimedCost
 from kd_edge.cost.runtime_size import RuntimeFlash, runtime_flash
 from kd_edge.ir.graph import Graph

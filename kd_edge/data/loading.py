@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.data import csv_file, entry_point, folder, npz, smartwatch
 from kd_edge.data.arrays import ARRAYS
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.model_inputs import answers_one_number, integer_reader
-from kd_edge.data.npz import read_npz
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.sources import DataSource, registered_sources
+from kd_edge.data.sources import csv_file, entry_point, folder, npz, smartwatch
+from kd_edge.data.sources.npz import read_npz
+from kd_edge.data.sources.registry import DataSource, registered_sources
 from kd_edge.data.targets import as_binary
 from kd_edge.errors import DataError, nearest
 

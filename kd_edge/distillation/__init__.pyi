@@ -4,10 +4,11 @@ from .halting.early_halting import EarlyHalting as EarlyHalting
 from .halting.rules import HaltingRule as HaltingRule
 from .halting.rules import register_rule as register_rule
 from .halting.sample_halting import SampleHalting as SampleHalting
-from .losses import AttentionTransfer as AttentionTransfer
-from .losses import DecoupledDistillation as DecoupledDistillation
-from .losses import HintDistillation as HintDistillation
-from .losses import RelationalDistillation as RelationalDistillation
+from .losses.guide_losses import AttentionTransfer as AttentionTransfer
+from .losses.guide_losses import DecoupledDistillation as DecoupledDistillation
+from .losses.guide_losses import HintDistillation as HintDistillation
+from .losses.guide_losses import RelationalDistillation as RelationalDistillation
+from .models.teacher_models import build_teacher as build_teacher
 from .results import HaltingReport as HaltingReport
 from .results import Recipe as Recipe
 from .targets.cross_fitting import cross_fitted_targets as cross_fitted_targets

@@ -9,8 +9,8 @@ from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDist
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
 from kd_edge.distillation.logits import ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
+from kd_edge.distillation.losses.task_losses import BinaryDistillation, BoundedRegression
 from kd_edge.distillation.predictions import predictions
-from kd_edge.distillation.task_losses import BinaryDistillation, BoundedRegression
 from kd_edge.errors import ConfigError
 
 _NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities

@@ -22,7 +22,7 @@ from kd_edge.distillation.guides import (
     fresh_optimizer,
     update_mean,
 )
-from kd_edge.distillation.loss_terms import as_losses, as_outputs, as_weights, make_guides, make_loss_terms
+from kd_edge.distillation.losses.terms import as_losses, as_outputs, as_weights, make_guides, make_loss_terms
 from kd_edge.distillation.monitor import TrainingMonitor, say_if_idle
 from kd_edge.distillation.results import HaltingReport
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
@@ -44,8 +44,8 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
     Args:
         teacher: A trained network, left as it is; its `SoftTargets`; or `None` where a trainee guides alone.
         student: The network to train.
-        distillation_losses: One loss or a list; see `keras.distillation` and `kd_edge.distillation.losses`. Of several
-            outputs a mapping of their names to losses, each of the kind of its output's task.
+        distillation_losses: One loss or a list, of `keras.distillation` or `kd_edge.distillation`. Of several outputs a
+            mapping of their names to losses, each of the kind of its output's task.
         distillation_loss_weights: One weight per loss, in their order. Defaults to 1.0 each.
         student_loss_weight: `w`, 0 to 1. Defaults to 0.5 as in `keras.distillation.Distiller`, whose place this class
             takes; `kd_edge.distillation.distill` and the configuration have 0.1.

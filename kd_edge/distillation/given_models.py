@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kd_edge.data.dataset import Dataset, standardized, unscaled
-from kd_edge.data.metrics import confusion_matrix, score_of
+from kd_edge.data.metrics.named_class import confusion_matrix, score_of
 from kd_edge.distillation.by_task import answers_probabilities
 from kd_edge.errors import ModelError
 

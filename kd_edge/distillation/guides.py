@@ -9,8 +9,6 @@ import keras
 import tensorflow as tf
 
 from kd_edge.compat.keras import excluded_from_weight_decay
-from kd_edge.distillation.cloning import clone_of
-from kd_edge.distillation.foreign_models import only_answers
 from kd_edge.distillation.logits import (
     Softmax,
     alike,
@@ -20,6 +18,8 @@ from kd_edge.distillation.logits import (
     sigmoid_to_logits,
     to_logits,
 )
+from kd_edge.distillation.models.cloning import clone_of
+from kd_edge.distillation.models.foreign_models import only_answers
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import DataError, ModelError

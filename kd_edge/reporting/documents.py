@@ -1,5 +1,6 @@
 """The JSON that every command prints: one envelope, and for each figure how it was had."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("kd-edge", "tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
 KD_EDGE = envelope.Tool("kd-edge", 2, {name: name for name in _PACKAGES})
+
+# What `"result"` of a document holds, as read from JSON.
+Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from kd_edge.cost.devices import load_device
 from kd_edge.errors import ModelError, found_instead
 from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.documents import make_document
-from kd_edge.reporting.text_tables import WIDTH, print_parts, run_tables
+from kd_edge.reporting.tables.console import WIDTH, print_parts
+from kd_edge.reporting.tables.verification import run_tables
 from kd_edge.toml import to_toml
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
-from kd_edge.data.metrics import confusion_matrix, score_of
+from kd_edge.data.metrics.named_class import confusion_matrix, score_of
 from kd_edge.distillation.by_task import decisions_of
 from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets

@@ -94,7 +94,7 @@ class RunContext:
         """The teacher: trained where its stage is done; the outputs of one that lives elsewhere."""
         import keras
 
-        from kd_edge.stages.steps import start_teacher
+        from kd_edge.stages.teacher import start_teacher
 
         if "teacher" in self.results and self.config.teacher.outputs is None:
             return self.load(TEACHER)
@@ -109,7 +109,7 @@ class RunContext:
     @functools.cached_property
     def space(self) -> "StudentSpace":
         """The networks to choose from; a teacher that is yet to be trained has its architecture already."""
-        from kd_edge.stages.steps import space_of
+        from kd_edge.stages.search import space_of
 
         family = self.config.design.family
         frames = self.config.convert.stream if family == "streaming" else None
@@ -118,7 +118,7 @@ class RunContext:
     @functools.cached_property
     def screening(self) -> "Screening":
         """Which networks of the space fit."""
-        from kd_edge.stages.steps import screen
+        from kd_edge.stages.search import screen
 
         return screen(
             self.space,
@@ -143,7 +143,8 @@ class RunContext:
     def guidance(self) -> "keras.Model | SoftTargets":
         """What the student learns from: the teacher's outputs, stored; where that cannot be, the teacher."""
         from kd_edge.distillation.targets.recipe_targets import store_targets, views_of
-        from kd_edge.stages.steps import cross_fit, recipe_of
+        from kd_edge.stages.teacher import cross_fit
+        from kd_edge.stages.training_fields import recipe_of
 
         wanted, recipe = self.config.teacher, recipe_of(self.config.distill, self.config.seed)
         if wanted.outputs is not None:
@@ -163,8 +164,8 @@ class RunContext:
         """The untrained network that learns beside the student, where one is asked for."""
         import keras
 
-        from kd_edge.distillation.foreign_models import only_answers
         from kd_edge.distillation.guides import fresh_copy
+        from kd_edge.distillation.models.foreign_models import only_answers
 
         if self.config.distill.trainee == "none" or only_answers(self.teacher) or self.config.teacher.outputs:
             return None
@@ -199,7 +200,7 @@ class RunContext:
 
     def load(self, name: str) -> "keras.Model":
         """Return a model in the run's folder."""
-        from kd_edge.distillation.model_files import load_model
+        from kd_edge.distillation.models.model_files import load_model
 
         return load_model(self.store.folder / name)
 

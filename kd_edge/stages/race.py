@@ -8,7 +8,8 @@ from kd_edge.config import DistillConfig
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.stages.results import RaceResult
-from kd_edge.stages.steps import distill_by, recipe_of, settled
+from kd_edge.stages.student import distill_by
+from kd_edge.stages.training_fields import recipe_of, settled
 from kd_edge.verification.confidence import paired_difference
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 from kd_edge.config import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.cost.budget import Budget
-from kd_edge.data.class_metrics import Classification
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics.classification import Classification
 from kd_edge.data.task import Task
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.information import TeacherInformation

@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 
 from kd_edge.cost.gate import Gate, at_least, at_most
-from kd_edge.data.class_metrics import Classification, classification_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
-from kd_edge.data.metrics import score_of
+from kd_edge.data.metrics.classification import Classification, classification_of
+from kd_edge.data.metrics.named_class import score_of
 from kd_edge.verification.answer_gates import answer_gates, more_samples
 from kd_edge.verification.confidence import (
     Interval,

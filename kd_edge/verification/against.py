@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.gate import HOLDS, Gate, at_most
+from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import named_classes
+from kd_edge.data.metrics.named_class import named_classes
 from kd_edge.ir.lowering import lower
 from kd_edge.verification.confidence import paired_difference
 from tflite_bench.model.quantized_values import quantize

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kd_edge.cost.arena import arena_bytes
+from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import named_classes
+from kd_edge.data.metrics.named_class import named_classes
 from kd_edge.errors import ConfigError
 from kd_edge.ir.lowering import lower
 from tflite_bench.errors import RuntimeMissingError

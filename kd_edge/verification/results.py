@@ -7,7 +7,7 @@ from typing import Annotated
 from kd_edge.conversion.tflm_support import MissingOp
 from kd_edge.cost.gate import Gate
 from kd_edge.cost.model import Cost, UntimedCost
-from kd_edge.data.class_metrics import Classification
+from kd_edge.data.metrics.classification import Classification
 from kd_edge.verification.confidence import Interval
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.quantization_noise import OpNoise

@@ -5,12 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from kd_edge.data.anomaly_metrics import MAX_FALSE_POSITIVE_RATE, AnomalyMetrics, anomalies_of, anomaly_scores
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
-from kd_edge.data.multilabel_metrics import MultilabelMetrics, label_counts, macro_f1_of, multilabel_of
-from kd_edge.data.regression_metrics import RegressionMetrics, in_units, regression_of
-from kd_edge.data.roc import auc_of, partial_auc_of, roc_cells
+from kd_edge.data.metrics.anomaly import MAX_FALSE_POSITIVE_RATE, AnomalyMetrics, anomalies_of, anomaly_scores
+from kd_edge.data.metrics.multilabel import MultilabelMetrics, label_counts, macro_f1_of, multilabel_of
+from kd_edge.data.metrics.regression import RegressionMetrics, in_units, regression_of
+from kd_edge.data.metrics.roc import auc_of, partial_auc_of, roc_cells
 from kd_edge.verification.confidence import Interval, accuracy_interval, cell_interval, mean_interval, sums_interval
 
 TaskMetrics = MultilabelMetrics | RegressionMetrics | AnomalyMetrics

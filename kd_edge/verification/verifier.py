@@ -9,30 +9,24 @@ import numpy as np
 
 from kd_edge.config import MAX_ACCURACY_LOSS
 from kd_edge.conversion.answer_reader import AnswerReader, anomaly_threshold, reader_of
+from kd_edge.conversion.clone.layer_names import LayerNames, layer_of, names_of
 from kd_edge.conversion.converter import convert
-from kd_edge.conversion.layer_names import LayerNames, layer_of, names_of
 from kd_edge.conversion.told_task import as_answered, as_told, task_told
-from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
-from kd_edge.cost.firmware_ram import reserved_bytes
 from kd_edge.cost.fit import latency_gate
 from kd_edge.cost.gate import HOLDS, verdict_of
+from kd_edge.cost.memory.arena import arena_bytes
+from kd_edge.cost.memory.firmware_ram import reserved_bytes
 from kd_edge.cost.model import CostModel, Sizes
 from kd_edge.cost.refusals import find_refusals
-from kd_edge.data.anomaly_metrics import anomaly_scores
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics.anomaly import anomaly_scores
 from kd_edge.distillation.by_task import decisions_of
 from kd_edge.errors import ConfigError, ModelError, RefusedError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower, lower_step
-from kd_edge.verification.accuracy import (
-    Answers,
-    accuracy_gates,
-    accuracy_intervals,
-    accuracy_of,
-    classification,
-)
+from kd_edge.verification.accuracy import Answers, accuracy_gates, accuracy_intervals, accuracy_of, classification
 from kd_edge.verification.gates import gates_of
 from kd_edge.verification.parity import compare
 from kd_edge.verification.quantization_noise import OpNoise, measure_noise

@@ -26,13 +26,14 @@ from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.cost.model import Cost
 from kd_edge.data import dataset
 from kd_edge.data.loading import load_data
-from kd_edge.distillation import teacher_models
+from kd_edge.distillation.models import teacher_models
 from kd_edge.errors import BudgetError, ConfigError, ModelError
 from kd_edge.pipeline import STAGES, run
-from kd_edge.reporting import html_report, run_files
+from kd_edge.reporting import run_files
 from kd_edge.reporting.bundle.from_run import write_bundle
 from kd_edge.reporting.documents import make_document
-from kd_edge.reporting.html_report import write_page
+from kd_edge.reporting.page import html_report
+from kd_edge.reporting.page.html_report import write_page
 from kd_edge.reporting.run_files import write_run
 from kd_edge.search import weight_inheritance
 from kd_edge.search.space import student_space

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from kd_edge.conversion.converter import convert
-from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.file_size import flash_bytes
+from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower

@@ -27,9 +27,9 @@ from kd_edge.data.loading import load_data
 from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.distillation.batches import Batches
 from kd_edge.distillation.distiller import Distiller
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.files import write_json
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.documents import make_document

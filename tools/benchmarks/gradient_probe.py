@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.halting.early_halting import EarlyHalting
-from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.files import write_json
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.documents import make_document

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kd_edge.cost.arena import arena_bytes
+from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.ir.lowering import lower
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.runtime_support import refusals_of

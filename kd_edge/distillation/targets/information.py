@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kd_edge.data.metrics import share_right
+from kd_edge.data.metrics.named_class import share_right
 from kd_edge.errors import DataError
 from tflite_bench.provenance import Measured
 

@@ -19,7 +19,7 @@ from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
 from kd_edge.reporting.bundle.vectors import sample_vectors
 from kd_edge.reporting.run_files import read_run
-from kd_edge.reporting.verdicts import verdict_text
+from kd_edge.reporting.sentences.verdicts import verdict_text
 from kd_edge.toml import to_toml
 from kd_edge.verification.tflm_run import MeasuredSizes
 from kd_edge.verification.verdict import failed_checks, open_checks, outcome

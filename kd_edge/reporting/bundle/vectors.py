@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from kd_edge.data.anomaly_metrics import anomaly_scores
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.regression_metrics import in_units
+from kd_edge.data.metrics.anomaly import anomaly_scores
+from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.task import Task
 from kd_edge.reporting.bundle.contents import answered
 from kd_edge.reporting.bundle.settings import Settings

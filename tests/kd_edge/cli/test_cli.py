@@ -17,11 +17,11 @@ from kd_edge.conversion.metadata import read_metadata
 from kd_edge.cost.devices import list_devices, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.model_files import load_model
-from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation.models.model_files import load_model
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.distillation.training import accuracy
 from kd_edge.ir.lowering import lower
-from kd_edge.reporting.text_tables import convert_lines
+from kd_edge.reporting.sentences.conversion import convert_lines
 from kd_edge.search.space.student_space import StudentSpace
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model

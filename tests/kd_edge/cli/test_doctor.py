@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from kd_edge.cli import main
 from kd_edge.compat.installed import EXTRAS, Package, packages
-from kd_edge.reporting.installation_tables import installation_tables
-from kd_edge.reporting.text_tables import show
+from kd_edge.reporting.tables.console import show
+from kd_edge.reporting.tables.installation import installation_tables
 
 
 def test_the_document_names_every_package_that_is_asked_for_with_its_version(check_document):

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from kd_edge.config import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
+from kd_edge.conversion.clone.inference_clone import batch_of_one
 from kd_edge.conversion.converter import convert
-from kd_edge.conversion.inference_clone import batch_of_one
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model

@@ -19,7 +19,7 @@ from kd_edge.conversion.tflm_support import missing_from
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.reporting.documents import make_document
-from kd_edge.reporting.text_tables import convert_tables
+from kd_edge.reporting.tables.stages import convert_tables
 from kd_edge.search.space.student_space import StudentSpace
 from tflite_bench.errors import ModelFileError
 from tflite_bench.model.quantized_values import quantize

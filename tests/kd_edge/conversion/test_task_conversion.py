@@ -10,10 +10,10 @@ import tensorflow as tf
 from kd_edge.config import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
+from kd_edge.conversion.fine_tuning.tuning_losses import tuning_loss, wanted_outputs
 from kd_edge.conversion.metadata import read_metadata
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.conversion.quality import file_metric
-from kd_edge.conversion.tuning_losses import tuning_loss, wanted_outputs
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
 from tflite_bench.model.reader import read_model

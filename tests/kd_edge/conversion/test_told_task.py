@@ -11,7 +11,7 @@ from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.metadata import read_metadata
 from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.regression_metrics import in_units
+from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
 

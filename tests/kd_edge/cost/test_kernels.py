@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from kd_edge.cost.arena import arena_bytes, least_arena_bytes
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.esp_nn_scratch import RELEASES, esp_nn_scratch
 from kd_edge.cost.kernels import kernels_of, scratch_bytes
+from kd_edge.cost.memory.arena import arena_bytes, least_arena_bytes
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
 

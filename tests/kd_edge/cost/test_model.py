@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from kd_edge.cost.arena import arena_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.file_size import flash_bytes
 from kd_edge.cost.latency import latency_ms
-from kd_edge.cost.memory_timeline import memory_timeline
+from kd_edge.cost.memory.arena import arena_bytes
+from kd_edge.cost.memory.timeline import memory_timeline
 from kd_edge.cost.model import CostModel
 from kd_edge.cost.runtime_size import runtime_flash
 from kd_edge.ir.blueprint import Sketch

@@ -9,7 +9,7 @@ import pytest
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.smartwatch import load_watch
+from kd_edge.data.sources.smartwatch import load_watch
 from kd_edge.errors import ConfigError, DataError
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from kd_edge.config import DistillConfig
-from kd_edge.data.class_metrics import classification_of
 from kd_edge.data.class_weights import with_class_weight
 from kd_edge.data.dataset import Dataset, checked
 from kd_edge.data.loading import load_data
-from kd_edge.data.metrics import named_classes
+from kd_edge.data.metrics.classification import classification_of
+from kd_edge.data.metrics.named_class import named_classes
 from kd_edge.distillation.augmentation.registry import candidates_for
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.halting.early_halting import EarlyHalting

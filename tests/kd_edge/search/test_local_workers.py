@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.errors import KdEdgeError
 from kd_edge.search.local_workers import WorkerPool
 

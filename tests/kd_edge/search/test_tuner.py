@@ -14,14 +14,14 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
-from kd_edge.data.metrics import confusion_matrix, score_of
+from kd_edge.data.metrics.named_class import confusion_matrix, score_of
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.distillation.targets.soft_targets import soft_targets
-from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import Recipe
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.ir.lowering import lower
-from kd_edge.reporting.plots import plot_candidates
-from kd_edge.reporting.text_tables import design_tables
+from kd_edge.reporting.page.plots import plot_candidates
+from kd_edge.reporting.tables.stages import design_tables
 from kd_edge.search.checkpoint import PROJECT
 from kd_edge.search.oracles import BudgetOracle
 from kd_edge.search.results import Candidate, pareto_front, sort_candidates

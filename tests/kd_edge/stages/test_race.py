@@ -23,9 +23,10 @@ from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.errors import ConfigError, DataError
 from kd_edge.pipeline import run
 from kd_edge.reporting.run_files import write_run
+from kd_edge.stages.choice import choose, compare_students
 from kd_edge.stages.race import race, verdict_of
 from kd_edge.stages.results import BaselineResult, DistillResult
-from kd_edge.stages.steps import choose, compare_students, teach
+from kd_edge.stages.teacher import teach
 
 WANTED = DistillConfig("none", epochs=16, batch_size=32)
 DIRECTIONS = np.random.default_rng(0).normal(size=(8, 3))

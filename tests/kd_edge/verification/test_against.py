@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from kd_edge.cli import main
 from kd_edge.cost.gate import BROKEN, HOLDS
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import named_classes
+from kd_edge.data.metrics.named_class import named_classes
 from kd_edge.verification.against import compare_files
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.model.quantized_values import quantize

@@ -13,9 +13,9 @@ from rich.console import Console
 from kd_edge.cli import main
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError
-from kd_edge.reporting.board_rows import board_rows
 from kd_edge.reporting.documents import make_document
-from kd_edge.reporting.text_tables import _drawn
+from kd_edge.reporting.rows.board import board_rows
+from kd_edge.reporting.tables.console import drawn
 from kd_edge.verification.board_run import make_board, run_on_board
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.runners import tflm
@@ -56,7 +56,7 @@ def test_a_board_adds_its_accuracy_parity_latency_and_arena(port):
     assert document["provenance"]["board.latency_ms"] == "measured"
     assert document["provenance"]["board.predicted_arena_bytes"] == "computed"
     console = Console(record=True, width=110, file=io.StringIO())
-    console.print(_drawn(board_rows(document["result"]["board"])))
+    console.print(drawn(board_rows(document["result"]["board"])))
     assert "30 of 30" in console.export_text()
 
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from kd_edge.data.metrics import score_of
+from kd_edge.data.metrics.named_class import score_of
 from kd_edge.verification.confidence import (
     accuracy_interval,
     paired_difference,

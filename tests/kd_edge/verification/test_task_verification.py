@@ -22,8 +22,8 @@ from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
-from kd_edge.reporting.task_plots import answers_text, plot_answers
-from kd_edge.reporting.text_tables import verify_tables
+from kd_edge.reporting.page.task_plots import answers_text, plot_answers
+from kd_edge.reporting.tables.verification import verify_tables
 from kd_edge.stages.serialization import from_plain, to_plain
 from kd_edge.verification.results import Verification
 from kd_edge.verification.verifier import verify

@@ -21,7 +21,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ModelError, RefusedError
 from kd_edge.ir.lowering import lower
-from kd_edge.reporting.text_tables import verify_tables
+from kd_edge.reporting.tables.verification import verify_tables
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.verification.verdict import open_checks, proven
 from kd_edge.verification.verifier import quantize, verify

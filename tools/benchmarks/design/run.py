@@ -91,7 +91,7 @@ def teacher_of(name: str, data: Dataset) -> Any:
     """Return the set's teacher, trained once and kept."""
     import keras
 
-    from kd_edge.distillation.teacher_models import build_teacher
+    from kd_edge.distillation.models.teacher_models import build_teacher
     from kd_edge.distillation.training import Recipe, train
     from kd_edge.files import write_model
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.ir.lowering import lower
 from tools.studies.halting.loop import Pool, Steps, divergence, labels_loss, look
 from tools.studies.halting.networks import FlatNetwork, State, stepped

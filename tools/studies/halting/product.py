@@ -9,10 +9,10 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.batches import Batches
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.halting.sample_halting import SampleHalting
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.distillation.rate_finder import find_learning_rate
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import accuracy, distill
 from tools.studies.halting.rows import Row
 from tools.studies.halting.tasks import Task

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.dataset import Dataset, checked, standardized
-from kd_edge.data.npz import read_npz
-from kd_edge.data.smartwatch import load_watch
+from kd_edge.data.sources.npz import read_npz
+from kd_edge.data.sources.smartwatch import load_watch
 
 NUM_FOLDS = 5
 _NUM_VAL = 5_000

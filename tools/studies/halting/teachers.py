@@ -7,12 +7,12 @@ import numpy as np
 
 from kd_edge.compat.tensorflow import free_memory
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.information import teacher_information
 from kd_edge.distillation.targets.recipe_targets import NUM_VIEWS
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.teacher_models import build_teacher
 from kd_edge.distillation.training import Training, train
 from kd_edge.files import write_model
 from kd_edge.ir.lowering import lower

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics import classified_right
+from kd_edge.data.metrics.named_class import classified_right
 from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.distillation.targets.stored import SoftTargets
 from tools.studies.halting.loop import Loss, Order, Pool, make_loop, make_predict, pool_of

@@ -19,7 +19,7 @@ from keras.distillation import LogitsDistillation
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.halting.rules import Agreement, FixedEpoch, Plateau
-from kd_edge.distillation.losses import RelationalDistillation
+from kd_edge.distillation.losses.guide_losses import RelationalDistillation
 from kd_edge.errors import ConfigError
 
 BATCH = 16

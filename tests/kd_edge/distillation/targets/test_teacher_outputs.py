@@ -14,7 +14,8 @@ from kd_edge.distillation.targets.teacher_outputs import asked_samples, read_out
 from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError, DataError
 from kd_edge.search.tuner import design
-from kd_edge.stages.steps import space_of, teach
+from kd_edge.stages.search import space_of
+from kd_edge.stages.teacher import teach
 
 NUM_TRAIN = 60
 

@@ -8,7 +8,7 @@ from kd_edge.config import objective_for
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.task import Task
-from kd_edge.distillation.teacher_models import build_teacher
+from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.errors import ConfigError
 from kd_edge.ir.lowering import lower
 from kd_edge.search.space.student_space import StudentSpace

@@ -1,0 +1,95 @@
+"""Models and teachers read from files: of Keras 3, of Keras 2, and SavedModels, which only answer."""
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kd_edge.compat.tf_keras import is_keras2
+from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.models.cloning import make_names_valid
+from kd_edge.distillation.models.value_scale import in_units_of_task
+from kd_edge.errors import ModelError, reason_in
+
+
+def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
+    """Return a trained teacher that reads the data's samples and answers their task.
+
+    One that answers measured values in their units, which are standardized in the data, answers as these are.
+
+    Args:
+        path: As for `load_model`.
+        data: The samples it has to read.
+
+    Raises:
+        ModelError: There is no such file, it is no Keras model, or it does not belong to the data.
+    """
+    teacher = load_model(path)
+    if not getattr(teacher, "inputs", None):
+        raise ModelError(f"bad teacher {path}: expected a functional or sequential model, or one with known inputs")
+    shape, outputs = tuple(teacher.inputs[0].shape[1:]), tuple(teacher.outputs[0].shape[1:])
+    if len(teacher.inputs) != 1 or shape != data.input_shape:
+        raise ModelError(f"bad teacher {path}: expected samples of shape {data.input_shape}, received {shape}")
+    reconstructs, wanted = data.task.kind == "reconstruction", data.num_outputs
+    found = math.prod(size or 0 for size in outputs) if reconstructs else outputs[-1]
+    if len(teacher.outputs) != 1 or found != wanted:
+        what = f"{wanted} classes" if data.task.kind == "multiclass" else f"{wanted} outputs ({data.task.kind})"
+        hint = "; for one output say the task 'binary' (--data-option task=binary)" if (found, wanted) == (1, 2) else ""
+        raise ModelError(f"bad teacher {path}: expected {what}, received {found} outputs{hint}")
+    return in_units_of_task(teacher, data)
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Return the model in a file, names that TensorFlow refuses made valid.
+
+    Args:
+        path: A `.keras` or `.h5` file of Keras 3 or of Keras 2, or the folder of a SavedModel, which only answers.
+
+    Raises:
+        ModelError: There is no such file, or it is no Keras model.
+    """
+    from kd_edge.distillation.models.foreign_models import read_keras2, read_saved_model
+
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(f"no model: expected a .keras file, found nothing at {path}")
+    if is_keras2(path):
+        return read_keras2(path)
+    if path.is_dir():
+        if not (path / "saved_model.pb").is_file():
+            raise ModelError(f"no model: expected a .keras file or a SavedModel, found a folder of neither at {path}")
+        return read_saved_model(path)
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:
+        if foreign := _foreign_layers(path):
+            raise ModelError(
+                f"cannot read {path}: expected layers of Keras, received {', '.join(foreign)}, whose code is not in "
+                "the file; replace them, or give the model itself to kd_edge in Python"
+            ) from error
+        raise ModelError(f"cannot read {path}: expected a Keras model; Keras says: {reason_in(error)}") from error
+    make_names_valid(model)  # for Keras' own loops, which TensorFlow traces
+    return model
+
+
+def _foreign_layers(path: str | Path) -> list[str]:
+    """Return the name and class of every layer in a `.keras` file that Keras cannot make again by itself."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return list(dict.fromkeys(_foreign(json.loads(file.read("config.json")))))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError):
+        return []
+
+
+def _foreign(config: Any) -> Iterator[str]:
+    if isinstance(config, dict):
+        kind, inner = config.get("class_name"), config.get("config")
+        from_keras = str(config.get("module", "keras")).split(".")[0] == "keras" and kind != "Lambda"
+        if isinstance(inner, dict) and "name" in inner and not from_keras:
+            yield f"{inner['name']!r} ({kind})"
+    for item in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        yield from _foreign(item)

@@ -1,0 +1,158 @@
+"""The report of a run as one HTML page that needs no network."""
+
+import base64
+import re
+import shlex
+import tempfile
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from kd_edge.cost.devices import DeviceProfile, load_device
+from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN
+from kd_edge.cost.latency import why_unknown
+from kd_edge.cost.model import CostModel
+from kd_edge.files import write_bytes
+from kd_edge.ir.graph import Graph
+from kd_edge.ir.lowering import lower
+from kd_edge.reporting.page import plots, task_plots
+from kd_edge.reporting.rows.checks import Rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
+from kd_edge.reporting.rows.classes import class_rows, score_rows
+from kd_edge.reporting.rows.tasks import task_rows
+from kd_edge.reporting.run_files import read_run
+from kd_edge.reporting.sentences.conversion import convert_lines
+from kd_edge.reporting.sentences.halting import halting_lines
+from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
+from kd_edge.reporting.sentences.parity import parity_lines
+from kd_edge.reporting.sentences.teaching import teaching_lines
+from kd_edge.reporting.sentences.verdicts import WORDS, reason_lines, verdict_text
+from kd_edge.search.space.student_space import FROM_TEACHER
+from kd_edge.toml import to_toml
+from kd_edge.verification.verdict import outcome
+
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|ms|dB|LSB|MHz)\b|%)")
+_MARKS = {WORDS[HOLDS]: "ok", WORDS[BROKEN]: "bad", WORDS[NOT_PROVEN]: "none", WORDS[None]: "none"}
+
+
+def write_page(run_folder: str | Path, *, device: DeviceProfile | None = None) -> Path:
+    """Write `report.html` into the folder of a finished run and return its path.
+
+    Args:
+        run_folder: Holds `results.json`, `config.json` and `model.tflite`.
+        device: The run's; loaded by its name or path by default.
+
+    Raises:
+        ConfigError: The run's device is not known any more, or its file is gone.
+        ModelError: The run is not finished.
+        ModelFileError: Its model cannot be read.
+    """
+    folder = Path(run_folder)
+    results, config = read_run(folder)
+    device = device or load_device(config["budget"]["device"])
+    run, graph = results["result"], lower(folder / "model.tflite")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["tied"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
+    template = environment.from_string(
+        resources.files("kd_edge.reporting").joinpath("templates/report.html").read_text("utf-8")
+    )
+    text = template.render(
+        **{name: run[name] for name in ("data", "design", "verify")},
+        **_sections(results, config, device),
+        figures=_figures(run, graph, device),
+        latency_note=_latency_note(graph, device),
+        marks=_MARKS,
+    )
+    return write_bytes(folder / "report.html", text.encode())
+
+
+def _figures(run: Mapping[str, Any], graph: Graph, device: DeviceProfile) -> dict[str, str]:
+    costs = CostModel(device).per_op(graph)
+    latencies = [cost.latency_ms for cost in costs if cost.latency_ms is not None]
+    ops = [cost.op for cost in costs]
+    budget, verify = run["design"]["budget"], run["verify"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        drawn = (
+            plots.plot_training(run["distill"], run["baseline"], folder / "training.svg"),
+            plots.plot_cost(verify, budget, folder / "cost.svg"),
+            plots.plot_candidates(run["design"], folder / "candidates.svg"),
+            plots.plot_memory(ops, [cost.live_bytes for cost in costs], budget["ram_bytes"], folder / "memory.svg"),
+            task_plots.plot_answers(verify, run["data"]["class_names"], folder / "answers.svg"),
+            *([plots.plot_latency(ops, latencies, folder / "latency.svg")] if len(latencies) == len(ops) else []),
+        )
+        return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in drawn}
+
+
+def _latency_note(graph: Graph, device: DeviceProfile) -> str:
+    if unknown := why_unknown(graph, device):
+        return f"Unknown: {unknown}."
+    return (
+        f"Computed from the profile of {device.title} with {device.runtime}, which is {device.quality}; "
+        f"its interval is \u00b1{device.error_percent:g} %."
+    )
+
+
+def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> dict[str, Any]:
+    run = results["result"]
+    verify = run["verify"]
+    return {
+        "outcome": outcome(verify).replace("_", " "),
+        "verdict": verdict_text(verify),
+        "asked": _asked(run, config, device),
+        "fit": fit_rows(verify, run["design"]["budget"]),
+        "accuracy": run_accuracy_rows(run),
+        "metric": metric_word(metric_of(verify["accuracy"])).capitalize(),
+        "classes": [score_rows(verify), class_rows(verify)] if verify.get("classification") else task_rows(verify),
+        "reasons": list(reason_lines(verify)),
+        "gain": list(teaching_lines(run)),
+        "conversion": list(convert_lines(run["convert"])),
+        "halting": list(halting_lines(run["halting"])),
+        "parity": list(parity_lines(verify)),
+        "noise": noise_rows(verify["noise"]),
+        "fine_tuned": run["convert"]["qat"]["used"],
+        "checks": check_rows(verify["gates"], metric_of(verify["accuracy"])),
+        "answers": task_plots.answers_text(verify),
+        "asked_for": task_plots.asked_for(verify, run["data"]["class_names"]),
+        "seed": results["seed"],
+        "sha256": run["convert"]["sha256"],
+        "commands": _commands(config, run),
+        "config": to_toml(config),
+        "machine": _machine(results),
+    }
+
+
+def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> Rows:
+    budget = run["design"]["budget"]
+    latency = "no limit" if budget["latency_ms"] is None else f"{budget['latency_ms']:g} ms"
+    family = config["design"]["family"]
+    space = "derived from the teacher" if family == FROM_TEACHER else f"family {family}"
+    rows = [
+        ("data", config["data"]["source"]),
+        ("device", f"{device.title}: {device.core}, {device.clock_mhz:g} MHz"),
+        ("flash for the model", f"{budget['flash_bytes']:,} B"),
+        ("RAM for the tensor arena", f"{budget['ram_bytes']:,} B"),
+        ("one inference", latency),
+        ("student", f"{space}, {config['convert']['quantize']}"),
+    ]
+    return Rows("", ("", ""), rows, frozenset({0, 1}))
+
+
+def _machine(results: Mapping[str, Any]) -> Rows:
+    machine = results["machine"]
+    rows = [("made", results["created"]), ("processor", f"{machine['cpu']}, {machine['num_cores']} CPUs")]
+    rows += [("system", machine["system"]), ("Python", machine["python"])]
+    return Rows("", ("", ""), [*rows, *results["versions"].items()], frozenset({0, 1}))
+
+
+def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    budget = run["design"]["budget"]
+    verify = ["kd-edge", "verify", "RUN/model.tflite", "--student", "RUN/student.keras"]
+    verify += ["--data", config["data"]["source"], "--device", config["budget"]["device"]]
+    verify += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
+    verify += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
+    verify += ["--seed", str(config["seed"])]
+    verify += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
+    return ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]

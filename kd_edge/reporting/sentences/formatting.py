@@ -1,0 +1,63 @@
+"""Figures as people read them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def figure(value: float) -> str:
+    """Return a figure of a check: whole numbers and large ones without decimals, others with four digits."""
+    whole = value == int(value) or abs(value) >= 1000
+    return f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{value:.4g}"
+
+
+def significant(value: float, digits: int = 2) -> str:
+    """Return a figure with so many significant digits and no power of ten: 148 with two is 150."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, places)
+    # 9.96 with two digits is 10, and no 10.0.
+    places = digits - 1 - math.floor(math.log10(abs(rounded)))
+    return f"{rounded:,.{max(places, 0)}f}"
+
+
+def interval_text(value: float, low: float, high: float, *, unit: str = "") -> str:
+    """Return an estimate with its interval, each with the digits that the interval supports.
+
+    Two significant digits where the ends are more than a fifth apart, else three: 148 from 87 to 252 is
+    `150 (87 to 250)`.
+
+    Args:
+        value: The estimate.
+        low: Lower end of its interval.
+        high: Upper end.
+        unit: Goes behind the estimate, and behind the upper end too where it begins with a space.
+    """
+    digits = 2 if high > 1.2 * low else 3
+    figures = [significant(figure, digits) for figure in (value, low, high)]
+    return f"{figures[0]}{unit and f' {unit.strip()}'} ({figures[1]} to {figures[2]}{unit if unit[:1] == ' ' else ''})"
+
+
+def latency_text(cost: Mapping[str, Any], *, unit: str = "") -> str:
+    """Return the latency of a cost with its interval, and the unit behind that too if given."""
+    if cost["latency_ms"] is None:
+        return "unknown"
+    ends = (cost[f"latency{end}_ms"] for end in ("", "_low", "_high"))
+    return interval_text(*ends, unit=unit or "ms")
+
+
+def short_size(size: int) -> str:
+    """Return a size in KiB or MiB, with a sign where it is negative: 1,536 B is 1.5k."""
+    kib = size / 1024
+    return f"{significant(kib)}k" if abs(kib) < 1024 else f"{significant(kib / 1024)}M"
+
+
+def measured_bytes(size: int | None) -> str:
+    """Return a number of bytes."""
+    return "not measured" if size is None else f"{size:,} B"
+
+
+def counted(number: float, one: str, many: str) -> str:
+    """Return a number with its noun in the right form."""
+    return f"{number:.3g} {one if number == 1 else many}"

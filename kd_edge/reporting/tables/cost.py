@@ -1,0 +1,99 @@
+"""The tables of a network's cost."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.table import Table
+
+from kd_edge.reporting.documents import Result
+from kd_edge.reporting.sentences.conversion import refusal_lines
+from kd_edge.reporting.sentences.energy import energy_lines
+from kd_edge.reporting.sentences.formatting import latency_text, significant
+from kd_edge.reporting.sentences.verdicts import untimed_lines
+from kd_edge.reporting.tables.console import titled_table
+
+# Of a latency; below it a difference is one of rounding.
+_LEAST_SHARE = 1e-6
+
+
+def cost_tables(result: Result) -> Iterator[Table | str]:
+    """Yield what a network costs, op by op and in total, and whether it fits."""
+    fits = {"holds": "fits", "broken": "does NOT fit", "not_proven": "is NOT proven to fit"}[result["verdict"]]
+    fits = "does NOT run" if result["refusals"] else fits
+    yield f"{result['model']} on {result['device']}: {fits}"
+    yield from refusal_lines(result["refusals"])
+    yield _op_table(result)
+    yield _limit_table(result)
+    yield f"times are those of {result['runtime']} there: {result['quality']}"
+    yield from untimed_lines(result, result)
+    reasons = [gate["reason"] for gate in result["gates"].values() if gate["verdict"] == "not_proven"]
+    yield from (f"not proven: {reason}" for reason in reasons if reason not in result["unavailable_reason"].values())
+    left = result["remainder"]
+    if runtime := result["runtime_flash"]:
+        yield (
+            f"flash with the runtime: {left['total_flash_low_bytes']:,} to {left['total_flash_high_bytes']:,} B; the "
+            f"board has {left['flash_left_low_bytes']:,} to {left['flash_left_high_bytes']:,} B left"
+        )
+        yield (
+            f"of these the runtime and its kernels take {runtime['low_bytes']:,} to {runtime['high_bytes']:,} B "
+            f"({runtime['source']})"
+        )
+    yield f"RAM: the board has {left['ram_left_bytes']:,} B left beside what the firmware reserves for the model"
+    if result.get("energy"):
+        yield from energy_lines(result["energy"])
+
+
+def _op_table(result: Result) -> Table:
+    title = "per op (computed), * marks the peak of the arena"
+    table = titled_table(title, "", "op", "layer", "output", "MACs", "B alive", "ms", "share")
+    table.box, table.pad_edge, table.show_edge, table.padding = box.SIMPLE_HEAD, False, False, (0,)
+    for column in table.columns[1:3]:
+        column.justify, column.overflow = "left", "fold"
+    total_ms = result["latency_ms"] or 1.0
+    for op in result["ops"]:
+        alive = f"{op['live_bytes']:,}{'*' if op['peak'] else ' '}"
+        share = "" if op["latency_ms"] is None else f"{op['latency_ms'] / total_ms:.0%}"
+        shape = "x".join(map(str, op["output_shape"]))
+        cells = (str(op["index"]), op["op"], op["layer"] or "", shape, _count(op["macs"]), alive)
+        table.add_row(*cells, _milliseconds(op["latency_ms"]), share)
+    table.add_row("", "kept throughout", "", "", "", f"{result['arena_persistent_bytes']:,} ", "", "")
+    beside_ms = (result["latency_ms"] or 0.0) - sum(op["latency_ms"] or 0.0 for op in result["ops"])
+    if beside_ms > _LEAST_SHARE * total_ms:
+        share = f"{beside_ms / total_ms:.0%}"
+        table.add_row("", "beside the ops", "", "", "", "", _milliseconds(beside_ms), share)
+    table.add_row("", "all", "", "", _count(result["macs"]), "", _milliseconds(result["latency_ms"]), "")
+    return table
+
+
+def _limit_table(result: Result) -> Table:
+    budget, measured = result["budget"], result["measured"]["flash_bytes"]
+    flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
+    latency = "unknown" if result["latency_ms"] is None else f"{latency_text(result)}, computed"
+    low, high = result["ram_low_bytes"], result["ram_bytes"]
+    ram = f"{high:,} B, computed" if low == high else f"{low:,} to {high:,} B, computed"
+    table = titled_table("does it fit?", "", "needs", "limit", "")
+    for title, name, needs, unit, digits in (
+        ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
+        ("RAM (arena to reserve)", "ram_bytes", ram, "B", 0),
+        ("latency", "latency_ms", latency, "ms", 2),
+    ):
+        limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
+        table.add_row(title, needs, limit, _limit_verdict(result, name, unit, digits))
+    return table
+
+
+def _limit_verdict(result: Result, name: str, unit: str, digits: int) -> str:
+    if name in result["excess"]:
+        return f"{result['excess'][name]:,.{digits}f} {unit} too much"
+    gate = result["gates"][name]
+    if gate["measured"] is None:
+        return "not checked"
+    return "not proven" if gate["verdict"] == "not_proven" else "ok"
+
+
+def _count(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
+def _milliseconds(latency_ms: float | None) -> str:
+    return "unknown" if latency_ms is None else significant(latency_ms)

@@ -1,0 +1,201 @@
+"""The HTML report: self-contained, complete, and the figures are those of the results."""
+
+import base64
+import functools
+import json
+import operator
+import re
+import shutil
+from dataclasses import asdict, replace
+from html import unescape
+from html.parser import HTMLParser
+
+import keras
+import pytest
+from click.testing import CliRunner
+
+from kd_edge.cli import main
+from kd_edge.config import BudgetConfig, DataConfig, RunConfig
+from kd_edge.conversion.converter import convert
+from kd_edge.cost.budget import Budget
+from kd_edge.cost.devices import load_device, to_toml
+from kd_edge.data.loading import load_data
+from kd_edge.errors import ModelError
+from kd_edge.files import write_json
+from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.page.html_report import write_page
+from kd_edge.search.space.student_space import StudentSpace
+from kd_edge.verification.verifier import verify
+
+NAMES = ("one", "<script>alert(1)</script>", '"quoted" & more', "four")
+
+
+class Links(HTMLParser):
+    """Collects what a page loads or leads to, and its visible text."""
+
+    def __init__(self):
+        super().__init__()
+        self.links, self.tags, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("src", "href", "srcset", "action", "data")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def finished(waves_npz, tmp_path_factory):
+    """A folder with the results of a run whose training took no time."""
+    folder = tmp_path_factory.mktemp("run")
+    data = replace(load_data(waves_npz), class_names=NAMES, name="<b>waves</b>")
+    keras.utils.set_random_seed(0)
+    space = StudentSpace.family("ds_cnn", data.input_shape, 4)
+    student = space.blueprint({name: options[1] for name, options in space.choices.items()}).to_keras()
+    content, budget = convert(student, data.x_train), Budget(64_000, 1000, 15.0)
+    checked = asdict(verify(content, data, device=load_device("nucleo-l4r5zi"), budget=budget, student=student))
+    candidate = {"values": {"width": 8}, "cost": checked["predicted"], "accuracy": 0.5}
+    history = {"val_accuracy": [0.2, 0.5, 0.6]}
+    halted = {"guide": "trainee", "halted": True, "epoch": 2, "step": None, "reason": "no progress", "data_passes": 2.0}
+    halted |= {"macs_spent": 10, "macs_saved": 5, "seconds_spent": 1.0, "seconds_saved": 1.0, "megabytes_saved": 0.1}
+    scores = {"test_accuracy": 0.5, "macs": 1000, "params": 10, "history": history}
+    qat = {"mode": "never", "used": False, "float_accuracy": None}
+    result = {
+        "data": {"name": data.name, "description": "synthetic", "input_shape": data.input_shape, "class_names": NAMES}
+        | {"num_train": 320, "num_val": 80, "num_test": 80},
+        "teacher": scores
+        | {"information": {"num_samples": 320, "accuracy": 0.9, "entropy_bits": 0.5, "bits_beyond_label": 0.25}},
+        "design": {"space": "ds_cnn", "device": "nucleo-l4r5zi", "budget": asdict(budget), "num_costed": 10}
+        | {"num_feasible": 5, "candidates": [candidate], "front": [candidate], "chosen": candidate},
+        "race": {"verdict": "not_raced"},
+        "distill": scores | {"halting": [halted], "guided": True},
+        "choice": {"shipped": "distilled", "distilled_accuracy": 0.6, "alone_accuracy": 0.5},
+        "baseline": scores | {"distillation_gain": {"difference": 0.01, "ci95_low": -0.02, "ci95_high": 0.03}},
+        "convert": {"sha256": "0" * 64, "warnings": [], "missing_ops": [], "qat": qat},
+        "verify": checked,
+        "halting": [halted],
+    }
+    (folder / "model.tflite").write_bytes(content)
+    write_json(folder / "results.json", make_document("run", seed=3) | {"result": result})
+    write_json(folder / "config.json", asdict(RunConfig(DataConfig("waves.npz"), BudgetConfig("nucleo-l4r5zi"))))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(finished):
+    return write_page(finished).read_text()
+
+
+@pytest.fixture(scope="module")
+def parsed(page):
+    links = Links()
+    links.feed(page)
+    return links
+
+
+def test_the_page_loads_nothing(page, parsed):
+    assert all(link.startswith(("#", "data:image/svg+xml;base64,")) for link in parsed.links)
+    assert "script" not in parsed.tags
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_names_from_the_data_are_text_and_no_markup(page, parsed):
+    assert "<b>waves</b> on nucleo-l4r5zi" in parsed.text
+    assert parsed.tags.count("b") == 0
+
+
+def test_every_figure_is_a_drawing(parsed):
+    drawings = [base64.b64decode(link.split(",")[1]) for link in parsed.links if link.startswith("data:")]
+    assert len(drawings) == 6
+    assert all(b"<svg" in drawing for drawing in drawings)
+
+
+def test_the_links_inside_the_page_lead_somewhere(page, parsed):
+    for link in parsed.links:
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in page
+
+
+def test_what_failed_is_said_first_and_the_figures_are_those_of_the_results(finished, parsed):
+    verify = json.loads((finished / "results.json").read_text())["result"]["verify"]
+    text = " ".join(unescape(parsed.text).split())
+    needed = verify["gates"]["ram_bytes"]["measured"]
+    assert f"What the firmware reserves fits the RAM ({needed:,} B, at most 1,000 B)" in text
+    for figure in (verify["measured"]["flash_bytes"], verify["measured"]["arena_minimum_bytes"]):
+        assert f"{figure:,} B" in text
+    classified = verify["classification"]
+    assert f"balanced accuracy{classified['balanced_accuracy']:.3f}" in text
+    assert f"1: {NAMES[1]}20{classified['classes'][1]['recall']:.3f}" in text
+    interval = verify["accuracy_ci95"]["int8_tflm"]
+    assert f"{interval['ci95_low']:.3f} to {interval['ci95_high']:.3f}" in text
+    assert "The trainee was halted after epoch 2" in text
+    assert f"{verify['noise'][0]['signal_to_noise_db']:.1f} dB" in text
+    assert "kd-edge verify RUN/model.tflite --student RUN/student.keras --data waves.npz" in text
+    assert re.search(r"Seed 3\. Model 0{64}", text)
+
+
+def test_a_limit_that_could_not_be_checked_is_neither_passed_nor_failed(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text())
+    gates = results["result"]["verify"]["gates"]
+    gates["ram_bytes"] |= {"passed": True, "limit": 64_000}
+    gates["latency_ms"] |= {"passed": None, "measured": None, "low": None, "high": None}
+    for name in ("better_than_majority", "classes_named", "accuracy_loss"):
+        gates[name] |= {"passed": True}
+    write_json(folder / "results.json", results)
+    text = write_page(folder).read_text()
+    assert '<span class="badge none">not proven</span>' in text
+    assert (
+        "<p>The model fits the flash and the RAM and the runtimes agree, but not proven: the computed latency is short "
+        "enough (not known, at most 15 ms).</p>"
+    ) in text
+
+
+def test_the_command_writes_the_page_again(finished, page, check_document):
+    (finished / "report.html").unlink()
+    done = CliRunner().invoke(main, ["report", str(finished), "--json"])
+    assert done.exit_code == 0, done.output
+    check_document(json.loads(done.stdout))
+    assert (finished / "report.html").is_file()
+
+
+def test_a_device_from_a_file_is_read_from_it_again_and_the_commands_name_the_file(finished, tmp_path):
+    path, folder = tmp_path / "my boards" / "own.toml", tmp_path / "run"
+    path.parent.mkdir()
+    path.write_text(to_toml(replace(load_device("nucleo-l4r5zi"), name="own", title="A board of my own")))
+    shutil.copytree(finished, folder)
+    for name, *keys in (("config.json", "budget"), ("results.json", "result", "design")):
+        document = json.loads((folder / name).read_text())
+        functools.reduce(operator.getitem, keys, document)["device"] = str(path) if name == "config.json" else "own"
+        write_json(folder / name, document)
+    text = unescape(write_page(folder).read_text())
+    assert "A board of my own: cortex-m4, 120\u00a0MHz" in text
+    assert f"--data waves.npz --device '{path}' --flash 64000 --ram 1000 --latency 15ms --seed 0\n" in text
+    assert "kd-edge run RUN/config.toml -o AGAIN\n" in text
+
+
+@pytest.mark.parametrize(("normalize", "option"), [(True, " --normalize"), (False, " --no-normalize"), (None, "")])
+def test_the_command_that_verifies_scales_the_samples_as_the_run_did(finished, tmp_path, normalize, option):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    write_json(folder / "config.json", config | {"data": config["data"] | {"normalize": normalize}})
+    assert f"--seed 0{option}\n" in unescape(write_page(folder).read_text())
+
+
+def test_a_run_of_an_older_version_has_a_page_of_what_it_asked(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text())
+    run = results["result"]
+    del run["race"], run["choice"], run["teacher"]["information"], run["distill"]["guided"]
+    write_json(folder / "results.json", results)
+    text = write_page(folder).read_text()
+    assert "Distillation gave +1.0 points" in text
+    assert "student distilled, int8, LiteRT" in text
+
+
+def test_a_run_that_is_not_finished_is_named(tmp_path):
+    with pytest.raises(ModelError, match="no finished run: expected"):
+        write_page(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,175 @@
+"""What the commands print."""
+
+import sys
+
+import pytest
+
+from kd_edge.reporting.sentences.conversion import convert_lines
+from kd_edge.reporting.sentences.formatting import figure, interval_text, latency_text, short_size, significant
+from kd_edge.reporting.sentences.halting import halting_lines
+from kd_edge.reporting.sentences.parity import parity_lines
+from kd_edge.reporting.sentences.teaching import choice_line
+from kd_edge.reporting.tables.cost import _op_table
+
+STAYED = {
+    "guide": "teacher",
+    "halted": False,
+    "macs_spent": 2_500_000_000,
+    "seconds_spent": None,
+    "data_passes": 4.0,
+}
+LEFT = {
+    "guide": "trainee",
+    "halted": True,
+    "epoch": 2,
+    "reason": "fixed after 2 epochs",
+    "macs_spent": 1_000_000_000,
+    "seconds_spent": 3.0,
+    "data_passes": 2.0,
+    "macs_saved": None,
+    "seconds_saved": 3.0,
+    "megabytes_saved": 1.25,
+}
+
+
+def test_the_lines_on_halting_say_what_each_guide_cost_and_what_was_saved():
+    assert list(halting_lines([STAYED, LEFT])) == [
+        "the teacher stayed to the end and cost 2.5 G MACs (computed) in 4 passes over the data",
+        "the trainee was halted after epoch 2 (fixed after 2 epochs): it cost 1.0 G MACs (computed) and 3 s "
+        "(estimated) in 2 passes over the data; halting it saved 3 s (estimated) and 1.2 MB of memory",
+    ]
+
+
+def test_a_teacher_whose_outputs_were_stored_cost_nothing_in_the_training():
+    stored = {"guide": "teacher", "halted": False, "data_passes": 8.0, "macs_spent": 0, "seconds_spent": None}
+    assert list(halting_lines([stored])) == [
+        "the teacher was asked before the training, in 8 passes over the data, and cost nothing in it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("passes", "macs", "text"),
+    [
+        (1.0, 40_000_000, "cost 40.0 M MACs (computed) in 1 pass over the data"),
+        (0.5, 3_000, "cost 3.0 k MACs (computed) in 0.5 passes over the data"),
+        (2.0, 999_999_999, "cost 1.0 G MACs (computed) in 2 passes over the data"),
+    ],
+)
+def test_one_pass_is_no_passes_and_few_macs_are_not_rounded_to_none(passes, macs, text):
+    (line,) = halting_lines([STAYED | {"data_passes": passes, "macs_spent": macs}])
+    assert line == f"the teacher stayed to the end and {text}"
+
+
+@pytest.mark.parametrize(
+    ("int8", "tuned", "line"),
+    [
+        (0.902, None, "int8 gains 0.2 points on the validation samples"),
+        (0.890, None, "int8 costs 1 point on the validation samples"),
+        (0.9001, None, "int8 costs nothing on the validation samples"),
+        (
+            0.880,
+            0.895,
+            "int8 costs 2 points on the validation samples; after quantization-aware training it costs 0.5 points "
+            "(taken, 3 s)",
+        ),
+    ],
+)
+def test_what_int8_gains_is_no_negative_cost(int8, tuned, line):
+    tuning = {"float_accuracy": 0.9, "int8_accuracy": int8, "tuned_accuracy": tuned, "used": True, "seconds": 3.0}
+    result = {"qat": tuning, "warnings": [], "missing_ops": []}
+    assert list(convert_lines(result)) == [line]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (89_736, "89,736"),
+        (1_900_543, "1,900,543"),
+        (1.0, "1"),
+        (0.02, "0.02"),
+        (14.98765, "14.99"),
+        (12_345.6, "12,346"),
+    ],
+)
+def test_figures_of_checks_have_no_powers_of_ten(value, text):
+    assert figure(value) == text
+
+
+def test_the_line_on_parity_says_whether_an_op_differs_at_all_or_by_more_than_one_step():
+    parity = {"verdict": "diverged", "num_identical": 1, "num_samples": 2, "max_difference": 3.0, "agreement": 1.0}
+    one = {"sample": 1, "index": 2, "op": "CONV_2D", "layer": "a", "max_difference": 1.0}
+    three = {"sample": 1, "index": 5, "op": "ADD", "layer": "b", "max_difference": 3.0}
+    lines = [
+        list(parity_lines({"parity": parity | {"first_difference": one, "first_divergence": divergence}}))[1]
+        for divergence in (None, three)
+    ]
+    assert lines == [
+        "on the worst sample, number 1, they first differ in op 2 (CONV_2D, layer 'a'), by 1 step",
+        "on the worst sample, number 1, they first differ by more than one step in op 5 (ADD, layer 'b'), by 3 steps",
+    ]
+
+
+def test_the_time_beside_the_ops_has_a_row_so_that_the_rows_add_up():
+    op = {"index": 0, "op": "CONV_2D", "macs": 10, "live_bytes": 5, "peak": True, "latency_ms": 1.0}
+    op |= {"layer": "conv", "output_shape": (1, 4, 4, 8)}
+    sizes = {"ops": [op], "macs": 10, "arena_persistent_bytes": 1284}
+    table = _op_table(sizes | {"latency_ms": 1.25})
+    assert list(table.columns[1].cells) == ["CONV_2D", "kept throughout", "beside the ops", "all"]
+    assert list(table.columns[7].cells) == ["80%", "", "20%", ""]
+    assert [next(iter(table.columns[i].cells)) for i in (2, 3)] == ["conv", "1x4x4x8"]
+    assert list(table.columns[5].cells)[1].strip() == "1,284"
+    without = _op_table(sizes | {"latency_ms": 1.0})
+    assert list(without.columns[1].cells) == ["CONV_2D", "kept throughout", "all"]
+
+
+def test_how_far_a_number_is_from_none_does_not_fill_the_table():
+    assert figure(sys.float_info.max) == "1.798e+308"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        # Within 70 % either way two digits are known, within 5 % three.
+        (148.164, 148.164 / 1.7, 148.164 * 1.7, "150 (87 to 250)"),
+        (12.345, 12.345 / 1.05, 12.345 * 1.05, "12.3 (11.8 to 13.0)"),
+        (0.19834, 0.09, 0.4, "0.20 (0.090 to 0.40)"),
+        (0.000912, 0.0005, 0.002, "0.00091 (0.00050 to 0.0020)"),
+        (9.96, 5.0, 20.0, "10 (5.0 to 20)"),
+        (12345.0, 6000.0, 24000.0, "12,000 (6,000 to 24,000)"),
+    ],
+)
+def test_a_figure_has_the_digits_that_its_interval_supports(value, low, high, text):
+    assert interval_text(value, low, high) == text
+
+
+def test_the_unit_of_a_latency_stands_behind_the_estimate_and_on_request_behind_the_interval():
+    cost = {"latency_ms": 148.164, "latency_low_ms": 87.2, "latency_high_ms": 251.9}
+    assert latency_text(cost) == "150 ms (87 to 250)"
+    assert latency_text(cost, unit=" ms") == "150 ms (87 to 250 ms)"
+    assert latency_text(dict.fromkeys(cost)) == "unknown"
+
+
+@pytest.mark.parametrize(("size", "text"), [(1536, "1.5k"), (-300, "-0.29k"), (5 * 2**20, "5.0M"), (0, "0k")])
+def test_what_is_left_is_short(size, text):
+    assert short_size(size) == text
+
+
+def test_zero_has_one_digit():
+    assert significant(0.0) == "0"
+
+
+def test_the_line_on_the_choice_shows_both_differences_and_whose_decision_it_was():
+    choice = {"shipped": "alone", "preferred": "alone", "asked": "best"}
+    choice |= {"distilled_accuracy": 0.963, "alone_accuracy": 0.987}
+    choice["val_difference"] = {"difference": -0.024, "ci95_low": -0.045, "ci95_high": -0.003}
+    choice["test_difference"] = {"difference": -0.033, "ci95_low": -0.06, "ci95_high": -0.01}
+    figures = (
+        "validation accuracy 0.963 distilled, 0.987 without a teacher (measured); distillation gave -2.4 points on the "
+        "validation samples (95 % interval -4.5 to -0.3), -3.3 points on the test samples (95 % interval -6.0 to -1.0)"
+    )
+    assert choice_line(choice) == f"the student without a teacher is handed on: {figures}"
+    asked = choice_line(choice | {"shipped": "distilled", "asked": "distilled"})
+    assert asked == (
+        "the distilled student is handed on, as asked; the validation samples prefer the student without a teacher: "
+        f"{figures}"
+    )
