@@ -54,12 +54,21 @@ def gain_row(side, arm, seed, test):
 
 
 def test_the_gain_of_a_set_is_distilled_less_alone_at_the_best_of_each():
-    plan = {"rate": 0.06, "augment": "none", "epochs": 40}
+    plan = {"rate": 0.06, "augment": "none", "epochs": 40, "val": 0.8}
     rows = [gain_row(gain.ALONE, gain.BEST, seed, 0.8) | plan for seed in (0, 1)]
     rows += [gain_row(gain.DISTILLED, gain.BEST, seed, test) | plan for seed, test in ((0, 0.81), (1, 0.83))]
     summary = summarize(rows)
     assert summary["gain"]["har"]["all"]["gain"]["points"] == pytest.approx(2)
     assert summary["mean_gain_points"] is None  # the other sets are missing
+
+
+def test_what_is_handed_on_is_the_better_one_on_validation_samples():
+    plan = {"rate": 0.06, "augment": "none", "epochs": 40}
+    rows = [gain_row(gain.ALONE, gain.BEST, seed, 0.8) | plan | {"val": 0.7} for seed in (0, 1)]
+    distilled = ((0, 0.9, 0.69), (1, 0.76, 0.71))  # better where it is not chosen, worse where it is
+    rows += [gain_row(gain.DISTILLED, gain.BEST, s, test) | plan | {"val": val} for s, test, val in distilled]
+    handed_on = summarize(rows)["gain"]["har"]["all"]["gain_handed_on"]
+    assert handed_on["points"] == pytest.approx((0 - 4) / 2)
 
 
 def test_the_default_gains_on_both_sides_alike():

@@ -35,10 +35,13 @@ def _head(document: Mapping[str, Any]) -> Iterator[str]:
 def _gains(summary: Mapping[str, Any]) -> Iterator[str]:
     yield "### What distillation adds, both sides at their best"
     yield ""
-    yield from _header("data", "labels", "alone", "distilled", "gain", "alone by", "distilled by")
+    yield from _header(
+        "data", "labels", "alone", "distilled", "gain", "of what is handed on", "alone by", "distilled by"
+    )
     for name, amount, figures in _parts(summary):
         plans = (_plan(figures["plans"][side]) for side in ("alone", "distilled"))
-        cells = (_cell(figures["alone"]), _cell(figures["distilled"]), _interval(figures["gain"]))
+        accuracies = (_cell(figures[side]) for side in ("alone", "distilled"))
+        cells = (*accuracies, *(_interval(figures[key]) for key in ("gain", "gain_handed_on")))
         yield _line(name, _LABELS[amount], *cells, *plans)
     means = {
         "mean_gain_points": "together",
@@ -46,7 +49,8 @@ def _gains(summary: Mapping[str, Any]) -> Iterator[str]:
         "mean_gain_points_few_labels": "10 %",
     }
     for key, label in means.items() if summary["mean_gain_points"] is not None else ():
-        yield _line("**five sets**", label, "", "", f"**{_signed(summary[key])}**", "", "")
+        handed_on = f"**{_signed(summary['mean_gain_handed_on_points'])}**" if key == "mean_gain_points" else ""
+        yield _line("**five sets**", label, "", "", f"**{_signed(summary[key])}**", handed_on, "", "")
     for name, _, figures in _parts(summary):
         if figures["gain_with_teacher_of_the_same_labels"]:
             yield ""

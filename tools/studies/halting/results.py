@@ -37,6 +37,7 @@ def summarize(rows: Sequence[Row]) -> Figures:
     chosen = default_rule(rules) if halted >= NEEDED_SETS else None
     return {
         "mean_gain_points": _mean([part[amount]["gain"] for part in counted for amount in AMOUNTS]),
+        "mean_gain_handed_on_points": _mean([part[amount]["gain_handed_on"] for part in counted for amount in AMOUNTS]),
         "mean_gain_points_all_labels": _mean([part[ALL]["gain"] for part in counted]),
         "mean_gain_points_few_labels": _mean([part[FEW]["gain"] for part in counted]),
         "default_gain_points": _mean([part[amount]["default"] for part in counted for amount in AMOUNTS]),
@@ -108,12 +109,23 @@ def _gain(rows: Sequence[Row], name: str, amount: str) -> Figures:
         "alone": _percent(alone),
         "distilled": _percent(distilled),
         "gain": difference(distilled, alone),
+        "gain_handed_on": difference(_handed_on(rows, own), alone),
         "gain_with_teacher_of_the_same_labels": difference(fair, alone),
         "gain_without_tuning": difference(plain[gain.DISTILLED], plain[gain.ALONE]),
         "today": _percent(today),
         "default": difference(new, today),
         "plans": {side: _plan(rows, own, side) for side in (gain.ALONE, gain.DISTILLED)},
     }
+
+
+def _handed_on(rows: Sequence[Row], own: Row) -> dict[int, float]:
+    """Return by seed the test accuracy of what `kd-edge run` hands on: the better one on the validation samples."""
+    alone, distilled = (
+        {row["seed"]: row for row in _having(rows, side=side, arm=gain.BEST, **own)}
+        for side in (gain.ALONE, gain.DISTILLED)
+    )
+    seeds = alone.keys() & distilled.keys()
+    return {seed: max((distilled[seed], alone[seed]), key=lambda row: row["val"])["test"] for seed in seeds}
 
 
 def _both_sides(rows: Sequence[Row], own: Row, arm: str) -> dict[int, float]:
