@@ -1,14 +1,14 @@
 """Workers of a search on this machine: processes that train what keras-tuner's chief hands them."""
 
-import _thread
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from kd_edge.errors import KdEdgeError
 
@@ -17,6 +17,8 @@ _MAX_RESTARTS = 3
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 10.0
 _ADDRESS = "127.0.0.1"
+# Ends the search in the main thread. Not SIGINT: what a shell runs in the background ignores that one.
+_FAILED = signal.SIGUSR1
 
 
 class WorkerPool:
@@ -47,6 +49,7 @@ class WorkerPool:
 
     def __enter__(self) -> "WorkerPool":
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._handler = signal.signal(_FAILED, _end_search)
         os.environ.update(self._environment | {"KERASTUNER_TUNER_ID": "chief"})
         for name in self._names:
             self._start(name)
@@ -58,6 +61,7 @@ class WorkerPool:
     ) -> None:
         self._leaving.set()
         self._watch.join()
+        signal.signal(_FAILED, self._handler)
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
@@ -95,9 +99,13 @@ class WorkerPool:
                         f"{name} ended {self._num_starts[name]} times, lastly with code {process.returncode}: expected "
                         f"it to run, its last words are {words[-1]!r}; see {log}"
                     )
-                    _thread.interrupt_main()
+                    os.kill(os.getpid(), _FAILED)
                     return
                 self._start(name)
+
+
+def _end_search(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _free_port() -> int:
