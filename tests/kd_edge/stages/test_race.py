@@ -170,9 +170,8 @@ def small_config(source, teacher):
 
 
 @pytest.fixture(scope="module")
-def misled(waves_npz, tmp_path_factory):
-    """A run whose teacher takes two of the four classes for one another."""
-    folder = tmp_path_factory.mktemp("misled")
+def wrong_teacher(waves_npz, tmp_path_factory):
+    """A teacher that takes two of the four classes for one another."""
     arrays = dict(np.load(waves_npz))
     shape, classes = arrays["x_train"].shape[1:], 4
     keras.utils.set_random_seed(0)
@@ -188,9 +187,14 @@ def misled(waves_npz, tmp_path_factory):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     teacher.compile(keras.optimizers.Adam(1e-2), loss)
     teacher.fit(arrays["x_train"], np.array([0, 1, 3, 2])[arrays["y_train"]], epochs=20, verbose=0)
-    teacher.save(folder / "teacher.keras")
-    config = small_config(waves_npz, TeacherConfig(path=str(folder / "teacher.keras")))
-    return run(config, folder / "run")
+    path = tmp_path_factory.mktemp("misled") / "teacher.keras"
+    teacher.save(path)
+    return TeacherConfig(path=str(path))
+
+
+@pytest.fixture(scope="module")
+def misled(waves_npz, wrong_teacher, tmp_path_factory):
+    return run(small_config(waves_npz, wrong_teacher), tmp_path_factory.mktemp("misled") / "run")
 
 
 def test_where_distillation_hurts_the_student_is_trained_alone_and_that_is_said(misled, check_document):
@@ -304,7 +308,16 @@ def test_samples_that_are_changed_have_targets_of_their_own(folded, tmp_path):
 def test_other_folds_leave_the_teacher_and_the_search_as_they_are(folded, tmp_path):
     folder = shutil.copytree(folded.folder, tmp_path / "run")
     other = replace(folded.config, teacher=replace(folded.config.teacher, folds=3))
-    assert stages_done(other, folder, before="distill") == ["race"]
+    begun = []
+
+    def watch(stage, share, message=""):
+        if share == 0.0:
+            begun.append(stage)
+            raise EnoughError
+
+    with contextlib.suppress(EnoughError):
+        run(other, folder, progress=watch)
+    assert begun == ["race"]
 
 
 OWN_AUGMENTATION = """
@@ -329,11 +342,13 @@ def waves():
 """
 
 
-def test_a_configuration_may_name_an_augmentation_that_the_file_of_the_data_registers(waves_npz, tmp_path, monkeypatch):
+def test_a_configuration_may_name_an_augmentation_that_the_file_of_the_data_registers(
+    waves_npz, wrong_teacher, tmp_path, monkeypatch
+):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("kd_edge.distillation.augmentation.base._REGISTERED", registered_augmentations())
     (tmp_path / "own_waves.py").write_text(OWN_AUGMENTATION.format(path=str(waves_npz)))
-    config = small_config("own_waves:waves", TeacherConfig(width=8, epochs=1))
+    config = small_config("own_waves:waves", wrong_teacher)
     named = replace(config, distill=replace(WANTED, epochs=2, augment="upside-down"))
     assert run(named, tmp_path / "run").results.distill.recipe.augment == "upside-down"
     wrong = replace(config, distill=replace(WANTED, epochs=2, augment="upside-dwon"))
