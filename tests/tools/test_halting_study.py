@@ -5,9 +5,12 @@ import math
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from tools.studies.halting import gain, leaving
+from tools.studies.halting.averages import averaged
+from tools.studies.halting.networks import State
 from tools.studies.halting.pages import render
 from tools.studies.halting.results import MIN_SEEDS, RULES, default_rule, difference, paired, summarize
 from tools.studies.halting.rows import Rows, dumped
@@ -69,6 +72,13 @@ def test_what_is_handed_on_is_the_better_one_on_validation_samples():
     rows += [gain_row(gain.DISTILLED, gain.BEST, s, test) | plan | {"val": val} for s, test, val in distilled]
     handed_on = summarize(rows)["gain"]["har"]["all"]["gain_handed_on"]
     assert handed_on["points"] == pytest.approx((0 - 4) / 2)
+
+
+def test_an_average_keeps_its_share_of_weights_and_statistics_and_counts_as_they_are():
+    states = [State(tf.constant([w]), None, None, (tf.constant([2 * w]), tf.constant([9]))) for w in (1.0, 3.0)]
+    first, second = averaged(states, 0.75)
+    assert float(first.weights[0]) == 1.0
+    assert (float(second.weights[0]), float(second.others[0][0]), int(second.others[1][0])) == (1.5, 3.0, 9)
 
 
 def test_the_default_gains_on_both_sides_alike():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tools.studies.halting import forms, leaving, sizes
+from tools.studies.halting import averages, forms, leaving, product, sizes
 from tools.studies.halting.gain import ALONE, DISTILLED
 from tools.studies.halting.rows import Row
 from tools.studies.halting.tasks import ALL, AMOUNTS, FEW, TASKS
@@ -16,8 +16,8 @@ def render(document: Mapping[str, Any]) -> str:
     """Return the tables of a study."""
     rows, summary = document["result"]["rows"], document["summary"]
     parts = {"gain": (_gains(summary), _defaults(summary)), leaving.PART: (_rules(summary), _evidence(rows))}
-    parts |= {forms.PART: (_forms(summary),), "product": (_product(summary),), sizes.PART: (_sizes(rows),)}
-    parts["teacher"] = (_teachers(rows),)
+    parts |= {forms.PART: (_forms(summary),), product.RATE: (_product(summary),), sizes.PART: (_sizes(rows),)}
+    parts |= {averages.PART: (_averages(summary),), "teacher": (_teachers(rows),)}
     done = {row["part"] for row in rows}
     shown = [_head(document), *(table for part, tables in parts.items() if part in done for table in tables)]
     return "\n\n".join("\n".join(lines) for lines in shown)
@@ -142,6 +142,14 @@ def _sizes(rows: Sequence[Row]) -> Iterator[str]:
     for params in sorted({params for params, _, _ in found}):
         sides = [[found.get((params, rate, side)) for side in (ALONE, DISTILLED)] for rate in sizes.RATES]
         yield _line(f"{params:,}", *(" / ".join(_cell(val and 100 * val) for val in pair) for pair in sides))
+
+
+def _averages(summary: Mapping[str, Any]) -> Iterator[str]:
+    yield "### An average of the weights"
+    yield ""
+    yield from _header("data", "side", "best epoch", "exponential moving average (0.99 a step) against it")
+    for row in summary["averages"]:
+        yield _line(row["set"], row["side"], _cell(row["accuracy"]), _interval(row["gain"]))
 
 
 def _teachers(rows: Sequence[Row]) -> Iterator[str]:

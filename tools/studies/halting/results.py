@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.studies.halting import forms, gain, leaving, product
+from tools.studies.halting import averages, forms, gain, leaving, product
 from tools.studies.halting.rows import Row
 from tools.studies.halting.tasks import ALL, AMOUNTS, FEW, TASKS
 
@@ -47,6 +47,7 @@ def summarize(rows: Sequence[Row]) -> Figures:
         "gain": gains,
         "rules": rules,
         "forms": {"teacher": _forms(rows, teacher=True), "no teacher": _forms(rows, teacher=False)},
+        "averages": _averages(rows),
         "by_sample": _by_sample(rows),
         "rate_finder": _found_rates(rows),
     }
@@ -187,6 +188,18 @@ def _forms(rows: Sequence[Row], *, teacher: bool) -> Figures:
     return found
 
 
+def _averages(rows: Sequence[Row]) -> list[Figures]:
+    """Return for each set and side what an average of the weights gives over the best epoch's own."""
+    found = []
+    for name in averages.SETS:
+        for side in (gain.ALONE, gain.DISTILLED):
+            own = {"part": averages.PART, "set": name, "side": side}
+            best, average = (tests(rows, kind=kind, **own) for kind in (averages.OWN, averages.AVERAGED))
+            if against := difference(average, best):
+                found.append({"set": name, "side": side, "accuracy": _percent(best), "gain": against})
+    return found
+
+
 def _by_sample(rows: Sequence[Row]) -> Figures:
     own = {by: _having(rows, part=product.BY_SAMPLE, by_sample=by) for by in (False, True)}
     always, asked = ({row["seed"]: row["test"] for row in own[by]} for by in (False, True))
@@ -202,7 +215,7 @@ def _found_rates(rows: Sequence[Row]) -> list[Figures]:
     found = []
     for row in _having(rows, part=product.RATE):
         own = {"part": gain.PART, "set": row["set"], "labels": ALL, "side": row["side"]}
-        grid = [r for r in _having(rows, arm="tuning", augment="none", **own) if r["rate"] in gain.RATES]
+        grid = [r for r in _having(rows, arm="tuning", augment="none", seed=0, **own) if r["rate"] in gain.RATES]
         if not grid:
             continue
         grid = [r for r in grid if r["epochs"] == min(other["epochs"] for other in grid)]

@@ -16,7 +16,7 @@ import tensorflow as tf
 from kd_edge.compat.tensorflow import free_memory
 from kd_edge.data.dataset import Dataset
 from tools.fill_docs import fill
-from tools.studies.halting import forms, gain, leaving, product, sizes
+from tools.studies.halting import averages, forms, gain, leaving, product, sizes
 from tools.studies.halting.pages import render
 from tools.studies.halting.results import summarize
 from tools.studies.halting.rows import Row, Rows
@@ -108,6 +108,12 @@ class Study:
             done = functools.partial(sizes.is_done, width=width)
             yield Job(f"sizes-{width}", functools.partial(self._size, task, width), done)
 
+    def averages_jobs(self, task: Task) -> Iterator[Job]:
+        """Yield what compares the best epoch's weights with their average."""
+        for seed in averages.SEEDS if task.name in averages.SETS else ():
+            done = functools.partial(averages.is_done, task=task, seed=seed)
+            yield Job(f"averages-{task.name}-{seed}", functools.partial(self._average, task, seed), done)
+
     def _single(self, identity: Row, make: Callable[[], Row]) -> Job:
         def is_done(rows: list[Row]) -> bool:
             return any(all(row.get(k) == v for k, v in identity.items()) for row in rows)
@@ -141,6 +147,12 @@ class Study:
         targets = self._teachers.targets(task, sizes.SEED, data, ALL)
         sizes.run(task, width, data=data, targets=targets, rows=self._rows)
 
+    def _average(self, task: Task, seed: int) -> None:
+        data = self._data(task, ALL, seed)
+        targets = self._teachers.targets(task, seed, data, ALL)
+        parts = {"trainer": self._trainer(task.name), "targets": targets, "rows": self._rows}
+        averages.run(task, data, seed, **parts)
+
     def _found_rate(self, task: Task, side: str) -> Row:
         data = self._data(task, ALL, 0)
         targets = None if side == gain.ALONE else self._teachers.targets(task, 0, data, ALL)
@@ -172,6 +184,7 @@ PARTS: dict[str, Callable[[Study, Task], Iterator[Job]]] = {
     "forms": Study.forms_jobs,
     "product": Study.product_jobs,
     "sizes": Study.sizes_jobs,
+    "averages": Study.averages_jobs,
 }
 
 
