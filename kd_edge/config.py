@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ STUDENT_LOSS_WEIGHT = 0.1
 TEMPERATURE = 2.0
 # For students of 1 k to 100 k parameters; see `Recipe`.
 LEARNING_RATE = 8e-2
+# Where networks answer with values; tools/studies/learning_rates.py.
+VALUES_LEARNING_RATE = 2e-2
 STUDENT_EPOCHS = 40
 _TEACHER_EPOCHS, _TEACHER_RATE = 16, 2e-3
 # Share of the test samples that int8 may lose.
@@ -38,7 +40,7 @@ MAX_ACCURACY_LOSS = 0.02
 MAX_SEED = 2**32 - 1
 COMPRESSIONS = ("none", "prune", "cluster")
 # What a search ranks by, see `score_of`; and which student is handed on.
-OBJECTIVES = ("accuracy", "balanced_accuracy", "macro_f1", "label_accuracy", "skill")
+OBJECTIVES = ("accuracy", "balanced_accuracy", "macro_f1", "label_accuracy", "skill", "score")
 STUDENTS = ("best", "distilled", "baseline")
 # Keys that may hold a path, by their table.
 _PATHS = {"data": ("source",), "teacher": ("path", "outputs"), "budget": ("device",)}
@@ -175,6 +177,7 @@ class DesignConfig:
 class DistillConfig:
     """The student's training; `trainee` is `"like_teacher"` or `"none"`, `learning_rate` and `augment` may be `"auto"`.
 
+    Without `learning_rate` and `rule` the task decides, see `for_task`.
     `rule` names the rule by which the trainee is halted, see `register_rule`; without `patience` it has its own.
     `start_from_epoch` is how many epochs pass before its first check. `student` says which one is handed on:
     `"distilled"`, the `"baseline"` without guides, or the `"best"` of the two on the validation samples.
@@ -183,11 +186,11 @@ class DistillConfig:
     trainee: str = "like_teacher"
     epochs: int = STUDENT_EPOCHS
     batch_size: int = 64
-    learning_rate: float | str = LEARNING_RATE
+    learning_rate: float | str | None = None
     temperature: float = TEMPERATURE
     student_loss_weight: float = STUDENT_LOSS_WEIGHT
     trainee_loss_weight: float = 0.5
-    rule: str = "agreement"
+    rule: str | None = None
     patience: int | None = None
     start_from_epoch: int = 0
     augment: str = "none"
@@ -203,6 +206,14 @@ class DistillConfig:
             raise ConfigError(
                 f"bad value for key 'student_loss_weight': expected 0 to 1, received {self.student_loss_weight}"
             )
+
+    def for_task(self, task: "Task") -> "DistillConfig":
+        """Return it with what the task decides: the rate by `learning_rate_for`, and the rule.
+
+        That is `"agreement"`, and `"plateau"` where guide and student never decide alike since they answer with values.
+        """
+        rate = learning_rate_for(task) if self.learning_rate is None else self.learning_rate
+        return replace(self, learning_rate=rate, rule=self.rule or ("agreement" if task.decides else "plateau"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +312,11 @@ _MAY_BE_ZERO = (
     *("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight"),
     *("max_int8_loss", "max_accuracy_loss", "max_teacher_loss"),
 )
+
+
+def learning_rate_for(task: "Task") -> float:
+    """Return the learning rate of students where none is given: a lower one where they answer with values."""
+    return VALUES_LEARNING_RATE if task.answers_values else LEARNING_RATE
 
 
 def objective_for(objective: str | None, task: "Task") -> str:

@@ -70,7 +70,7 @@ def run(
                 started = True
             kept = _make(stage, context)
         context.results[stage.name], previous = kept.result, kept.digest
-    result = RunResult(context.store.folder, config, StageResults(**context.results))
+    result = RunResult(context.store.folder, context.config, StageResults(**context.results))
     _report(result, context, stage_key(previous, "report"))
     return result
 

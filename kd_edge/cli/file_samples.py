@@ -33,7 +33,7 @@ def samples_of(
         given: Keras models that read them where the file does not say whether it reads raw values.
     """
     from kd_edge.conversion.metadata import reads_raw_values
-    from kd_edge.conversion.told_task import as_told, task_told
+    from kd_edge.conversion.told_task import as_told, outputs_told, task_told
     from kd_edge.data.dataset import unscaled
     from kd_edge.data.loading import load_data
     from tflite_bench.model.reader import read_file
@@ -42,6 +42,8 @@ def samples_of(
     raw, told = reads_raw_values(content), task_told(content)
     if options.task is None and told in _NOT_IN_LABELS:
         options = replace(options, task=told)
+    if options.task is None and (outputs := outputs_told(content)):
+        options = replace(options, task=",".join(f"{name}:{output['task']}" for name, output in outputs.items()))
     models = [path for path in given if path is not None and raw is None]
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=models)
     return as_told(content, unscaled(data) if raw and normalize is None else data)

@@ -32,9 +32,9 @@ SEED = click.IntRange(0, MAX_SEED)
 DEBUG = "kd_edge.debug"
 
 
-def rate(text: str) -> float | str:
-    """Return a learning rate: a number, or the word that has it found."""
-    if text == "auto":
+def rate(text: str | None) -> float | str | None:
+    """Return a learning rate: a number, the word that has it found, or `None` for the task's."""
+    if text is None or text == "auto":
         return text
     try:
         return float(text)

@@ -1,14 +1,18 @@
 """Reads what a network's raw outputs say."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kd_edge.conversion.output_meaning import file_answers_probabilities
+from kd_edge.conversion.told_task import outputs_told
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.metrics.anomaly import anomaly_scores, threshold_of
+from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
+from kd_edge.errors import ModelError
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import TensorInfo, read_model
 from tflite_bench.runners import litert
@@ -36,15 +40,52 @@ class AnswerReader:
         return self.task.decisions(dequantize(outputs, self.output), probabilities=self.probabilities)
 
 
-def reader_of(model: bytes, task: Task) -> AnswerReader:
+@dataclass(frozen=True, slots=True)
+class OutputsReader:
+    """Reads the raw outputs of a file of several, whose numbers are in a row; see `reference_outputs`.
+
+    Attributes:
+        readers: Of each output by its name.
+        columns: Where its numbers are.
+    """
+
+    readers: dict[str, AnswerReader]
+    columns: dict[str, slice]
+
+    def decisions(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what raw outputs say: records; see `Task.decisions`."""
+        said = ((name, reader.decisions(outputs[:, self.columns[name]])) for name, reader in self.readers.items())
+        return as_records(dict(said))
+
+
+def reader_of(model: bytes, task: Task, *, outputs: Sequence[str] = ()) -> AnswerReader | OutputsReader:
     """Return the reader of a file's outputs.
 
     Args:
-        model: Bytes of the `.tflite` file, with one output.
+        model: Bytes of the `.tflite` file, with one output, or several that its metadata name.
         task: What was asked.
+        outputs: Names of several outputs in the file's order, where it does not tell them.
+
+    Raises:
+        ModelError: Several outputs are asked for, and nothing names those of the file.
     """
     info = read_model(model)
-    return AnswerReader(task, info.output_tensors[0], file_answers_probabilities(info))
+    if not task.parts:
+        return AnswerReader(task, info.output_tensors[0], file_answers_probabilities(info))
+    names = list(outputs or outputs_told(model))
+    if sorted(names) != sorted(task.names):
+        raise ModelError(
+            f"the file's outputs are not those of the data: expected metadata that name {', '.join(task.names)}, as "
+            f"`kd-edge convert --data` writes them, received {', '.join(names) or 'none'}"
+        )
+    ends = np.cumsum([tensor.num_elements for tensor in info.output_tensors]).tolist()
+    columns = {name: slice(*ends_of) for name, *ends_of in zip(names, [0, *ends], ends, strict=False)}
+    readers = {
+        name: AnswerReader(part, info.output_tensors[place], file_answers_probabilities(info, place))
+        for name, part in task.by_output.items()
+        for place in [names.index(name)]
+    }
+    return OutputsReader(readers, columns)
 
 
 def anomaly_threshold(model: bytes, data: Dataset) -> float | None:

@@ -27,6 +27,7 @@ from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.outputs import output_names
 from kd_edge.errors import ConversionWarning, DataError, KdEdgeError, ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.reader import read_model
@@ -132,14 +133,15 @@ def convert_for(
         content, tuning = _tuned(student, data, content, wanted, recipe, teacher, said)
     num_bytes = len(content)
     if metadata:
-        said += [] if data is None else unlike(content, data)
+        named = output_names(student) if data is not None and data.task.parts else []
+        said += [] if data is None else unlike(content, data, outputs=named)
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
         reconstructs = data is not None and _reconstructs(student, data)
         if reconstructs:
             said.append(
                 f"class names are left out of the metadata: the outputs of {student.name!r} are like its inputs"
             )
-        description = describe(content, data, provenance=provenance, classifies=not reconstructs)
+        description = describe(content, data, provenance=provenance, classifies=not reconstructs, outputs=named)
         content = add_metadata(content, description)
     missing, unavailable = _missing_ops(content, student)
     grown = len(content) - num_bytes
@@ -177,6 +179,9 @@ def _converted(
 
 def _kinds(data: Dataset) -> np.ndarray:
     """Return what makes training samples differ in kind: classes, sets of labels, fifths of the first value."""
+    if data.task.parts:
+        kinds = np.stack([_kinds(part) for part in data.by_output.values()], axis=1)
+        return np.asarray(np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1))
     if data.task.kind == "multilabel":
         return np.asarray(np.unique(data.y_train, axis=0, return_inverse=True)[1].reshape(-1))
     if data.task.kind == "regression":

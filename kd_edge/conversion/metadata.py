@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
 from tflite_bench.model.reader import ModelInfo, TensorInfo, read_model
 from tflite_bench.model.streams import is_window
@@ -18,7 +19,12 @@ NAME = "KD_EDGE_METADATA"
 
 
 def describe(
-    content: bytes, data: Dataset | None, *, provenance: Mapping[str, Any], classifies: bool = True
+    content: bytes,
+    data: Dataset | None,
+    *,
+    provenance: Mapping[str, Any],
+    classifies: bool = True,
+    outputs: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what `add_metadata` should write into a file; the same input gives the same description.
 
@@ -29,6 +35,7 @@ def describe(
             input. What does not describe the file is left out, see `unlike`.
         provenance: Plain data on how the file was made.
         classifies: Whether its outputs are classes of the data, where there are as many.
+        outputs: Names of the file's outputs in its order, for data of several.
     """
     info = read_model(content)
     sources = info.input_tensors
@@ -39,19 +46,25 @@ def describe(
         inputs = {"input": _input(sources[0], data if reads else None)}
     if data is None:
         return {**inputs, "provenance": dict(provenance)}
-    outputs = _output(info, data) if classifies and _answers(info, data) else {}
-    return {**outputs, **inputs, "provenance": {"data": data.name, **provenance}}
+    said = _said(info, data, outputs) if classifies and _answers(info, data, outputs) else {}
+    return {**said, **inputs, "provenance": {"data": data.name, **provenance}}
 
 
-def unlike(content: bytes, data: Dataset) -> tuple[str, ...]:
+def unlike(content: bytes, data: Dataset, *, outputs: Sequence[str] = ()) -> tuple[str, ...]:
     """Return what of a data set does not describe a file, so that its metadata leave it out: a sentence each.
 
     Args:
         content: Bytes of the `.tflite` file.
         data: The samples that it was converted with.
+        outputs: As for `describe`.
     """
     info, said = read_model(content), []
-    if not _answers(info, data):
+    if data.task.parts and not _answers(info, data, outputs):
+        said.append(
+            f"the tasks are left out of the metadata: expected the outputs {', '.join(data.task.names)} of "
+            f"{data.name}, received {', '.join(outputs)}"
+        )
+    elif not _answers(info, data, outputs):
         shapes = ", ".join(str(info.tensors[index].shape) for index in info.outputs)
         is_multiclass = data.task.kind == "multiclass"
         what = "class names are" if is_multiclass else f"the task {data.task.kind!r} is"
@@ -67,24 +80,34 @@ def unlike(content: bytes, data: Dataset) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _answers(info: ModelInfo, data: Dataset) -> bool:
-    """Return whether the file has one output with as many numbers as the task of the data needs."""
+def _answers(info: ModelInfo, data: Dataset, outputs: Sequence[str]) -> bool:
+    """Return whether the file has outputs with as many numbers as the task of the data needs, of several by name."""
     shapes = [info.tensors[index].shape for index in info.outputs]
+    if data.task.parts:
+        wanted = {name: part.num_outputs for name, part in data.by_output.items()}
+        return len(outputs) == len(shapes) and wanted == dict(zip(outputs, map(math.prod, shapes), strict=True))
     if len(shapes) != 1 or math.prod(shapes[0]) != data.num_outputs:
         return False
     return data.task.kind == "reconstruction" or shapes[0][-1] == data.num_outputs
 
 
-def _output(info: ModelInfo, data: Dataset) -> dict[str, Any]:
-    """Return the names of classes, or the task with what its answers mean."""
-    task, target = data.task, info.output_tensors[0]
-    if task.kind == "multiclass":
+def _said(info: ModelInfo, data: Dataset, outputs: Sequence[str]) -> dict[str, Any]:
+    """Return the names of classes, or the task with what its answers mean, of several outputs for each."""
+    if data.task.parts:
+        parts = data.task.by_output
+        return {"outputs": [{"name": name, **_output(info, parts[name], i)} for i, name in enumerate(outputs)]}
+    if data.task.kind == "multiclass":
         return {"class_names": data.class_names}
+    return {"output": _output(info, data.task, 0)}
+
+
+def _output(info: ModelInfo, task: Task, place: int) -> dict[str, Any]:
+    target = info.output_tensors[place]
     said: dict[str, Any] = {"task": task.kind, "dtype": target.dtype, "shape": target.shape}
     if target.scales:
         said |= {"scale": target.scales[0], "zero_point": target.zero_points[0]}
-    if task.kind in ("binary", "multilabel"):
-        meaning = "probability" if file_answers_probabilities(info) else "logit"
+    if task.classifies or task.kind == "multilabel":
+        meaning = "probability" if file_answers_probabilities(info, place) else "logit"
         said |= {"meaning": meaning, "names": task.names, "threshold": task.threshold}
     elif task.kind == "regression":
         meaning = "(value - mean) / deviation" if task.mean else "the values as they are"
@@ -92,7 +115,7 @@ def _output(info: ModelInfo, data: Dataset) -> dict[str, Any]:
         said |= {"mean": task.mean, "deviation": task.deviation} if task.mean else {}
     else:
         said |= {"meaning": "the input, reconstructed", "score": "mean square of output - input, of real numbers"}
-    return {"output": said}
+    return said
 
 
 def _reads(info: ModelInfo, data: Dataset) -> bool:

@@ -7,14 +7,15 @@ _CARRIERS = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZ
 _PROBABILITIES = ("LOGISTIC", "SOFTMAX")
 
 
-def file_answers_probabilities(info: ModelInfo) -> bool:
-    """Return whether a file's first output holds probabilities: whether a sigmoid or a softmax made it.
+def file_answers_probabilities(info: ModelInfo, output: int = 0) -> bool:
+    """Return whether a file's output holds probabilities: whether a sigmoid or a softmax made it.
 
     Args:
         info: The file, read.
+        output: Its place. Defaults to 0.
     """
     makers = {output: op for op in info.ops for output in op.outputs}
-    op = makers.get(info.outputs[0])
+    op = makers.get(info.outputs[output])
     while op is not None and op.name in _CARRIERS:
         op = makers.get(op.inputs[0])
     return op is not None and op.name in _PROBABILITIES

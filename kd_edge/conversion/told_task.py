@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 
 from kd_edge.conversion.metadata import read_metadata
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import Dataset, joined
 from kd_edge.data.metrics.regression import in_units
+from kd_edge.data.options import SEVERAL
 from kd_edge.data.targets import are_raw, as_binary
 from tflite_bench.model.reader import read_model
 
 
 def task_told(content: bytes) -> str | None:
     """Return the kind of task that a file's metadata tell, `None` where they tell of none but classes."""
-    return _output(content).get("task")
+    return SEVERAL if outputs_told(content) else _output(content).get("task")
+
+
+def outputs_told(content: bytes) -> dict[str, Mapping[str, Any]]:
+    """Return what a file's metadata tell of each of several outputs, by its name in the file's order; else nothing."""
+    found = (read_metadata(content) or {}).get("outputs")
+    return {str(output["name"]): output for output in found} if isinstance(found, list) else {}
 
 
 def as_told(content: bytes, data: Dataset) -> Dataset:
@@ -29,9 +36,16 @@ def as_told(content: bytes, data: Dataset) -> Dataset:
         content: Bytes of the `.tflite` file.
         data: What it is verified with.
     """
-    info, told = read_model(content), _output(content)
+    info, told, several = read_model(content), _output(content), outputs_told(content)
+    if data.task.parts:
+        return joined(data, {name: _told(several.get(name, {}), part) for name, part in data.by_output.items()})
     if data.task.kind == "multiclass" and data.num_classes == 2 and len(info.outputs) == 1:
         data = as_binary(data) if math.prod(info.output_tensors[0].shape) == 1 else data
+    return _told(told, data)
+
+
+def _told(told: Mapping[str, Any], data: Dataset) -> Dataset:
+    """Return the data of one output as its description in a file has them."""
     if told.get("task") != data.task.kind:
         return data
     if data.task.kind in ("binary", "multilabel"):

@@ -11,13 +11,14 @@ from kd_edge.data.dataset import GROUPS, Dataset, check_counts, check_groups, ch
 from kd_edge.data.drawing import VALIDATION_SHARE, drawn_samples
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.storage import taken
-from kd_edge.data.targets import standardized_values, targets_of
+from kd_edge.data.targets import counted, standardized_values, targets_of
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _OPTIONAL_ARRAYS = ("x_val", "y_val", "x_unlabeled", *GROUPS, "class_names")
 _USUAL = SourceOptions()
+_OF_OUTPUTS = ("y_train", "y_val", "y_test", "class_names")
 # Options that all arrays have.
 ARRAY_OPTIONS = ("ignore", "task", "units")
 # The name in version 0.1.0.
@@ -38,7 +39,8 @@ def dataset_of(
         name: What the data set is called.
         arrays: `x_train, y_train, x_test, y_test` and optionally `x_val, y_val, x_unlabeled, group_train,
             group_val, group_test, class_names`; others are an error. Labels are such as `targets_of` knows; a
-            reconstruction needs none.
+            reconstruction needs none. Of several outputs `y_train` and the like are mappings of their names to labels,
+            or there is an array `y_train_NAME` for each.
         source: What error messages name.
         normalize: As for `load_data`.
         seed: As for `load_data`.
@@ -49,10 +51,29 @@ def dataset_of(
     """
     ignore = options.ignore or ()
     arrays = {_FORMER.get(key, key): array for key, array in arrays.items() if key not in ignore}
+    arrays = _by_output(arrays, source)
     _check_names(list(arrays), source, options.task)
     known, task = _as_arrays(arrays, source, options)
     data = _with_validation(name, known, task, seed)
-    return dataset_as_given(standardized_values(data) if data.task.kind == "regression" else data, normalize)
+    return dataset_as_given(standardized_values(data), normalize)
+
+
+def _by_output(arrays: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return arrays with those of several outputs, such as `y_train_speed`, as one mapping of the outputs' names."""
+    known: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for name, values in arrays.items():
+        whole = next((array for array in _OF_OUTPUTS if name.startswith(f"{array}_")), None)
+        if whole is None:
+            known[name] = values
+        else:
+            found.setdefault(whole, {})[name.removeprefix(f"{whole}_")] = values
+    if both := sorted(known.keys() & found.keys()):
+        raise DataError(
+            f"bad data in {source}: expected either {both[0]} or an array for each of several outputs, received both; "
+            "leave one out with the option ignore"
+        )
+    return known | found
 
 
 def dataset_as_given(data: Dataset, normalize: bool | None) -> Dataset:
@@ -90,7 +111,7 @@ def _as_arrays(arrays: Mapping[str, Any], source: str, options: SourceOptions) -
         if values is None:
             continue
         try:
-            known[name] = np.asanyarray(values)
+            known[name] = values if isinstance(values, Mapping) else np.asanyarray(values)
         except ValueError as error:
             raise DataError(
                 f"bad data in {source}: expected an array as {name}, received rows that differ in shape ({error})"
@@ -121,9 +142,7 @@ def _with_validation(name: str, arrays: Mapping[str, Any], task: Task | None, se
         whole = ", whole groups of them," if "group_train" in known else ""
         description = f"{name}, 15 % of the training samples{whole} drawn for validation with seed {seed}"
     if task is None:
-        labels = known["y_train"]
-        count = int(labels.max()) + 1 if labels.dtype.kind in "iu" and labels.size else 0
-        task = Task("multiclass", tuple(str(i) for i in range(count)))
+        task = counted(known["y_train"])
     return Dataset(name, class_names=task.names, task=task, description=description, **known)
 
 

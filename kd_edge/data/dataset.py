@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from kd_edge.data.front_end import FrontEnd
 from kd_edge.data.label_checks import check_labels
+from kd_edge.data.options import SEVERAL
+from kd_edge.data.records import as_records
 from kd_edge.data.storage import chunks, is_mapped, release, room_for
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
@@ -28,7 +30,8 @@ class Dataset:
         x_train: Training samples, shape `(samples, ...)`: float32, or uint8 where those were not scaled.
         y_train: Labels, int64, shape `(samples,)`, from 0 to `num_classes - 1`. Of several labels at once, 0 or 1
             each, shape `(samples, labels)`; measured values, float32, shape `(samples, values)`; of a reconstruction 0
-            for a normal sample, 1 for an anomaly.
+            for a normal sample, 1 for an anomaly. Of several outputs a mapping of their names to such arrays, which
+            becomes an array of records, see `as_records`.
         x_val: Validation samples.
         y_val: Their labels.
         x_test: Test samples.
@@ -72,11 +75,23 @@ class Dataset:
             object.__setattr__(self, "task", Task("multiclass", self.class_names))
         else:
             object.__setattr__(self, "class_names", self.task.names)
+        for name in ("y_train", "y_val", "y_test"):
+            if isinstance(getattr(self, name), Mapping):
+                object.__setattr__(self, name, as_records(getattr(self, name), f"{self.name}, {name}"))
 
     @property
     def num_outputs(self) -> int:
         """How many numbers a network answers with."""
         return self.task.num_outputs(self.input_shape)
+
+    @property
+    def by_output(self) -> "dict[str, Dataset]":
+        """The samples with what each of several outputs should say of them, by its name; of one output none."""
+        return {name: self._of_output(name, task) for name, task in self.task.by_output.items()}
+
+    def _of_output(self, name: str, task: Task) -> "Dataset":
+        labels: dict[str, Any] = {split: getattr(self, split)[name] for split in ("y_train", "y_val", "y_test")}
+        return replace(self, **labels, name=f"{self.name}, output {name!r}", task=task, class_names=task.names)
 
     @property
     def num_classes(self) -> int:
@@ -117,7 +132,7 @@ class Dataset:
 def _digest(array: np.ndarray) -> str:
     digest = hashlib.sha256(f"{array.shape} {array.dtype} ".encode())
     for chunk in chunks(array):
-        digest.update(np.ascontiguousarray(array[chunk]).data.cast("B") if array.size else b"")
+        digest.update(np.ascontiguousarray(array[chunk]).reshape(-1).view(np.uint8).data if array.size else b"")
     return digest.hexdigest()
 
 
@@ -143,6 +158,32 @@ def checked(data: Dataset) -> Dataset:
             )
         fixed["x_unlabeled"] = _check_samples(data.x_unlabeled, "x_unlabeled", data)
     return replace(data, **fixed)
+
+
+def joined(data: Dataset, parts: Mapping[str, Dataset]) -> Dataset:
+    """Return a data set of several outputs with labels and tasks of changed `by_output`."""
+    labels: dict[str, Any] = {
+        split: as_records({name: getattr(part, split) for name, part in parts.items()})
+        for split in ("y_train", "y_val", "y_test")
+    }
+    return replace(data, **labels, task=Task(SEVERAL, tuple(parts), parts=tuple(part.task for part in parts.values())))
+
+
+def check_single(data: Dataset, what: str) -> None:
+    """Refuse data of several outputs where they are not known yet.
+
+    Args:
+        data: The data.
+        what: Where.
+
+    Raises:
+        DataError: There are several.
+    """
+    if data.task.parts:
+        raise DataError(
+            f"{what} knows one output: expected data of one task, received {data.name} with "
+            f"{', '.join(data.task.names)}; `kd-edge distill`, `convert` and `verify` know several"
+        )
 
 
 def check_counts(x: np.ndarray, y: np.ndarray, split: str, name: str) -> None:

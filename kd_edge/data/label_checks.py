@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 
@@ -18,10 +19,23 @@ def check_labels(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarra
     Raises:
         DataError: They are not such as the task has them.
     """
+    if task.parts:
+        return _check_outputs(y, name, task, source)
     checked = _CHECKS[task.kind](y, name, task, source)
     if name == "y_train" and task.classifies:
         _check_present(checked, task, source)
     return checked
+
+
+def _check_outputs(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:
+    """Return records with the labels of each of several outputs."""
+    if y.dtype.names is None or set(y.dtype.names) != set(task.names):
+        raise DataError(
+            f"bad data in {source}: expected labels for each of the outputs {', '.join(task.names)} in {name}, "
+            f"received {', '.join(y.dtype.names or ()) or 'one array'}"
+        )
+    parts = task.by_output.items()
+    return as_records({key: check_labels(y[key], name, part, f"{source}, output {key!r}") for key, part in parts})
 
 
 def _check_classes(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:

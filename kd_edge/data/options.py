@@ -8,6 +8,8 @@ from kd_edge.errors import ConfigError, nearest
 
 # What a network may be asked for; see `Task`.
 TASKS = ("multiclass", "binary", "multilabel", "regression", "reconstruction")
+# A task for each of several outputs.
+SEVERAL = "several"
 COLORS = ("rgb", "grayscale")
 
 
@@ -31,7 +33,8 @@ class SourceOptions:
             taken. Without it all have to be alike.
         skip_bad: Whether files or rows that cannot be used are left out, instead of being an error.
         test_share: Share of the samples that test where the source says none.
-        task: What a network is asked for, one of `TASKS`. Defaults to what the labels say; see `task_of`.
+        task: What a network is asked for, one of `TASKS`; of several outputs `"NAME:TASK,NAME:TASK"`, where those that
+            are left out are found. Defaults to what the labels say; see `targets_of`.
         units: Of the measured values of a regression, one each.
     """
 
@@ -65,8 +68,9 @@ class SourceOptions:
                 f"bad value for option 'color' of the data: expected one of {', '.join(COLORS)}, "
                 f"received {self.color!r}"
             )
-        if self.task is not None and self.task not in TASKS:
-            raise ConfigError(f"unknown task {self.task!r}: {nearest(self.task, TASKS)}")
+        for kind in [] if self.task is None else self.tasks.values() if ":" in self.task else [self.task]:
+            if kind not in TASKS:
+                raise ConfigError(f"unknown task {kind!r}: {nearest(kind, TASKS)}")
         if self.units is not None and self.task != "regression":
             raise ConfigError(
                 f"bad option 'units' of the data: expected it with task 'regression', received {self.task!r}"
@@ -76,6 +80,12 @@ class SourceOptions:
             raise ConfigError(
                 f"bad value for option 'image_size' of the data: expected height and width in pixels, received {size}"
             )
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """The tasks that were said of several outputs, by the outputs' names."""
+        pairs = (pair.rpartition(":") for pair in (self.task or "").split(",") if ":" in pair)
+        return {name.strip(): kind.strip() for name, _, kind in pairs}
 
     def check_known(self, known: Iterable[str], source: str) -> None:
         """Refuse options that were given and mean nothing to a source.

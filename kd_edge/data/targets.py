@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import Dataset, joined
 from kd_edge.data.label_checks import check_labels
 from kd_edge.data.labels import numbered
+from kd_edge.data.options import SEVERAL, SourceOptions
+from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
-from kd_edge.errors import DataError
+from kd_edge.errors import ConfigError, DataError
 
 # Of the error of a constant answer: a network with more may be untrained, so that its scale says nothing.
 _TRAINED = 0.9
@@ -31,15 +33,18 @@ def targets_of(
     is no class has to be said by `task`.
 
     Args:
-        labels: By the arrays' names; `y_train` may be missing of a reconstruction alone.
-        names: Of the classes, the labels or the measured values; or `None`.
-        task: What was asked for, one of `TASKS`; or `None`.
+        labels: By the arrays' names; `y_train` may be missing of a reconstruction alone. Of several outputs mappings of
+            their names to labels.
+        names: Of the classes, the labels or the measured values; or `None`. Of several outputs a mapping.
+        task: What was asked for, as in `SourceOptions`; or `None`.
         units: Of the measured values, one each; or `None`.
         source: What error messages name.
 
     Raises:
         DataError: The labels are not such as the task has them.
     """
+    if any(isinstance(values, Mapping) for values in labels.values()):
+        return _of_outputs(labels, names, task=task, source=source)
     arrays = {name: np.asarray(values) for name, values in labels.items()}
     kind = task or ("multilabel" if _hold_together(arrays["y_train"]) else "multiclass")
     if kind == "multilabel":
@@ -69,11 +74,16 @@ def targets_of(
 def standardized_values(data: Dataset) -> Dataset:
     """Return a regression whose values are less the training samples' mean, divided by their standard deviation.
 
-    The task holds both, so that what a network answers can be told in the units that were measured.
+    The task holds both, so that what a network answers can be told in the units that were measured. Another task is
+    left as it is.
 
     Raises:
         DataError: They are no numbers.
     """
+    if data.task.parts:
+        return joined(data, {name: standardized_values(part) for name, part in data.by_output.items()})
+    if data.task.kind != "regression":
+        return data
     values = check_labels(data.y_train, "y_train", data.task, data.name).astype(np.float64)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
@@ -103,6 +113,41 @@ def are_raw(outputs: np.ndarray, data: Dataset) -> bool:
     answers = told, outputs.reshape(standardized.shape), guess
     error, other, constant = (float(np.abs(answer - standardized).mean()) for answer in answers)
     return error < min(other, _TRAINED * constant)
+
+
+def counted(labels: np.ndarray) -> Task:
+    """Return the task of several classes that have no names."""
+    count = int(labels.max()) + 1 if labels.dtype.kind in "iu" and labels.size else 0
+    return Task("multiclass", tuple(str(i) for i in range(count)))
+
+
+def _of_outputs(
+    labels: Mapping[str, Any], names: Any, *, task: str | None, source: str
+) -> tuple[dict[str, np.ndarray], Task]:
+    """Return records of labels, and the task of all outputs."""
+    outputs = {name: list(values) if isinstance(values, Mapping) else [] for name, values in labels.items()}
+    first = outputs["y_train"]
+    if not first or any(set(found) != set(first) for found in outputs.values()):
+        listed = ", ".join(f"{', '.join(found) or 'one array'} in {name}" for name, found in outputs.items())
+        raise DataError(f"bad data in {source}: expected labels for the same outputs in each split, received {listed}")
+    said = SourceOptions(task=task).tasks
+    if strange := (set(said) - set(first) or ({task} if task and not said else set())):
+        raise ConfigError(
+            f"bad option 'task' of the data {source!r}: expected tasks of the outputs {', '.join(first)}, such as "
+            f"'{first[0]}:regression', received {sorted(map(str, strange))[0]!r}"
+        )
+    tasks, columns = [], {}
+    for name in first:
+        own = {split: values[name] for split, values in labels.items()}
+        known = names.get(name) if isinstance(names, Mapping) else None
+        place = f"{source}, output {name!r}"
+        columns[name], found = targets_of(own, known, task=said.get(name), units=None, source=place)
+        found = counted(columns[name]["y_train"]) if found is None else found
+        tasks.append(replace(found, names=(name,)) if found.kind == "regression" and len(found.names) == 1 else found)
+    records = {
+        split: as_records({name: columns[name][split] for name in first}, f"{source}, {split}") for split in labels
+    }
+    return records, Task(SEVERAL, tuple(first), parts=tuple(tasks))
 
 
 def _hold_together(y: np.ndarray) -> bool:

@@ -29,7 +29,8 @@ class Batches:
 
     Attributes:
         x: Samples: an array or a structure of arrays, each of shape `(samples, ...)`.
-        y: Labels, or what else the networks should answer, shape `(samples, ...)`; `None` where there are none.
+        y: Labels, or what else the networks should answer, shape `(samples, ...)`, or of several outputs a structure of
+            these; `None` where there are none.
         x_unlabeled: More samples, without labels. Defaults to `None`.
         sample_weight: Shape `(samples,)`. Defaults to `None`.
         batch_size: Samples per batch.
@@ -43,7 +44,7 @@ class Batches:
     """
 
     x: Any
-    y: np.ndarray | None = None
+    y: Any = None
     x_unlabeled: Any = None
     sample_weight: np.ndarray | None = None
     batch_size: int = 64
@@ -114,7 +115,7 @@ class _Pool:
             # The mean of the labels' loss stays that over the samples that have one.
             share = (num_labelled + num_more) / num_labelled
             label_weight = np.repeat(np.array([share, 0.0], np.float32), [num_labelled, num_more])
-            y = None if y is None else _padded(y, num_more, 0)
+            y = None if y is None else keras.tree.map_structure(lambda leaf: _padded(leaf, num_more, 0), y)
             sample_weight = None if sample_weight is None else _padded(sample_weight, num_more, 1)
         rows = None if plan.targets is None else plan.targets.find_all(x)
         augmentation = plan.augmentation
@@ -140,7 +141,7 @@ class _Pool:
             seeds: One for each, drawn in this epoch.
         """
         inputs = keras.tree.map_structure(lambda leaf: _gathered(leaf, index), self.x)
-        y = None if self.y is None else _gathered(self.y, index)
+        y = None if self.y is None else keras.tree.map_structure(lambda leaf: _gathered(leaf, index), self.y)
         weights = self.label_weight, self.sample_weight
         label_weight, sample_weight = (None if w is None else tf.gather(w, index) for w in weights)
         targets = None
@@ -167,8 +168,9 @@ class _Pool:
         assert self.plan.targets is not None
         views, rows = self.plan.targets.views, tf.gather(self.rows, index)
         if views is None:
-            return self.plan.targets.lookup_at(rows), seeds
-        return self.plan.targets.lookup_view(rows, views.turn(rows, epoch))
+            return _as_tuple(self.plan.targets.lookup_at(rows)), seeds
+        outputs, seeds = self.plan.targets.lookup_view(rows, views.turn(rows, epoch))
+        return _as_tuple(outputs), seeds
 
     def _mixed(
         self, augmentation: Mixup, seeds: tf.Tensor, inputs: tf.Tensor, y: Any, label_weight: Any, sample_weight: Any
@@ -187,6 +189,11 @@ class _Pool:
         if self.sample_weight is not None:
             sample_weight = mixed(sample_weight, tf.gather(self.sample_weight, partner), shares)
         return inputs, y, label_weight, sample_weight
+
+
+def _as_tuple(outputs: Any) -> Any:
+    """Return several outputs as tf.data takes them: a list would become one tensor."""
+    return tuple(outputs) if isinstance(outputs, list) else outputs
 
 
 def _gathered(samples: Any, index: tf.Tensor) -> tf.Tensor:

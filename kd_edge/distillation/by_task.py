@@ -10,28 +10,36 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
 from kd_edge.distillation.logits import ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
 from kd_edge.distillation.losses.task_losses import BinaryDistillation, BoundedRegression
+from kd_edge.distillation.outputs import answered, output_of
 from kd_edge.distillation.predictions import predictions
 from kd_edge.errors import ConfigError
 
 _NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
 
 
-def answers_probabilities(model: keras.Model, data: Dataset) -> bool:
-    """Return whether a network answers the task of a data set with probabilities instead of logits."""
+def answers_probabilities(model: keras.Model, data: Dataset) -> Any:
+    """Return whether a network answers the task of a data set with probabilities instead of logits.
+
+    Of several outputs a mapping of their names to that.
+    """
+    if data.task.parts:
+        return {name: answers_probabilities(output_of(model, name), part) for name, part in data.by_output.items()}
     samples = data.x_train[:_NUM_ASKED]
     if data.task.kind == "multiclass":
         return ends_in_softmax(model, samples) == [True]
     return data.task.kind in ("binary", "multilabel") and ends_in_sigmoid(model, samples) == [True]
 
 
-def label_loss(model: keras.Model, data: Dataset, *, one_hot: bool = False) -> keras.losses.Loss:
-    """Return the loss of the labels for a network.
+def label_loss(model: keras.Model, data: Dataset, *, one_hot: bool = False) -> Any:
+    """Return the loss of the labels for a network; of several outputs a mapping of their names to losses.
 
     Args:
         model: The network.
         data: Its task and samples.
         one_hot: Whether classes come as rows. Defaults to `False`.
     """
+    if data.task.parts:
+        return {name: label_loss(output_of(model, name), part) for name, part in data.by_output.items()}
     if data.task.kind == "regression":
         return keras.losses.Huber()
     if data.task.kind == "reconstruction":
@@ -44,13 +52,15 @@ def label_loss(model: keras.Model, data: Dataset, *, one_hot: bool = False) -> k
     return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
 
 
-def guidance(task: Task, temperature: float) -> DistillationLoss:
-    """Return what a guide teaches by its outputs.
+def guidance(task: Task, temperature: float) -> DistillationLoss | dict[str, DistillationLoss]:
+    """Return what a guide teaches by its outputs; of several outputs a mapping of their names to losses.
 
     Args:
         task: What is asked for.
         temperature: Of classes and labels.
     """
+    if task.parts:
+        return {name: guidance(part, temperature) for name, part in task.by_output.items()}
     if task.kind == "regression":
         return BoundedRegression()
     if task.kind == "reconstruction":
@@ -61,10 +71,14 @@ def guidance(task: Task, temperature: float) -> DistillationLoss:
 def metric_of(model: keras.Model, data: Dataset) -> Any:
     """Return the Keras metric that is the task's, by its name; the constant of skills is that of validation samples.
 
+    Of several outputs a mapping of their names to metrics.
+
     Args:
         model: The network.
         data: Its task and samples.
     """
+    if data.task.parts:
+        return {name: metric_of(output_of(model, name), part) for name, part in data.by_output.items()}
     task, name = data.task, data.task.metric
     if task.kind == "multiclass":
         return "accuracy"
@@ -81,9 +95,14 @@ def metric_of(model: keras.Model, data: Dataset) -> Any:
     return keras.metrics.MeanMetricWrapper(_skill_of_samples, name=name, scale=_not_zero(scale))
 
 
-def training_targets(model: keras.Model, data: Dataset, split: str) -> np.ndarray:
-    """Return what a network should answer, in the shape in which it does; a reconstruction may be flat."""
+def training_targets(model: keras.Model, data: Dataset, split: str) -> Any:
+    """Return what a network should answer, in the shape in which it does; a reconstruction may be flat.
+
+    Of several outputs a mapping of their names to that.
+    """
     targets = data.targets(split)
+    if data.task.parts:
+        return {name: np.ascontiguousarray(targets[name]) for name in data.task.names}
     if data.task.kind != "reconstruction":
         return targets
     return targets.reshape(len(targets), *model.outputs[0].shape[1:])
@@ -99,8 +118,8 @@ def answer_logits(model: keras.Model, data: Dataset, outputs: np.ndarray) -> np.
 
 def decisions_of(model: keras.Model, data: Dataset, split: str) -> np.ndarray:
     """Return what a network says of the samples of `"train"`, `"val"` or `"test"`; see `Task.decisions`."""
-    outputs = predictions(model, getattr(data, f"x_{split}"))
-    return data.task.decisions(outputs, probabilities=answers_probabilities(model, data))
+    answers: Any = predictions(model, getattr(data, f"x_{split}"))
+    return data.task.decisions(answered(model, answers, data), probabilities=answers_probabilities(model, data))
 
 
 def check_recipe(augment: Any, task: Task) -> None:

@@ -1,7 +1,7 @@
 """Whether a model that was given as a trained one knows anything of the samples as they were read."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from kd_edge.data.dataset import Dataset, standardized, unscaled
 from kd_edge.data.metrics.named_class import confusion_matrix, score_of
 from kd_edge.distillation.by_task import answers_probabilities
+from kd_edge.distillation.outputs import output_of
 from kd_edge.errors import ModelError
 
 _MAX_ASKED = 500
@@ -85,7 +86,14 @@ def _otherwise_scaled(data: Dataset) -> Dataset | None:
 
 
 def _skill(model: keras.Model, data: Dataset) -> _Skill | None:
-    """Return how good a model is; `None` where there are too few samples to tell, or it answers another task."""
+    """Return how good a model is; `None` where there are too few samples to tell, or it answers another task.
+
+    Of several outputs it is that of the output which is nearest to chance.
+    """
+    if data.task.parts:
+        skills = {name: _skill(output_of(model, name), part) for name, part in data.by_output.items()}
+        known = [replace(skill, name=f"{skill.name} of {name!r}") for name, skill in skills.items() if skill]
+        return min(known, key=lambda skill: skill.value - skill.chance - skill.reach, default=None)
     rng = np.random.default_rng(0)
     chosen = {split: rng.permutation(len(getattr(data, f"x_{split}")))[:_MAX_ASKED] for split in ("train", "val")}
     samples = np.concatenate([getattr(data, f"x_{split}")[rows] for split, rows in chosen.items()])

@@ -20,6 +20,7 @@ from kd_edge.distillation.logits import (
 )
 from kd_edge.distillation.models.cloning import clone_of
 from kd_edge.distillation.models.foreign_models import only_answers
+from kd_edge.distillation.outputs import output_names, places_of
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import DataError, ModelError
@@ -142,6 +143,7 @@ class StoredTeacher(Guide):
         super().__init__("teacher", weight=1.0, softmax=[False] * len(targets.shapes), sigmoid=targets.sigmoid)
         self.targets = targets
         self._shapes = targets.shapes
+        self._places = list(range(len(targets.shapes)))
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -165,7 +167,10 @@ class StoredTeacher(Guide):
             return
         shapes = [tuple(output.shape[1:]) for output in outputs]
         self._shapes = shapes
-        if len(shapes) != len(self.targets.shapes) or not all(map(_same_numbers, shapes, self.targets.shapes)):
+        self._places = places_of(output_names(student), self.targets.names, len(self.targets.shapes))
+        self.sigmoid = [self.targets.sigmoid[place] for place in self._places]
+        theirs = [self.targets.shapes[place] for place in self._places]
+        if len(shapes) != len(theirs) or not all(map(_same_numbers, shapes, theirs)):
             raise ModelError(
                 f"soft targets and student have different outputs: expected {shapes}, received "
                 f"{self.targets.shapes}; build the student for the teacher's task"
@@ -176,9 +181,11 @@ class StoredTeacher(Guide):
         stored = x.targets if isinstance(x, Samples) else None
         logits = self.targets.lookup(inputs_of(x)) if stored is None else stored
         answers = changed_where(self.targets.sigmoid, keras.ops.sigmoid, logits)
-        if self._shapes != self.targets.shapes:
-            flat = zip(keras.tree.flatten(answers), self._shapes, strict=True)
-            answers = keras.tree.pack_sequence_as(answers, [keras.ops.reshape(a, (-1, *shape)) for a, shape in flat])
+        if self._shapes != self.targets.shapes or self._places != sorted(self._places):
+            flat = keras.tree.flatten(answers)
+            ordered = zip((flat[place] for place in self._places), self._shapes, strict=True)
+            shaped = [keras.ops.reshape(answer, (-1, *shape)) for answer, shape in ordered]
+            answers = shaped if keras.tree.is_nested(answers) else shaped[0]
         return {FINAL: answers}
 
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kd_edge.config import LEARNING_RATE
 from tflite_bench.provenance import Computed, Estimated, Given, Measured, provenance_of
 
 # A task's metric, by its name in a history.
-_METRICS = ("accuracy", "label_accuracy", "skill")
+_METRICS = ("accuracy", "label_accuracy", "skill", "score")
 # Keras' name of the validation accuracy in which samples have the weights of the training.
 WEIGHTED_ACCURACY = "val_weighted_accuracy"
 _UNITS = {
@@ -117,7 +116,8 @@ class Recipe:
         epochs: Passes over the training samples.
         batch_size: Samples per step.
         learning_rate: Peak of the schedule: two epochs of linear warm-up, then a cosine to 1 % of the peak;
-            `"auto"` finds it for the network and the samples, see `find_learning_rate`.
+            `"auto"` finds it for the network and the samples, see `find_learning_rate`. `None` is that of the task,
+            see `learning_rate_for`.
         augment: Name of a kind of random changes of the training samples; see `make_augmentation`.
         strength: Of these changes; 1 by sizes that suit small students.
         seed: Weights, order of the samples and augmentation all follow from it.
@@ -125,7 +125,7 @@ class Recipe:
 
     epochs: Given[int]
     batch_size: Given[int] = 64
-    learning_rate: Given[float | str] = LEARNING_RATE
+    learning_rate: Given[float | str | None] = None
     augment: str = "none"
     strength: Given[float] = 1.0
     seed: Given[int] = 0

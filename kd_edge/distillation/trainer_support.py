@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import compiled_losses, compiled_metrics
 from kd_edge.compat.tensorflow import runs_on_several_workers
+from kd_edge.distillation.outputs import output_names
 
 
 def build_metrics(compiled: keras.Model, batch_spec: Any, network: keras.Model) -> None:
@@ -21,6 +22,8 @@ def build_metrics(compiled: keras.Model, batch_spec: Any, network: keras.Model) 
     known = getattr(network, "outputs", None)
     outputs = known and (known[0] if isinstance(network, keras.Sequential) else network.output)
     labels = _labels_like(batch_spec)
+    if isinstance(labels, Mapping) and isinstance(outputs, list):
+        labels = [labels[name] for name in output_names(network)]
     for part in (compiled_metrics(compiled), compiled_losses(compiled)):
         if part is not None and not part.built and labels is not None and outputs is not None:
             part.build(labels, outputs)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.compat.tensorflow import release_traced_graphs
-from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE
+from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE, learning_rate_for
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.storage import chunk_rows, is_mapped
@@ -24,6 +24,8 @@ from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.guides import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
+from kd_edge.distillation.mean_score import MeanScore
+from kd_edge.distillation.outputs import check_outputs
 from kd_edge.distillation.rate_finder import find_learning_rate
 from kd_edge.distillation.results import HaltingReport, Recipe, metric_in
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
@@ -153,6 +155,9 @@ def settle(
         DataError: The soft targets do not belong to the recipe's changes of the samples.
     """
     settings = {"temperature": temperature, "student_loss_weight": student_loss_weight}
+    check_outputs(student, data)
+    if recipe.learning_rate is None:
+        recipe = replace(recipe, learning_rate=learning_rate_for(data.task))
     if recipe.augment != "auto":
         check_recipe(recipe.augment, data.task)
     else:
@@ -239,17 +244,19 @@ def _augmentation_of(
 
 
 def _compiled(recipe: Recipe, batches: Batches, model: keras.Model, data: Dataset) -> dict[str, Any]:
-    optimizer = make_optimizer(float(recipe.learning_rate), epochs=recipe.epochs, steps_per_epoch=batches.num_steps)
+    assert isinstance(recipe.learning_rate, float | int)  # it is settled
+    optimizer = make_optimizer(recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=batches.num_steps)
     weighted = {} if batches.sample_weight is None else {"weighted_metrics": [metric_of(model, data)]}
-    metrics = [metric_of(model, data)]
+    found = metric_of(model, data)
+    metrics = found if data.task.parts else [found]
     return {"optimizer": optimizer, "loss": _loss(recipe, model, data), "metrics": metrics, **weighted}
 
 
-def _loss(recipe: Recipe, model: keras.Model, data: Dataset) -> keras.losses.Loss:
+def _loss(recipe: Recipe, model: keras.Model, data: Dataset) -> Any:
     return label_loss(model, data, one_hot=recipe.augment == "mixup")
 
 
-def _batches(data: Dataset, recipe: Recipe, answers: np.ndarray, **kwargs: Any) -> Batches:
+def _batches(data: Dataset, recipe: Recipe, answers: Any, **kwargs: Any) -> Batches:
     augmentation = make_augmentation(recipe.augment, strength=recipe.strength)
     if augmentation is not None:
         augmentation.check(data.input_shape)
@@ -267,7 +274,7 @@ def _batches(data: Dataset, recipe: Recipe, answers: np.ndarray, **kwargs: Any) 
 
 
 def _taught_batches(
-    data: Dataset, recipe: Recipe, answers: np.ndarray, teacher: "keras.Model | SoftTargets | None"
+    data: Dataset, recipe: Recipe, answers: Any, teacher: "keras.Model | SoftTargets | None"
 ) -> Batches:
     targets = teacher if isinstance(teacher, SoftTargets) else None
     return _batches(data, recipe, answers, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
@@ -290,7 +297,7 @@ def _fit(
         **_validation(data.x_val, y_val, data.weights_of(data.y_val)),
         epochs=recipe.epochs,
         steps_per_epoch=batches.num_steps,
-        callbacks=[best, *callbacks],
+        callbacks=[MeanScore(data.task), best, *callbacks],
         shuffle=False,
         verbose=0,
     )
@@ -305,6 +312,8 @@ def _validation(x: np.ndarray, y: Any, sample_weight: np.ndarray | None) -> dict
     if not is_mapped(x):
         return {"validation_data": (x, y, sample_weight), "validation_batch_size": 256}
     size = min(256, chunk_rows(x))
-    batches = Batches(x=x, y=np.asarray(y), sample_weight=sample_weight, batch_size=size, shuffle=False)
+    batches = Batches(
+        x=x, y=keras.tree.map_structure(np.asarray, y), sample_weight=sample_weight, batch_size=size, shuffle=False
+    )
     known = tf.data.experimental.assert_cardinality(batches.num_steps)
     return {"validation_data": batches.feed(1).apply(known)}

@@ -2,21 +2,21 @@
 
 import functools
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kd_edge.config import LEARNING_RATE, DistillConfig, RunConfig, objective_for
+from kd_edge.config import DistillConfig, RunConfig, objective_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.class_weights import with_class_weight
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import Dataset, check_single
 from kd_edge.data.folds import fold_numbers
 from kd_edge.data.loading import load_data
 from kd_edge.data.task import Task
 from kd_edge.distillation.halting.rules import find_rule
 from kd_edge.errors import ConfigError, MissingDependencyError
 from kd_edge.search.strategies import find_strategy
-from kd_edge.silence import say
 from kd_edge.stages.results import DesignResult
 from kd_edge.stages.store import StageStore, stage_key
 
@@ -57,10 +57,12 @@ class RunContext:
             models=[config.teacher.path] if config.teacher.path else [],
             options=wanted.options,
         )
+        check_single(data, "a run")
         self.data = with_class_weight(data, wanted.class_weight)
         # Behind the data, whose Python file may have registered one.
         find_strategy(config.design.search)
-        find_rule(config.distill.rule)
+        self.config = replace(config, distill=config.distill.for_task(data.task))
+        find_rule(self.config.distill.rule or "")
         self.store = StageStore(folder)
         self.results: dict[str, Any] = {}
         self.keys: dict[str, str] = {}
@@ -76,7 +78,6 @@ class RunContext:
                 check_augmentation(wanted.augment, self.data.input_shape)
         objective_for(self.config.design.objective, self.data.task)
         _check_rule(self.config.distill, self.data.task)
-        _say_if_hot(self.config.distill, self.data.task)
         if self.config.teacher.folds:
             _check_folds(self.data)
             folds, groups = self.config.teacher.folds, self.data.group_train
@@ -213,20 +214,11 @@ class RunContext:
 
 def _check_rule(wanted: DistillConfig, task: Task) -> None:
     """Say before a teacher is trained that guide and student never agree on measured values."""
-    decides = task.classifies or task.kind == "multilabel"
-    if wanted.trainee != "none" and not decides and getattr(find_rule(wanted.rule), "metric", "") == "agreement":
+    metric = getattr(find_rule(wanted.rule or ""), "metric", "")
+    if wanted.trainee != "none" and not task.decides and metric == "agreement":
         raise ConfigError(
             f"bad value for key 'rule': expected one that needs no decisions for the task {task.kind!r}, 'plateau', "
             f"'gradient' or 'epoch', received {wanted.rule!r}; name one, or leave the trainee out (trainee = \"none\")"
-        )
-
-
-def _say_if_hot(wanted: DistillConfig, task: Task) -> None:
-    """Say that the usual learning rate was not chosen for networks that answer with values."""
-    if task.kind in ("regression", "reconstruction") and wanted.learning_rate == LEARNING_RATE:
-        say(
-            f"the learning rate {LEARNING_RATE:g} was chosen with classes and may be too hot for a {task.kind}: "
-            'learning_rate = "auto" in [distill] finds one'
         )
 
 

@@ -58,6 +58,7 @@ def distill_by(
     from kd_edge.distillation.halting.early_halting import EarlyHalting
     from kd_edge.distillation.training import distill
 
+    wanted = wanted.for_task(data.task)
     return distill(
         student,
         data,
@@ -67,7 +68,9 @@ def distill_by(
         temperature=wanted.temperature,
         student_loss_weight=wanted.student_loss_weight,
         trainee_loss_weight=wanted.trainee_loss_weight,
-        halting=EarlyHalting(rule=wanted.rule, patience=wanted.patience, start_from_epoch=wanted.start_from_epoch),
+        halting=EarlyHalting(
+            rule=wanted.rule or "", patience=wanted.patience, start_from_epoch=wanted.start_from_epoch
+        ),
         callbacks=callbacks,
     )
 

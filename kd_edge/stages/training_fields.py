@@ -29,7 +29,6 @@ class Distilled:
 def recipe_of(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
     """Return how a configuration trains a network."""
     assert wanted.epochs is not None  # only of a teacher that is read and never trained
-    assert wanted.learning_rate is not None
     return Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, wanted.augment, wanted.strength, seed)
 
 

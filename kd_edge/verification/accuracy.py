@@ -1,7 +1,8 @@
 """What a file's answers on the test samples are worth: the task's metric, its intervals, and the checks on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from kd_edge.verification.confidence import (
     paired_difference,
     score_interval,
 )
-from kd_edge.verification.results import Accuracy
+from kd_edge.verification.results import Accuracy, OutputResult
+from kd_edge.verification.task_metrics import task_intervals, task_metrics
 
 _SCORES = ("balanced_accuracy", "macro_f1")
 
@@ -40,6 +42,30 @@ class Answers:
     float_keras: np.ndarray | None = None
     float_tflite: np.ndarray | None = None
     teacher: np.ndarray | None = None
+
+    def of(self, output: str) -> "Answers":
+        """Return what each answers at one of several outputs."""
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        columns: dict[str, Any] = {name: None if said is None else said[output] for name, said in known.items()}
+        return replace(self, **columns)
+
+
+def outputs_of(answers: Answers, data: Dataset) -> dict[str, OutputResult]:
+    """Return what each of several outputs is worth, by its name; nothing for one output."""
+    found = {}
+    for name, part in data.by_output.items():
+        own = answers.of(name)
+        classes, scores_ci95 = classification(own, part)
+        found[name] = OutputResult(
+            task=part.task.kind,
+            accuracy=accuracy_of(own, part),
+            accuracy_ci95=accuracy_intervals(own, part),
+            classification=classes,
+            classification_ci95=scores_ci95,
+            task_metrics=task_metrics(own.int8_litert, part),
+            task_metrics_ci95=task_intervals(own.int8_litert, part),
+        )
+    return found
 
 
 def accuracy_of(answers: Answers, data: Dataset) -> Accuracy:
@@ -85,7 +111,7 @@ def accuracy_gates(
     its whole interval; and `classes_named`: it names more than one class. Of other tasks those of `answer_gates`.
     `accuracy_loss`: what int8 has taken from the float student; the samples are drawn one by one even where they have
     groups, since both are the same network. `teacher_loss`: what the file lacks of the teacher, where one was given. A
-    loss against no float student has no limit.
+    loss against no float student has no limit. Of several outputs these of each, named as in `accuracy_loss.speed`.
 
     Args:
         answers: Of the file and, where they are known, of the float student and the teacher.
@@ -93,6 +119,10 @@ def accuracy_gates(
         max_accuracy_loss: Largest loss against the float student.
         max_teacher_loss: Largest loss against the teacher; `None` for no limit.
     """
+    if data.task.parts:
+        limits: dict[str, Any] = {"max_accuracy_loss": max_accuracy_loss, "max_teacher_loss": max_teacher_loss}
+        found = {name: accuracy_gates(answers.of(name), part, **limits) for name, part in data.by_output.items()}
+        return {f"{gate}.{name}": check for name, gates in found.items() for gate, check in gates.items()}
     judged = Judged.of(data)
     worth, groups = judged.credits(answers.int8_litert), judged.groups
     more = more_samples(groups)

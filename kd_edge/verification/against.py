@@ -6,6 +6,7 @@ from kd_edge.cost.gate import HOLDS, Gate, at_most
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.named_class import named_classes
+from kd_edge.errors import ConfigError
 from kd_edge.ir.lowering import lower
 from kd_edge.verification.confidence import paired_difference
 from tflite_bench.model.quantized_values import quantize
@@ -55,8 +56,11 @@ def compare_files(base: bytes, model: bytes, data: Dataset, *, max_loss: float, 
         name: How to call the file that is replaced.
 
     Raises:
+        ConfigError: There are several outputs.
         RunnerError: LiteRT refuses one of them.
     """
+    if data.task.parts:
+        raise ConfigError(f"bad --against: expected files of one output, received {len(data.task.parts)}; leave it out")
     right = []
     for content in (base, model):
         samples = quantize(data.x_test, read_model(content).input_tensors[0])

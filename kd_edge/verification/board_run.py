@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kd_edge.cost.memory.arena import arena_bytes
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import Dataset, check_single
 from kd_edge.data.metrics.named_class import named_classes
 from kd_edge.errors import ConfigError
 from kd_edge.ir.lowering import lower
@@ -82,6 +82,7 @@ def run_on_board(board: BoardRunner, model: bytes, data: Dataset, *, num_samples
     Raises:
         RunnerError: The board fails, or the model does not fit it.
     """
+    check_single(data, "a run on a board")
     chosen = np.random.default_rng(0).permutation(len(data.x_test))[:num_samples]
     samples = quantize(data.x_test[chosen], read_model(model).input_tensors[0])
     outputs = board.outputs(model, samples)

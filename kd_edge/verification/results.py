@@ -33,8 +33,8 @@ class Accuracy:
         int8_litert: The file in LiteRT.
         int8_tflm: The file in TFLM.
         teacher: The teacher in Keras.
-        metric: `"accuracy"`, the share of the samples that are right, `"label_accuracy"`, that of the labels, or
-            `"skill"`; see `Task.credits`. 1 is the best.
+        metric: `"accuracy"`, the share of the samples that are right, `"label_accuracy"`, that of the labels,
+            `"skill"`, or `"score"`, the mean over several outputs; see `Task.credits`. 1 is the best.
     """
 
     float_keras: Measured[float | None]
@@ -43,6 +43,29 @@ class Accuracy:
     int8_tflm: Measured[float | None]
     teacher: Measured[float | None] = None
     metric: str = "accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputResult:
+    """What one of several outputs of a file is worth; the fields are those of `Verification`.
+
+    Attributes:
+        task: What it was asked.
+        accuracy: Of each network.
+        accuracy_ci95: Their 95 % intervals.
+        classification: Class by class; `None` for a task without classes.
+        classification_ci95: The 95 % intervals of its scores.
+        task_metrics: The task's own metrics; `None` for classes.
+        task_metrics_ci95: Their 95 % intervals.
+    """
+
+    task: str
+    accuracy: Accuracy
+    accuracy_ci95: Mapping[str, Interval]
+    classification: Classification | None
+    classification_ci95: Mapping[str, Interval]
+    task_metrics: TaskMetrics | None
+    task_metrics_ci95: Mapping[str, Interval]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +103,7 @@ class Verification:
         task: What was asked, one of `kd_edge.data.task.TASKS`.
         task_metrics: How good the file is by the task's own metrics, in LiteRT; `None` for classes.
         task_metrics_ci95: The 95 % intervals of those; see `task_intervals`.
+        outputs: What each of several outputs is worth, by its name; empty for one output.
     """
 
     verdict: str
@@ -105,3 +129,4 @@ class Verification:
     task: str = "multiclass"
     task_metrics: TaskMetrics | None = None
     task_metrics_ci95: Mapping[str, Interval] = field(default_factory=dict)
+    outputs: Mapping[str, OutputResult] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from kd_edge.data.metrics.anomaly import MAX_FALSE_POSITIVE_RATE, AnomalyMetrics
 from kd_edge.data.metrics.multilabel import MultilabelMetrics, label_counts, macro_f1_of, multilabel_of
 from kd_edge.data.metrics.regression import RegressionMetrics, in_units, regression_of
 from kd_edge.data.metrics.roc import auc_of, partial_auc_of, roc_cells
+from kd_edge.data.options import SEVERAL
 from kd_edge.verification.confidence import Interval, accuracy_interval, cell_interval, mean_interval, sums_interval
 
 TaskMetrics = MultilabelMetrics | RegressionMetrics | AnomalyMetrics
@@ -107,4 +108,5 @@ _INTERVALS: dict[str, Callable[[np.ndarray, Dataset], dict[str, Interval]]] = {
     "multilabel": _of_labels,
     "regression": _of_values,
     "reconstruction": _of_anomalies,
+    SEVERAL: _of_classes,
 }

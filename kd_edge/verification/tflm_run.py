@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kd_edge.conversion.clone.layer_names import UNNAMED, LayerNames
+from kd_edge.conversion.file_outputs import micro_outputs
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals, merged
 from tflite_bench.errors import RunnerError, RuntimeMissingError
@@ -81,7 +82,7 @@ def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, names: Laye
             listed = ", ".join(f"{op.op} (layer {op.layer!r})" for op in lacking)
             others = _others(refusals_of(info), lacking) or None
             return Micro(nothing, missing_ops=lacking, refusals=others, reason=f"TFLM has no kernel for {listed}")
-        outputs = tflm.run_outputs(model, samples)
+        outputs = micro_outputs(model, samples)
         arena = tflm.measure_arena(model, minimum=True)
     except RuntimeMissingError as error:
         return Micro(nothing, refusals=refusals_of(info) or None, reason=str(error))

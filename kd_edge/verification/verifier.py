@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kd_edge.config import MAX_ACCURACY_LOSS
-from kd_edge.conversion.answer_reader import AnswerReader, anomaly_threshold, reader_of
+from kd_edge.conversion.answer_reader import AnswerReader, OutputsReader, anomaly_threshold, reader_of
 from kd_edge.conversion.clone.layer_names import LayerNames, layer_of, names_of
 from kd_edge.conversion.converter import convert
+from kd_edge.conversion.file_outputs import fast_outputs, reference_outputs
 from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
@@ -23,10 +24,18 @@ from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.anomaly import anomaly_scores
 from kd_edge.distillation.by_task import decisions_of
+from kd_edge.distillation.outputs import check_outputs, output_names
 from kd_edge.errors import ConfigError, ModelError, RefusedError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower, lower_step
-from kd_edge.verification.accuracy import Answers, accuracy_gates, accuracy_intervals, accuracy_of, classification
+from kd_edge.verification.accuracy import (
+    Answers,
+    accuracy_gates,
+    accuracy_intervals,
+    accuracy_of,
+    classification,
+    outputs_of,
+)
 from kd_edge.verification.gates import gates_of
 from kd_edge.verification.parity import compare
 from kd_edge.verification.quantization_noise import OpNoise, measure_noise
@@ -38,7 +47,6 @@ from tflite_bench.model.precision import precision_of
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import ModelInfo, read_model
 from tflite_bench.model.streams import is_window
-from tflite_bench.runners import litert
 
 if TYPE_CHECKING:
     import keras
@@ -90,12 +98,16 @@ def verify(
     info, data = read_model(model), as_told(model, data)
     _check_signature(info, data)
     names = names_of(student)
+    for network in (student, teacher):
+        if network is not None:
+            check_outputs(network, data)
+    reader_of(model, data.task)  # before it is run: does the file name several outputs?
     samples = quantize(data.x_test, info.tensors[info.inputs[0]])
     (outputs, lack), micro = _run_both(model, info, samples, names)
     reasons = _estimates(device, micro) | micro.unavailable_reason
     frames = frames_of(info, data)
     float_model = None if student is None else convert(student, quantize="none", stream=frames)
-    if task_told(model) is None:
+    if task_told(model) is None and not data.task.parts:
         data = as_answered(dequantize(outputs, info.output_tensors[0]), data, "test")
     reader, threshold = reader_of(model, data.task), anomaly_threshold(model, data)
     answers = Answers(
@@ -148,6 +160,7 @@ def verify(
         task=data.task.kind,
         task_metrics=task_metrics(answers.int8_litert, data, threshold=threshold),
         task_metrics_ci95=task_intervals(answers.int8_litert, data),
+        outputs=outputs_of(answers, data),
     )
 
 
@@ -165,13 +178,17 @@ def firmware_bytes(graph: Graph, device: DeviceProfile, measured: int | None) ->
 
 
 def _check_signature(info: ModelInfo, data: Dataset) -> None:
-    if len(info.inputs) != 1 or len(info.outputs) != 1:
+    wanted = len(data.task.parts) or 1
+    if len(info.inputs) != 1 or len(info.outputs) != wanted:
         raise ModelError(
-            f"cannot verify: expected one input and one output, received {len(info.inputs)} and {len(info.outputs)}"
+            f"cannot verify: expected one input and {'one output' if wanted == 1 else f'{wanted} outputs'}, received "
+            f"{len(info.inputs)} and {len(info.outputs)}"
         )
     shape = info.tensors[info.inputs[0]].shape[1:]
     if shape != data.input_shape and not is_window(info, data.input_shape):
         raise ModelError(f"cannot verify: the model reads samples of shape {shape}, {data.name} has {data.input_shape}")
+    if data.task.parts:
+        return
     shape = info.tensors[info.outputs[0]].shape
     if math.prod(shape) != data.num_outputs:
         raise ModelError(
@@ -186,15 +203,23 @@ def _asked(data: Dataset) -> str:
     return f"the task {data.task.kind!r}, which needs {data.num_outputs}"
 
 
-def _says(reader: AnswerReader, data: Dataset, threshold: float | None) -> Callable[[np.ndarray], np.ndarray] | None:
+def _says(
+    reader: AnswerReader | OutputsReader, data: Dataset, threshold: float | None
+) -> Callable[[np.ndarray], np.ndarray] | None:
     """Return what tells of raw outputs what they say; `None` of measured values, which say no more than they are."""
     if threshold is not None:
         return lambda outputs: anomaly_scores(reader.decisions(outputs), data.x_test) > threshold
-    return None if data.task.kind == "regression" else reader.decisions
+    if not data.task.parts:
+        return None if data.task.kind == "regression" else reader.decisions
+    deciding = [name for name, part in data.task.by_output.items() if part.decides]
+    return (lambda outputs: reader.decisions(outputs)[deciding]) if deciding else None
 
 
 def _lacking(data: Dataset) -> dict[str, str]:
     """Return what a task has no figures of, and why."""
+    if data.task.parts:
+        reason = "each of several outputs has its own: outputs"
+        return dict.fromkeys(("classification", "confusion", "task_metrics"), reason)
     if data.task.classifies:
         return {"task_metrics": f"a {data.task.kind} task is judged class by class: classification"}
     reasons = dict.fromkeys(("classification", "confusion"), f"the task {data.task.kind!r} has no classes")
@@ -215,7 +240,7 @@ def _run_both(
 
 def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: LayerNames) -> tuple[np.ndarray, str | None]:
     try:
-        return litert.run_reference(model, samples)
+        return reference_outputs(model, samples)
     except RunnerError as error:
         refusals = find_refusals(model, info=info)
         if not refusals:
@@ -282,8 +307,8 @@ def _float_answers(
         reasons |= dict.fromkeys(names, "no float student was given (--student)")
         return {}
     samples = quantize(data.x_test, read_model(float_model).input_tensors[0])
-    float_tflite = litert.run_outputs(float_model, samples)
-    decisions = reader_of(float_model, data.task).decisions(float_tflite)
+    named = output_names(student) if data.task.parts else ()
+    decisions = reader_of(float_model, data.task, outputs=named).decisions(fast_outputs(float_model, samples))
     return {"float_keras": decisions_of(student, data, "test"), "float_tflite": decisions}
 
 

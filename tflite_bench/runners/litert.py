@@ -73,7 +73,7 @@ def run_outputs(
 
 
 def run_reference(
-    model: bytes, inputs: Array | Sequence[Array], *, time_limit_s: float = 600.0
+    model: bytes, inputs: Array | Sequence[Array], *, output: int = 0, time_limit_s: float = 600.0
 ) -> tuple[Array, str | None]:
     """Run samples as `run_outputs` does, with reference kernels wherever LiteRT has them.
 
@@ -83,16 +83,20 @@ def run_reference(
     Args:
         model: Bytes of a `.tflite` file of batch 1.
         inputs: See `run_outputs`.
+        output: Position of the output to return.
         time_limit_s: Give up after this many seconds.
 
     Returns:
-        The raw first outputs, and `None` or a sentence that names the op that the reference kernels lack.
+        The raw outputs, and `None` or a sentence that names the op that the reference kernels lack.
 
     Raises:
         ModelFileError, ConfigError, RunnerError: See `run_outputs`.
     """
-    arrays = check_inputs(read_model(model), inputs)
-    child = run_child(__name__, {"task": "reference"}, model=model, arrays=arrays, time_limit_s=time_limit_s)
+    info = read_model(model)
+    check_output(info, output)
+    request = {"task": "reference", "output": output}
+    arrays = check_inputs(info, inputs)
+    child = run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s)
     return child.arrays[0], child.values["lack"]
 
 
@@ -200,7 +204,8 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
         os.sched_setaffinity(0, request["cpus"])  # before any thread starts: they inherit it
     if request["task"] == "reference":
         _, lack = reference_interpreter(model)
-        return {"lack": lack}, [_outputs(lambda: reference_interpreter(model)[0], read_model(model), arrays, 0)]
+        info, output = read_model(model), request["output"]
+        return {"lack": lack}, [_outputs(lambda: reference_interpreter(model)[0], info, arrays, output)]
     import ai_edge_litert.interpreter  # noqa: F401  # its import is no part of the initialization
 
     make = functools.partial(_interpreter, model, request["resolver"], request["num_threads"])

@@ -107,7 +107,7 @@ def output_shapes(model: keras.Model) -> list[tuple[int, ...]]:
 def answers_task(model: keras.Model, data: Dataset) -> bool:
     """Return whether a model has one output with the numbers that the task of the data needs."""
     shapes = output_shapes(model)
-    if len(shapes) != 1 or None in shapes[0]:
+    if data.task.parts or len(shapes) != 1 or None in shapes[0]:
         return False
     if data.task.kind == "reconstruction":
         return math.prod(shapes[0]) == data.num_outputs
@@ -118,6 +118,8 @@ def asked_outputs(data: Dataset) -> str:
     """Return in words what `answers_task` asks for."""
     if data.task.kind == "multiclass":
         return f"one output of {data.num_classes} classes"
+    if data.task.parts:
+        return f"one output, since students of several such as {', '.join(data.task.names)} are not fine-tuned"
     return f"one output of {data.num_outputs} numbers, as the task {data.task.kind!r} needs"
 
 

@@ -11,6 +11,7 @@ from kd_edge.distillation.guides import FINAL, Guide, LiveGuide, StoredTeacher, 
 from kd_edge.distillation.logits import Softmax, alike, sigmoid_to_logits, to_logits
 from kd_edge.distillation.losses.fit import LABELS, compared, taught_outputs
 from kd_edge.distillation.losses.guide_losses import SampleLoss, distillation_value
+from kd_edge.distillation.outputs import in_order_of, output_names
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError, ModelError
 
@@ -122,14 +123,6 @@ def as_outputs(losses: Any, student: keras.Model) -> list[tuple[int, str] | None
     return [(names.index(name), name) for name in losses]
 
 
-def output_names(model: keras.Model) -> list[str]:
-    """Return what the outputs of a network are called, in the order of `outputs`."""
-    if isinstance(model, keras.Sequential):
-        return [model.layers[-1].name]
-    structure = model.output
-    return sorted(structure) if isinstance(structure, Mapping) else list(model.output_names)
-
-
 def as_weights(weights: Any, num_losses: int) -> list[float]:
     """Return a weight for each of the losses; 1 by default."""
     weights = list(weights.values()) if isinstance(weights, Mapping) else weights
@@ -182,13 +175,16 @@ def make_guides(
         trainee_loss_weight: Weight of the trainee beside the teacher.
     """
     guides: list[Guide] = []
+    if isinstance(trainee, str):
+        trainee = _like(trainee, teacher)
+    teacher, trainee = (
+        in_order_of(student, network) if isinstance(network, keras.Model) else network for network in (teacher, trainee)
+    )
     if isinstance(teacher, SoftTargets):
         guides.append(StoredTeacher(teacher))
     elif teacher is not None:
         names = dict.fromkeys(term.teacher_layer for term in loss_terms if term.teacher_layer != FINAL)
         guides.append(LiveGuide("teacher", teacher, layer_names=tuple(names)))
-    if isinstance(trainee, str):
-        trainee = _like(trainee, teacher)
     if trainee is not None:
         if all(term.teacher_layer != FINAL for term in loss_terms):
             raise ConfigError(

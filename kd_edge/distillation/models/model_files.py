@@ -13,6 +13,7 @@ from kd_edge.compat.tf_keras import is_keras2
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.models.cloning import make_names_valid
 from kd_edge.distillation.models.value_scale import in_units_of_task
+from kd_edge.distillation.outputs import check_outputs
 from kd_edge.errors import ModelError, reason_in
 
 
@@ -34,6 +35,9 @@ def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
     shape, outputs = tuple(teacher.inputs[0].shape[1:]), tuple(teacher.outputs[0].shape[1:])
     if len(teacher.inputs) != 1 or shape != data.input_shape:
         raise ModelError(f"bad teacher {path}: expected samples of shape {data.input_shape}, received {shape}")
+    if data.task.parts:
+        check_outputs(teacher, data)
+        return in_units_of_task(teacher, data)
     reconstructs, wanted = data.task.kind == "reconstruction", data.num_outputs
     found = math.prod(size or 0 for size in outputs) if reconstructs else outputs[-1]
     if len(teacher.outputs) != 1 or found != wanted:

@@ -5,7 +5,9 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.targets import are_raw
+from kd_edge.distillation.outputs import output_of
 from kd_edge.distillation.predictions import predictions
+from kd_edge.errors import ModelError
 from kd_edge.silence import say
 
 _NUM_ASKED = 500
@@ -20,11 +22,17 @@ def in_units_of_task(model: keras.Model, data: Dataset) -> keras.Model:
     Args:
         model: The network.
         data: Its training samples are asked about.
+
+    Raises:
+        ModelError: One of several outputs answers in the units of its values.
     """
-    if not data.task.mean:
-        return model
-    outputs = predictions(model, data.x_train[:_NUM_ASKED])
-    if not are_raw(outputs, data):
+    for name, part in data.by_output.items():
+        if _is_raw(output_of(model, name), part):
+            raise ModelError(
+                f"the output {name!r} of {model.name!r} answers in the units of the values: expected them "
+                "standardized, (value - mean) / deviation, as in the data; train it on those, or end it in a Rescaling"
+            )
+    if not _is_raw(model, data):
         return model
     say(f"{model.name!r} answers in the units of the values, which are standardized here: so are its answers")
     mean, deviation = (np.asarray(values, np.float32) for values in (data.task.mean, data.task.deviation))
@@ -35,3 +43,7 @@ def in_units_of_task(model: keras.Model, data: Dataset) -> keras.Model:
         return model
     scaling = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())
     return keras.Model(model.inputs, scaling(model.outputs[0]), name=model.name)
+
+
+def _is_raw(model: keras.Model, data: Dataset) -> bool:
+    return bool(data.task.mean) and are_raw(predictions(model, data.x_train[:_NUM_ASKED]), data)

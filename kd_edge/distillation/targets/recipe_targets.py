@@ -7,6 +7,7 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.augmentation.registry import make_augmentation
+from kd_edge.distillation.outputs import by_name
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
@@ -34,7 +35,7 @@ def store_targets(teacher: keras.Model, data: Dataset, recipe: Recipe, **kwargs:
     augmentation = make_augmentation(recipe.augment, strength=recipe.strength)
     if augmentation is not None and not augmentation.repeatable:
         return None
-    return soft_targets(teacher, x, **views_of(recipe), **kwargs)
+    return soft_targets(by_name(teacher, data), x, **views_of(recipe), **kwargs)
 
 
 def views_of(recipe: Recipe) -> dict[str, Any]:

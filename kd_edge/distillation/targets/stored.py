@@ -53,6 +53,12 @@ class SoftTargets:
         return [tuple(shape) for shape in self.header["shapes"]]
 
     @property
+    def names(self) -> list[str]:
+        """What the outputs are called; empty where a list holds them, or there is one."""
+        structure = self.header["structure"]
+        return list(structure) if isinstance(structure, list) else []
+
+    @property
     def sigmoid(self) -> list[bool | None]:
         """For each output whether the teacher gave probabilities of sigmoids, of which logits are kept."""
         return list(self.header.get("sigmoid", [None] * len(self.shapes)))

@@ -8,7 +8,7 @@ from kd_edge.conversion.metadata import read_metadata
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.cost.devices import DeviceProfile, load_all
 from kd_edge.cost.model import CostModel
-from kd_edge.data.dataset import Dataset
+from kd_edge.data.dataset import Dataset, check_single
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
@@ -56,6 +56,8 @@ def write_file_bundle(
         RunnerError: TFLM refuses the file.
     """
     chain, path = tool_chain(tool), Path(model)
+    if data is not None:
+        check_single(data, "a bundle")
     content = read_file(path)
     info = read_single(content, str(path))
     settings = _settings(content, info, data, device)

@@ -107,7 +107,8 @@ def precision(verify: Result) -> str:
 
 def metric_title(verify: Result) -> str:
     """Return in words what the answers of a verification are measured by."""
-    return {"accuracy": "share right", "label_accuracy": "labels right"}.get(metric_of(verify["accuracy"]), "skill")
+    titles = {"accuracy": "share right", "label_accuracy": "labels right", "score": "score"}
+    return titles.get(metric_of(verify["accuracy"]), "skill")
 
 
 def interval_text(interval: Result | None) -> str:
@@ -125,9 +126,11 @@ def share_text(share: float | None) -> str:
 
 
 def _accuracy_title(verify: Result) -> str:
-    is_skill = metric_of(verify["accuracy"]) == "skill"
+    metric = metric_of(verify["accuracy"])
+    if metric == "score":
+        return "score on the test samples (measured; the mean of all outputs' own)"
     skill = "skill on the test samples (measured; 1 is the best, 0 as good as a constant answer)"
-    return skill if is_skill else "accuracy on the test samples (measured)"
+    return skill if metric == "skill" else "accuracy on the test samples (measured)"
 
 
 def _accuracies(verify: Result) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 Result = Mapping[str, Any]
 
-_METRICS = ("accuracy", "label_accuracy", "skill")
+_METRICS = ("accuracy", "label_accuracy", "skill", "score")
 
 
 def metric_of(result: Result) -> str:
@@ -20,7 +20,7 @@ def metric_word(metric: str) -> str:
 
 def points_word(metric: str) -> str:
     """Return what a hundredth of a metric is called, in the plural."""
-    return "points of skill" if metric == "skill" else "points"
+    return f"points of {metric}" if metric in ("skill", "score") else "points"
 
 
 def searched_metric(design: Result) -> tuple[str, str | None]:

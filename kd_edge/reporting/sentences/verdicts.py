@@ -39,6 +39,11 @@ _OTHERWISE = {
         "teacher_loss": "skill lost against the teacher",
         "runtime_disagreement": "share of samples that only LiteRT or only TFLM calls an anomaly",
     },
+    "score": {
+        "accuracy_loss": "lost against float",
+        "teacher_loss": "lost against the teacher",
+        "runtime_disagreement": "share of samples for which LiteRT and TFLM decide otherwise",
+    },
 }
 # Checks whose limit is the smallest figure that is accepted; those of the others are the largest.
 _BETTER = ("better_than_majority", "better_than_constant", "better_than_chance")
@@ -51,10 +56,16 @@ def check_title(name: str, metric: str = "accuracy") -> str:
     """Return what a check is called.
 
     Args:
-        name: Of the check.
+        name: Of the check; with the output that it is of, as in `accuracy_loss.speed`, where there are several.
         metric: What the answers are measured by; see `Task.metric`.
     """
-    return _OTHERWISE.get(metric, {}).get(name) or CHECKS.get(name, name)
+    kind, _, output = name.partition(".")
+    title = _OTHERWISE.get(metric, {}).get(kind) or CHECKS.get(kind, kind)
+    return f"{output}: {title}" if output else title
+
+
+def _kind(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def found_text(name: str, gate: Gate) -> str:
@@ -63,14 +74,15 @@ def found_text(name: str, gate: Gate) -> str:
         return ""
     found, low, high = (_figure(name, value) for value in (gate.measured, gate.low, gate.high))
     interval = f" ({low} to {high})" if low and high else ""
-    return f"{found}{interval} {UNITS.get(name, '')}".rstrip()
+    return f"{found}{interval} {UNITS.get(_kind(name), '')}".rstrip()
 
 
 def limit_text(name: str, gate: Gate) -> str:
     """Return the limit of a check; empty where there is none."""
     if gate.limit is None:
         return ""
-    return f"at {'least' if name in _FLOORS else 'most'} {_figure(name, gate.limit)} {UNITS.get(name, '')}".rstrip()
+    bound = "least" if _kind(name) in _FLOORS else "most"
+    return f"at {bound} {_figure(name, gate.limit)} {UNITS.get(_kind(name), '')}".rstrip()
 
 
 def verdict_text(verify: Mapping[str, Any]) -> str:
@@ -80,6 +92,8 @@ def verdict_text(verify: Mapping[str, Any]) -> str:
         metric = _measured_by(verify)
         listed = "; ".join(_said(name, gate, metric) for name, gate in gates.items() if gate.verdict == verdict)
         return listed if verdict == BROKEN else f"{proven(verify)}, but not proven: {listed}"
+    if outputs := verify.get("outputs"):
+        return f"{proven(verify)}; each of {len(outputs)} outputs is better than a constant answer"
     for name in _BETTER:
         if (gate := gates.get(name)) is not None and gate.limit is not None:
             return f"{proven(verify)}; {_good(name, _measured_by(verify))} {found_text(name, gate)}, {_bar(name, gate)}"
@@ -96,7 +110,7 @@ def reason_lines(verify: Mapping[str, Any]) -> Iterator[str]:
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.3f}" if name in _SHARES else figure(value)
+    return f"{value:.3f}" if _kind(name) in _SHARES else figure(value)
 
 
 def _measured_by(verify: Mapping[str, Any]) -> str:

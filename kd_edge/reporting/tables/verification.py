@@ -1,6 +1,7 @@
 """The tables of a run and of a verification."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.table import Table
 
@@ -69,6 +70,11 @@ def _class_tables(verify: Result) -> Iterator[Table]:
         yield drawn(score_rows(verify))
         yield drawn(class_rows(verify))
     yield from map(drawn, task_rows(verify))
+    for name, output in verify.get("outputs", {}).items():
+        own = {**verify, **output, "outputs": {}}
+        classes = [score_rows(own), class_rows(own)] if own["classification"] else []
+        for rows in (accuracy_rows(own), *classes, *task_rows(own)):
+            yield drawn(replace(rows, title=f"{name}: {rows.title}"))
 
 
 def _bench_line(bench: Result) -> str:

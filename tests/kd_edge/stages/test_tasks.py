@@ -8,6 +8,7 @@ import pytest
 
 from kd_edge.config import (
     LEARNING_RATE,
+    VALUES_LEARNING_RATE,
     BudgetConfig,
     ConvertConfig,
     DataConfig,
@@ -97,7 +98,11 @@ def test_what_a_teacher_tells_beyond_labels_is_given_or_its_absence_explained(fi
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
-        ("regression", {"trainee": "like_teacher"}, "'rule': expected one that needs no decisions .* 'plateau'"),
+        (
+            "regression",
+            {"trainee": "like_teacher", "rule": "agreement"},
+            "'rule': expected one that needs no decisions .* 'plateau'",
+        ),
         ("reconstruction", {"augment": "imu"}, "expected 'none' for a reconstruction"),
         ("multilabel", {"augment": "mixup"}, "it mixes several classes, received the task 'multilabel'"),
     ],
@@ -109,12 +114,16 @@ def test_what_makes_no_sense_is_refused_before_anything_is_trained(kind, changes
     assert not (tmp_path / "run" / "teacher.keras").exists()
 
 
-def test_a_run_of_values_says_that_the_usual_rate_was_chosen_with_classes(tmp_path, capsys):
-    for kind, learning_rate, is_said in (("regression", LEARNING_RATE, True), ("regression", "auto", False)):
-        np.savez(tmp_path / "things.npz", **arrays_of(kind))
-        wanted = config(kind, tmp_path / "things.npz", learning_rate=learning_rate)
-        RunContext(wanted, tmp_path / "run", lambda *_: None).check("data")
-        assert ('learning_rate = "auto"' in capsys.readouterr().err) is is_said
+@pytest.mark.parametrize(
+    ("kind", "rate", "rule"),
+    [("multilabel", LEARNING_RATE, "agreement"), ("regression", VALUES_LEARNING_RATE, "plateau")],
+)
+def test_the_task_decides_on_the_rate_and_the_halting_rule_where_none_is_given(kind, rate, rule, tmp_path):
+    np.savez(tmp_path / "things.npz", **arrays_of(kind))
+    wanted = config(kind, tmp_path / "things.npz", learning_rate=None, trainee="like_teacher")
+    context = RunContext(wanted, tmp_path / "run", lambda *_: None)
+    context.check("data")
+    assert (context.config.distill.learning_rate, context.config.distill.rule) == (rate, rule)
 
 
 def test_the_page_and_the_firmware_are_told_the_task(finished):
