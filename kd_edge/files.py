@@ -1,9 +1,12 @@
-"""Writes files that appear whole or not at all."""
+"""Writes files that appear whole or not at all, and folders that one process at a time works in."""
 
 import contextlib
+import fcntl
+import glob
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +14,44 @@ from kd_edge.errors import ConfigError
 
 if TYPE_CHECKING:
     import keras
+
+# A file that is being written: the process, and what it will be called.
+_PARTIAL = re.compile(r"\.(\d+)-.+")
+_LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def sole_use(folder: str | Path) -> Iterator[None]:
+    """Have a folder for this process alone; the kernel gives it back when the process ends, however that happens.
+
+    What a process that was killed left half-written in it goes. On a file system that knows no locks, nothing is
+    refused.
+
+    Args:
+        folder: Made if missing.
+
+    Raises:
+        ConfigError: Another process works in it, or it cannot be written to.
+    """
+    path = Path(folder) / _LOCK
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("ab")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror or error}; choose another --output") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"{folder} is in use: expected one process at a time in it, received a second one; wait for the first, "
+                "or choose another --output"
+            ) from error
+        except OSError:
+            pass
+        for left in path.parent.rglob(".*-*"):
+            _remove_left(left)
+        yield
 
 
 def write_file(path: str | Path, write: Callable[[Path], object]) -> Path:
@@ -30,6 +71,8 @@ def write_file(path: str | Path, write: Callable[[Path], object]) -> Path:
     partial = target.with_name(f".{os.getpid()}-{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f".*-{glob.escape(target.name)}"):
+            _remove_left(left)
         write(partial)
         return partial.replace(target)
     except OSError as error:
@@ -53,3 +96,16 @@ def write_json(path: str | Path, content: object) -> Path:
 def write_model(path: str | Path, model: "keras.Model") -> Path:
     """Write a Keras model in Keras' own format; see `write_file`."""
     return write_file(path, model.save)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove a file that is half-written, and was being written by a process that is gone."""
+    found = _PARTIAL.fullmatch(path.name)
+    if found is None or not path.is_file():
+        return
+    try:
+        os.kill(int(found[1]), 0)
+    except (ProcessLookupError, OverflowError):
+        path.unlink(missing_ok=True)
+    except PermissionError:  # it lives, and is another user's
+        pass

@@ -9,7 +9,7 @@ from typing import Any
 from kd_edge.config import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.distillation.targets.teacher_outputs import hash_of_outputs
-from kd_edge.files import write_bytes, write_model
+from kd_edge.files import sole_use, write_bytes, write_model
 from kd_edge.reporting.run_files import RUN_FILES, write_run
 from kd_edge.search.results import STUDENT as SEARCHED
 from kd_edge.stages.context import ALONE, DISTILLED, MODEL, STUDENT, TEACHER, Progress, RunContext
@@ -54,9 +54,16 @@ def run(
         on_start: Called once before TensorFlow is loaded, so never for a run that is finished.
 
     Raises:
-        KdEdgeError: Something that the user gave is wrong, or no student fits the budget.
+        KdEdgeError: Something that the user gave is wrong, no student fits the budget, or another process works in the
+            folder.
     """
     context = RunContext(config, Path(folder), progress)
+    with sole_use(folder):
+        return _run(context, on_start)
+
+
+def _run(context: RunContext, on_start: Callable[[], None]) -> RunResult:
+    config, progress = context.config, context.progress
     previous, started = context.data.sha256, False
     for stage in _STAGES:
         key = context.keys[stage.name] = stage_key(previous, stage.name, *stage.shaped_by(context))

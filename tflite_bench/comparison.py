@@ -116,8 +116,13 @@ def read_document(path: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{_damaged(path)} no JSON: {error}") from error
     if not isinstance(document, dict) or document.get("tool") != "tflite-bench" or document.get("command") != "run":
         raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, received another document")
-    if document.get("schema_version") != 1 or "result" not in document or "kinds" not in document:
+    if document.get("schema_version") != 1 or "result" not in document:
         raise ConfigError(f"cannot read {path}: expected a result of schema version 1; measure again")
+    if "kinds" not in document:
+        raise ConfigError(
+            f"cannot read {path}: expected a result that says of what kind its figures are, received one of an older "
+            "tflite-bench; measure again"
+        )
     _check(document, path)
     return document
 

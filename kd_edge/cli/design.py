@@ -125,10 +125,13 @@ def design(
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher,))
     data = with_class_weight(data, class_weight)
     load_tensorflow()
+    from kd_edge.files import sole_use
+    from kd_edge.search.tuner import is_worker
     from kd_edge.stages.search import design_student, space_of
 
     folder, guide = output / "search", read_teacher(teacher, teacher_outputs, data)
-    with _resumable(folder), StageDisplay() as display, _workers(workers, folder):
+    alone = nullcontext() if is_worker() else sole_use(output)
+    with alone, _resumable(folder), StageDisplay() as display, _workers(workers, folder):
         found = design_student(
             guide,
             data,

@@ -116,6 +116,7 @@ def _as_arrays(arrays: Mapping[str, Any], source: str, options: SourceOptions) -
             raise DataError(
                 f"bad data in {source}: expected an array as {name}, received rows that differ in shape ({error})"
             ) from error
+        _check_rank(name, known[name], source)
     labels = {name: known[name] for name in known if name.startswith("y_")}
     numbers, task = targets_of(
         labels, known.pop("class_names", None), task=options.task, units=options.units, source=source
@@ -124,6 +125,13 @@ def _as_arrays(arrays: Mapping[str, Any], source: str, options: SourceOptions) -
         splits = (name.removeprefix("x_") for name in known if name in ("x_train", "x_val", "x_test"))
         numbers = {f"y_{split}": np.zeros(len(known[f"x_{split}"]), np.int64) for split in splits} | numbers
     return known | numbers, task
+
+
+def _check_rank(name: str, array: np.ndarray, source: str) -> None:
+    is_list = array.ndim == 1 if name == "class_names" else array.ndim > 0
+    if not is_list:
+        wanted = "a list of words" if name == "class_names" else "a row per sample"
+        raise DataError(f"bad data in {source}: expected {wanted} as {name}, received an array of shape {array.shape}")
 
 
 def _with_validation(name: str, arrays: Mapping[str, Any], task: Task | None, seed: int) -> Dataset:

@@ -1,7 +1,9 @@
 """The files that a run leaves beside its models, written and read back."""
 
+import contextlib
 import io
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +12,9 @@ from rich.console import Console
 
 from kd_edge.config import located, relative_to
 from kd_edge.cost.devices import load_device
-from kd_edge.errors import ModelError, found_instead
+from kd_edge.errors import KdEdgeError, ModelError, found_instead, reason_in
 from kd_edge.files import write_bytes, write_json
-from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.documents import KD_EDGE, make_document
 from kd_edge.reporting.tables.console import WIDTH, print_parts
 from kd_edge.reporting.tables.verification import run_tables
 from kd_edge.toml import to_toml
@@ -60,18 +62,55 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the results and the configuration of a finished run, its paths from the working folder.
 
     Raises:
-        ModelError: The folder does not hold them.
+        ModelError: The folder does not hold them, or those of another version.
     """
     results, config = (_read_json(folder / name) for name in ("results.json", "config.json"))
+    known = (results.get("tool"), results.get("command"), isinstance(results.get("result"), Mapping))
+    if known != ("kd-edge", "run", True):
+        raise ModelError(f"cannot read {folder / 'results.json'}: expected results of a run; {_anew(folder)}")
+    if results.get("schema_version") != KD_EDGE.schema_version:
+        raise ModelError(
+            f"cannot read {folder / 'results.json'}: expected schema version {KD_EDGE.schema_version}, received "
+            f"{results.get('schema_version')!r}; use the kd-edge that wrote it, or {_anew(folder)}"
+        )
     return results, located(config, folder)
+
+
+@contextlib.contextmanager
+def understood(folder: Path) -> Iterator[None]:
+    """Say in one line that the results of a run, read inside, lack something: they are older, or damaged.
+
+    Args:
+        folder: The run's.
+
+    Raises:
+        ModelError: What was raised inside is no error of this package, of its files or of what is installed.
+    """
+    try:
+        yield
+    except (KdEdgeError, OSError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        what = f"nothing called {error}" if isinstance(error, KeyError) else f"others ({reason_in(error)})"
+        raise ModelError(
+            f"cannot read the results in {folder}: expected them as this kd-edge writes them, received {what}; "
+            f"{_anew(folder)}"
+        ) from error
+
+
+def _anew(folder: Path) -> str:
+    return f"`kd-edge run {folder / 'config.toml'} -o {folder}` makes them anew"
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(
             f"no finished run: expected {path}, {found_instead(error)}; `kd-edge run` writes it"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"cannot read {path}: expected JSON of `kd-edge run`, received {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"cannot read {path}: expected an object of `kd-edge run`, received another value")
+    return content

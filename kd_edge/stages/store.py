@@ -72,7 +72,7 @@ class StageStore:
             files: Their names within the folder.
         """
         paths = {file: self.folder / file for file in files}
-        hashes = {file: {"sha256": _sha256(path), "content": _content(path)} for file, path in paths.items()}
+        hashes = {file: {"sha256": _sha256(path), "content": content_of(path)} for file, path in paths.items()}
         write_json(self._path(name), {"key": key, "files": hashes, "result": to_plain(result)})
         return Kept(result, _digest(key, hashes))
 
@@ -111,7 +111,7 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-def _content(path: Path) -> str | None:
+def content_of(path: Path) -> str | None:
     """Return a hash of what a file says; two files of one Keras model have the same, whenever they were written."""
     if path.suffix != ".keras":
         return _sha256(path)

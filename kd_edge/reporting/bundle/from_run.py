@@ -18,7 +18,7 @@ from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manife
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
 from kd_edge.reporting.bundle.vectors import sample_vectors
-from kd_edge.reporting.run_files import read_run
+from kd_edge.reporting.run_files import read_run, understood
 from kd_edge.reporting.sentences.verdicts import verdict_text
 from kd_edge.toml import to_toml
 from kd_edge.verification.tflm_run import MeasuredSizes
@@ -40,9 +40,14 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None, *, to
         ConfigError: The run's device is a file that is gone, the tool chain is not known, or a file of an earlier
             bundle that would go was changed.
     """
-    chain = tool_chain(tool)
     source = Path(run_folder)
     results, config = read_run(source)
+    with understood(source):
+        return _write(source, results, config, source / "bundle" if folder is None else Path(folder), tool)
+
+
+def _write(source: Path, results: Mapping[str, Any], config: Mapping[str, Any], target: Path, tool: str) -> Bundle:
+    chain = tool_chain(tool)
     model = _read_model(source / "model.tflite", results)
     run = results["result"]
     data = _load(model, config, run["data"])
@@ -50,7 +55,6 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None, *, to
     vectors = sample_vectors(model, data, settings)
     command = f"kd-edge run config.toml -o RUN && kd-edge bundle RUN --for {tool}"
     about = [f"Data: {run['data']['description']}", f"Board: {run['design']['device']}. {_verdict(run['verify'])}"]
-    target = source / "bundle" if folder is None else Path(folder)
     contents = {
         **_configuration(config, target),
         **bundle_contents(model, settings, vectors, chain, name="Student", about=about, command=command),

@@ -22,7 +22,7 @@ from kd_edge.reporting.page import plots, task_plots
 from kd_edge.reporting.rows.checks import Rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.reporting.rows.classes import class_rows, score_rows
 from kd_edge.reporting.rows.tasks import task_rows
-from kd_edge.reporting.run_files import read_run
+from kd_edge.reporting.run_files import read_run, understood
 from kd_edge.reporting.sentences.conversion import convert_lines
 from kd_edge.reporting.sentences.halting import halting_lines
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
@@ -51,21 +51,26 @@ def write_page(run_folder: str | Path, *, device: DeviceProfile | None = None) -
     """
     folder = Path(run_folder)
     results, config = read_run(folder)
-    device = device or load_device(config["budget"]["device"])
-    run, graph = results["result"], lower(folder / "model.tflite")
+    with understood(folder):
+        device = device or load_device(config["budget"]["device"])
+        text = _page(results, config, device, lower(folder / "model.tflite"))
+    return write_bytes(folder / "report.html", text.encode())
+
+
+def _page(results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile, graph: Graph) -> str:
+    run = results["result"]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["tied"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
     template = environment.from_string(
         resources.files("kd_edge.reporting").joinpath("templates/report.html").read_text("utf-8")
     )
-    text = template.render(
+    return template.render(
         **{name: run[name] for name in ("data", "design", "verify")},
         **_sections(results, config, device),
         figures=_figures(run, graph, device),
         latency_note=_latency_note(graph, device),
         marks=_MARKS,
     )
-    return write_bytes(folder / "report.html", text.encode())
 
 
 def _figures(run: Mapping[str, Any], graph: Graph, device: DeviceProfile) -> dict[str, str]:

@@ -95,6 +95,8 @@ def test_strings_and_booleans_are_classes(save):
     ("changes", "message"),
     [
         ({"y_train": np.linspace(0, 1, 40)}, r"received float64; where these number classes .*a regression, are no"),
+        ({"class_names": np.array(4)}, r"expected a list of words as class_names, received an array of shape \(\)"),
+        ({"x_test": np.array(1.5)}, r"expected a row per sample as x_test, received an array of shape \(\)"),
         ({"y_train": np.arange(40).astype("datetime64[D]")}, r"received dates \(datetime64\[D\]\); name the classes"),
         (
             {"y_train": np.array(["a", "b"] * 20)},

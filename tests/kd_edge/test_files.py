@@ -1,0 +1,72 @@
+"""A folder belongs to one process at a time, and what a killed one left half-written goes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kd_edge.cli import main
+from kd_edge.errors import ConfigError
+from kd_edge.files import sole_use, write_bytes
+
+# No process has this number: Linux counts to 4,194,304.
+GONE = 2**30
+HOLD = """
+import sys, time
+from kd_edge.files import sole_use
+with sole_use(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_second_process_in_a_folder_is_refused_until_the_first_is_gone(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(ConfigError, match="is in use: expected one process at a time in it"), sole_use(tmp_path):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    with sole_use(tmp_path):
+        pass
+
+
+def test_what_dead_processes_left_half_written_goes_and_what_others_write_stays(tmp_path):
+    names = (f".{GONE}-model.tflite", f"stages/.{GONE}-data.json", f".{os.getpid()}-alive.json", ".my-notes", "12-a")
+    for name in names:
+        write_bytes(tmp_path / name, b"half")
+    with sole_use(tmp_path):
+        assert [name for name in names if (tmp_path / name).exists()] == list(names[2:])
+
+
+def test_a_file_is_written_anew_without_what_a_killed_process_left_of_it(tmp_path):
+    (tmp_path / f".{GONE}-out.keras").write_bytes(b"half")
+    (tmp_path / f".{GONE}-other.keras").write_bytes(b"half")
+    write_bytes(tmp_path / "out.keras", b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".{GONE}-other.keras", "out.keras"]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(ConfigError, match=r"cannot write .*file/folder/\.lock: Not a directory"),
+        sole_use(tmp_path / "file" / "folder"),
+    ):
+        pass
+
+
+def test_a_second_run_in_one_folder_is_refused_in_one_line(tmp_path, waves_npz):
+    config = tmp_path / "waves.toml"
+    config.write_text(f'[data]\nsource = "{waves_npz}"\n[budget]\ndevice = "nucleo-l4r5zi"\n')
+    with sole_use(tmp_path / "out"):
+        done = CliRunner().invoke(main, ["run", str(config), "-o", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    expected = "out is in use: expected one process at a time in it, received a second one; wait for the first"
+    assert expected in " ".join(done.output.split())
+    assert list(Path(tmp_path / "out").iterdir()) == [tmp_path / "out" / ".lock"]

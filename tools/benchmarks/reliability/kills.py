@@ -1,0 +1,122 @@
+"""Commands that are killed at random moments and started again: the same student, nothing half-written."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kd_edge.stages.store import content_of
+from tools.benchmarks.reliability.materials import BOARD
+from tools.benchmarks.reliability.sandbox import LOG, run_forked, start_forked, wait
+
+_LIMIT_S = 900.0
+_HALF_WRITTEN = re.compile(r"\.\d+-.+|.*\.(?:part|tmp)")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command that goes on where it was broken off.
+
+    Attributes:
+        words: The command, in a folder of all materials.
+        results: The files that have to be the same in the end.
+    """
+
+    words: str
+    results: tuple[str, ...]
+
+
+# `sweep` takes its line here.
+JOBS: Mapping[str, Job] = {
+    "run": Job("kd-edge run run.toml -o out", ("out/student.keras", "out/model.tflite")),
+    "design": Job(
+        f"kd-edge design teacher.keras --data waves.npz --device {BOARD} --trials 3 --epochs 1 --teacher-ratio 2 "
+        "-o out",
+        ("out/student.keras",),
+    ),
+    "distill": Job(
+        "kd-edge distill --teacher teacher.keras --student student.keras --data waves.npz --epochs 3 "
+        "-o out/distilled.keras",
+        ("out/distilled.keras", "out/distilled-alone.keras"),
+    ),
+}
+
+
+def whole(name: str, folder: Path) -> tuple[dict[str, str], float]:
+    """Run a job from its beginning to its end.
+
+    Returns:
+        Hashes of its results, and how many seconds it took.
+    """
+    started = time.monotonic()
+    ended = run_forked(JOBS[name].words, folder, limit_s=_LIMIT_S)
+    if ended.code not in (0, 1):
+        raise RuntimeError(f"{name} ended with {ended.code}: {ended.stderr[-400:]}")
+    return hashes(name, folder), time.monotonic() - started
+
+
+def try_kill(name: str, number: int, folder: Path, expected: Mapping[str, str], seconds: float) -> dict[str, Any]:
+    """Kill a job at a random moment, start it again, and return what was found as a record.
+
+    Args:
+        name: Of the job.
+        number: Draws the moment.
+        folder: Of fresh materials.
+        expected: Hashes of what the job makes where nobody kills it.
+        seconds: How long it takes then.
+    """
+    moment = random.Random(f"{name} {number}").uniform(0.05, 1.0) * seconds
+    child = start_forked(JOBS[name].words, folder, folder / LOG)
+    killed = wait(child, moment) is None
+    if killed:
+        os.killpg(child, signal.SIGKILL)
+        wait(child, _LIMIT_S)
+    faults = [f"broken after the kill: {path}" for path in _broken_files(folder)]
+    ended = run_forked(JOBS[name].words, folder, limit_s=_LIMIT_S)
+    faults += [f"left: {path}" for path in left_over(folder)]
+    if ended.code not in (0, 1):
+        faults.append(f"exit code {ended.code}: {ended.stderr[-300:]}")
+    elif hashes(name, folder) != expected:
+        faults.append("another student")
+    return {"job": name, "number": number, "after_s": round(moment, 2), "killed": killed, "faults": faults}
+
+
+def hashes(name: str, folder: Path) -> dict[str, str]:
+    """Return a hash of what each result of a job says; of a model its layers and weights, not when it was written."""
+    found = {}
+    for result in JOBS[name].results:
+        path = folder / result
+        found[result] = content_of(path) or "missing"
+    return found
+
+
+def left_over(folder: Path) -> list[str]:
+    """Return the files below a folder that are half-written, and the JSON that does not load."""
+    left = [str(path) for path in folder.rglob("*") if path.is_file() and _HALF_WRITTEN.fullmatch(path.name)]
+    return left + _broken_files(folder)
+
+
+def lay_out(materials: Path, folder: Path) -> None:
+    """Copy what the jobs read."""
+    folder.mkdir(parents=True)
+    for name in ("run.toml", "waves.npz", "teacher.keras", "student.keras"):
+        shutil.copy(materials / name, folder / name)
+
+
+def _broken_files(folder: Path) -> list[str]:
+    broken = []
+    for path in folder.rglob("*.json"):
+        if _HALF_WRITTEN.fullmatch(path.name):
+            continue
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            broken.append(str(path.relative_to(folder)))
+    return broken

@@ -1,0 +1,79 @@
+"""Publishes what was tried: docs/results/reliability.json, and the tables of docs/reliability.md."""
+
+import datetime
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kd_edge.files import write_json
+from tflite_bench.measurement.environment import read_machine, read_versions
+from tools.benchmarks.reliability.kills import JOBS
+from tools.benchmarks.reliability.materials import ROOT
+from tools.benchmarks.reliability.mutated import summary
+from tools.benchmarks.reliability.state import Records
+from tools.fill_docs import fill
+
+RESULTS = ROOT / "docs" / "results" / "reliability.json"
+PAGE = ROOT / "docs" / "reliability.md"
+_PACKAGES = ("tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
+
+
+def publish(state: Path) -> None:
+    """Write the results and the page from a state.
+
+    Args:
+        state: The folder of `run.py`.
+    """
+    mutated = summary(Records(state / "mutated.jsonl"))
+    broken = [
+        _counts(what, name, Records(state / f"{what}_{name}.jsonl")) for what in ("kills", "full_disk") for name in JOBS
+    ]
+    broken = [row for row in broken if row["num"]]
+    document = {
+        "date": datetime.date.today().isoformat(),
+        "commit": _commit(),
+        "machine": asdict(read_machine()),
+        "versions": read_versions({name: name for name in _PACKAGES}),
+        "mutated": mutated,
+        "broken_off": broken,
+    }
+    write_json(RESULTS, document)
+    fill(PAGE, "mutated", _mutated_table(mutated))
+    fill(PAGE, "broken off", _broken_table(broken))
+    fill(PAGE, "made", _made(document))
+
+
+def _counts(what: str, name: str, records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    known = list(records)
+    hit = [record for record in known if record.get("killed") or record.get("code") == 2]
+    faults = sum(bool(record["faults"]) for record in known)
+    return {"what": what, "job": name, "num": len(known), "num_hit": len(hit), "faults": faults}
+
+
+def _mutated_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = ("num", "exit_0", "exit_1", "exit_2", "exit_130", "faults")
+    lines = ["| command: file | mutations | exit 0 | 1 | 2 | 130 | faults |", "|---|---:|---:|---:|---:|---:|---:|"]
+    lines += [f"| `{row['case']}` | " + " | ".join(str(row.get(name, 0)) for name in columns) + " |" for row in rows]
+    total = (sum(row.get(name, 0) for row in rows) for name in columns)
+    return "\n".join([*lines, "| all | " + " | ".join(map(str, total)) + " |"])
+
+
+def _broken_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    words = {"kills": "SIGKILL at a random moment", "full_disk": "disk full at a random size"}
+    lines = ["| what | command | times | of them hit before the end | faults |", "|---|---|---:|---:|---:|"]
+    lines += [
+        f"| {words[row['what']]} | `{row['job']}` | {row['num']} | {row['num_hit']} | {row['faults']} |" for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _made(document: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    return f"Made on {document['date']} at commit {document['commit']} on {document['machine']['cpu']}; {versions}."
+
+
+def _commit() -> str:
+    words = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
