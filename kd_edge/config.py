@@ -346,12 +346,14 @@ def objective_for(objective: str | None, task: "Task") -> str:
 def load_config(path: str | Path) -> RunConfig:
     """Return the run that a TOML file asks for.
 
-    Its paths begin in the file's folder, as far as there is such a file; else in the working folder.
+    Its paths begin in the file's folder, as far as there is such a file; else in the working folder. A table `[sweep]`
+    is that of `kd-edge sweep`, and says nothing of a run.
 
     Raises:
         ConfigError: The file is missing or no TOML, or a key is unknown, missing or has a bad value.
     """
-    return from_table(RunConfig, located(read_toml(path), Path(path).parent), str(path))
+    table = located(read_toml(path), Path(path).parent)
+    return from_table(RunConfig, {key: value for key, value in table.items() if key != "sweep"}, str(path))
 
 
 def located(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:

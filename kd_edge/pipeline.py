@@ -1,7 +1,7 @@
 """The whole job: data, teacher, design, distillation, conversion, verification. The only file that knows the order."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,17 +59,32 @@ def run(
     """
     context = RunContext(config, Path(folder), progress)
     with sole_use(folder):
-        return _run(context, on_start)
+        previous = do_stages(STAGES, context, context.data.sha256, on_start=on_start)
+        result = RunResult(context.store.folder, config, StageResults(**context.results))
+        _report(result, context, stage_key(previous, "report"))
+        return result
 
 
-def _run(context: RunContext, on_start: Callable[[], None]) -> RunResult:
-    config, progress = context.config, context.progress
-    previous, started = context.data.sha256, False
-    for stage in _STAGES:
+def do_stages(
+    names: Collection[str], context: RunContext, previous: str, *, on_start: Callable[[], None] = lambda: None
+) -> str:
+    """Do some of `STAGES` in their order, each unless it is done, and put their results into the context.
+
+    Args:
+        names: Of the stages.
+        context: Has the results of the stages before.
+        previous: Digest of the stage before; of the data for the first one.
+        on_start: Called once before anything is made.
+
+    Returns:
+        The digest of the last stage.
+    """
+    started = False
+    for stage in (stage for stage in _STAGES if stage.name in names):
         key = context.keys[stage.name] = stage_key(previous, stage.name, *stage.shaped_by(context))
         kept: Kept[Any] | None = context.store.load(stage.name, key, stage.result)
         if kept is not None:
-            progress(stage.name, 1.0, "done before")
+            context.progress(stage.name, 1.0, "done before")
         else:
             if not started:
                 on_start()
@@ -77,9 +92,7 @@ def _run(context: RunContext, on_start: Callable[[], None]) -> RunResult:
                 started = True
             kept = _make(stage, context)
         context.results[stage.name], previous = kept.result, kept.digest
-    result = RunResult(context.store.folder, context.config, StageResults(**context.results))
-    _report(result, context, stage_key(previous, "report"))
-    return result
+    return previous
 
 
 def _make(stage: "_Stage", context: RunContext) -> Kept[Any]:
@@ -283,8 +296,12 @@ def _convert_shape(context: RunContext) -> tuple[object, ...]:
     return (context.config.convert,)
 
 
-def _teacher_shape(context: RunContext) -> tuple[object, ...]:
-    """Return what shapes the teacher; a file may have changed under its name."""
+def teacher_shape(context: RunContext) -> tuple[object, ...]:
+    """Return what shapes the teacher; a file may have changed under its name.
+
+    Args:
+        context: Of a run.
+    """
     wanted = replace(context.config.teacher, folds=0)  # their teachers are others
     if wanted.outputs is not None:
         return wanted, hash_of_outputs(wanted.outputs)
@@ -325,7 +342,7 @@ class _Stage:
 
 _STAGES = (
     _Stage("data", DataSummary, _make_data, _data_shape),
-    _Stage("teacher", TeacherResult, _make_teacher, _teacher_shape, ("teacher",), (TEACHER,)),
+    _Stage("teacher", TeacherResult, _make_teacher, teacher_shape, ("teacher",), (TEACHER,)),
     _Stage("design", DesignResult, _make_design, _design_shape, ("teacher",), (f"{{search}}/{SEARCHED}",)),
     _Stage("race", RaceResult, _make_race, _distill_shape, ("teacher",)),
     _Stage("distill", DistillResult, _make_distill, _guided_shape, ("teacher",), (DISTILLED,)),

@@ -21,6 +21,7 @@ from kd_edge.cli.options import DEBUG, debug_option
 from kd_edge.cli.report import report
 from kd_edge.cli.run import run
 from kd_edge.cli.samples import samples
+from kd_edge.cli.sweep import sweep
 from kd_edge.cli.verify import verify
 from kd_edge.errors import BudgetError, ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
 
@@ -47,7 +48,7 @@ class _Group(click.Group):
                 raise
             raise _Failure(f"{error.name} is not installed: pip install 'kd-edge[{extra}]'") from error
         except KeyboardInterrupt as interrupt:
-            resumes = context.invoked_subcommand == "run"
+            resumes = context.invoked_subcommand in ("run", "sweep")
             later = str(interrupt) or ("the same command goes on after the last finished stage" if resumes else "")
             raise _Interrupted("; ".join(filter(None, ["interrupted", later]))) from None
 
@@ -89,5 +90,5 @@ def main() -> None:
     """
 
 
-for _command in (run, devices, cost, samples, design, distill, convert, verify, bundle, report, doctor):
+for _command in (run, sweep, devices, cost, samples, design, distill, convert, verify, bundle, report, doctor):
     main.add_command(debug_option(_command))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kd_edge.cost.budget import Budget
-from kd_edge.cost.model import Cost
+from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.ir.blueprint import Blueprint
 from tflite_bench.provenance import Computed, Given, Measured
@@ -106,7 +106,7 @@ def pareto_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return tuple(c for c in candidates if not any(_beats(other, c) for other in candidates))
 
 
-def budget_shares(cost: Cost, budget: Budget) -> dict[str, float]:
+def budget_shares(cost: Cost | UntimedCost, budget: Budget) -> dict[str, float]:
     """Return the part of each limit that a network uses, by the limit's name in `Budget`."""
     shares = {"flash_bytes": cost.flash_bytes / budget.flash_bytes, "ram_bytes": cost.ram_bytes / budget.ram_bytes}
     if budget.latency_ms is None:

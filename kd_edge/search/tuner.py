@@ -241,7 +241,7 @@ def design(
     tuner = SizingTuner(
         _budget_oracle(search, space, screening, accepts, num_trials, recipe, on_trial, objective),
         space=space,
-        targets=_stored_targets(teacher, data, recipe, Path(directory) / TARGETS),
+        targets=stored_targets(teacher, data, recipe, Path(directory) / TARGETS),
         recipe=recipe,
         inheritance=inheritance,
         temperature=temperature,
@@ -250,7 +250,7 @@ def design(
         directory=str(directory),
         project_name=PROJECT,
     )
-    _search(tuner, data, directory)
+    search_trials(tuner, data, directory)
     if is_worker():
         return None
     found = _result(space, screening, tuner, cost_model, budget, objective, data.task.metric)
@@ -270,7 +270,18 @@ def score_of_decisions(decisions: np.ndarray, data: Dataset, objective: str) -> 
     return float(score_of(confusion_matrix(decisions, data.y_val, data.num_classes), objective))
 
 
-def _stored_targets(teacher: keras.Model | SoftTargets, data: Dataset, recipe: Recipe, path: Path) -> SoftTargets:
+def stored_targets(teacher: keras.Model | SoftTargets, data: Dataset, recipe: Recipe, path: Path) -> SoftTargets:
+    """Return what all candidates of a search learn from: the teacher's outputs, made once and kept in a file.
+
+    Args:
+        teacher: The trained teacher, or its outputs.
+        data: Its training samples.
+        recipe: How candidates are trained.
+        path: Of the file.
+
+    Raises:
+        ConfigError: The teacher would have to run in every step.
+    """
     if isinstance(teacher, SoftTargets):
         check_views(teacher, recipe)
         return teacher
@@ -332,7 +343,17 @@ def _budget_oracle(
     return oracle
 
 
-def _search(tuner: SizingTuner, data: Dataset, directory: str | Path) -> None:
+def search_trials(tuner: SizingTuner, data: Dataset, directory: str | Path) -> None:
+    """Train what a tuner's oracle proposes, and raise what the user can do something about as an error of this package.
+
+    Args:
+        tuner: Resumes where its folder says so.
+        data: Training and validation samples.
+        directory: The search's folder, for a message.
+
+    Raises:
+        ConfigError: The folder cannot be written to.
+    """
     try:
         tuner.search(data)
     except keras_tuner.errors.FatalError as error:

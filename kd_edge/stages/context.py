@@ -47,7 +47,7 @@ class RunContext:
         self.progress = progress
         self.device = load_device(config.budget.device)
         self.budget = config.budget.budget(self.device)
-        _check_costs(config.convert.quantize, self.device, self.budget)
+        check_costs(config.convert.quantize, self.device, self.budget)
         _check_drawing()
         wanted = config.data
         data = load_data(
@@ -69,6 +69,12 @@ class RunContext:
 
     def check(self, first: str) -> None:
         """Say what is wrong, or that nothing fits, before `first` and with it anything is made."""
+        self.check_recipes()
+        if first in ("data", "teacher", "design"):
+            _ = self.screening
+
+    def check_recipes(self) -> None:
+        """Say what is wrong with how teacher and student are to be trained."""
         from kd_edge.distillation.augmentation.registry import check_augmentation
         from kd_edge.distillation.by_task import check_recipe
 
@@ -82,8 +88,6 @@ class RunContext:
             _check_folds(self.data)
             folds, groups = self.config.teacher.folds, self.data.group_train
             fold_numbers(self.data.y_train, folds, groups=groups, seed=self.config.seed)
-        if first in ("data", "teacher", "design"):
-            _ = self.screening
 
     @property
     def search(self) -> str:
@@ -239,8 +243,17 @@ def _check_drawing() -> None:
         )
 
 
-def _check_costs(quantize: str, device: DeviceProfile, budget: Budget) -> None:
-    """Say before a teacher is trained that the latency of the file cannot be checked in the end."""
+def check_costs(quantize: str, device: DeviceProfile, budget: Budget) -> None:
+    """Say before a teacher is trained that the latency of the file cannot be checked in the end.
+
+    Args:
+        quantize: Of the conversion.
+        device: The board.
+        budget: Its limits.
+
+    Raises:
+        ConfigError: The latency is limited, and nobody knows it in the numbers of the file.
+    """
     numbers = {"int8": "int8", "int16x8": "int16"}.get(quantize, "float32")
     if budget.latency_ms is not None and getattr(device, numbers) is None:
         raise ConfigError(

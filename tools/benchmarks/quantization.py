@@ -30,7 +30,8 @@ from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.verification.confidence import paired_difference
-from kd_edge.verification.verifier import quantize, verify
+from kd_edge.verification.verifier import verify
+from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.cost.model import Cost, CostModel
+from kd_edge.errors import BudgetError
 from kd_edge.ir.graph import Graph
 
 Values = Mapping[str, int | float]
@@ -104,6 +105,18 @@ class FeasibilityResult:
             f"{_TITLES[name]} {_figure(name, need)} ({_more(name, need - self.limits[name])})"
             for name, need in figures.items()
         )
+
+
+class NothingFitsError(BudgetError):
+    """No network of the space fits the budget, and it is known what would.
+
+    Attributes:
+        result: What binds, and the nearest budget.
+    """
+
+    def __init__(self, message: str, result: FeasibilityResult) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 def find_fitting(problem: FeasibilityProblem, *, seed: int = 0) -> FeasibilityResult:

@@ -20,7 +20,7 @@ from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import read_layers
 from kd_edge.ir.streaming import stream
 from kd_edge.search.space.families import FAMILIES
-from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
+from kd_edge.search.space.feasibility import FeasibilityProblem, NothingFitsError, find_fitting
 from kd_edge.search.space.graph_template import GraphTemplate
 from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
 from kd_edge.search.space.pruning import group_widths, prune, pruning_choices
@@ -239,7 +239,8 @@ class StudentSpace:
         problem = FeasibilityProblem(self.choices, self.channel_choices, self.graph, cost_model, limits)
         result = find_fitting(problem)
         if result.values is None:
-            raise BudgetError(f"no candidate of the space {self.name!r} fits the budget ({result.explanation()}")
+            message = f"no candidate of the space {self.name!r} fits the budget ({result.explanation()}"
+            raise NothingFitsError(message, result)
         cost = problem.cost(result.values)
         if cost.refusals:
             raise BudgetError(f"no candidate of the space {self.name!r} fits: TFLM refuses {cost.refusals[0]}")

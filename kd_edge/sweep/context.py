@@ -1,0 +1,78 @@
+"""The context of a sweep: what all students share, and which networks fit which cell."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kd_edge.config import BudgetConfig, RunConfig, objective_for
+from kd_edge.errors import BudgetError, ConfigError
+from kd_edge.pipeline import teacher_shape
+from kd_edge.stages.context import Progress, RunContext, check_costs
+from kd_edge.sweep.cells import Cell
+from kd_edge.sweep.screening import Feasible, Infeasible, screen_cells
+
+
+class SweepContext(RunContext):
+    """What the steps of a sweep hand on.
+
+    Args:
+        config: Data, teacher, search and training.
+        cells: Boards and budgets.
+        folder: Of the sweep.
+        progress: Told what is going on.
+    """
+
+    def __init__(self, config: RunConfig, cells: Sequence[Cell], folder: Path, progress: Progress) -> None:
+        for cell in cells:
+            check_costs(config.convert.quantize, cell.device, cell.budget)
+        super().__init__(replace(config, budget=BudgetConfig(config.budget.device)), folder, progress)
+        self.cells = tuple(cells)
+
+    def check(self, first: str) -> None:
+        """Say what is wrong, or that nothing fits any cell, before `first` and with it anything is made."""
+        self.check_recipes()
+        _ = self.screened
+
+    def check_worker(self) -> None:
+        """Say that a worker of another machine has come too early: the chief trains the teacher.
+
+        Raises:
+            ConfigError: There is no trained teacher yet.
+        """
+        from kd_edge.search.tuner import is_worker
+
+        if is_worker() and not (self.store.folder / "stages" / "teacher.json").is_file():
+            raise ConfigError(
+                f"a worker found no trained teacher in {self.store.folder}: expected the chief's; start it again once "
+                "the chief says 'search'"
+            )
+
+    @property
+    def objective(self) -> str:
+        """What candidates are ranked by."""
+        return objective_for(self.config.design.objective, self.data.task)
+
+    @property
+    def teacher_shape(self) -> tuple[object, ...]:
+        """What shapes the teacher: its file may have changed under its name."""
+        return teacher_shape(self)
+
+    @functools.cached_property
+    def screened(self) -> tuple[tuple[Feasible, ...], dict[str, Infeasible]]:
+        """The cells that some network fits, and why none fits the others.
+
+        Raises:
+            BudgetError: None fits any.
+        """
+        from kd_edge.search.tuner import macs_limit
+
+        wanted = self.config.design
+        max_macs = macs_limit(self.teacher, wanted.teacher_ratio)
+        feasible, infeasible = screen_cells(
+            self.cells, self.space, max_macs=max_macs, num_trials=wanted.trials, seed=self.config.seed
+        )
+        if not feasible:
+            name, why = next(iter(infeasible.items()))
+            raise BudgetError(f"none of {len(infeasible)} boards and budgets can be kept; {name}: {why.explanation}")
+        return feasible, infeasible

@@ -1,0 +1,88 @@
+"""The files of a sweep: to whom its folder belongs, and what people read in the end."""
+
+import hashlib
+import io
+import json
+from typing import Any
+
+from rich.console import Console
+
+from kd_edge.cost.devices import DeviceProfile
+from kd_edge.errors import ConfigError
+from kd_edge.files import write_bytes, write_json
+from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.tables.console import print_parts
+from kd_edge.reporting.tables.sweep import sweep_tables
+from kd_edge.sweep.context import SweepContext
+from kd_edge.sweep.results import SweepResult
+
+DOCUMENT, SUMMARY, PAGE = "sweep.json", "summary.txt", "sweep.html"
+SWEEP_FILES = (DOCUMENT, SUMMARY, PAGE)
+_TITLE = "sweep_of.json"
+# What makes another sweep of it: boards and budgets may come and go.
+_PARTS = ("data", "seed", "teacher", "design", "distill", "convert")
+_COLUMNS = 80
+
+
+def claim_sweep(context: SweepContext) -> None:
+    """Make a folder the one of a sweep, or go on with the same one.
+
+    Raises:
+        ConfigError: The folder holds another sweep or a run; the message says what differs.
+    """
+    folder = context.store.folder
+    path, config = folder / _TITLE, context.config
+    identity = {name: hashlib.sha256(repr(getattr(config, name)).encode()).hexdigest()[:16] for name in _PARTS}
+    identity["data"] = context.data.sha256
+    if not path.is_file():
+        if (folder / "stages").exists():
+            raise ConfigError(
+                f"{folder} holds a run: expected an empty folder or that of a sweep; choose another --output"
+            )
+        write_json(path, identity)
+        return
+    try:
+        known = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"cannot read {path}: expected what a sweep is of, received {error}; choose another --output"
+        ) from error
+    differs = [name for name, value in identity.items() if known.get(name) != value]
+    if differs:
+        raise ConfigError(
+            f"{folder} holds another sweep: expected the same {', '.join(differs)}, received other; choose another "
+            "--output (boards and budgets may be added to a sweep)"
+        )
+
+
+def write_sweep(result: SweepResult, context: SweepContext) -> dict[str, Any]:
+    """Write `sweep.json`, `summary.txt` and `sweep.html`.
+
+    Args:
+        result: The sweep.
+        context: Of it.
+
+    Returns:
+        What `sweep.json` holds.
+    """
+    from kd_edge.reporting.page.sweep_page import write_sweep_page
+
+    folder = context.store.folder
+    document = make_document("sweep", result, seed=context.config.seed, device=_least_known(context))
+    text = io.StringIO()
+    print_parts(Console(file=text, width=_COLUMNS, highlight=False), sweep_tables(document["result"]))
+    write_json(folder / DOCUMENT, document)
+    write_bytes(folder / SUMMARY, text.getvalue().encode())
+    write_sweep_page(document, folder / PAGE)
+    return document
+
+
+def read_sweep(context_folder: Any) -> dict[str, Any]:
+    """Return the document of a finished sweep."""
+    return dict(json.loads((context_folder / DOCUMENT).read_text(encoding="utf-8")))
+
+
+def _least_known(context: SweepContext) -> DeviceProfile:
+    """Return a board that nobody measured, where there is one: it decides how all times are said to be had."""
+    devices = [cell.device for cell in context.cells]
+    return next((device for device in devices if device.quality == "datasheet"), devices[0])

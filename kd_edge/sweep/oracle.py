@@ -1,0 +1,68 @@
+"""The oracle of a sweep: proposes networks until each cell has enough candidates."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kd_edge.search.oracles import BudgetOracle
+from kd_edge.search.space.student_space import Values
+from kd_edge.sweep.screening import Feasible
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+# Random draws for one trial; where none is wanted, those that the screening found are taken.
+_MAX_DRAWS = 500
+
+
+class SweepOracle(BudgetOracle):
+    """Makes any keras-tuner oracle propose networks that some cell still lacks.
+
+    A cell has enough once as many of its wanted networks were tried, by whichever cell they were proposed for.
+
+    Args:
+        oracle: Is absorbed, as by `BudgetOracle`.
+        cells: Those that some network fits.
+        num_trials: How many candidates a cell is to have.
+        on_end: Called with the share of the candidates that are there, 0 to 1, and with their number.
+    """
+
+    def __init__(
+        self,
+        oracle: "keras_tuner.Oracle",
+        cells: Sequence[Feasible],
+        *,
+        num_trials: int,
+        on_end: Callable[[float, int], None] = lambda share, done: None,
+    ) -> None:
+        super().__init__(
+            oracle, self._is_lacking, max_draws=_MAX_DRAWS, on_end=lambda done: on_end(self._share(), done)
+        )
+        self._cells, self._num_trials = cells, num_trials
+        self._lacking: list[Feasible] = []
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Return what is trained next; nothing once each cell has enough."""
+        counts = self._counts()
+        self._lacking = [cell for cell, count in zip(self._cells, counts, strict=True) if count < self._num_trials]
+        if not self._lacking:
+            return {"status": "STOPPED", "values": None}
+        return super().populate_space(trial_id)
+
+    def random_values(self) -> dict[str, Any] | None:
+        """Draw until some cell wants a network; where none does, return one that the screening has found."""
+        drawn = super().random_values()
+        if drawn is not None:
+            return drawn
+        found = (values for cell in self._lacking for values in cell.known())
+        return next((dict(values) for values in found if not self.was_tried(values)), None)
+
+    def _is_lacking(self, values: Values) -> bool:
+        return any(cell.wants(values) for cell in self._lacking)
+
+    def _counts(self) -> list[int]:
+        tried = [trial.hyperparameters.values for trial in self.trials.values()]
+        return [sum(cell.wants(values) for values in tried) for cell in self._cells]
+
+    def _share(self) -> float:
+        enough = sum(min(count, self._num_trials) for count in self._counts())
+        return enough / (self._num_trials * len(self._cells))

@@ -1,0 +1,102 @@
+"""The cells of a sweep: boards and limits combined, equal ones once, and what is refused."""
+
+import pytest
+
+from kd_edge.config import BudgetConfig
+from kd_edge.cost.devices import load_device, to_toml
+from kd_edge.errors import ConfigError
+from kd_edge.sweep.cells import cells_of
+from kd_edge.sweep.wanted import SweepConfig, load_sweep
+
+COMMON = BudgetConfig("nrf52840")
+
+
+def names(wanted, common=COMMON):
+    return [cell.name for cell in cells_of(wanted, common)]
+
+
+def test_each_board_is_combined_with_each_limit_in_the_order_of_the_words():
+    wanted = SweepConfig("rp2040,nrf52840", latency="2ms,20ms", ram=["16k"])
+    assert names(wanted) == [
+        "rp2040-2ms-ram16k",
+        "rp2040-20ms-ram16k",
+        "nrf52840-2ms-ram16k",
+        "nrf52840-20ms-ram16k",
+    ]
+    cell = cells_of(wanted, COMMON)[0]
+    assert (cell.budget.latency_ms, cell.budget.ram_bytes, cell.asked) == (2.0, 16384, ("latency 2ms, ram 16k",))
+
+
+def test_what_the_sweep_does_not_say_is_that_of_the_budget():
+    common = BudgetConfig("nrf52840", ram="24k", latency="9ms", latency_at="expected")
+    (cell,) = cells_of(SweepConfig(), common)
+    assert (cell.device.name, cell.budget.ram_bytes, cell.budget.latency_ms) == ("nrf52840", 24576, 9.0)
+    assert cell.budget.latency_at == "expected"
+    assert names(SweepConfig(latency="1ms"), common) == ["nrf52840-1ms-ram24k"]
+
+
+def test_combinations_that_come_to_the_same_are_one_cell():
+    board = load_device("bluepill")
+    wanted = SweepConfig("bluepill,bluepill", latency=["5ms", "0.005s"], flash=["1M", "2M", "16k"])
+    cells = cells_of(wanted, COMMON)
+    assert [cell.name for cell in cells] == ["bluepill-5ms", "bluepill-5ms-flash16k"]
+    assert cells[0].budget.flash_bytes == board.flash_bytes - board.reserved_flash_bytes
+    assert cells[0].asked == ("latency 5ms", "latency 0.005s")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"device": "nrf52480"}, "unknown device 'nrf52480'.*did you mean 'nrf52840'"),
+        ({"latency": "5"}, "bad duration: expected a time such as '15ms'.*received '5'"),
+        ({"latency": "5ms,fast"}, "bad duration.*received 'fast'"),
+        ({"ram": "much"}, "bad size: expected bytes such as 65536.*received 'much'"),
+        ({"flash": "64q"}, "bad size.*received '64q'"),
+        ({"latency": "5ms,"}, "bad value for 'latency' of a sweep: expected one or more"),
+        ({"device": []}, "bad value for 'device' of a sweep: expected one or more"),
+    ],
+)
+def test_what_is_no_board_no_number_or_nothing_is_refused(wanted, says):
+    with pytest.raises(ConfigError, match=says):
+        cells_of(SweepConfig(**wanted), COMMON)
+
+
+def test_two_boards_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "rp2040.toml"
+    path.write_text(to_toml(load_device("rp2040")).replace("error_percent = ", "error_percent = 1"))
+    with pytest.raises(ConfigError, match="two devices of a sweep are called 'rp2040': expected different names"):
+        cells_of(SweepConfig(f"rp2040,{path}"), COMMON)
+
+
+def test_a_table_and_an_option_that_differ_are_refused_and_equal_ones_are_not(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('[data]\nsource = "watch"\n[sweep]\ndevice = ["rp2040"]\nlatency = ["2ms", "5ms"]\n')
+    assert load_sweep(path, {"latency": "2ms,5ms", "ram": "8k"})[1].values("ram") == ("8k",)
+    with pytest.raises(ConfigError, match=r"--device and the key 'device' in .sweep. differ.*leave one out"):
+        load_sweep(path, {"device": "nrf52840"})
+
+
+def test_a_sweep_needs_no_budget_where_it_names_boards_and_says_which_key_is_unknown(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('[data]\nsource = "watch"\n')
+    assert load_sweep(path, {"device": "rp2040"})[0].budget.device == "rp2040"
+    with pytest.raises(ConfigError, match="missing key 'budget'"):
+        load_sweep(path)
+    path.write_text('[data]\nsource = "watch"\n[sweep]\ndevices = ["rp2040"]\n')
+    with pytest.raises(ConfigError, match=r"unknown key 'devices' in .*'sweep': did you mean 'device'"):
+        load_sweep(path)
+
+
+def test_a_search_that_starves_small_budgets_is_refused(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('[data]\nsource = "watch"\n[design]\nsearch = "hyperband"\n[sweep]\ndevice = "rp2040"\n')
+    with pytest.raises(ConfigError, match=r"expected 'random', 'bayesian' or 'grid' for a sweep.*received 'hyperband'"):
+        load_sweep(path)
+
+
+def test_the_profile_of_a_board_is_found_from_the_folder_of_the_configuration(tmp_path):
+    (tmp_path / "mine.toml").write_text(to_toml(load_device("rp2040")))
+    path = tmp_path / "run.toml"
+    path.write_text('[data]\nsource = "watch"\n[sweep]\ndevice = ["mine.toml"]\n')
+    config, wanted = load_sweep(path)
+    assert [cell.device.name for cell in cells_of(wanted, config.budget)] == ["mine"]

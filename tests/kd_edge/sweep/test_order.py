@@ -1,0 +1,218 @@
+"""A whole sweep on a small set: what is shared, what is proved, and what an interruption leaves."""
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from kd_edge.cli import main
+from kd_edge.config import (
+    BudgetConfig,
+    ConvertConfig,
+    DataConfig,
+    DesignConfig,
+    DistillConfig,
+    RunConfig,
+    TeacherConfig,
+)
+from kd_edge.cost.devices import load_device
+from kd_edge.cost.model import CostModel
+from kd_edge.errors import BudgetError, ConfigError
+from kd_edge.search.results import Candidate
+from kd_edge.stages.serialization import from_plain, to_plain
+from kd_edge.sweep.order import run_sweep
+from kd_edge.sweep.wanted import SweepConfig
+from tflite_bench.model.reader import read_model
+
+WANTED = SweepConfig("nrf52840,rp2040", latency="0.01ms,4ms,60ms,70ms")
+
+
+def small_config(source):
+    return RunConfig(
+        DataConfig(str(source)),
+        BudgetConfig("nrf52840"),
+        teacher=TeacherConfig(width=8, epochs=2, batch_size=32),
+        design=DesignConfig(trials=2, epochs=1, teacher_ratio=2.0),
+        distill=DistillConfig("none", epochs=2, batch_size=32),
+        convert=ConvertConfig(qat="never"),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("sweeps") / "waves"
+
+
+@pytest.fixture(scope="module")
+def finished(waves_npz, folder):
+    return run_sweep(small_config(waves_npz), WANTED, folder)
+
+
+def cells(result):
+    return {cell.name: cell for cell in result.cells}
+
+
+def timeless(value):
+    """Return plain data without times."""
+    if isinstance(value, dict):
+        return {key: timeless(item) for key, item in value.items() if "seconds" not in key and key != "created"}
+    return [timeless(item) for item in value] if isinstance(value, list) else value
+
+
+def test_every_cell_has_a_student_or_a_proof(finished):
+    found = cells(finished)
+    assert len(found) == 8
+    for name in ("nrf52840-0.01ms", "rp2040-0.01ms"):
+        assert (found[name].verdict, found[name].binds) == ("infeasible", ("latency_ms",))
+        why = found[name].infeasible
+        assert why.proof.startswith("proved:")
+        assert why.smallest["latency_high_ms"] > why.limits["latency_high_ms"] == 0.01
+        assert found[name].accuracy is None
+        assert found[name].unavailable_reason["accuracy"] == "no network of the space fits"
+    for cell in found.values():
+        assert (cell.student is None) == (cell.verdict == "infeasible")
+
+
+def test_a_candidate_is_trained_once_and_enters_every_cell_that_it_fits(finished):
+    networks = [tuple(c.values.items()) for c in finished.boards[0].candidates]
+    assert len(networks) == len(set(networks)) == finished.num_trained
+    for cell in finished.cells:
+        board = next(board for board in finished.boards if board.name == cell.device)
+        fitting = {c.trial for c in board.candidates if not c.cost.excess(cell.budget)}
+        assert set(cell.candidates) == fitting if cell.student else not fitting
+        assert set(cell.front) <= set(cell.candidates)
+    served = [trial for cell in finished.cells for trial in cell.candidates]
+    assert max(Counter(served).values()) >= 2
+
+
+def test_a_cell_has_the_best_network_of_all_that_fit_it(finished):
+    students = {student.name: student for student in finished.students}
+    for cell in finished.cells:
+        board = next(board for board in finished.boards if board.name == cell.device)
+        known = {c.trial: c for c in board.candidates}
+        if cell.student:
+            best = max(known[trial].accuracy for trial in cell.candidates)
+            assert known[cell.candidates[0]].accuracy == best
+            assert students[cell.student].values == known[cell.candidates[0]].values
+
+
+def test_costs_of_candidates_are_those_of_their_board(finished):
+    for board in finished.boards:
+        model = CostModel(load_device(board.name))
+        for candidate in board.candidates:
+            student = next((s for s in finished.students if s.values == candidate.values), None)
+            if student is not None:
+                assert model.estimate(student.blueprint.to_graph()) == candidate.cost
+
+
+def test_cells_that_choose_the_same_network_share_its_file(finished, folder):
+    assert {path.name for path in (folder / "students").iterdir()} == {student.name for student in finished.students}
+    found = cells(finished)
+    assert found["nrf52840-60ms"].student == found["nrf52840-70ms"].student
+    for student in finished.students:
+        content = (folder / "students" / student.name / "model.tflite").read_bytes()
+        assert read_model(content).size_bytes == student.convert.flash_bytes
+        for name in student.cells:
+            assert (found[name].student, found[name].flash_bytes) == (student.name, len(content))
+
+
+def test_a_verdict_is_that_of_the_cells_own_budget(finished):
+    for cell in finished.cells:
+        if cell.student:
+            assert cell.gates["latency_ms"].limit == cell.budget.latency_ms
+            assert cell.gates["latency_ms"].high == cell.latency_high_ms <= cell.budget.latency_ms
+            assert cell.shares["latency_ms"] == pytest.approx(cell.latency_high_ms / cell.budget.latency_ms)
+            assert cell.shares[cell.binds[0]] == max(cell.shares.values())
+            assert cell.accuracy_ci95.ci95_low <= cell.accuracy <= cell.accuracy_ci95.ci95_high
+            loss = cell.teacher_loss
+            assert loss.measured == pytest.approx(finished.teacher.test_accuracy - cell.accuracy)
+            expected = "reached" if loss.high <= 0 else "below" if loss.low > 0 else "not_shown"
+            assert cell.teacher == expected
+
+
+def test_the_document_follows_the_schema_and_is_read_back(finished, folder, check_document):
+    document = json.loads((folder / "sweep.json").read_text())
+    check_document(document)
+    assert document["command"] == "sweep"
+    assert document["provenance"]["cells[].flash_bytes"] == "measured"
+    assert document["provenance"]["cells[].latency_ms"] in ("calibrated", "computed")
+    assert document["result"] == json.loads(json.dumps(to_plain(finished)))
+    again = from_plain(Candidate, document["result"]["boards"][0]["candidates"][0])
+    assert again == finished.boards[0].candidates[0]
+
+
+def test_a_finished_sweep_is_not_done_again(finished, folder, waves_npz):
+    said, before = [], (folder / "sweep.json").read_bytes()
+    again = run_sweep(small_config(waves_npz), WANTED, folder, progress=lambda *told: said.append(told))
+    assert said == [("sweep", 1.0, "done before")]
+    assert again == finished
+    assert (folder / "sweep.json").read_bytes() == before
+
+
+def test_a_sweep_that_is_interrupted_anywhere_ends_in_the_same_result(finished, waves_npz, tmp_path):
+    trained = Counter()
+
+    def stop_at(stage, share):
+        def progress(name, done, message=""):
+            if name == "search" and done:
+                trained[message] += 1
+            if name == stage and done >= share:
+                raise KeyboardInterrupt
+
+        return progress
+
+    config = small_config(waves_npz)
+    for stage, share in (("teacher", 1.0), ("search", 0.2), ("students", 0.3), ("verify", 0.0)):
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(config, WANTED, tmp_path, progress=stop_at(stage, share))
+    again = run_sweep(config, WANTED, tmp_path)
+    assert max(trained.values()) == 1
+    assert timeless(to_plain(again)) == timeless(to_plain(finished))
+
+
+def test_another_budget_is_added_and_nothing_is_trained_again(finished, folder, waves_npz, tmp_path):
+    own = shutil.copytree(folder, tmp_path / "sweep")
+    before = {path: path.stat().st_mtime_ns for path in own.glob("students/*/*.keras")}
+    found = run_sweep(small_config(waves_npz), replace(WANTED, latency="4ms,65ms"), own)
+    assert [cell.name for cell in found.cells] == ["nrf52840-4ms", "nrf52840-65ms", "rp2040-4ms", "rp2040-65ms"]
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert cells(found)["nrf52840-4ms"] == cells(finished)["nrf52840-4ms"]
+
+
+def test_a_folder_of_something_else_is_refused(finished, folder, waves_npz, tmp_path):
+    other = replace(small_config(waves_npz), distill=DistillConfig("none", epochs=3))
+    with pytest.raises(ConfigError, match="holds another sweep: expected the same distill"):
+        run_sweep(other, WANTED, folder)
+    (tmp_path / "stages").mkdir()
+    with pytest.raises(ConfigError, match="holds a run: expected an empty folder or that of a sweep"):
+        run_sweep(other, WANTED, tmp_path)
+
+
+def test_where_no_cell_can_be_kept_nothing_is_trained(waves_npz, tmp_path):
+    wanted = SweepConfig("nrf52840", latency="0.01ms,0.02ms")
+    with pytest.raises(BudgetError, match=r"none of 2 boards and budgets can be kept; nrf52840-0.01ms: no candidate"):
+        run_sweep(small_config(waves_npz), wanted, tmp_path)
+    assert not (tmp_path / "teacher.keras").exists()
+
+
+def test_the_tables_keep_to_80_columns_and_the_page_is_whole(finished, folder):
+    summary = (folder / "summary.txt").read_text()
+    assert max(map(len, summary.splitlines())) <= 80
+    page = (folder / "sweep.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    for cell in finished.cells:
+        assert cell.name.partition("-")[2] in summary
+    assert page.count("<img") == 2
+
+
+def test_the_command_prints_the_document_and_says_in_one_line_what_is_wrong(finished, folder, waves_npz, tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(f'[data]\nsource = "{waves_npz}"\n[sweep]\ndevice = "rp2040"\n')
+    done = CliRunner().invoke(main, ["sweep", str(path), "--latency", "5", "-o", str(tmp_path / "out")])
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "bad duration" in done.stderr
+    done = CliRunner().invoke(main, ["sweep", str(path), "--device", "nrf52840", "-o", str(tmp_path / "out")])
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
