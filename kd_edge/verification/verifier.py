@@ -14,7 +14,8 @@ from kd_edge.conversion.converter import convert
 from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
-from kd_edge.cost.fit import latency_gate
+from kd_edge.cost.energy import Battery, energy_of, no_power
+from kd_edge.cost.fit import energy_gates, latency_gate
 from kd_edge.cost.gate import HOLDS, verdict_of
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.cost.memory.firmware_ram import reserved_bytes
@@ -58,6 +59,7 @@ def verify(
     teacher: "keras.Model | None" = None,
     max_accuracy_loss: float = MAX_ACCURACY_LOSS,
     max_teacher_loss: float | None = None,
+    battery: Battery | None = None,
 ) -> Verification:
     """Run a quantized network in LiteRT and TFLM, and compare with budget, float student and prediction.
 
@@ -77,6 +79,7 @@ def verify(
         max_accuracy_loss: Largest accepted difference of the float student's and the file's accuracy, or what the
             task's metric is.
         max_teacher_loss: The same of the teacher's and the file's; no limit by default.
+        battery: A battery that pays for inferences on the device.
 
     Raises:
         ConfigError: A loss against the teacher has a limit, and there is no teacher.
@@ -120,7 +123,12 @@ def verify(
         parity=parity,
         runs_tflm=device.runs_tflm,
         ram_bytes=ram_bytes,
-    ) | accuracy_gates(answers, data, max_accuracy_loss=max_accuracy_loss, max_teacher_loss=max_teacher_loss)
+    )
+    gates |= energy_gates(predicted, budget, device, unknown=unknown.get("latency_ms", ""))
+    gates |= accuracy_gates(answers, data, max_accuracy_loss=max_accuracy_loss, max_teacher_loss=max_teacher_loss)
+    energy = energy_of(predicted, device, battery=battery)
+    if energy is None:
+        reasons["energy"] = unknown.get("latency_ms") or no_power(device)
     verdict = verdict_of(gates.values())
     classified, classified_ci95 = classification(answers, data)
     reasons |= _lacking(data)
@@ -148,6 +156,7 @@ def verify(
         task=data.task.kind,
         task_metrics=task_metrics(answers.int8_litert, data, threshold=threshold),
         task_metrics_ci95=task_intervals(answers.int8_litert, data),
+        energy=energy,
     )
 
 
