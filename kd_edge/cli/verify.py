@@ -129,7 +129,9 @@ def verify(
     )
     changed = None if base is None else compare_files(base, content, data, max_loss=max_against_loss, name=str(against))
     replaces = {} if changed is None else {"against": changed}
-    beside = {} if board is None else {"board": run_on_board(board, content, data, num_samples=board_samples)}
+    beside = {}
+    if board is not None:
+        beside["board"] = run_on_board(board, content, data, num_samples=board_samples, device=device)
     document = make_document("verify", checked, Target(device.name, budget), beside, replaces, seed=seed, device=device)
     if markdown:
         click.echo(verify_markdown(document["result"]))

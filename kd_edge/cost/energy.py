@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 from kd_edge.cost.budget import parse_ms
-from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.devices import DeviceProfile, Power
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.errors import ConfigError
 from tflite_bench.provenance import Computed, Given
@@ -109,10 +109,8 @@ def energy_of(cost: Cost | UntimedCost, device: DeviceProfile, *, battery: Batte
         if battery is not None:
             raise ConfigError(no_power(device) if device.power is None else f"no time is known on {device.name}")
         return None
-    power, (low_mw, high_mw) = device.power, device.power.interval_mw
-    pairs = ((power.active_mw, cost.latency_ms), (low_mw, cost.latency_low_ms), (high_mw, cost.latency_high_ms))
-    middle, low, high = (active_mw * time_ms / _MS_PER_S for active_mw, time_ms in pairs)
-    energy = Energy(middle, low, high, power.active_mw, power.idle_mw, power.source, battery)
+    power, times_ms = device.power, (cost.latency_ms, cost.latency_low_ms, cost.latency_high_ms)
+    energy = Energy(*interval_mj(power, times_ms), power.active_mw, power.idle_mw, power.source, battery)
     if battery is None:
         return energy
     if cost.latency_ms > battery.every_s * _MS_PER_S:
@@ -120,8 +118,24 @@ def energy_of(cost: Cost | UntimedCost, device: DeviceProfile, *, battery: Batte
             f"bad --every: an inference takes {cost.latency_ms:.4g} ms, received {battery.every_s:g} s "
             "from one to the next"
         )
-    days, longest, shortest = (_days(battery, power.idle_mw, active_mw, time_ms) for active_mw, time_ms in pairs)
+    powers_mw = (power.active_mw, *power.interval_mw)
+    days, longest, shortest = (
+        _days(battery, power.idle_mw, active_mw, time_ms)
+        for active_mw, time_ms in zip(powers_mw, times_ms, strict=True)
+    )
     return replace(energy, battery_days=days, battery_low_days=shortest, battery_high_days=longest)
+
+
+def interval_mj(power: Power, times_ms: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return the energy of a time, its least and its most.
+
+    Args:
+        power: What the board takes.
+        times_ms: The time, its least and its most.
+    """
+    middle_ms, low_ms, high_ms = times_ms
+    low_mw, high_mw = power.interval_mw
+    return power.active_mw * middle_ms / _MS_PER_S, low_mw * low_ms / _MS_PER_S, high_mw * high_ms / _MS_PER_S
 
 
 def no_power(device: DeviceProfile) -> str:
