@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kd_edge.cli.options import budget_options, json_option, load_graph, load_profile, print_document
+from kd_edge.cli.options import battery_options, budget_options, json_option, load_graph, load_profile, print_document
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @budget_options
-@click.option("--every", help="Time from one inference to the next, such as 1s, for --battery.")
-@click.option("--battery", help="What pays for them, such as 220mAh@3V.")
+@battery_options
 @json_option
 def cost(model: Path, device: str, every: str | None, battery: str | None, as_json: bool, **options: Any) -> None:
     """Compute what MODEL (.tflite, or .keras as if quantized to int8) costs.
@@ -29,8 +29,9 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
     With --device all, or several names such as esp32,rp2040, it compares boards. Exit code 0 where all limits are
     proven to be kept and the runtime takes it (by one of the boards), 1 where one is broken or not proven.
     """
-    if (every is None) != (battery is None):
-        raise ConfigError("bad --battery: expected it together with --every, such as --every 1s --battery 220mAh@3V")
+    from kd_edge.cost.energy import battery_of, energy_of, no_power
+
+    paid = battery_of(battery, every)
     graph, content = load_graph(model)
     graph = graph if content is None else graph._replace(layers=_layers(content))
     file_bytes = None if content is None else len(content)
@@ -39,8 +40,6 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
             raise ConfigError("bad --battery: expected one --device; leave it out to compare boards")
         _compare(model, graph, _devices(device, options.pop("runtime")), options, file_bytes, as_json)
     from kd_edge.config import BudgetConfig
-    from kd_edge.cost.budget import parse_ms
-    from kd_edge.cost.energy import energy_of, parse_battery
     from kd_edge.cost.refusals import find_refusals
     from kd_edge.cost.report import report_cost
     from kd_edge.reporting.tables.cost import cost_tables
@@ -49,9 +48,11 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
     budget = BudgetConfig(device, **options).budget(profile)
     refusals = None if content is None else find_refusals(content, runs_tflm=profile.runs_tflm)
     estimate, report = report_cost(graph, profile, budget, file_bytes=file_bytes, refusals=refusals)
-    paid = None if battery is None or every is None else parse_battery(battery, parse_ms(every) / 1e3)
     energy = energy_of(estimate, profile, battery=paid)
-    beside = {} if energy is None else {"energy": energy}
+    if energy is None:
+        why = report.unavailable_reason.get("latency_ms") or no_power(profile)
+        report = replace(report, unavailable_reason={**report.unavailable_reason, "energy": why})
+    beside = {"energy": energy}
     document = make_document("cost", {"model": str(model)}, estimate, report, beside, device=profile)
     print_document(document, as_json, cost_tables)
     sys.exit(0 if report.fits else 1)

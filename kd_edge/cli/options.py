@@ -221,6 +221,12 @@ def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def battery_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --every and --battery to a command; `battery_of` reads them."""
+    command = click.option("--battery", help="What pays for them, such as 220mAh@3V.")(command)
+    return click.option("--every", help="Time from one inference to the next, such as 1s, for --battery.")(command)
+
+
 def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
     """Hand the command a device and a budget instead of their options."""
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from kd_edge.cli.file_samples import samples_of
-from kd_edge.cli.options import data_option, json_option, print_document, refuse_given, seed_option, with_budget
+from kd_edge.cli.options import (
+    battery_options,
+    data_option,
+    json_option,
+    print_document,
+    refuse_given,
+    seed_option,
+    with_budget,
+)
 from kd_edge.config import MAX_ACCURACY_LOSS
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import Target, make_document
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--markdown", is_flag=True, help="Print a summary in Markdown, such as for a CI job.")
 @click.option("--on", "choice", help="Also run it on a board: serial:PORT[,BAUD], with the measuring firmware.")
 @click.option("--board-samples", type=click.IntRange(1), default=100, show_default=True, help="Samples for --on.")
+@battery_options
 @seed_option
 @json_option
 def verify(
@@ -55,6 +64,8 @@ def verify(
     markdown: bool,
     choice: str | None,
     board_samples: int,
+    every: str | None,
+    battery: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -62,6 +73,7 @@ def verify(
 
     Exit code 0 when all checks with a limit hold, also that of --against, 1 when one is broken or not proven.
     """
+    from kd_edge.cost.energy import battery_of, no_power
     from kd_edge.reporting.tables.markdown import verify_markdown
     from kd_edge.reporting.tables.verification import verify_tables
     from tflite_bench.model.reader import read_file, read_model
@@ -80,6 +92,9 @@ def verify(
     for option, share in limits:
         if share is not None and not math.isfinite(share):
             raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
+    paid = battery_of(battery, every)
+    if paid is not None and device.power is None:
+        raise ConfigError(no_power(device))
     read_model(model)
     base = None if against is None else read_file(against)
     data = samples_of(model, source, normalize, seed, options, given=(student, teacher))
@@ -110,10 +125,13 @@ def verify(
         teacher=large,
         max_accuracy_loss=max_accuracy_loss,
         max_teacher_loss=max_teacher_loss,
+        battery=paid,
     )
     changed = None if base is None else compare_files(base, content, data, max_loss=max_against_loss, name=str(against))
     replaces = {} if changed is None else {"against": changed}
-    beside = {} if board is None else {"board": run_on_board(board, content, data, num_samples=board_samples)}
+    beside = {}
+    if board is not None:
+        beside["board"] = run_on_board(board, content, data, num_samples=board_samples, device=device)
     document = make_document("verify", checked, Target(device.name, budget), beside, replaces, seed=seed, device=device)
     if markdown:
         click.echo(verify_markdown(document["result"]))

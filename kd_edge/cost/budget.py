@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.errors import ConfigError
-from tflite_bench.provenance import Given
+from tflite_bench.provenance import Computed, Given
 
 LATENCY_AT = ("upper", "expected")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?")
@@ -93,7 +93,9 @@ class Budget:
         latency_ms: Longest time of one inference, in milliseconds; `None` for no limit.
         latency_at: What a search holds against that limit: the `"upper"` end of the estimate's interval, so that the
             limit is proven to be kept, or the `"expected"` time.
-        energy_mj: Largest energy of one inference, in millijoules; `Budget.of` holds it by a limit of the time.
+        energy_mj: Largest energy of one inference, in millijoules.
+        energy_time_ms: Longest time in which the board surely takes no more, or is expected to (`latency_at`), in
+            milliseconds: a search holds it against the same figure as the limit of the latency.
     """
 
     flash_bytes: Given[int]
@@ -101,9 +103,10 @@ class Budget:
     latency_ms: Given[float] | None = None
     latency_at: str = "upper"
     energy_mj: Given[float] | None = None
+    energy_time_ms: Computed[float] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("flash_bytes", "ram_bytes", "latency_ms", "energy_mj"):
+        for name in ("flash_bytes", "ram_bytes", "latency_ms", "energy_mj", "energy_time_ms"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"bad budget: expected {name} > 0, received {value!r}")
@@ -115,6 +118,12 @@ class Budget:
     def latency_figure(self) -> str:
         """The field of a `Cost` that a search holds against the limit of the latency."""
         return "latency_high_ms" if self.latency_at == "upper" else "latency_ms"
+
+    @property
+    def times_ms(self) -> dict[str, float]:
+        """The limits that a search holds against `latency_figure`, by their names."""
+        limits = {"latency_ms": self.latency_ms, "energy_mj": self.energy_time_ms}
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
     @classmethod
     def of(
@@ -135,8 +144,7 @@ class Budget:
             ram_bytes: Largest tensor arena, in bytes.
             latency_ms: Longest time of one inference, in milliseconds; no limit by default.
             latency_at: What a search holds against it, `"upper"` or `"expected"`.
-            energy_mj: Largest energy of one inference, in millijoules: the time in which the board at work takes it
-                is a limit of the latency.
+            energy_mj: Largest energy of one inference, in millijoules; no limit by default.
 
         Raises:
             ConfigError: A limit is not positive, or larger than the device's whole flash or RAM; or an energy is
@@ -151,16 +159,16 @@ class Budget:
                     "ask for less or choose another device"
                 )
         flash_bytes = free_flash if flash_bytes is None else flash_bytes
-        if energy_mj is not None:
-            longest_ms = _longest_ms(energy_mj, device)
-            latency_ms = longest_ms if latency_ms is None else min(latency_ms, longest_ms)
-        return cls(flash_bytes, free_ram if ram_bytes is None else ram_bytes, latency_ms, latency_at, energy_mj)
+        time_ms = None if energy_mj is None else _longest_ms(energy_mj, device, latency_at)
+        ram_bytes = free_ram if ram_bytes is None else ram_bytes
+        return cls(flash_bytes, ram_bytes, latency_ms, latency_at, energy_mj, time_ms)
 
 
-def _longest_ms(energy_mj: float, device: DeviceProfile) -> float:
+def _longest_ms(energy_mj: float, device: DeviceProfile, latency_at: str) -> float:
     if device.power is None:
         raise ConfigError(
             f"cannot limit the energy: the power of {device.name} is not known, expected a table [power] with "
             "active_mw and source in a profile of your own"
         )
-    return 1e3 * energy_mj / device.power.active_mw
+    _, most_mw = device.power.interval_mw
+    return 1e3 * energy_mj / (most_mw if latency_at == "upper" else device.power.active_mw)

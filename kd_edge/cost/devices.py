@@ -77,11 +77,15 @@ class Power:
         active_mw: Power while it runs a network, in mW.
         source: Where that comes from.
         idle_mw: Power between inferences, in mW; 0 where nobody knows.
+        active_low_mw: The least that a network took there, in mW. Defaults to `active_mw`.
+        active_high_mw: The most that a network took there, in mW. Defaults to `active_mw`.
     """
 
     active_mw: Given[float]
     source: str
     idle_mw: Given[float] = 0.0
+    active_low_mw: Given[float | None] = None
+    active_high_mw: Given[float | None] = None
 
     def __post_init__(self) -> None:
         if not 0 < self.active_mw < math.inf:
@@ -90,8 +94,20 @@ class Power:
             raise ConfigError(
                 f"bad value for key 'power.idle_mw': expected 0 or more, below active_mw, received {self.idle_mw!r}"
             )
+        low, high = self.interval_mw
+        if not self.idle_mw < low <= self.active_mw <= high < math.inf:
+            raise ConfigError(
+                "bad value for keys 'power.active_low_mw' and 'power.active_high_mw': expected active_mw between both, "
+                f"and idle_mw below, received {low!r} and {high!r}"
+            )
         if not self.source.strip():
             raise ConfigError("bad value for key 'power.source': expected where the power comes from, received nothing")
+
+    @property
+    def interval_mw(self) -> tuple[float, float]:
+        """The least and the most that a network takes while it runs."""
+        low, high = self.active_low_mw, self.active_high_mw
+        return self.active_mw if low is None else low, self.active_mw if high is None else high
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +343,8 @@ def to_toml(device: DeviceProfile) -> str:
         if costs:
             lines += ["", f"[{name}]", *(f"{kernel} = {_table(cost)}" for kernel, cost in costs.items())]
     if device.power is not None:
-        lines += ["", "[power]", *(f"{f.name} = {_literal(getattr(device.power, f.name))}" for f in fields(Power))]
+        power = {f.name: getattr(device.power, f.name) for f in fields(Power)}
+        lines += ["", "[power]", *(f"{name} = {_literal(value)}" for name, value in power.items() if value is not None)]
     return "\n".join(lines) + "\n"
 
 

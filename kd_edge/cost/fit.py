@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.energy import energy_of, no_power
 from kd_edge.cost.gate import Gate, at_most
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.cost.refusals import refusal_gate
@@ -37,7 +38,7 @@ def cost_gates(
         ),
         "latency_ms": latency_gate(cost, budget, device, unknown=unknown.get("latency_ms", "")),
         "refusals": refusal_gate(cost.refusals),
-    }
+    } | energy_gates(cost, budget, device, unknown=unknown.get("latency_ms", ""))
 
 
 def latency_gate(cost: Cost | UntimedCost, budget: Budget, device: DeviceProfile, *, unknown: str = "") -> Gate:
@@ -56,6 +57,19 @@ def latency_gate(cost: Cost | UntimedCost, budget: Budget, device: DeviceProfile
         high=cost.latency_high_ms,
         reason=unknown or narrower(device),
     )
+
+
+def energy_gates(
+    cost: Cost | UntimedCost, budget: Budget, device: DeviceProfile, *, unknown: str = ""
+) -> dict[str, Gate]:
+    """Return the check of the energy of one inference by its name, where it has a limit; see `latency_gate`."""
+    if budget.energy_mj is None:
+        return {}
+    energy = energy_of(cost, device)
+    if energy is None:
+        return {"energy_mj": at_most(None, budget.energy_mj, reason=unknown or no_power(device))}
+    ends = {"low": energy.energy_low_mj, "high": energy.energy_high_mj}
+    return {"energy_mj": at_most(energy.energy_mj, budget.energy_mj, **ends, reason=narrower(device))}
 
 
 def narrower(device: DeviceProfile) -> str:

@@ -90,14 +90,12 @@ class Cost(Sizes):
     def excess(self, budget: Budget) -> dict[str, float]:
         """Return by how much each limit is exceeded; empty when the network is proven to fit.
 
-        The latency counts with the end of its interval that `Budget.latency_at` names.
+        The latency counts with the end of its interval that `Budget.latency_at` names; an energy by the time in which
+        the board takes it, in milliseconds.
         """
-        over = Sizes.excess(self, budget)
-        if (limit_ms := budget.latency_ms) is not None:
-            needs_ms = self.latency_high_ms if budget.latency_at == "upper" else self.latency_ms
-            if needs_ms > limit_ms:
-                over["latency_ms"] = needs_ms - limit_ms
-        return over
+        needs_ms = self.latency_high_ms if budget.latency_at == "upper" else self.latency_ms
+        late = {name: needs_ms - limit_ms for name, limit_ms in budget.times_ms.items() if needs_ms > limit_ms}
+        return Sizes.excess(self, budget) | late
 
     def fits(self, budget: Budget) -> bool:
         """Return whether no limit of the budget is exceeded."""
@@ -113,8 +111,8 @@ class UntimedCost(Sizes):
     latency_high_ms: None = None
 
     def fits(self, budget: Budget) -> bool:
-        """Return whether all limits are known to be kept: one of the latency never is."""
-        return budget.latency_ms is None and not self.excess(budget)
+        """Return whether all limits are known to be kept: one of the latency or the energy never is."""
+        return not budget.times_ms and not self.excess(budget)
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,8 +255,9 @@ def check_costs(quantize: str, device: DeviceProfile, budget: Budget) -> None:
         ConfigError: The latency is limited, and nobody knows it in the numbers of the file.
     """
     numbers = {"int8": "int8", "int16x8": "int16"}.get(quantize, "float32")
-    if budget.latency_ms is not None and getattr(device, numbers) is None:
+    if budget.times_ms and getattr(device, numbers) is None:
         raise ConfigError(
             f"no latency on {device.name}: expected a 'quantize' whose costs its profile has, received {quantize!r}; "
-            f"convert to int8, leave out the limit 'latency', or add a table [{numbers}] to a profile of your own"
+            f"convert to int8, leave out the limits 'latency' and 'energy', or add a table [{numbers}] to a profile of "
+            "your own"
         )

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.energy import interval_mj, no_power
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.data.dataset import Dataset, check_single
 from kd_edge.data.metrics.named_class import named_classes
 from kd_edge.errors import ConfigError
 from kd_edge.ir.lowering import lower
 from tflite_bench.errors import RuntimeMissingError
+from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
@@ -41,6 +44,9 @@ class BoardRun:
         predicted_arena_bytes: The same as predicted for the size of its pointers.
         arena_error_percent: By how much the prediction exceeds it.
         unavailable_reason: Why a figure is `None`, by the figure's name.
+        energy_mj: Energy of one inference: the measured latency multiplied by the power of the profile.
+        energy_low_mj: Lower end of its interval; see `kd_edge.cost.energy`.
+        energy_high_mj: Upper end of it.
     """
 
     device: Mapping[str, str]
@@ -56,6 +62,9 @@ class BoardRun:
     predicted_arena_bytes: Computed[int]
     arena_error_percent: Computed[float | None]
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+    energy_mj: Computed[float | None] = None
+    energy_low_mj: Computed[float | None] = None
+    energy_high_mj: Computed[float | None] = None
 
 
 def make_board(choice: str) -> BoardRunner:
@@ -70,7 +79,14 @@ def make_board(choice: str) -> BoardRunner:
     return runner
 
 
-def run_on_board(board: BoardRunner, model: bytes, data: Dataset, *, num_samples: int = NUM_SAMPLES) -> BoardRun:
+def run_on_board(
+    board: BoardRunner,
+    model: bytes,
+    data: Dataset,
+    *,
+    num_samples: int = NUM_SAMPLES,
+    device: DeviceProfile | None = None,
+) -> BoardRun:
     """Run test samples on a board, and measure it.
 
     Args:
@@ -78,6 +94,7 @@ def run_on_board(board: BoardRunner, model: bytes, data: Dataset, *, num_samples
         model: Bytes of the `.tflite` file.
         data: The first of its test samples are run, in an order that a seed shuffles.
         num_samples: How many; each goes over the wire.
+        device: The board's profile, for the power.
 
     Raises:
         RunnerError: The board fails, or the model does not fit it.
@@ -92,6 +109,7 @@ def run_on_board(board: BoardRunner, model: bytes, data: Dataset, *, num_samples
     pointer_bytes = 8 if result.device["core"] == HOST_CORE else 4
     predicted = arena_bytes(lower(model), pointer_bytes=pointer_bytes).arena_bytes
     latency = result.latency
+    energies = _energies(latency, device, reasons)
     return BoardRun(
         device=result.device,
         num_samples=len(samples),
@@ -106,7 +124,24 @@ def run_on_board(board: BoardRunner, model: bytes, data: Dataset, *, num_samples
         predicted_arena_bytes=predicted,
         arena_error_percent=100 * (predicted / result.arena_bytes - 1) if result.arena_bytes else None,
         unavailable_reason=reasons,
+        energy_mj=energies[0],
+        energy_low_mj=energies[1],
+        energy_high_mj=energies[2],
     )
+
+
+def _energies(
+    latency: LatencyStats | None, device: DeviceProfile | None, reasons: dict[str, str]
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    middle_ms = None if latency is None else latency.median_ms
+    if latency is None or middle_ms is None:
+        reasons["energy_mj"] = reasons.get("latency", "no time was measured")
+    elif device is None or device.power is None:
+        reasons["energy_mj"] = "expected a profile, for the power of the board" if device is None else no_power(device)
+    else:
+        ends_ms = latency.ci95_low_ms or middle_ms, latency.ci95_high_ms or middle_ms
+        return interval_mj(device.power, (middle_ms, *ends_ms))
+    return None, None, None
 
 
 def _parity(

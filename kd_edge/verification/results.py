@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from kd_edge.conversion.tflm_support import MissingOp
+from kd_edge.cost.energy import Energy
 from kd_edge.cost.gate import Gate
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.data.metrics.classification import Classification
@@ -18,6 +19,7 @@ from tflite_bench.provenance import Computed, Measured, Provenance
 _NOT_MEASURED: tuple[tuple[str, str], ...] = (
     ("latency_ms", "calibrated"),
     ("ram_bytes", "computed"),
+    ("energy_mj", "computed"),
     ("low", "computed"),
     ("high", "computed"),
 )
@@ -104,6 +106,8 @@ class Verification:
         task_metrics: How good the file is by the task's own metrics, in LiteRT; `None` for classes.
         task_metrics_ci95: The 95 % intervals of those; see `task_intervals`.
         outputs: What each of several outputs is worth, by its name; empty for one output.
+        energy: What an inference takes on the device, and how long the battery lasts that was asked about; `None` where
+            the power of the device or the time is not known.
     """
 
     verdict: str
@@ -130,3 +134,4 @@ class Verification:
     task_metrics: TaskMetrics | None = None
     task_metrics_ci95: Mapping[str, Interval] = field(default_factory=dict)
     outputs: Mapping[str, OutputResult] = field(default_factory=dict)
+    energy: Energy | None = None

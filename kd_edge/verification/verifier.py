@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from kd_edge.config import MAX_ACCURACY_LOSS
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
-from kd_edge.cost.fit import latency_gate
+from kd_edge.cost.energy import Battery, energy_of, no_power
+from kd_edge.cost.fit import energy_gates, latency_gate
 from kd_edge.cost.gate import HOLDS, verdict_of
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.cost.memory.firmware_ram import reserved_bytes
@@ -37,6 +38,7 @@ def verify(
     teacher: "keras.Model | None" = None,
     max_accuracy_loss: float = MAX_ACCURACY_LOSS,
     max_teacher_loss: float | None = None,
+    battery: Battery | None = None,
 ) -> Verification:
     """Run a quantized network in LiteRT and TFLM, and compare with budget, float student and prediction.
 
@@ -56,6 +58,7 @@ def verify(
         max_accuracy_loss: Largest accepted difference of the float student's and the file's accuracy, or what the
             task's metric is.
         max_teacher_loss: The same of the teacher's and the file's; no limit by default.
+        battery: A battery that pays for inferences on the device.
 
     Raises:
         ConfigError: A loss against the teacher has a limit, and there is no teacher.
@@ -73,6 +76,7 @@ def verify(
         budget=budget,
         max_accuracy_loss=max_accuracy_loss,
         max_teacher_loss=max_teacher_loss,
+        battery=battery,
     )
 
 
@@ -83,6 +87,7 @@ def judge(
     budget: Budget,
     max_accuracy_loss: float = MAX_ACCURACY_LOSS,
     max_teacher_loss: float | None = None,
+    battery: Battery | None = None,
 ) -> Verification:
     """Hold what the runtimes said of a file against a board's budget: many boards and budgets need the runs once.
 
@@ -92,6 +97,7 @@ def judge(
         budget: The limits.
         max_accuracy_loss: Largest accepted loss against the float student.
         max_teacher_loss: Largest accepted loss against the teacher; no limit by default.
+        battery: A battery that pays for inferences on the device.
     """
     micro, answers, data, parity = observed.micro, observed.answers, observed.data, observed.parity
     reasons = _estimates(device, micro) | dict(observed.unavailable_reason)
@@ -107,7 +113,12 @@ def judge(
         parity=parity,
         runs_tflm=device.runs_tflm,
         ram_bytes=ram_bytes,
-    ) | accuracy_gates(answers, data, max_accuracy_loss=max_accuracy_loss, max_teacher_loss=max_teacher_loss)
+    )
+    gates |= energy_gates(predicted, budget, device, unknown=unknown.get("latency_ms", ""))
+    gates |= accuracy_gates(answers, data, max_accuracy_loss=max_accuracy_loss, max_teacher_loss=max_teacher_loss)
+    energy = energy_of(predicted, device, battery=battery)
+    if energy is None:
+        reasons["energy"] = unknown.get("latency_ms") or no_power(device)
     verdict = verdict_of(gates.values())
     classified, classified_ci95 = classification(answers, data)
     reasons |= _lacking(data)
@@ -136,6 +147,7 @@ def judge(
         task_metrics=task_metrics(answers.int8_litert, data, threshold=observed.threshold),
         task_metrics_ci95=task_intervals(answers.int8_litert, data),
         outputs=outputs_of(answers, data),
+        energy=energy,
     )
 
 

@@ -24,6 +24,7 @@ from kd_edge.files import write_bytes, write_json
 from tools.profiles.cost_regression import Calibration, Hyper, System, tune
 from tools.profiles.intervals import Evidence, after_one_network, any_submitter, coverage, find_evidence, interval_of
 from tools.profiles.measurements import Measurements, mobilenet_v1, read_measurements
+from tools.profiles.power import all_powers
 from tools.profiles.scores import (
     macs_baseline,
     measurements_of_kin,
@@ -132,7 +133,8 @@ def make_profiles(measurements: Measurements, hyper: Hyper, evidence: Evidence) 
         else:
             system = systems[runtime.get("system", name)]
             made[name] = _fitted_profile(name, board, runtime, (system, measurements, fitted, evidence))
-    return list(made.values())
+    powers = all_powers()
+    return [one._replace(profile=replace(one.profile, power=powers.get(name))) for name, one in made.items()]
 
 
 def _runtimes(boards: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:

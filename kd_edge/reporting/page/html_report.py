@@ -140,6 +140,7 @@ def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProf
         ("flash for the model", f"{budget['flash_bytes']:,} B"),
         ("RAM for the tensor arena", f"{budget['ram_bytes']:,} B"),
         ("one inference", latency),
+        *([("its energy", f"{budget['energy_mj']:g} mJ")] if budget.get("energy_mj") else []),
         ("student", f"{space}, {config['convert']['quantize']}"),
     ]
     return Rows("", ("", ""), rows, frozenset({0, 1}))
@@ -158,6 +159,7 @@ def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     verify += ["--data", config["data"]["source"], "--device", config["budget"]["device"]]
     verify += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
     verify += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
+    verify += ["--energy", f"{budget['energy_mj']:g}mJ"] if budget.get("energy_mj") else []
     verify += ["--seed", str(config["seed"])]
     verify += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
     return ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]

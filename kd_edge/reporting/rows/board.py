@@ -1,5 +1,7 @@
 """The column of a board in the tables of a verification."""
 
+from collections.abc import Iterator
+
 from kd_edge.reporting.documents import Result
 from kd_edge.reporting.rows.checks import Rows
 
@@ -13,6 +15,7 @@ def board_rows(board: Result) -> Rows:
         ("outputs equal TFLM's on this PC", parity, _apart(board["max_difference"])),
         ("latency", *_latency(board)),
         ("arena", _size(board["arena_bytes"]), _predicted(board)),
+        *_energy(board),
     ]
     device = board["device"]
     title = f"on {device['board']}, {device['core']} at {device['clock_mhz']} MHz, {device['runtime']} (measured)"
@@ -24,6 +27,12 @@ def _latency(board: Result) -> tuple[str, str]:
         return f"{board['instructions']:,} instructions", "no time: an emulated board"
     interval = f"95 % interval {board['latency_low_ms']:.4g} to {board['latency_high_ms']:.4g} ms"
     return f"{board['latency_ms']:.4g} ms", interval
+
+
+def _energy(board: Result) -> Iterator[tuple[str, str, str]]:
+    if (energy := board.get("energy_mj")) is not None:
+        ends = f"{board['energy_low_mj']:.4g} to {board['energy_high_mj']:.4g} mJ: that time, the profile's power"
+        yield "energy (computed)", f"{energy:.4g} mJ", ends
 
 
 def _predicted(board: Result) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-def energy_lines(energy: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what an inference takes, and how long a battery lasts."""
+def energy_lines(energy: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield what an inference takes, and how long a battery lasts; nothing where neither is known."""
+    if energy is None:
+        return
     yield (
         f"energy per inference: {energy['energy_mj']:.4g} mJ, {energy['energy_low_mj']:.4g} to "
         f"{energy['energy_high_mj']:.4g} (computed), at {energy['active_mw']:g} mW: {energy['source']}"

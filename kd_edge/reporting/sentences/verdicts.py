@@ -8,11 +8,12 @@ from kd_edge.reporting.sentences.formatting import figure
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
 from kd_edge.verification.verdict import outcome, proven, read_gates
 
-UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "output_steps": "LSB"}
+UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "energy_mj": "mJ", "output_steps": "LSB"}
 CHECKS = {
     "flash_bytes": "the file fits the flash",
     "ram_bytes": "what the firmware reserves fits the RAM",
     "latency_ms": "the computed latency is short enough",
+    "energy_mj": "the computed energy of an inference is small enough",
     "better_than_majority": "share right, better than always naming the largest class",
     "classes_named": "classes that it names at all",
     "better_than_constant": "better than the best constant answer",

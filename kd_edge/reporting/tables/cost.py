@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from rich import box
 from rich.table import Table
 
+from kd_edge.cost.gate import Gate
 from kd_edge.reporting.documents import Result
 from kd_edge.reporting.sentences.conversion import refusal_lines
 from kd_edge.reporting.sentences.energy import energy_lines
 from kd_edge.reporting.sentences.formatting import latency_text, significant
-from kd_edge.reporting.sentences.verdicts import untimed_lines
+from kd_edge.reporting.sentences.verdicts import found_text, untimed_lines
 from kd_edge.reporting.tables.console import titled_table
 
 # Of a latency; below it a difference is one of rounding.
@@ -39,8 +40,7 @@ def cost_tables(result: Result) -> Iterator[Table | str]:
             f"({runtime['source']})"
         )
     yield f"RAM: the board has {left['ram_left_bytes']:,} B left beside what the firmware reserves for the model"
-    if result.get("energy"):
-        yield from energy_lines(result["energy"])
+    yield from energy_lines(result.get("energy"))
 
 
 def _op_table(result: Result) -> Table:
@@ -79,6 +79,9 @@ def _limit_table(result: Result) -> Table:
     ):
         limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
         table.add_row(title, needs, limit, _limit_verdict(result, name, unit, digits))
+    if gate := result["gates"].get("energy_mj"):
+        found = "unknown" if gate["measured"] is None else f"{found_text('energy_mj', Gate(**gate))}, computed"
+        table.add_row("energy", found, f"{gate['limit']:g} mJ", _limit_verdict(result, "energy_mj", "mJ", 2))
     return table
 
 

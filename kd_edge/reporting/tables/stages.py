@@ -17,6 +17,7 @@ _LIMITS = {
     "refusals": "what the runtime takes",
     "ram_bytes": "the RAM",
     "latency_ms": "the latency",
+    "energy_mj": "the energy",
     "teacher_ratio": "the share of the teacher's MACs",
 }
 

@@ -11,6 +11,7 @@ from kd_edge.reporting.rows.checks import accuracy_rows, check_rows, fit_rows, n
 from kd_edge.reporting.rows.classes import class_rows, score_rows
 from kd_edge.reporting.rows.tasks import task_rows
 from kd_edge.reporting.sentences.conversion import convert_lines
+from kd_edge.reporting.sentences.energy import energy_lines
 from kd_edge.reporting.sentences.halting import halting_lines
 from kd_edge.reporting.sentences.metric_words import metric_of
 from kd_edge.reporting.sentences.parity import parity_lines
@@ -28,6 +29,7 @@ def run_tables(result: Result) -> Iterator[Table | str]:
     yield f"{data['description']}; {data['num_train']:,} / {data['num_val']:,} / {data['num_test']:,} samples"
     yield drawn(fit_rows(verify, design["budget"]))
     yield from untimed_lines(verify["predicted"], verify)
+    yield from energy_lines(verify.get("energy"))
     yield from _estimate_lines(verify)
     yield from reason_lines(verify)
     yield drawn(run_accuracy_rows(result))
@@ -44,6 +46,7 @@ def verify_tables(result: Result) -> Iterator[Table | str]:
     yield f"{result['device']}: {_verdict(result)}"
     yield drawn(fit_rows(result, result["budget"]))
     yield from untimed_lines(result["predicted"], result)
+    yield from energy_lines(result.get("energy"))
     yield from _estimate_lines(result)
     if result.get("against"):
         yield drawn(against_rows(result["against"]))

@@ -233,13 +233,15 @@ class StudentSpace:
         limits = {
             "flash_bytes": budget.flash_bytes,
             "ram_bytes": budget.ram_bytes,
-            budget.latency_figure: budget.latency_ms or math.inf,
+            budget.latency_figure: min(budget.times_ms.values(), default=math.inf),
             "macs": max_macs,
         }
         problem = FeasibilityProblem(self.choices, self.channel_choices, self.graph, cost_model, limits)
         result = find_fitting(problem)
         if result.values is None:
             message = f"no candidate of the space {self.name!r} fits the budget ({result.explanation()}"
+            if budget.energy_time_ms is not None:
+                message += f"; the limit of {budget.energy_mj:g} mJ allows {budget.energy_time_ms:.4g} ms"
             raise NothingFitsError(message, result)
         cost = problem.cost(result.values)
         if cost.refusals:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from kd_edge.cli import main
+from kd_edge.cost.devices import load_device
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
@@ -51,6 +52,11 @@ def test_a_board_adds_its_accuracy_parity_latency_and_arena(port):
     assert abs(found.arena_error_percent) < 10
     assert found.latency_low_ms <= found.latency_ms <= found.latency_high_ms
     assert found.instructions is None
+    assert (found.energy_mj, "expected a profile" in found.unavailable_reason["energy_mj"]) == (None, True)
+    powered = load_device("nucleo-l4r5zi-tflm")
+    energetic = run_on_board(make_board(f"serial:{port}"), model, data, num_samples=1, device=powered)
+    assert energetic.energy_mj == pytest.approx(energetic.latency_ms * powered.power.active_mw / 1e3)
+    assert energetic.energy_low_mj < energetic.energy_mj < energetic.energy_high_mj
 
     document = make_document("verify", {"board": found})
     assert document["provenance"]["board.latency_ms"] == "measured"
