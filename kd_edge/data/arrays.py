@@ -116,7 +116,8 @@ def _as_arrays(arrays: Mapping[str, Any], source: str, options: SourceOptions) -
             raise DataError(
                 f"bad data in {source}: expected an array as {name}, received rows that differ in shape ({error})"
             ) from error
-        _check_rank(name, known[name], source)
+        if not isinstance(values, Mapping):
+            _check_rank(name, known[name], source)
     labels = {name: known[name] for name in known if name.startswith("y_")}
     numbers, task = targets_of(
         labels, known.pop("class_names", None), task=options.task, units=options.units, source=source
