@@ -53,7 +53,7 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
         ("latency", marks["latency_ms"], limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
     ]
     if energy := verify.get("energy"):
-        ends = f"{energy['energy_mj']:.4g} mJ ({energy['energy_low_mj']:.4g} to {energy['energy_high_mj']:.4g})"
+        ends = f"{energy['energy_mj']:.3g} mJ ({energy['energy_low_mj']:.2g} to {energy['energy_high_mj']:.2g})"
         limit = "none" if budget.get("energy_mj") is None else f"{budget['energy_mj']:g} mJ"
         rows.append(("energy", marks.get("energy_mj", WORDS[None]), limit, ends, "needs the board", ""))
     header = ("", "", "limit", "predicted", "measured", "off by")

@@ -277,12 +277,14 @@ def test_the_smallest_arena_that_works_is_not_smaller_than_the_activations(check
         (Budget(1000, 32_000), "flash_bytes"),
         (Budget(64_000, 1000), "ram_bytes"),
         (Budget(64_000, 32_000, 0.001), "latency_ms"),
+        (Budget(64_000, 32_000, energy_mj=1e-6), "energy_mj"),
     ],
 )
 def test_each_limit_of_the_budget_can_fail_the_model(content, data, budget, gate):
     result = verify(content, data, device=BOARD, budget=budget)
     assert not result.passed
     assert [name for name, checked in result.gates.items() if checked.passed is False] == [gate]
+    assert result.energy.energy_low_mj < result.energy.energy_mj < result.energy.energy_high_mj
 
 
 def test_a_loss_of_accuracy_fails_the_model(student, data):
@@ -297,6 +299,12 @@ def test_what_was_not_given_is_not_checked_and_says_why(content, data):
     assert result.gates["latency_ms"].passed is None
     assert result.accuracy.float_keras is None
     assert "--student" in result.unavailable_reason["float_keras"]
+
+
+def test_the_energy_on_a_board_without_a_power_is_unknown_and_says_why(content, data):
+    result = verify(content, data, device=load_device("nrf52840"), budget=Budget(64_000, 32_000))
+    assert (result.energy, "energy_mj" in result.gates) == (None, False)
+    assert "the power of nrf52840 is not known" in result.unavailable_reason["energy"]
 
 
 def test_a_model_of_other_samples_or_classes_is_named(content, data, waves_npz):
