@@ -4,7 +4,7 @@
 
 It makes windows of a synthetic accelerometer, computes features by hand as classical activity recognition does, lets
 a forest answer the training samples, and hands its answers to `kd-edge design` by `--teacher-outputs`. The student
-reads the raw windows: it learns from a teacher that has seen something else. Needs scikit-learn, as kd-edge[train]
+reads the raw windows: it learns from a teacher that has seen something else. Needs scikit-learn, as kd-edge[demo]
 brings it.
 """
 

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from tflite_bench.errors import ConfigError, TfliteBenchError
 _LAST_CPU = 1023
 # kd-edge takes no other name of a device, and a profile is called like its file.
 _DEVICE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+# Where a context keeps whether `--debug` was given.
+_DEBUG = "tflite_bench.debug"
 
 # Only click is imported at the top: `tflite-bench --help` answers at once.
 
@@ -37,6 +41,25 @@ class _Group(click.Group):
         except OSError as error:
             file = f"the file {error.filename}" if error.filename else "a file"
             _fail(f"cannot use {file}: {error.strerror or error}; is a disk full?", code=2)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (TfliteBenchError, OSError) as error:
+            if ctx.meta.get(_DEBUG):
+                traceback.print_exception(error)
+            raise
+
+
+def _debug_option(command: Any) -> Any:
+    """Add `--debug`, which is kept in the context's `meta`."""
+
+    def keep(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+        if given:
+            context.meta[_DEBUG] = True
+
+    shows = "Show the traceback of an error."
+    return click.option("--debug", is_flag=True, expose_value=False, callback=keep, help=shows)(command)
 
 
 def _read_share(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -110,6 +133,7 @@ _output = click.option(
 
 @click.group(cls=_Group, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kd-edge", prog_name="tflite-bench")
+@_debug_option
 @click.pass_context
 def main(context: click.Context) -> None:
     """Measure and inspect .tflite models."""
@@ -312,6 +336,10 @@ def inspect(model: str, as_json: bool, output: Path | None) -> None:
         reason = str(error)
     document = documents.model_document(info, missing_ops=missing, missing_reason=reason)
     _show(document, tables.model_text(info, missing_ops=missing, missing_reason=reason), as_json, output)
+
+
+for _command in main.commands.values():
+    _debug_option(_command)
 
 
 def _show(document: dict[str, Any], text: str, as_json: bool, output: Path | None) -> None:

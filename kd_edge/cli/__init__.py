@@ -25,8 +25,11 @@ from kd_edge.cli.sweep import sweep
 from kd_edge.cli.verify import verify
 from kd_edge.errors import BudgetError, ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
 
-_TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "cattrs", "tf_keras", "tensorflow_model_optimization")
-_REPORT_PACKAGES = ("matplotlib", "jinja2")
+_EXTRAS = {
+    "train": ("tensorflow", "keras", "keras_tuner", "cattrs"),
+    "qat": ("tf_keras", "tensorflow_model_optimization"),
+    "report": ("matplotlib", "jinja2"),
+}
 
 
 class _Group(click.Group):
@@ -77,7 +80,7 @@ class _Interrupted(_Failure):
 
 
 def _extra_of(package: str) -> str | None:
-    return "train" if package in _TRAIN_PACKAGES else "report" if package in _REPORT_PACKAGES else None
+    return next((extra for extra, packages in _EXTRAS.items() if package in packages), None)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,3 +95,5 @@ def main() -> None:
 
 for _command in (run, sweep, devices, cost, samples, design, distill, convert, verify, bundle, report, doctor):
     main.add_command(debug_option(_command))
+for _command in devices.commands.values():
+    debug_option(_command)

@@ -10,11 +10,14 @@ from packaging.requirements import Requirement
 EXTRAS = {
     "": "cost, devices, tflite-bench",
     "train": "design, distill, convert, verify and run",
+    "qat": "fine-tuning for int8, compression, and files of Keras 2",
     "report": "plots and the page of a run",
     "images": "folders of images",
     "audio": "folders of .wav files",
     "qemu": "emulated Cortex-M processors",
+    "serial": "boards behind a serial port",
     "ethos-u": "estimates for Ethos-U",
+    "demo": "the built-in data set 'watch'",
 }
 
 

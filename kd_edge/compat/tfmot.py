@@ -1,11 +1,30 @@
 """Private names of tensorflow-model-optimization 0.8.1 and tf_keras 2.21, and how both live beside Keras 3."""
 
 import importlib
+import importlib.util
 import os
 from typing import Any
 
+from kd_edge.errors import MissingDependencyError
+
 _LEGACY = "TF_USE_LEGACY_KERAS"
 _CONFIGS = "tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_configs"
+
+
+_PACKAGES = {"tf_keras": "tf-keras", "tensorflow_model_optimization": "tensorflow-model-optimization"}
+
+
+def check_installed() -> None:
+    """Refuse what needs these packages where they are missing.
+
+    Raises:
+        MissingDependencyError: One is.
+    """
+    for module, package in _PACKAGES.items():
+        if importlib.util.find_spec(module) is None:
+            raise MissingDependencyError(
+                f"{package} is not installed, fine-tuning for int8 and compression need it: pip install 'kd-edge[qat]'"
+            )
 
 
 def import_optimization() -> Any:

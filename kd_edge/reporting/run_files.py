@@ -3,7 +3,7 @@
 import contextlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,13 +65,11 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         ModelError: The folder does not hold them, or those of another version.
     """
     results, config = (_read_json(folder / name) for name in ("results.json", "config.json"))
-    known = (results.get("tool"), results.get("command"), isinstance(results.get("result"), Mapping))
-    if known != ("kd-edge", "run", True):
-        raise ModelError(f"cannot read {folder / 'results.json'}: expected results of a run; {_anew(folder)}")
-    if results.get("schema_version") != KD_EDGE.schema_version:
+    version = results.get("schema_version", KD_EDGE.schema_version)
+    if version != KD_EDGE.schema_version:
         raise ModelError(
             f"cannot read {folder / 'results.json'}: expected schema version {KD_EDGE.schema_version}, received "
-            f"{results.get('schema_version')!r}; use the kd-edge that wrote it, or {_anew(folder)}"
+            f"{version!r}; use the kd-edge that wrote it, or {_anew(folder)}"
         )
     return results, located(config, folder)
 

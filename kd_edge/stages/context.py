@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kd_edge.compat.tfmot import check_installed
 from kd_edge.config import DistillConfig, RunConfig, objective_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
@@ -49,6 +50,8 @@ class RunContext:
         self.budget = config.budget.budget(self.device)
         check_costs(config.convert.quantize, self.device, self.budget)
         _check_drawing()
+        if config.convert.qat == "always" or config.convert.compress != "none":
+            check_installed()
         wanted = config.data
         data = load_data(
             wanted.source,

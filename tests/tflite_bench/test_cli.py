@@ -205,3 +205,15 @@ def test_a_reader_that_has_left_sees_no_traceback(model_path: Callable[[str], Pa
     command = f"{sys.executable} -c '{code}' inspect {model_path('residual_int8')} | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_shows_tracebacks_on_request(command: str) -> None:
+    assert "--debug" in tflite_bench(command, "--help").output
+
+
+def test_a_traceback_is_shown_on_request_alone(tmp_path: Path) -> None:
+    plain, shown = (tflite_bench("inspect", tmp_path / "no.tflite", *more) for more in ((), ("--debug",)))
+    assert plain.exit_code == shown.exit_code == 2
+    assert "Traceback" not in plain.output
+    assert "Traceback" in shown.output

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.compat.keras import calls_of, maker_of, node_of
-from kd_edge.compat.tfmot import import_optimization
+from kd_edge.compat.tfmot import check_installed, import_optimization
 from kd_edge.conversion.fine_tuning.tuning_losses import tuning_loss, wanted_outputs
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ModelError
@@ -51,7 +51,12 @@ class FineTuning:
 
 
 def load_optimization() -> Any:
-    """Return tensorflow-model-optimization, imported beside Keras 3 and without what it prints."""
+    """Return tensorflow-model-optimization, imported beside Keras 3 and without what it prints.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    check_installed()
     with quiet():
         return import_optimization()
 
@@ -67,6 +72,7 @@ def to_tf_keras(model: keras.Model, *, copy: Callable[[Any, list[Any]], Any] | N
     Raises:
         ModelError: The model is of another kind, or a layer has no counterpart in tf_keras.
     """
+    check_installed()
     import tf_keras
 
     if not getattr(model, "inputs", None) or len(model.inputs) != 1 or len(model.outputs) != 1:

@@ -40,7 +40,7 @@ def _read_recordings(people_of: Mapping[str, tuple[int, ...]]) -> Dataset:
     spec = importlib.util.find_spec("seglearn")
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
-            "the data set 'watch' is a file of the package seglearn: pip install 'kd-edge[train]'"
+            "the data set 'watch' is a file of the package seglearn: pip install 'kd-edge[demo]'"
         )
     path = Path(spec.origin).parent / "data" / "watch_dataset.npy"
     # Pickled by an installed package, trusted like that package's code; files of the user are never unpickled.

@@ -59,3 +59,23 @@ def test_a_shell_completes_commands():
     asked = {"_KD_EDGE_COMPLETE": "bash_complete", "COMP_WORDS": "kd-edge doc", "COMP_CWORD": "1"}
     done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "plain,doctor"
+
+
+def test_every_command_shows_tracebacks_on_request():
+    for name, command in {**main.commands, **main.commands["devices"].commands}.items():
+        assert "--debug" in [option for parameter in command.params for option in parameter.opts], name
+
+
+def test_what_fine_tuning_needs_is_said_in_one_line_where_it_is_missing(tmp_path, waves_npz):
+    hidden = "import sys; sys.modules['tf_keras'] = None\nimport importlib.util as u; find = u.find_spec\n"
+    hidden += "u.find_spec = lambda name, *more: None if name == 'tf_keras' else find(name, *more)\n"
+    config = tmp_path / "waves.toml"
+    config.write_text(
+        f'[data]\nsource = "{waves_npz}"\n[budget]\ndevice = "nucleo-l4r5zi"\n[convert]\ncompress = "prune"\n'
+    )
+    program = hidden + "from kd_edge.cli import main; main()"
+    command = [sys.executable, "-c", program, "run", str(config), "-o", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = "tf-keras is not installed, fine-tuning for int8 and compression need it: pip install 'kd-edge[qat]'"
+    assert done.stderr == f"Error: {expected}\n"

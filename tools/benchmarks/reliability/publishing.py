@@ -17,6 +17,7 @@ from tools.fill_docs import fill
 
 RESULTS = ROOT / "docs" / "results" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
+COMMITS = "commits.txt"
 _PACKAGES = ("tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
 
 
@@ -33,7 +34,7 @@ def publish(state: Path) -> None:
     broken = [row for row in broken if row["num"]]
     document = {
         "date": datetime.date.today().isoformat(),
-        "commit": _commit(),
+        "commits": (state / COMMITS).read_text().split(),
         "machine": asdict(read_machine()),
         "versions": read_versions({name: name for name in _PACKAGES}),
         "mutated": mutated,
@@ -71,9 +72,14 @@ def _broken_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _made(document: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
-    return f"Made on {document['date']} at commit {document['commit']} on {document['machine']['cpu']}; {versions}."
+    return f"Made on {document['date']} at commit {', '.join(document['commits'])} on {document['machine']['cpu']}; {versions}."
 
 
-def _commit() -> str:
+def note_commit(state: Path) -> None:
+    """Keep which commit something is tried with."""
     words = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    path = state / COMMITS
+    known = path.read_text().split() if path.is_file() else []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*known, *({commit} - {*known})]) + "\n")

@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="Publish what was tried.")
     options = parser.parse_args()
     if options.parts and not options.light:
+        publishing.note_commit(options.state)
         mutated.preload()
         _make_materials(options.state / "materials")
     bad = 0

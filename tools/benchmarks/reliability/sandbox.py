@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import resource
 import signal
 import time
@@ -14,6 +15,7 @@ _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 30.0
 # Lines of stderr that may stand before the one that says what is wrong.
 _BESIDE = ("note: ", "warning: ", "Usage: ", "Try ")
+_PROGRESS = re.compile(r"\w+ +(\d+%|done)")
 _MAX_MEMORY_MB = 4096
 
 
@@ -129,6 +131,6 @@ def _command(name: str):  # type: ignore[no-untyped-def]
 
 
 def _lines(stderr: str) -> list[str]:
-    """Return the lines that say what is wrong, a carriage return ends one, too."""
+    """Return the lines that say what is wrong, without those of a progress; a carriage return ends one, too."""
     lines = [line.strip() for line in stderr.splitlines()]
-    return [line for line in lines if line and not line.startswith(_BESIDE)]
+    return [line for line in lines if line and not line.startswith(_BESIDE) and not _PROGRESS.match(line)]
