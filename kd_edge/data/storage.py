@@ -1,6 +1,10 @@
 """Room for samples: in memory, or beyond a size in a file that is mapped into it."""
 
+import ctypes
+import functools
 import mmap
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -9,6 +13,10 @@ import numpy as np
 # Larger arrays are kept in a file.
 MAPPED_BYTES = 2**28
 _CHUNK_BYTES = 2**23
+# In GNU's malloc.h.
+_M_ARENA_MAX = -8
+# Of what a network is shown at once of a mapped array: bytes become floats, and layers hold several copies of them.
+_SHOWN_BYTES = 2**21
 
 
 def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike, *, mapped: bool | None = None) -> np.ndarray:
@@ -25,8 +33,21 @@ def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike, *, mapped: bool
         mapped = num_bytes(shape, dtype) > MAPPED_BYTES
     if not mapped or 0 in shape:
         return np.empty(shape, dtype)
+    share_heaps()
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+@functools.cache
+def share_heaps() -> None:
+    """Let all threads share two heaps where GNU's C library would give each its own, of which free parts stay there.
+
+    TensorFlow's threads decode and compute in turn: for samples that do not fit into memory theirs are too many. The
+    environment variable `MALLOC_ARENA_MAX` decides where it is set.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def num_bytes(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> int:
@@ -62,6 +83,13 @@ def chunks(array: np.ndarray) -> Iterator[slice]:
 def chunk_rows(array: np.ndarray) -> int:
     """Return how many rows a chunk has."""
     return max(1, _CHUNK_BYTES * len(array) // max(array.nbytes, 1))
+
+
+def shown_rows(array: np.ndarray, most: int = 256) -> int:
+    """Return how many rows a network is shown at once: of a mapped array no more than 2 MB."""
+    if not is_mapped(array):
+        return most
+    return max(1, min(most, _SHOWN_BYTES * len(array) // max(array.nbytes, 1)))
 
 
 def taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:

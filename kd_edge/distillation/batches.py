@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kd_edge.data.storage import is_mapped, release
+from kd_edge.data.storage import is_mapped, release, share_heaps
 from kd_edge.distillation.augmentation.mixup import Mixup
 from kd_edge.distillation.augmentation.registry import Augmentation
 from kd_edge.distillation.samples import Samples
@@ -77,6 +77,8 @@ class Batches:
         Raises:
             DataError: The samples do not fit together, or the teacher has not seen one of them.
         """
+        if any(map(is_mapped, keras.tree.flatten(self.x))):
+            share_heaps()
         pool = _Pool.of(self)
         plain = tf.autograph.experimental.do_not_convert  # for the time that conversion takes
         size, num_samples = min(self.batch_size, self.num_samples), self.num_samples

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kd_edge.data.storage import chunks, is_mapped
+from kd_edge.data.storage import chunks, is_mapped, shown_rows
 
 
 def predictions(model: keras.Model, x: np.ndarray) -> Any:
@@ -19,5 +19,5 @@ def predictions(model: keras.Model, x: np.ndarray) -> Any:
         Shape `(samples, ...)`; of several outputs a structure of these.
     """
     parts = (np.asarray(x[rows]) for rows in chunks(x)) if is_mapped(x) else [x]
-    answers = [model.predict(part, batch_size=256, verbose=0) for part in parts]
+    answers = [model.predict(part, batch_size=shown_rows(x), verbose=0) for part in parts]
     return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *answers)

@@ -13,7 +13,7 @@ from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE, learning_rate_for
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
-from kd_edge.data.storage import chunk_rows, is_mapped
+from kd_edge.data.storage import is_mapped, shown_rows
 from kd_edge.data.task import Task
 from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.distillation.auto_augment import choose_augmentation
@@ -311,7 +311,7 @@ def _validation(x: np.ndarray, y: Any, sample_weight: np.ndarray | None) -> dict
     """Return the arguments of `fit`; Keras would copy all samples of an array."""
     if not is_mapped(x):
         return {"validation_data": (x, y, sample_weight), "validation_batch_size": 256}
-    size = min(256, chunk_rows(x))
+    size = shown_rows(x)
     batches = Batches(
         x=x, y=keras.tree.map_structure(np.asarray, y), sample_weight=sample_weight, batch_size=size, shuffle=False
     )

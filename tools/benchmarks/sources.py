@@ -12,6 +12,7 @@ made in the folder that `TMPDIR` names, twice the images for `memory`.
 import argparse
 import tempfile
 import time
+from multiprocessing import Process
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,9 @@ def measure_speed(folder: Path, num_images: int) -> None:
 
 def measure_memory(folder: Path, num_images: int) -> None:
     """Print the most memory that reading, training and judging took."""
-    make_images(folder, num_images, side=SIDE, ending="jpg")
+    making = Process(target=make_images, args=(folder, num_images), kwargs={"side": SIDE, "ending": "jpg"})
+    making.start()
+    making.join()
     reset_peak()
     import keras
 

@@ -23,7 +23,7 @@ OPTIONS = ("group_pattern", "image_size", "color", "skip_bad", "test_share", "ta
 # Keras makes four bytes of each and holds several batches.
 _BATCH_VALUES = 2**20
 # By itself TensorFlow would take half of the memory for batches that are read ahead.
-_BUFFER_BYTES = 2**26
+_BUFFER_BYTES = 2**24
 _EXPECTED = "expected readable images"
 # Pillow's modes of one channel.
 _GRAY = ("1", "L", "LA", "I", "I;16", "I;16B")

@@ -12,8 +12,9 @@ from kd_edge.conversion.converter import convert
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
-from tflite_bench.runners import tflm
+from tflite_bench.runners import litert, tflm
 from tflite_bench.runners.litert import run_outputs
+from tflite_bench.runners.op_outputs import trace
 
 
 @pytest.fixture(scope="module")
@@ -332,3 +333,21 @@ def test_bytes_are_read_less_128_whatever_values_the_samples_reach():
     source = read_model(convert(model, samples)).input_tensors[0]
     assert (source.dtype, source.scales, source.zero_points) == ("int8", (1.0,), (-128,))
     assert np.array_equal(samples, kept)
+
+
+def test_an_input_of_unsigned_bytes_is_the_same_but_for_an_operator_that_takes_128_from_each():
+    model = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    every_byte = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    converter = tf.lite.TFLiteConverter.from_keras_model(batch_of_one(model))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: [[every_byte.astype(np.float32)]]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
+    unsigned = converter.convert()
+    assert read_model(unsigned).ops[0].name == "QUANTIZE"
+    for runtime in ("litert", "tflm"):
+        read = trace(unsigned, every_byte, runtime=runtime)[0]
+        assert np.array_equal(read.ravel(), np.arange(-128, 128))
+    signed = (every_byte.astype(np.int16) - 128).astype(np.int8)
+    outputs = litert.run_reference(unsigned, every_byte)[0], litert.run_reference(convert(model, every_byte), signed)[0]
+    assert np.array_equal(*outputs)

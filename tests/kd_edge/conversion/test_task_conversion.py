@@ -177,3 +177,15 @@ def test_a_fine_tuning_that_is_demanded_is_done_by_the_tasks_loss_and_keeps_what
     assert {op.name for op in read_model(made.content).ops} == {"FULLY_CONNECTED"}
     assert made.qat.tuned_accuracy == pytest.approx(made.qat.float_accuracy, abs=0.05)
     assert made.qat.float_accuracy > 0.8
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [("binary", "cluster"), ("multilabel", "prune"), ("regression", "cluster"), ("reconstruction", "prune")],
+)
+def test_a_compression_learns_by_the_tasks_loss_and_keeps_what_the_file_answers(kind, how):
+    data = dataset(kind)
+    found = convert_for(student(data, scale=3.0), data, replace(PLAIN, compress=how, qat_epochs=2))
+    assert found.metric == data.task.metric
+    assert found.compression.how == how
+    assert found.compression.accuracy > found.compression.uncompressed_accuracy - 0.1
