@@ -26,7 +26,7 @@ from kd_edge.cli.verify import verify
 from kd_edge.errors import BudgetError, ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
 
 _TRAIN_PACKAGES = ("tensorflow", "keras", "keras_tuner", "cattrs", "tf_keras", "tensorflow_model_optimization")
-_REPORT_PACKAGES = ("matplotlib", "jinja2")
+_REPORT_PACKAGES = ("matplotlib", "jinja2", "vl_convert")
 
 
 class _Group(click.Group):
