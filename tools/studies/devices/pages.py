@@ -26,7 +26,8 @@ def _head(document: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
     parts = [name for name in dict.fromkeys(row["set"] for row in rows) if name not in SETS]
     if parts:
         yield ""
-        yield f"Run only to try the tool, with few samples and epochs, which says nothing of the method: {'; '.join(parts)}."
+        tried = "; ".join(parts)
+        yield f"Run only to try the tool, with few samples and epochs, which says nothing of the method: {tried}."
     if rows:
         versions, machine = document["versions"], document["machine"]
         yield ""
