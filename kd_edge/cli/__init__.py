@@ -28,7 +28,7 @@ from kd_edge.errors import BudgetError, ConversionWarning, KdEdgeError, RefusedE
 _EXTRAS = {
     "train": ("tensorflow", "keras", "keras_tuner", "cattrs"),
     "qat": ("tf_keras", "tensorflow_model_optimization"),
-    "report": ("matplotlib", "jinja2"),
+    "report": ("matplotlib", "jinja2", "vl_convert"),
 }
 
 

@@ -355,6 +355,8 @@ def search_trials(tuner: SizingTuner, data: Dataset, directory: str | Path) -> N
         ConfigError: The folder cannot be written to.
     """
     try:
+        if not asks_a_chief(tuner):
+            tuner.save()  # without this file a search that stops in its first candidate would begin anew
         tuner.search(data)
     except keras_tuner.errors.FatalError as error:
         if isinstance(error.__cause__, KdEdgeError):

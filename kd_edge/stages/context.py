@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TEACHER, STUDENT, MODEL = "teacher.keras", "student.keras", "model.tflite"
 DISTILLED, ALONE = "distilled.keras", "alone.keras"
-_DRAWING = ("matplotlib", "jinja2")
+_DRAWING = ("matplotlib", "jinja2", "vl_convert")
 
 
 class Progress(Protocol):

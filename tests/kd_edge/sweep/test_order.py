@@ -1,6 +1,7 @@
 """A whole sweep on a small set: what is shared, what is proved, and what an interruption leaves."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -27,16 +28,16 @@ from kd_edge.sweep.order import run_sweep
 from kd_edge.sweep.wanted import SweepConfig
 from tflite_bench.model.reader import read_model
 
-WANTED = SweepConfig("nrf52840,rp2040", latency="0.01ms,4ms,60ms,70ms")
+WANTED = SweepConfig("nrf52840,rp2040", latency="0.01ms,60ms,70ms")
 
 
 def small_config(source):
     return RunConfig(
         DataConfig(str(source)),
         BudgetConfig("nrf52840"),
-        teacher=TeacherConfig(width=8, epochs=2, batch_size=32),
-        design=DesignConfig(trials=2, epochs=1, teacher_ratio=2.0),
-        distill=DistillConfig("none", epochs=2, batch_size=32),
+        teacher=TeacherConfig(width=8, epochs=1),
+        design=DesignConfig(trials=1, epochs=1, teacher_ratio=2.0),
+        distill=DistillConfig("none", epochs=2),
         convert=ConvertConfig(qat="never"),
     )
 
@@ -64,7 +65,7 @@ def timeless(value):
 
 def test_every_cell_has_a_student_or_a_proof(finished):
     found = cells(finished)
-    assert len(found) == 8
+    assert len(found) == 6
     for name in ("nrf52840-0.01ms", "rp2040-0.01ms"):
         assert (found[name].verdict, found[name].binds) == ("infeasible", ("latency_ms",))
         why = found[name].infeasible
@@ -165,7 +166,7 @@ def test_a_sweep_that_is_interrupted_anywhere_ends_in_the_same_result(finished, 
         return progress
 
     config = small_config(waves_npz)
-    for stage, share in (("teacher", 1.0), ("search", 0.2), ("students", 0.3), ("verify", 0.0)):
+    for stage, share in (("search", 0.2), ("students", 0.3), ("verify", 0.0)):
         with pytest.raises(KeyboardInterrupt):
             run_sweep(config, WANTED, tmp_path, progress=stop_at(stage, share))
     again = run_sweep(config, WANTED, tmp_path)
@@ -176,10 +177,10 @@ def test_a_sweep_that_is_interrupted_anywhere_ends_in_the_same_result(finished, 
 def test_another_budget_is_added_and_nothing_is_trained_again(finished, folder, waves_npz, tmp_path):
     own = shutil.copytree(folder, tmp_path / "sweep")
     before = {path: path.stat().st_mtime_ns for path in own.glob("students/*/*.keras")}
-    found = run_sweep(small_config(waves_npz), replace(WANTED, latency="4ms,65ms"), own)
-    assert [cell.name for cell in found.cells] == ["nrf52840-4ms", "nrf52840-65ms", "rp2040-4ms", "rp2040-65ms"]
+    found = run_sweep(small_config(waves_npz), replace(WANTED, latency="60ms,65ms"), own)
+    assert [cell.name for cell in found.cells] == ["nrf52840-60ms", "nrf52840-65ms", "rp2040-60ms", "rp2040-65ms"]
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
-    assert cells(found)["nrf52840-4ms"] == cells(finished)["nrf52840-4ms"]
+    assert cells(found)["nrf52840-60ms"].accuracy == cells(finished)["nrf52840-60ms"].accuracy
 
 
 def test_a_folder_of_something_else_is_refused(finished, folder, waves_npz, tmp_path):
@@ -202,10 +203,14 @@ def test_the_tables_keep_to_80_columns_and_the_page_is_whole(finished, folder):
     summary = (folder / "summary.txt").read_text()
     assert max(map(len, summary.splitlines())) <= 80
     page = (folder / "sweep.html").read_text()
-    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert not re.findall(r'(?:src|href)="(?!#)', page)
     for cell in finished.cells:
         assert cell.name.partition("-")[2] in summary
-    assert page.count("<img") == 2
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', page)[1])
+    panels = [f"{board.name}-{name}" for board in finished.boards for name in ("latency", "ram", "flash")]
+    assert list(charts) == panels
+    for name in panels:
+        assert page.count(f'id="plot-{name}"') == 1
 
 
 def test_the_command_prints_the_document_and_says_in_one_line_what_is_wrong(finished, folder, waves_npz, tmp_path):

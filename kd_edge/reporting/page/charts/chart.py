@@ -1,0 +1,59 @@
+"""A chart as a page shows it: its specification, its words, its figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kd_edge.reporting.rows.checks import Rows
+
+Spec = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart as a page shows it.
+
+    Attributes:
+        name: Of its place in the page: lower case letters, digits and hyphens.
+        spec: In Vega-Lite's words, without a theme; see `layered`.
+        description: What it shows, for who cannot see it.
+        figures: The same as a table, which the page offers below it.
+    """
+
+    name: str
+    spec: Spec
+    description: str
+    figures: Rows = field(default=Rows("", (), ()))
+
+
+def layered(layers: Sequence[Spec], *, height: int | Spec = 300, **more: Any) -> Spec:
+    """Return a specification as wide as its place in the page.
+
+    Args:
+        layers: Of Vega-Lite, each with its data.
+        height: In pixels, or `{"step": 22}` per category.
+        **more: Other properties of the top level.
+    """
+    return {"width": "container", "height": height, "layer": list(layers), **more}
+
+
+def rule_of_limit(value: float, label: str, *, axis: str = "x") -> list[Spec]:
+    """Return the layers of one dashed line across a chart, with its words.
+
+    Args:
+        value: Where it crosses the axis.
+        label: Its words, for example `"budget 15 ms"`.
+        axis: `"x"` for an upright line, `"y"` for a level one.
+    """
+    at = {axis: {"datum": value}}
+    beside: Spec = {"align": "right", "dx": -4, "dy": 4, "baseline": "top"}
+    other: Spec = {"y": {"value": 0}}
+    if axis == "y":
+        beside, other = {"align": "right", "dy": -4, "baseline": "bottom"}, {"x": {"value": "width"}}
+    data = {"values": [{"label": label}]}
+    rule = {"type": "rule", "strokeDash": [5, 4], "color": "var(--limit)", "strokeWidth": 1.5}
+    text = {"type": "text", "color": "var(--limit)", "fontSize": 12, **beside}
+    return [
+        {"data": data, "mark": rule, "encoding": {**at, "tooltip": {"field": "label"}}},
+        {"data": data, "mark": text, "encoding": {**at, **other, "text": {"field": "label"}}},
+    ]

@@ -1,0 +1,114 @@
+"""Students for eight boards with three budgets each, beside networks of others; its tables are in docs/devices.md.
+
+Keywords, activities by person and clothes: of each data set one sweep, then the other networks, trained by the same
+recipe with the same teacher and held against the same budgets. Each finished network is a row of
+docs/results/devices.json at once, and the sweeps resume: a study that was interrupted goes on where it was. A row tells
+whether all samples were used. Needs the extras `train` and `report`, and the data sets' files in the folder `--data`.
+
+    python -m tools.studies.devices.run
+    python -m tools.studies.devices.run --sets har --boards rp2040 nrf52840 --samples 1000 --epochs 4   # to try it
+    python -m tools.studies.devices.run --sets                                                          # only the page
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from kd_edge.sweep import SweepResult, run_sweep
+from kd_edge.sweep.cells import cells_of
+from kd_edge.sweep.context import SweepContext
+from tools.fill_docs import fill
+from tools.studies.devices.others import Others
+from tools.studies.devices.pages import render
+from tools.studies.devices.sets import BOARDS, LATENCIES, SETS, Asked, Set
+from tools.studies.halting.rows import Rows
+
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "docs" / "results" / "devices.json"
+PAGE = ROOT / "docs" / "devices.md"
+OURS = "kd_edge"
+
+
+def study(one: Set, asked: Asked, *, samples: Path, work: Path, rows: Rows) -> None:
+    """Do what is missing of a data set.
+
+    Args:
+        one: The data set.
+        asked: How much of it.
+        samples: Folder of the data sets' files.
+        work: Folder of sweeps and networks.
+        rows: Of the results.
+    """
+    source = one.write(samples, work, asked.samples)
+    config, folder, start = asked.config(source, one.width), work / source.stem, time.monotonic()
+    found = run_sweep(config, asked.sweep, folder, progress=_say)
+    assert found is not None  # no worker
+    name = _name(one, asked)
+    _keep(found, name, rows)
+    context = SweepContext(config, cells_of(asked.sweep, config.budget), folder, _say)
+    context.results["teacher"] = found.teacher
+    Others(name, context, folder / "others", rows).run()
+    print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+
+
+def _name(one: Set, asked: Asked) -> str:
+    return one.name if asked.samples is None else f"{one.name}, {asked.samples} samples"
+
+
+def _keep(found: SweepResult, name: str, rows: Rows) -> None:
+    """Add the cells of a sweep to the rows."""
+    teacher = {"accuracy": found.teacher.test_accuracy, "macs": found.teacher.macs, "epochs": _epochs(found)}
+    rows.once(lambda: teacher, set=name, network="teacher", cell="")
+    for cell in found.cells:
+        interval = cell.accuracy_ci95
+        figures = {
+            "fits": cell.student is not None,
+            "verdict": cell.verdict,
+            "accuracy": cell.accuracy,
+            "accuracy_low": None if interval is None else interval.ci95_low,
+            "accuracy_high": None if interval is None else interval.ci95_high,
+            "latency_ms": cell.latency_ms,
+            "ram_bytes": cell.ram_bytes,
+            "flash_bytes": cell.flash_bytes,
+            "macs": cell.macs,
+            "binds": list(cell.binds),
+            "teacher": cell.teacher,
+        }
+        rows.once(lambda figures=figures: figures, set=name, network=OURS, cell=cell.name)
+
+
+def _epochs(found: SweepResult) -> int | None:
+    return None if found.teacher.recipe is None else found.teacher.recipe.epochs
+
+
+def _say(stage: str, done: float, message: str = "") -> None:
+    print(f"{stage:>9} {done:4.0%} {message}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of .npz files")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "devices", help="folder of sweeps and networks")
+    parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS), help="none: only the page")
+    parser.add_argument("--boards", nargs="+", default=list(BOARDS))
+    parser.add_argument("--latencies", nargs="+", default=list(LATENCIES))
+    parser.add_argument("--samples", type=int, help="most training samples; a study of fewer has rows of its own")
+    parser.add_argument("--epochs", type=int, default=Asked.epochs, help="of students and other networks")
+    parser.add_argument("--teacher-epochs", type=int, default=Asked.teacher_epochs)
+    parser.add_argument("--trials", type=int, default=Asked.trials, help="candidates for each board and budget")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    args = parser.parse_args()
+    rows = Rows(args.results, args.work / "locks", command="study_devices", tool="tools/studies/devices/run.py")
+    plan = (args.samples, args.teacher_epochs, args.epochs, args.trials)
+    asked = Asked(tuple(args.boards), tuple(args.latencies), *plan)
+    for name in args.sets:
+        study(SETS[name], asked, samples=args.data, work=args.work, rows=rows)
+        fill(args.page, "study", render(rows.document))
+    fill(args.page, "study", render(rows.document))
+
+
+if __name__ == "__main__":
+    main()
