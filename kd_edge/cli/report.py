@@ -9,12 +9,26 @@ from kd_edge.reporting.documents import make_document
 
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("comparison.html"),
+    show_default=True,
+    help="The page of several runs.",
+)
 @json_option
-def report(run_folder: Path, as_json: bool) -> None:
-    """Write report.html into the finished RUN again; `kd-edge run` has written it before."""
+def report(run_folders: tuple[Path, ...], output: Path, as_json: bool) -> None:
+    """Write report.html into the finished RUN again, or one page that compares several.
+
+    `kd-edge run` has written that of a run before. With two or more, their figures stand beside each other and their
+    curves lie over each other.
+    """
+    from kd_edge.reporting.page.comparison_page import write_comparison
     from kd_edge.reporting.page.html_report import write_page
     from kd_edge.reporting.tables.stages import report_tables
 
-    document = make_document("report", {"report": str(write_page(run_folder))})
-    print_document(document, as_json, report_tables)
+    several = len(run_folders) > 1
+    page = write_comparison(run_folders, output) if several else write_page(run_folders[0])
+    print_document(make_document("report", {"report": str(page)}), as_json, report_tables)

@@ -1,40 +1,33 @@
 """The report of a run as one HTML page that needs no network."""
 
-import base64
-import re
 import shlex
-import tempfile
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from kd_edge.cost.devices import DeviceProfile, load_device
-from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN
 from kd_edge.cost.latency import why_unknown
-from kd_edge.cost.model import CostModel
 from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
-from kd_edge.reporting.page import plots, task_plots
+from kd_edge.reporting.page.keras_layers import keras_blocks
+from kd_edge.reporting.page.network import Drawing, draw, graph_blocks
+from kd_edge.reporting.page.rendering import render
+from kd_edge.reporting.page.run_charts import run_charts
 from kd_edge.reporting.rows.checks import Rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.reporting.rows.classes import class_rows, score_rows
 from kd_edge.reporting.rows.tasks import task_rows
 from kd_edge.reporting.run_files import read_run, understood
+from kd_edge.reporting.sentences.answers import answers_text, asked_for
 from kd_edge.reporting.sentences.conversion import convert_lines
 from kd_edge.reporting.sentences.halting import halting_lines
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
 from kd_edge.reporting.sentences.parity import parity_lines
 from kd_edge.reporting.sentences.teaching import teaching_lines
-from kd_edge.reporting.sentences.verdicts import WORDS, reason_lines, verdict_text
+from kd_edge.reporting.sentences.verdicts import reason_lines, verdict_text
 from kd_edge.search.space.student_space import FROM_TEACHER
 from kd_edge.toml import to_toml
 from kd_edge.verification.verdict import outcome
-
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|ms|dB|LSB|MHz)\b|%)")
-_MARKS = {WORDS[HOLDS]: "ok", WORDS[BROKEN]: "bad", WORDS[NOT_PROVEN]: "none", WORDS[None]: "none"}
 
 
 def write_page(run_folder: str | Path, *, device: DeviceProfile | None = None) -> Path:
@@ -53,42 +46,30 @@ def write_page(run_folder: str | Path, *, device: DeviceProfile | None = None) -
     results, config = read_run(folder)
     with understood(folder):
         device = device or load_device(config["budget"]["device"])
-        text = _page(results, config, device, lower(folder / "model.tflite"))
+        text = _page(folder, results, config, device)
     return write_bytes(folder / "report.html", text.encode())
 
 
-def _page(results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile, graph: Graph) -> str:
-    run = results["result"]
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["tied"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
-    template = environment.from_string(
-        resources.files("kd_edge.reporting").joinpath("templates/report.html").read_text("utf-8")
-    )
-    return template.render(
+def _page(folder: Path, results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> str:
+    run, graph = results["result"], lower(folder / "model.tflite")
+    charts = run_charts(run, graph, device)
+    return render(
+        "report.html",
+        [chart for section in charts.values() for chart in section],
         **{name: run[name] for name in ("data", "design", "verify")},
         **_sections(results, config, device),
-        figures=_figures(run, graph, device),
+        charts=charts,
+        networks=_networks(folder, config, graph),
         latency_note=_latency_note(graph, device),
-        marks=_MARKS,
     )
 
 
-def _figures(run: Mapping[str, Any], graph: Graph, device: DeviceProfile) -> dict[str, str]:
-    costs = CostModel(device).per_op(graph)
-    latencies = [cost.latency_ms for cost in costs if cost.latency_ms is not None]
-    ops = [cost.op for cost in costs]
-    budget, verify = run["design"]["budget"], run["verify"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        drawn = (
-            plots.plot_training(run["distill"], run["baseline"], folder / "training.svg"),
-            plots.plot_cost(verify, budget, folder / "cost.svg"),
-            plots.plot_candidates(run["design"], folder / "candidates.svg"),
-            plots.plot_memory(ops, [cost.live_bytes for cost in costs], budget["ram_bytes"], folder / "memory.svg"),
-            task_plots.plot_answers(verify, run["data"]["class_names"], folder / "answers.svg"),
-            *([plots.plot_latency(ops, latencies, folder / "latency.svg")] if len(latencies) == len(ops) else []),
-        )
-        return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in drawn}
+def _networks(folder: Path, config: Mapping[str, Any], graph: Graph) -> list[Drawing]:
+    """Return the student drawn, and beside it the teacher where its file tells its layers."""
+    teacher = keras_blocks(Path(config["teacher"].get("path") or folder / "teacher.keras"))
+    networks = {"the student, as its file has it": graph_blocks(graph), "the teacher": teacher}
+    most = max((block.channels for blocks in networks.values() for block in blocks), default=1)
+    return [draw(title, blocks, most_channels=most) for title, blocks in networks.items() if blocks]
 
 
 def _latency_note(graph: Graph, device: DeviceProfile) -> str:
@@ -119,8 +100,8 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
         "noise": noise_rows(verify["noise"]),
         "fine_tuned": run["convert"]["qat"]["used"],
         "checks": check_rows(verify["gates"], metric_of(verify["accuracy"])),
-        "answers": task_plots.answers_text(verify),
-        "asked_for": task_plots.asked_for(verify, run["data"]["class_names"]),
+        "answers": answers_text(verify),
+        "asked_for": asked_for(verify, run["data"]["class_names"]),
         "seed": results["seed"],
         "sha256": run["convert"]["sha256"],
         "commands": _commands(config, run),

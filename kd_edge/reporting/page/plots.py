@@ -1,7 +1,6 @@
 """The plots of a run, as PNG files."""
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,12 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kd_edge.files import write_file
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word, searched_metric
 
-_MAX_NAMED_OPS, _MAX_NUMBERED_CLASSES = 40, 15
 BLUE, ORANGE, GREEN, GREY = "#2a6fbb", "#d9822b", "#3a8f4d", "#7a7a7a"
 
 
@@ -43,7 +39,7 @@ def plot_training(distill: Mapping[str, Any], baseline: Mapping[str, Any], path:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
-    return save(figure, path)
+    return _save(figure, path)
 
 
 def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | Path) -> Path:
@@ -73,7 +69,7 @@ def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | 
     figure.legend(
         handles=[*names, axes.axvline(1.0, color="black", label="budget")], loc="outside lower center", ncols=3
     )
-    return save(figure, path)
+    return _save(figure, path)
 
 
 def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
@@ -101,65 +97,10 @@ def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:
         axes.grid(alpha=0.3)
     all_axes[0].set(ylabel=f"validation {metric_word(objective or metric)} after the search's training")
     figure.legend(*all_axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return save(figure, path)
+    return _save(figure, path)
 
 
-def plot_memory(ops: Sequence[str], live_bytes: Sequence[int], limit: int, path: str | Path) -> Path:
-    """Draw the bytes of live buffers while each op runs.
-
-    Args:
-        ops: Names of the ops in the order of execution.
-        live_bytes: One sum per op.
-        limit: Largest tensor arena; drawn where it is near.
-        path: The file to write.
-    """
-    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    axes.bar(range(len(ops)), live_bytes, width=1.0, color=BLUE, edgecolor="white")
-    if limit <= 2 * max(live_bytes):
-        axes.axhline(limit, color="black", linestyle=":", label="budget")
-        axes.legend()
-    axes.set(ylabel="live buffers (B)", title="Memory while each operator runs")
-    _name_ops(axes, ops)
-    return save(figure, path)
-
-
-def plot_latency(ops: Sequence[str], latency_ms: Sequence[float], path: str | Path) -> Path:
-    """Draw the computed milliseconds of each op, in the order of execution."""
-    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    axes.bar(range(len(ops)), latency_ms, color=BLUE)
-    axes.set(ylabel="latency, computed (ms)", title="Latency of each operator")
-    _name_ops(axes, ops)
-    return save(figure, path)
-
-
-def plot_confusion(table: Sequence[Sequence[int]], class_names: Sequence[str], path: str | Path) -> Path:
-    """Draw a confusion matrix: true classes are rows, and a row's color is the share of its samples."""
-    size = min(9.0, max(4.5, 1.5 + 0.45 * len(class_names)))
-    figure, axes = plt.subplots(figsize=(size, size * 0.9), layout="constrained")
-    counts = np.asarray(table)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    positions = range(len(class_names))
-    names = [textwrap.shorten(name, 18, placeholder="...") for name in class_names]
-    axes.set_xticks(positions, names, rotation=90 if len(names) > 4 else 0)
-    axes.set_yticks(positions, names)
-    axes.set(xlabel="named by the file", ylabel="true class")
-    if len(names) <= _MAX_NUMBERED_CLASSES:
-        for (row, column), count in np.ndenumerate(counts):
-            color = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(count) if count else "", ha="center", va="center", color=color, fontsize=8)
-    return save(figure, path)
-
-
-def _name_ops(axes: Axes, ops: Sequence[str]) -> None:
-    if len(ops) <= _MAX_NAMED_OPS:
-        axes.set_xticks(range(len(ops)), [name.lower().replace("_", " ") for name in ops], rotation=60, ha="right")
-    axes.set_xlabel("operators in their order")
-    axes.set_axisbelow(True)
-    axes.grid(alpha=0.3, axis="y")
-
-
-def save(figure: Figure, path: str | Path) -> Path:
+def _save(figure: Figure, path: str | Path) -> Path:
     """Write a figure and close it."""
     try:
         return write_file(path, lambda partial: figure.savefig(partial, dpi=120))

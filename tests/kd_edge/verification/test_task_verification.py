@@ -22,7 +22,8 @@ from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
-from kd_edge.reporting.page.task_plots import answers_text, plot_answers
+from kd_edge.reporting.page.answer_charts import answer_charts
+from kd_edge.reporting.sentences.answers import answers_text
 from kd_edge.reporting.tables.verification import verify_tables
 from kd_edge.stages.serialization import from_plain, to_plain
 from kd_edge.verification.results import Verification
@@ -214,9 +215,9 @@ def test_the_tables_and_the_document_tell_what_the_task_has(case, check_document
     assert json.dumps(case.document, allow_nan=False)
 
 
-def test_the_plot_of_the_answers_is_that_of_the_task(case, tmp_path):
+def test_the_chart_of_the_answers_is_that_of_the_task(case):
     plain = to_plain(case.checked)
-    path = plot_answers(plain, case.data.class_names, tmp_path / "answers.svg")
-    assert path.read_text().count("<svg") == 1
+    charts = list(answer_charts(plain, case.data.class_names))
+    assert len(charts) == (len(plain["task_metrics"]["values"]) if case.data.task.kind == "regression" else 1)
     titles = {"binary": "Confusion matrix", "multilabel": "Labels", "regression": "Answers against true values"}
     assert answers_text(plain).title == titles.get(case.data.task.kind, "Anomalies found")
