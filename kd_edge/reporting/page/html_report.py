@@ -7,10 +7,12 @@ from typing import Any
 
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.latency import why_unknown
+from kd_edge.cost.model import CostModel
 from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.page.keras_layers import keras_blocks
+from kd_edge.reporting.page.memory_charts import held_bytes, peak_rows
 from kd_edge.reporting.page.network import Drawing, draw, graph_blocks
 from kd_edge.reporting.page.rendering import render
 from kd_edge.reporting.page.run_charts import run_charts
@@ -60,6 +62,7 @@ def _page(folder: Path, results: Mapping[str, Any], config: Mapping[str, Any], d
         **_sections(results, config, device),
         charts=charts,
         networks=_networks(folder, config, graph),
+        peak=peak_rows(held_bytes(CostModel(device), graph, run["verify"]["predicted"]["arena_persistent_bytes"])),
         latency_note=_latency_note(graph, device),
     )
 

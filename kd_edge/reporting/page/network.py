@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from kd_edge.ir.graph import Graph, Op
 
-_WIDTH, _ROW, _BLOCK, _LEAST = 320, 42, 26, 24
+_WIDTH, _ROW, _BLOCK, _LEAST = 340, 42, 26, 8
+_LEFT, _WIDEST = 130, 120
 _SILENT = ("RESHAPE", "QUANTIZE", "DEQUANTIZE")
 
 
@@ -73,6 +74,11 @@ class Drawing:
     block_height: int
 
     @property
+    def middle(self) -> float:
+        """Where the line from block to block runs."""
+        return _LEFT + _WIDEST / 2
+
+    @property
     def words(self) -> str:
         """The drawing for who cannot see it."""
         layers = "; ".join(f"{p.block.words} to {p.block.shape_words}" for p in self.blocks)
@@ -90,13 +96,13 @@ def draw(title: str, blocks: Sequence[Block], *, most_channels: int) -> Drawing:
     Args:
         title: Whose it is.
         blocks: Its layers.
-        most_channels: Those of the widest block of all drawings beside each other: it has the whole width, and others
+        most_channels: Those of the widest block of all drawings beside each other: others
             grow with the square root, so that few channels beside many can still be seen.
     """
     placed = []
     for row, block in enumerate(blocks):
-        width = max(_LEAST, (_WIDTH - 2) * math.sqrt(block.channels / most_channels))
-        placed.append(Placed(block, (_WIDTH - width) / 2, 1 + row * _ROW, width))
+        width = max(_LEAST, _WIDEST * math.sqrt(block.channels / most_channels))
+        placed.append(Placed(block, _LEFT + (_WIDEST - width) / 2, 1 + row * _ROW, width))
     return Drawing(title, tuple(placed), _WIDTH, 2 + len(blocks) * _ROW, _BLOCK)
 
 

@@ -11,7 +11,7 @@ from kd_edge.reporting.page.charts.bars import Bar, bar_chart
 from kd_edge.reporting.page.charts.chart import Chart, rule_of_limit
 from kd_edge.reporting.page.charts.curves import curve_chart
 from kd_edge.reporting.page.charts.front import FrontPoint, Limit, front_chart
-from kd_edge.reporting.page.charts.timeline import PERSISTENT, SCRATCH, TENSORS, Held, memory_chart
+from kd_edge.reporting.page.memory_charts import held_bytes, memory_timeline_chart, op_words
 from kd_edge.reporting.rows.checks import Rows
 from kd_edge.reporting.sentences.formatting import latency_text
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word, searched_metric
@@ -35,12 +35,12 @@ def run_charts(run: Stages, graph: Graph, device: DeviceProfile) -> dict[str, li
         device: Its board.
     """
     model, budget, verify = CostModel(device), run["design"]["budget"], run["verify"]
-    ops, persistent = model.per_op(graph), verify["predicted"]["arena_persistent_bytes"]
+    ops, held = model.per_op(graph), held_bytes(model, graph, verify["predicted"]["arena_persistent_bytes"])
     return {
         "cost": [cost_chart(verify, budget)],
         "candidates": list(candidate_charts(run["design"])),
         "training": [training_chart(run["distill"], run["baseline"])],
-        "memory": [memory_of(model, graph, persistent, budget["ram_bytes"])],
+        "memory": [memory_timeline_chart(held, budget["ram_bytes"])],
         "latency": latency_charts(ops, device),
         "answers": list(answer_charts(verify, run["data"]["class_names"])),
     }
@@ -130,46 +130,6 @@ def training_curves(distill: Stages, baseline: Stages) -> dict[str, list[float]]
     return {f"student, {name}": stage["history"][f"val_{metric_of(stage)}"] for stage, name in stages}
 
 
-def memory_of(model: CostModel, graph: Graph, persistent: int, limit: int) -> Chart:
-    """Return what lives in the arena while each op runs, and as its figures what lives at the peak.
-
-    Args:
-        model: Of the board.
-        graph: Of the file.
-        persistent: Bytes of TFLM's own structures.
-        limit: RAM of the budget; drawn where it is near.
-    """
-    held = []
-    for step in model.timeline(graph):
-        op, tensors = step.op.lower().replace("_", " "), step.tensors
-        parts = [(PERSISTENT, PERSISTENT, persistent)]
-        parts += [(TENSORS, _tensor_text(graph, place), graph.tensors[place].num_bytes) for place in tensors]
-        parts += [(SCRATCH, SCRATCH, step.scratch_bytes)] if step.scratch_bytes else []
-        if rest := step.live_bytes - sum(size for _, _, size in parts[1:]):
-            parts.append((TENSORS, "alignment", rest))
-        held += [Held(step.index, op, *part, step.peak) for part in parts]
-    sums: dict[int, int] = {}
-    for part in held:
-        sums[part.index] = sums.get(part.index, 0) + part.num_bytes
-    near = limit <= 2 * max(sums.values())
-    spec = memory_chart(held, limits=rule_of_limit(limit, f"budget {limit:,} B", axis="y") if near else ())
-    peak = next(part.index for part in held if part.peak)
-    rows = [(part.what, part.kind, f"{part.num_bytes:,} B") for part in held if part.index == peak]
-    name = next(part.op for part in held if part.index == peak)
-    table = Rows(
-        f"what lives at the peak, while operator {peak} ({name}) runs", ("", "", "bytes"), rows, frozenset({0, 1})
-    )
-    text = f"Bytes that live while each operator runs; most, {sums[peak]:,} B, in operator {peak} ({name})"
-    return Chart("memory", spec, text, table)
-
-
-def _tensor_text(graph: Graph, place: int) -> str:
-    makers = [number for number, op in enumerate(graph.ops) if place in op.outputs]
-    origin = f"output of operator {makers[0]}" if makers else "input of the network"
-    shape = "\u00d7".join(map(str, graph.tensors[place].shape[1:]))
-    return f"{origin}, {shape or 'one number'}"
-
-
 def latency_charts(ops: Sequence[OpCost], device: DeviceProfile) -> list[Chart]:
     """Return the milliseconds of each op with the interval of the board's profile; nothing where one is not known."""
     spread, bars = 1 + device.error_percent / 100, []
@@ -178,7 +138,7 @@ def latency_charts(ops: Sequence[OpCost], device: DeviceProfile) -> list[Chart]:
             return []
         low, high = ms / spread, ms * spread
         text = latency_text({"latency_ms": ms, "latency_low_ms": low, "latency_high_ms": high})
-        bars.append(Bar(f"{op.index} {op.op.lower().replace('_', ' ')}", "latency", ms, text, low, high))
+        bars.append(Bar(f"{op.index} {op_words(op.op)}", "latency", ms, text, low, high))
     if not bars:
         return []
     table = Rows("latency per operator", ("operator", "latency"), [(bar.row, bar.text) for bar in bars])

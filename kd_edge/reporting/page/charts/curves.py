@@ -24,7 +24,7 @@ def curve_chart(
     ]
     x = {"field": "epoch", "type": "quantitative", "title": "epoch", "axis": {"tickMinStep": 1, "format": "d"}}
     y = {"field": "value", "type": "quantitative", "title": title, "scale": {"zero": False}}
-    named = {"field": "curve", "type": "nominal", "scale": {"domain": list(curves)}}
+    named = {"field": "curve", "type": "nominal", "scale": {"domain": list(curves)}, "legend": {"symbolType": "stroke"}}
     tooltip: list[Spec] = [{"field": "curve", "title": " "}, {"field": "epoch"}]
     tooltip += [{"field": "value", "title": title, "type": "quantitative", "format": ".4f"}]
     places: dict[str, Any] = {"x": x, "y": y, "color": named, "tooltip": tooltip}

@@ -73,7 +73,7 @@ def front_chart(
     series = list(dict.fromkeys(point.series for point in points))
     scale = {"type": "log"} if log else {"zero": True, "nice": True}
     x = {"field": "x", "type": "quantitative", "title": x_title, "scale": scale}
-    y = {"field": "y", "type": "quantitative", "title": y_title, "scale": {"zero": False}}
+    y = {"field": "y", "type": "quantitative", "title": y_title, "scale": {"zero": False, "nice": False, "padding": 14}}
     color = {"field": "series", "type": "nominal", "scale": {"domain": series}}
     shape = {**color, "scale": {"domain": series}}
     tooltip = [{"field": "label", "title": " "}, {"field": "series", "title": "shown as"}]
@@ -101,7 +101,9 @@ def _figure(field: str, title: str) -> Spec:
 
 
 def _front(values: Sequence[Spec], name: str, encoding: Spec) -> Spec:
-    mine = sorted((value for value in values if value["series"] == name), key=lambda value: (value["x"], value["y"]))
+    mine: list[Spec] = []
+    for value in sorted((v for v in values if v["series"] == name), key=lambda v: (v["x"], -v["y"])):
+        mine += [value] if not mine or value["y"] > mine[-1]["y"] else []
     mark = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5, "opacity": 0.7}
     return {"data": {"values": mine}, "mark": mark, "encoding": encoding}
 
