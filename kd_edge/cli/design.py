@@ -126,7 +126,7 @@ def design(
     data = with_class_weight(data, class_weight)
     load_tensorflow()
     from kd_edge.files import sole_use
-    from kd_edge.search.tuner import is_worker
+    from kd_edge.search.local_workers import is_worker
     from kd_edge.stages.search import design_student, space_of
 
     folder, guide = output / "search", read_teacher(teacher, teacher_outputs, data)
@@ -155,7 +155,7 @@ def design(
 
 def _workers(workers: int, folder: Path) -> AbstractContextManager[Any]:
     """Return the processes that train candidates beside this one; none where this is one of them."""
-    from kd_edge.search.tuner import is_worker
+    from kd_edge.search.local_workers import is_worker
 
     return WorkerPool([*_PROGRAM, *sys.argv[1:]], workers, folder) if workers and not is_worker() else nullcontext()
 

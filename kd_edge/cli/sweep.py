@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kd_edge.cli.options import json_option, print_document
-from kd_edge.search.local_workers import WorkerPool
+from kd_edge.search.local_workers import WorkerPool, is_worker
 from kd_edge.silence import load_tensorflow
 
 # Starts the same command again; a script's own file may have any name.
@@ -59,6 +59,4 @@ def sweep(
 
 def _pool(workers: int, folder: Path) -> AbstractContextManager[object]:
     """Return the processes that train candidates beside this one; none where this is one of them."""
-    from kd_edge.search.tuner import is_worker
-
     return WorkerPool([*_PROGRAM, *sys.argv[1:]], workers, folder) if workers and not is_worker() else nullcontext()

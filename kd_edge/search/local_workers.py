@@ -104,6 +104,11 @@ class WorkerPool:
                 self._start(name)
 
 
+def is_worker() -> bool:
+    """Return whether keras-tuner's environment variables make this process a worker of another one's search."""
+    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
+
+
 def _end_search(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 

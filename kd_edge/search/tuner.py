@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +40,7 @@ from kd_edge.search.checkpoint import (
     load_weights,
     save_trial,
 )
+from kd_edge.search.local_workers import is_worker
 from kd_edge.search.oracles import BudgetOracle
 from kd_edge.search.results import (
     STUDENT,
@@ -314,11 +314,6 @@ def macs_limit(teacher: keras.Model | SoftTargets, teacher_ratio: float | None) 
         say("the teacher's multiply-accumulates are unknown: its share of them limits no candidate")
         return math.inf
     return macs / teacher_ratio
-
-
-def is_worker() -> bool:
-    """Return whether keras-tuner's environment variables make this process a worker of another one's search."""
-    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
 
 
 def _budget_oracle(

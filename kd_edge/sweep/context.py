@@ -8,6 +8,7 @@ from pathlib import Path
 from kd_edge.config import BudgetConfig, RunConfig, objective_for
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.pipeline import teacher_shape
+from kd_edge.search.local_workers import is_worker
 from kd_edge.stages.context import Progress, RunContext, check_costs
 from kd_edge.sweep.cells import Cell
 from kd_edge.sweep.screening import Feasible, Infeasible, screen_cells
@@ -40,8 +41,6 @@ class SweepContext(RunContext):
         Raises:
             ConfigError: There is no trained teacher yet.
         """
-        from kd_edge.search.tuner import is_worker
-
         if is_worker() and not (self.store.folder / "stages" / "teacher.json").is_file():
             raise ConfigError(
                 f"a worker found no trained teacher in {self.store.folder}: expected the chief's; start it again once "

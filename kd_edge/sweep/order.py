@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from kd_edge.config import RunConfig
+from kd_edge.files import sole_use
 from kd_edge.pipeline import do_stages
+from kd_edge.search.local_workers import is_worker
 from kd_edge.search.results import Candidate
 from kd_edge.stages.context import MODEL, STUDENT, TEACHER, Progress
 from kd_edge.stages.store import stage_key
@@ -51,26 +53,27 @@ def run_sweep(
 
     Raises:
         BudgetError: No network of the space fits any cell.
-        ConfigError: A board or a limit is wrong, or the folder holds something else.
+        ConfigError: A board or a limit is wrong, the folder holds something else, or another process works in it.
     """
-    cells = cells_of(wanted, config.budget)
-    context = SweepContext(config, cells, Path(folder), progress)
+    context = SweepContext(config, cells_of(wanted, config.budget), Path(folder), progress)
+    with nullcontext() if is_worker() else sole_use(folder):
+        return _run(context, workers, on_start)
+
+
+def _run(context: SweepContext, workers: Workers, on_start: Callable[[], None]) -> SweepResult | None:
     claim_sweep(context)
-    shaped_by = [
-        replace(config, budget=context.config.budget),
-        *((cell.name, cell.device, cell.budget) for cell in cells),
-    ]
+    shaped_by = [context.config, *((cell.name, cell.device, cell.budget) for cell in context.cells)]
     key = stage_key(context.data.sha256, _RESULT, *shaped_by, *context.teacher_shape)
     kept = context.store.load(_RESULT, key, SweepResult)
     if kept is not None:
-        progress(_RESULT, 1.0, "done before")
+        context.progress(_RESULT, 1.0, "done before")
         return kept.result
     on_start()
     result = _Sweep(context, workers).make()
     if result is None:
         return None
     write_sweep(result, context)
-    return context.store.save(_RESULT, key, result, _files(result, config)).result
+    return context.store.save(_RESULT, key, result, _files(result, context.config)).result
 
 
 @dataclass(frozen=True, eq=False)

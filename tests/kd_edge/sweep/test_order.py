@@ -22,6 +22,7 @@ from kd_edge.config import (
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError
+from kd_edge.files import sole_use
 from kd_edge.search.results import Candidate
 from kd_edge.stages.serialization import from_plain, to_plain
 from kd_edge.sweep.order import run_sweep
@@ -75,6 +76,11 @@ def test_every_cell_has_a_student_or_a_proof(finished):
         assert found[name].unavailable_reason["accuracy"] == "no network of the space fits"
     for cell in found.values():
         assert (cell.student is None) == (cell.verdict == "infeasible")
+
+
+def test_a_folder_has_one_sweep_at_a_time(waves_npz, tmp_path):
+    with sole_use(tmp_path), pytest.raises(ConfigError, match="is in use: expected one process at a time in it"):
+        run_sweep(small_config(waves_npz), WANTED, tmp_path)
 
 
 def test_a_candidate_is_trained_once_and_enters_every_cell_that_it_fits(finished):
