@@ -49,6 +49,6 @@ def test_the_recordings_of_the_keywords_are_split_by_whole_speakers(tmp_path):
     recordings = write_recordings(tmp_path, speakers=8, repeats=1)
     data = load_data(recordings, options=SourceOptions(group_pattern="^(speaker[0-9]+)_"))
     # One second has 98 windows of 30 ms that begin every 10 ms; each has 40 features.
-    assert (data.input_shape, data.class_names) == ((98, 40), ("no", "other", "stop", "yes"))
+    assert (data.input_shape, data.class_names) == ((98, 40), ("go", "left", "no", "other", "see", "stop", "yes"))
     assert not np.isin(data.group_test, data.group_train).any()
     assert load_config(EXAMPLES / "keywords.toml").data.options.group_pattern == "^(speaker[0-9]+)_"

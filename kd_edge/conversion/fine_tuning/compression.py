@@ -1,5 +1,6 @@
 """Weights that pack well, for phones: what a user downloads is the zipped file."""
 
+import math
 import re
 from typing import Any
 
@@ -47,7 +48,8 @@ def compress(
 
     Raises:
         ConfigError: `how` is unknown.
-        ModelError: A layer is not supported, or the student does not answer as the data's task asks.
+        ModelError: A layer is not supported or has fewer weights than clusters, or the student does not answer as the
+            data's task asks.
     """
     if how not in COMPRESSIONS[1:]:
         raise ConfigError(f"unknown compression {how!r}: {nearest(how, COMPRESSIONS[1:])}")
@@ -55,6 +57,8 @@ def compress(
         is_multiclass = data.task.kind == "multiclass"
         wanted = f"{data.num_classes} outputs, one per class" if is_multiclass else asked_outputs(data)
         raise ModelError(f"cannot {how} {student.name!r}: expected {wanted}")
+    if how == "cluster":
+        _check_sizes(student, num_clusters)
     recipe = recipe or FineTuning()
     optimization = load_optimization()
     copy = to_tf_keras(student)
@@ -71,6 +75,17 @@ def compress(
         raise ModelError(f"cannot {how} {student.name!r}: {str(error).strip().splitlines()[0]}") from error
     train_copy(wrapped, student, data, recipe, teacher=teacher, callbacks=callbacks)
     return _with_weights(student, strip(wrapped))
+
+
+def _check_sizes(student: keras.Model, num_clusters: int) -> None:
+    """Refuse layers with fewer weights than clusters, which tensorflow-model-optimization cannot group."""
+    for layer in student.layers:
+        kernel = None if type(layer).__name__.startswith("Depthwise") else getattr(layer, "kernel", None)
+        if kernel is not None and math.prod(kernel.shape) < num_clusters:
+            raise ModelError(
+                f"cannot cluster {student.name!r}: expected {num_clusters} weights or more in each layer, received "
+                f"{math.prod(kernel.shape)} in {layer.name!r}; prune it instead"
+            )
 
 
 def _pruned(optimization: Any, copy: Any, sparsity: float, steps: int) -> tuple[Any, list[Any], Any]:

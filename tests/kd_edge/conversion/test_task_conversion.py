@@ -16,6 +16,7 @@ from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.conversion.quality import file_metric
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
+from kd_edge.errors import ModelError
 from tflite_bench.model.reader import read_model
 
 PLAIN = ConvertConfig(qat="never")
@@ -181,7 +182,7 @@ def test_a_fine_tuning_that_is_demanded_is_done_by_the_tasks_loss_and_keeps_what
 
 @pytest.mark.parametrize(
     ("kind", "how"),
-    [("binary", "cluster"), ("multilabel", "prune"), ("regression", "cluster"), ("reconstruction", "prune")],
+    [("binary", "prune"), ("multilabel", "cluster"), ("regression", "prune"), ("reconstruction", "cluster")],
 )
 def test_a_compression_learns_by_the_tasks_loss_and_keeps_what_the_file_answers(kind, how):
     data = dataset(kind)
@@ -189,3 +190,9 @@ def test_a_compression_learns_by_the_tasks_loss_and_keeps_what_the_file_answers(
     assert found.metric == data.task.metric
     assert found.compression.how == how
     assert found.compression.accuracy > found.compression.uncompressed_accuracy - 0.1
+
+
+def test_a_layer_with_fewer_weights_than_clusters_is_named():
+    data = dataset("binary")
+    with pytest.raises(ModelError, match=r"expected 16 weights or more in each layer, received 6 in 'dense"):
+        convert_for(student(data), data, replace(PLAIN, compress="cluster"))
