@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from kd_edge.ir.graph import Graph, Op
 
-_WIDTH, _ROW, _BLOCK, _LEAST = 340, 42, 26, 8
-_LEFT, _WIDEST = 130, 120
+_WIDTH, _ROW, _BLOCK, _LEAST = 380, 42, 26, 8
+_LEFT, _WIDEST = 170, 120
 _SILENT = ("RESHAPE", "QUANTIZE", "DEQUANTIZE")
 
 

@@ -88,7 +88,7 @@ def candidate_charts(design: Stages) -> Iterator[Chart]:
             (p.label, p.series + (", chosen" if p.chosen else ""), f"{p.x:,.4g} {unit}", f"{p.y:.3f}") for p in points
         ]
         table = Rows(f"candidates by {word}", ("network", "", word, reached), rows, frozenset({0, 1}))
-        text = f"{reached.capitalize()} and {word} of {len(points)} trained candidates; the chosen one has a ring"
+        text = f"{reached.capitalize()} and {word} of the trained candidates; the chosen one has a ring"
         yield Chart(f"candidates-{name.split('_')[0]}", spec, text, table)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kd_edge.reporting.documents import Result
-from kd_edge.reporting.sentences.formatting import counted
+from kd_edge.reporting.sentences.formatting import counted, significant
 
 
 def halting_lines(reports: list[Result]) -> Iterator[str]:
@@ -32,4 +32,6 @@ def _macs(macs: int) -> str:
 
 def _effort(macs: int | None, seconds: float | None) -> str:
     known = [] if macs is None else [f"{_macs(macs)} (computed)"]
-    return " and ".join(known + ([] if seconds is None else [f"{seconds:,.0f} s (estimated)"])) or "an unknown effort"
+    if seconds is not None:
+        known.append(f"{f'{seconds:,.0f}' if seconds >= 1 else significant(seconds)} s (estimated)")
+    return " and ".join(known) or "an unknown effort"

@@ -34,7 +34,9 @@ def browse(tmp_path):
 
     def show(page, width, *, dark=False):
         axe = resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
-        (tmp_path / "page.html").write_text(page.replace("</body>", f"<script>{axe}</script></body>"))
+        # The script that draws has an end of a body in a string, too.
+        before, _, after = page.rpartition("</body>")
+        (tmp_path / "page.html").write_text(f"{before}<script>{axe}</script></body>{after}")
         frame = f'<iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>'
         (tmp_path / "frame.html").write_text(f"<body>{frame}<script>{_LOOK}</script></body>")
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--dump-dom"]
