@@ -23,6 +23,7 @@ _AXIS |= {"domainColor": "var(--line)", "tickColor": "var(--line)"}
 _SIZES = {"labelFontSize": 12, "titleFontSize": 12}
 _THEME: Spec = {
     "aria": False,
+    "mark": {"aria": False},
     "background": "transparent",
     "font": "system-ui, sans-serif",
     "axis": {**_AXIS, **_SIZES, "titleFontWeight": "normal", "labelLimit": 150},
