@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from kd_edge.errors import ConfigError
 
@@ -34,24 +34,38 @@ def sole_use(folder: str | Path) -> Iterator[None]:
         ConfigError: Another process works in it, or it cannot be written to.
     """
     path = Path(folder) / _LOCK
+    is_new = not path.parent.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("ab")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}; choose another --output") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _is_mine(lock, path):
             raise ConfigError(
                 f"{folder} is in use: expected one process at a time in it, received a second one; wait for the first, "
                 "or choose another --output"
-            ) from error
-        except OSError:
-            pass
+            )
         for left in path.parent.rglob(".*-*"):
             _remove_left(left)
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+                if is_new:  # and nothing was made in it
+                    path.parent.rmdir()
+
+
+def _is_mine(lock: IO[bytes], path: Path) -> bool:
+    """Lock an open file; return whether it is this process's, and still the one that others find there."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError:  # a file system without locks
+        return True
 
 
 def write_file(path: str | Path, write: Callable[[Path], object]) -> Path:
