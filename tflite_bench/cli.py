@@ -101,8 +101,12 @@ class _RunnerOption(click.Option):
         from tflite_bench.runners.registry import runner_specs, runners_knowing
 
         usages = ", ".join(spec.usage for spec in runner_specs())
-        self.help = (self.help or "").format(usages=usages, knowing=", ".join(runners_knowing(self.name or "")))
-        return super().get_help_record(ctx)
+        template = self.help or ""
+        self.help = template.format(usages=usages, knowing=", ".join(runners_knowing(self.name or "")))
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.help = template
 
 
 _ON_DEVICES = (

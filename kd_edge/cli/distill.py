@@ -52,7 +52,9 @@ class _Beside:
 @click.option("--trainee", default=_DEFAULTS.trainee, show_default=True, help="'like_teacher' or 'none'.")
 @click.option("--epochs", default=_DEFAULTS.epochs, show_default=True)
 @click.option("--batch-size", default=_DEFAULTS.batch_size, show_default=True)
-@click.option("--learning-rate", type=str, help="Or 'auto'.  [default: 0.08, of values 0.02]")
+@click.option(
+    "--learning-rate", type=str, default=_DEFAULTS.learning_rate, help="Or 'auto'.  [default: 0.08, of values 0.02]"
+)
 @click.option("--augment", default=_DEFAULTS.augment, show_default=True, help="How samples are changed, or 'auto'.")
 @click.option("--strength", default=_DEFAULTS.strength, show_default=True, help="Of these changes.")
 @click.option("--temperature", default=_DEFAULTS.temperature, show_default=True)

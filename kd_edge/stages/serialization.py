@@ -41,7 +41,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(is_namedtuple, _named_tuple)
     converter.register_structure_hook(Blueprint, lambda plain, _: Blueprint.from_dict(plain))
     converter.register_structure_hook(Cost | UntimedCost, _cost)
-    for number in (float, int | float, float | str):  # a whole number stays one, and a word
+    for number in (float, int | float, float | str, float | str | None):  # a whole number stays one, and a word
         converter.register_structure_hook(number, lambda plain, _: plain)
     return converter
 
