@@ -9,10 +9,13 @@ import jinja2
 from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN
 from kd_edge.reporting.page.charts.chart import Chart
 from kd_edge.reporting.page.charts.runtime import chart_data, drawing_script
+from kd_edge.reporting.sentences.sweep import INFEASIBLE
 from kd_edge.reporting.sentences.verdicts import WORDS
 
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:B|kB|ms|dB|LSB|MHz)\b|%)")
-_MARKS = {WORDS[HOLDS]: "ok", WORDS[BROKEN]: "bad", WORDS[NOT_PROVEN]: "none", WORDS[None]: "none"}
+_MARKS = {WORDS[HOLDS]: "ok", WORDS[BROKEN]: "bad"} | dict.fromkeys(
+    (WORDS[NOT_PROVEN], WORDS[None], INFEASIBLE), "none"
+)
 
 
 def render(template: str, drawn: Sequence[Chart], **values: Any) -> str:
