@@ -1,5 +1,6 @@
 """Reads a `.tflite` file without TensorFlow and without running it."""
 
+import functools
 import hashlib
 import math
 from collections.abc import Mapping
@@ -221,8 +222,7 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> ModelI
     content = source if isinstance(source, bytes) else read_file(source)
     name = name or ("the model" if isinstance(source, bytes) else str(source))
     try:
-        _check_header(content)
-        return _Assembler(content).model()
+        return _read(content)
     except ModelFileError as error:
         raise ModelFileError(f"cannot read {name}: {error}") from None
     except READ_ERRORS as error:
@@ -256,6 +256,12 @@ def _check_header(content: bytes) -> None:
         raise ModelFileError(
             f"expected a .tflite file ('TFL3' at byte 4), received {len(content)} bytes with {content[4:8]!r} there"
         )
+
+
+@functools.lru_cache(maxsize=1)  # one command asks several times about one file
+def _read(content: bytes) -> ModelInfo:
+    _check_header(content)
+    return _Assembler(content).model()
 
 
 class _Assembler:
