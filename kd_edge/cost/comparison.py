@@ -10,7 +10,7 @@ from kd_edge.cost.gate import VERDICTS, verdict_of
 from kd_edge.cost.kernels import kernels_of
 from kd_edge.cost.latency import latency_ms
 from kd_edge.cost.model import Cost, CostModel, Sizes, UntimedCost
-from kd_edge.errors import ConfigError
+from kd_edge.errors import ConfigError, ModelError
 from kd_edge.ir.graph import Graph
 from tflite_bench.provenance import Calibrated, Computed, Given
 
@@ -106,7 +106,7 @@ def _estimate(graph: Graph, device: DeviceProfile, sizes: _Sizes) -> tuple[Cost 
     known = {f.name: getattr(cost, f.name) for f in fields(Sizes)}
     try:
         latency = latency_ms(graph, device)
-    except ConfigError as error:
+    except (ConfigError, ModelError) as error:
         return UntimedCost(**known), least_ram_bytes, {"latency_ms": str(error)}
     timed = Cost(**known, latency_ms=latency.ms, latency_low_ms=latency.low_ms, latency_high_ms=latency.high_ms)
     return timed, least_ram_bytes, {}

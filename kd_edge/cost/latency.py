@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kd_edge.cost.devices import DeviceProfile, KernelCost, KernelCosts
-from kd_edge.errors import ConfigError
-from kd_edge.ir.graph import Graph
+from kd_edge.errors import ConfigError, ModelError
+from kd_edge.ir.graph import Graph, Op
 from tflite_bench.model.op_registry import spec_of
 from tflite_bench.model.op_spec import NO_BLOCKS, Blocks, Operands
 from tflite_bench.model.op_work import op_work
@@ -38,7 +38,8 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     Every op costs `MACs x cycles per MAC + bytes moved x cycles per byte + steps x cycles per step + fixed cycles`,
     with the four figures of its class (see `KernelCosts`) from the device's profile, or of its kind where the profile
     has them (`kernel_variant`), and the work that `op_work` counts, its channels rounded up to the profile's blocks; an
-    inference costs `inference_ms` besides. The interval is the estimate divided and multiplied by
+    inference costs `inference_ms` besides. Of subgraphs IF costs its dearer branch, WHILE all its rounds, and CALL_ONCE
+    nothing: it runs before the first inference. The interval is the estimate divided and multiplied by
     `1 + error_percent / 100`.
 
     Args:
@@ -47,19 +48,47 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
 
     Raises:
         ConfigError: The profile has no costs for the dtype of a convolution or dense layer.
+        ModelError: Nobody knows the MACs of an op, so that its time is unknown, too.
     """
-    ops = [graph.operands(op) for op in graph.ops]
-    per_op = tuple([op_latency_ms(op, device) for op in ops])
-    ms = sum(per_op) + inference_ms(map(dtype_of_macs, ops), device)
+    if unknown := graph.unknown_macs:
+        raise ModelError(f"no latency on {device.name}: {unknown}")
+    per_op = per_op_ms(graph, device)
+    ms = sum(per_op) + inference_ms((dtype_of_macs(graph.operands(op)) for op in graph.ops), device)
     spread = 1 + device.error_percent / 100
     return Latency(ms, ms / spread, ms * spread, per_op)
+
+
+def per_op_ms(graph: Graph, device: DeviceProfile) -> tuple[float, ...]:
+    """Return the time of each op; see `latency_ms`.
+
+    Args:
+        graph: The network.
+        device: The board.
+    """
+    return tuple(
+        [_called_ms(op, graph, device) if op.calls else op_latency_ms(graph.operands(op), device) for op in graph.ops]
+    )
+
+
+def _called_ms(op: Op, graph: Graph, device: DeviceProfile) -> float:
+    """Return the time of an op that calls subgraphs."""
+    if op.kind == "CALL_ONCE":
+        return 0.0
+    called = [graph.subgraphs[number - 1]._replace(subgraphs=graph.subgraphs) for number in op.calls]
+    each = [sum(per_op_ms(one, device)) for one in called]
+    if op.kind == "IF":
+        return max(each)
+    if op.repeats is None:
+        raise ModelError(f"no latency on {device.name}: only the inference shows how often a loop runs")
+    condition, body = each
+    return (op.repeats + 1) * condition + op.repeats * body
 
 
 def why_unknown(graph: Graph, device: DeviceProfile) -> str | None:
     """Return why `latency_ms` cannot tell the time of a network on a device; `None` where it can."""
     try:
         latency_ms(graph, device)
-    except ConfigError as error:
+    except (ConfigError, ModelError) as error:
         return str(error)
     return None
 

@@ -1,13 +1,14 @@
 """Everything that a network costs on a device, computed from its graph."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.file_size import file_bytes
 from kd_edge.cost.kernels import kernels_of
-from kd_edge.cost.latency import inference_ms, latency_ms, why_unknown
+from kd_edge.cost.latency import inference_ms, latency_ms, per_op_ms, why_unknown
 from kd_edge.cost.memory.arena import Arena, arena_bytes, layout_of, least_arena_bytes, plan_arena
 from kd_edge.cost.memory.firmware_ram import reserved_bytes
 from kd_edge.cost.memory.planner import lifetimes
@@ -162,23 +163,27 @@ class CostModel:
 
         Raises:
             ConfigError: The device's profile has no costs for the network's numbers; `estimate_known` returns the rest.
+            ModelError: Only the inference shows how often a loop runs; `estimate_known` returns the rest.
         """
         facts = self._book.look_up(graph)
+        per_op = per_op_ms(graph, self.device) if graph.subgraphs else facts.latency_ms
+        latency_ms = sum(per_op) + inference_ms(facts.computes_in, self.device)
+        low_ms, high_ms = latency_ms / self._spread, latency_ms * self._spread
+        return Cost(**self._sizes(graph, facts), latency_ms=latency_ms, latency_low_ms=low_ms, latency_high_ms=high_ms)
+
+    def _sizes(self, graph: Graph, facts: Facts) -> dict[str, Any]:
+        """Return the fields of `Sizes`."""
         persistent, nonpersistent, starting = self._arena(graph, facts)
-        latency_ms = sum(facts.latency_ms) + inference_ms(facts.computes_in, self.device)
-        return Cost(
-            macs=self._macs(graph, facts),
-            params=sum(facts.params) if graph.is_plain else graph.params,
-            flash_bytes=file_bytes(graph, sum(facts.tensor_flash_bytes) + sum(facts.op_flash_bytes)),
-            ram_bytes=reserved_bytes(max(persistent + nonpersistent, starting)),
-            arena_bytes=persistent + nonpersistent,
-            arena_persistent_bytes=persistent,
-            arena_nonpersistent_bytes=nonpersistent,
-            refusals=self._refusals(graph, facts.refusals) if any(facts.refusals) else (),
-            latency_ms=latency_ms,
-            latency_low_ms=latency_ms / self._spread,
-            latency_high_ms=latency_ms * self._spread,
-        )
+        return {
+            "macs": self._macs(graph, facts),
+            "params": sum(facts.params) if graph.is_plain else graph.params,
+            "flash_bytes": file_bytes(graph, sum(facts.tensor_flash_bytes) + sum(facts.op_flash_bytes)),
+            "ram_bytes": reserved_bytes(max(persistent + nonpersistent, starting)),
+            "arena_bytes": persistent + nonpersistent,
+            "arena_persistent_bytes": persistent,
+            "arena_nonpersistent_bytes": nonpersistent,
+            "refusals": self._refusals(graph, facts.refusals) if any(facts.refusals) else (),
+        }
 
     def _macs(self, graph: Graph, facts: Facts) -> int | None:
         try:
@@ -208,9 +213,8 @@ class CostModel:
         # Flash and arena do not depend on what an op costs: with that of int8 they are the same.
         int8 = self.device.int8
         device = replace(self.device, int16=self.device.int16 or int8, float32=self.device.float32 or int8)
-        estimate = CostModel(device).estimate(graph)
-        sizes = {f.name: getattr(estimate, f.name) for f in fields(estimate)} | dict.fromkeys(_LATENCIES)
-        return UntimedCost(**sizes), dict.fromkeys(_LATENCIES, reason)
+        known = CostModel(device)
+        return UntimedCost(**known._sizes(graph, known._book.look_up(graph))), dict.fromkeys(_LATENCIES, reason)
 
     @property
     def kernels_known(self) -> bool:
