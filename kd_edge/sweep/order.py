@@ -8,6 +8,7 @@ from pathlib import Path
 from kd_edge.config import RunConfig
 from kd_edge.files import sole_use
 from kd_edge.pipeline import do_stages
+from kd_edge.reporting.sentences.formatting import counted
 from kd_edge.search.local_workers import is_worker
 from kd_edge.search.results import Candidate
 from kd_edge.stages.context import MODEL, STUDENT, TEACHER, Progress
@@ -120,7 +121,7 @@ class _Sweep:
         )
 
     def _on_trial(self, share: float, done: int) -> None:
-        self._progress("search", share, f"{done} candidates trained for all budgets")
+        self._progress("search", share, f"{counted(done, 'candidate', 'candidates')} trained for all budgets")
 
     def _student(self, pool: Pool, taught: str, chosen: Chosen, position: int, count: int) -> _Student:
         own = StudentContext(self._context, chosen, stage_progress(self._progress, position, count))

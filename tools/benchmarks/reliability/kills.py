@@ -26,14 +26,17 @@ class Job:
 
     Attributes:
         words: The command, in a folder of all materials.
-        results: The files that have to be the same in the end.
+        results: The files that have to be the same in the end, as patterns.
+        of_worker: Kill one of its workers alone; whoever waits for that one has to go on without being asked.
     """
 
     words: str
     results: tuple[str, ...]
+    of_worker: bool = False
 
 
-# `sweep` takes its line here.
+_SWEEP = f"kd-edge sweep run.toml --device {BOARD},rp2040 --latency 5ms,20ms -o out"
+_SWEPT = ("out/teacher.keras", "out/students/*/student.keras", "out/students/*/model.tflite")
 JOBS: Mapping[str, Job] = {
     "run": Job("kd-edge run run.toml -o out", ("out/student.keras", "out/model.tflite")),
     "design": Job(
@@ -46,6 +49,8 @@ JOBS: Mapping[str, Job] = {
         "-o out/distilled.keras",
         ("out/distilled.keras", "out/distilled-alone.keras"),
     ),
+    "sweep": Job(_SWEEP, _SWEPT),
+    "sweep with workers": Job(f"{_SWEEP} --workers 2", _SWEPT, of_worker=True),
 }
 
 
@@ -76,7 +81,7 @@ def try_kill(name: str, number: int, folder: Path, expected: Mapping[str, str], 
     child = start_forked(JOBS[name].words, folder, folder / LOG)
     killed = wait(child, moment) is None
     if killed:
-        os.killpg(child, signal.SIGKILL)
+        killed = _kill(child, number, of_worker=JOBS[name].of_worker)
         wait(child, _LIMIT_S)
     faults = [f"broken after the kill: {path}" for path in _broken_files(folder)]
     ended = run_forked(JOBS[name].words, folder, limit_s=_LIMIT_S)
@@ -88,12 +93,23 @@ def try_kill(name: str, number: int, folder: Path, expected: Mapping[str, str], 
     return {"job": name, "number": number, "after_s": round(moment, 2), "killed": killed, "faults": faults}
 
 
+def _kill(child: int, number: int, *, of_worker: bool) -> bool:
+    """Kill a job, or one of its workers where it has any at the moment; return whether somebody was killed."""
+    if not of_worker:
+        os.killpg(child, signal.SIGKILL)
+        return True
+    workers = Path(f"/proc/{child}/task/{child}/children").read_text().split()
+    if workers:
+        os.kill(int(workers[number % len(workers)]), signal.SIGKILL)
+    return bool(workers)
+
+
 def hashes(name: str, folder: Path) -> dict[str, str]:
     """Return a hash of what each result of a job says; of a model its layers and weights, not when it was written."""
     found = {}
-    for result in JOBS[name].results:
-        path = folder / result
-        found[result] = content_of(path) or "missing"
+    for pattern in JOBS[name].results:
+        for path in sorted(folder.glob(pattern)) or [folder / pattern]:
+            found[str(path.relative_to(folder))] = content_of(path) or "missing"
     return found
 
 
