@@ -9,9 +9,9 @@ from .errors import RunnerError as RunnerError
 from .errors import RuntimeMissingError as RuntimeMissingError
 from .errors import TfliteBenchError as TfliteBenchError
 from .measurement.stats import LatencyStats as LatencyStats
-from .model.reader import ModelInfo as ModelInfo
-from .model.reader import OpInfo as OpInfo
-from .model.reader import TensorInfo as TensorInfo
+from .model.info import ModelInfo as ModelInfo
+from .model.info import OpInfo as OpInfo
+from .model.info import TensorInfo as TensorInfo
 from .model.reader import read_model as read_model
 from .runners.base import Runner as Runner
 from .runners.base import RunnerResult as RunnerResult

@@ -7,7 +7,8 @@ from pathlib import Path
 from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.environment import Machine, read_machine, read_versions
 from tflite_bench.measurement.timing import Plan
-from tflite_bench.model.reader import ModelInfo, read_file, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_file, read_model
 from tflite_bench.provenance import Measured
 from tflite_bench.runners.base import Runner, RunnerResult
 from tflite_bench.runners.figures import reasons_elsewhere

@@ -13,8 +13,9 @@ from kd_edge.data.metrics.anomaly import anomaly_scores, threshold_of
 from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
+from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
-from tflite_bench.model.reader import TensorInfo, read_model
+from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
 
 # Training samples whose scores give the threshold of an anomaly.

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert, tflm
 
 

@@ -11,7 +11,8 @@ from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
-from tflite_bench.model.reader import ModelInfo, TensorInfo, read_model
+from tflite_bench.model.info import ModelInfo, TensorInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.streams import is_window
 from tflite_bench.model.writer import pack, unpack
 

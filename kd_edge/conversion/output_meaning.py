@@ -1,6 +1,6 @@
 """Whether the numbers that a `.tflite` file answers with are probabilities or logits."""
 
-from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.info import ModelInfo
 
 # What leaves probabilities probabilities.
 _CARRIERS = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE")

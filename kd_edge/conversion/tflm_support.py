@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from kd_edge.conversion.clone.layer_names import UNNAMED, LayerNames, layer_of, names_of
 from kd_edge.errors import ModelError
 from tflite_bench.errors import RunnerError
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Measured
 from tflite_bench.runners import tflm
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from kd_edge.cost.gate import Gate, at_most
 from tflite_bench.errors import RuntimeMissingError
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.runtime_support import Refusal, refusals_of
 
 # Rules judge inputs without a fixed size; TFLM runs them in the smallest size, about which nobody asked.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tflite_bench.model.reader import OpInfo, SubgraphInfo, TensorInfo
+from tflite_bench.model.info import OpInfo, SubgraphInfo, TensorInfo
 
 _INTEGERS = ("int32", "int64")
 

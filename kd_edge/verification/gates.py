@@ -7,7 +7,7 @@ from kd_edge.cost.gate import Gate, at_most
 from kd_edge.cost.refusals import refusal_gate
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.tflm_run import Micro
-from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.runtime_support import Refusal, refusals_of
 
 # LiteRT's reference kernels round dense layers in float, TFLM in integers: a logit may differ by one step.

@@ -26,9 +26,10 @@ from kd_edge.verification.parity import Parity, compare
 from kd_edge.verification.quantization_noise import OpNoise, measure_noise
 from kd_edge.verification.tflm_run import Micro, run_micro
 from tflite_bench.errors import RunnerError
+from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.precision import precision_of
 from tflite_bench.model.quantized_values import dequantize, quantize
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.streams import is_window
 
 if TYPE_CHECKING:

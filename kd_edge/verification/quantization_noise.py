@@ -6,8 +6,9 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from kd_edge.conversion.clone.layer_names import UNNAMED, LayerNames, layer_of
+from tflite_bench.model.info import ModelInfo, OpInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
-from tflite_bench.model.reader import ModelInfo, OpInfo, read_model
+from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Measured
 from tflite_bench.runners.op_outputs import trace
 

@@ -9,7 +9,7 @@ from kd_edge.conversion.file_outputs import micro_outputs
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals, merged
 from tflite_bench.errors import RunnerError, RuntimeMissingError
-from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.runtime_support import Refusal, refusals_of
 from tflite_bench.provenance import Measured
 from tflite_bench.runners import tflm

@@ -12,8 +12,9 @@ from tflite_bench.calibration.op_work import OWN, count_work
 from tflite_bench.calibration.store import MeasurementStore
 from tflite_bench.errors import ConfigError, DoesNotFitError, RunnerError
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.op_spec import KERNEL_CLASSES, Blocks
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Calibrated, Computed, Measured
 from tflite_bench.runners.base import Runner, RunnerResult, calibrates
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflite_bench.errors import ConfigError
-from tflite_bench.model.reader import ModelInfo, TensorInfo
+from tflite_bench.model.info import ModelInfo, TensorInfo
 from tflite_bench.model.streams import is_window
 from tflite_bench.processes.isolation import Array
 

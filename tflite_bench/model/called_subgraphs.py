@@ -1,6 +1,6 @@
 """Which subgraphs of a file an operator calls."""
 
-from tflite_bench.model.reader import OpInfo
+from tflite_bench.model.info import OpInfo
 
 # The options that name them, in the order in which TFLM plans their memory.
 _OPTIONS = {

@@ -1,6 +1,6 @@
 """In which numbers a `.tflite` file computes."""
 
-from tflite_bench.model.reader import ModelInfo, OpInfo
+from tflite_bench.model.info import ModelInfo, OpInfo
 
 # Position of the activations among the inputs of the ops that have weights at position 1.
 _WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 0, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 2}

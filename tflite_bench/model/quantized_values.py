@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tflite_bench.model.reader import TensorInfo
+from tflite_bench.model.info import TensorInfo
 
 
 def quantize(samples: np.ndarray, tensor: TensorInfo) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.info import ModelInfo
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

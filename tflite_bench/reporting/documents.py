@@ -8,7 +8,7 @@ from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison, Rule
 from tflite_bench.measurement.environment import PACKAGES
 from tflite_bench.measurement.power_series import Energy
-from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.info import ModelInfo
 from tflite_bench.reporting.envelope import Tool, make_document, to_plain
 from tflite_bench.reporting.model_contents import contents_of
 from tflite_bench.runners.figures import kinds_of

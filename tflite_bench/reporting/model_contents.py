@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from tflite_bench.model.reader import ModelInfo, OpInfo, TensorInfo
+from tflite_bench.model.info import ModelInfo, OpInfo, TensorInfo
 from tflite_bench.provenance import Computed, Given, Measured
 
 

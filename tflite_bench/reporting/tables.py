@@ -12,7 +12,7 @@ from tflite_bench.benchmark import Benchmark
 from tflite_bench.calibration.calibrate import Calibration
 from tflite_bench.comparison import Comparison
 from tflite_bench.measurement.power_series import Energy
-from tflite_bench.model.reader import ModelInfo, TensorInfo
+from tflite_bench.model.info import ModelInfo, TensorInfo
 from tflite_bench.processes.program import one_line
 from tflite_bench.reporting.model_contents import constant_bytes
 from tflite_bench.runners.base import Execution, RunnerResult

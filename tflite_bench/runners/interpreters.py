@@ -8,7 +8,7 @@ import numpy as np
 from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan, describe_end, measure
-from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.streams import has_resources, steps_of
 from tflite_bench.processes.isolation import Array, ChildResult
 from tflite_bench.runners.base import OpResult, RunnerResult

@@ -12,7 +12,8 @@ from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.environment import read_versions
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
 from tflite_bench.measurement.timing import Plan
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.streams import has_resources
 from tflite_bench.processes.isolation import Array, run_child, serve
 from tflite_bench.runners.base import RunnerResult

@@ -7,7 +7,8 @@ import numpy as np
 
 from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.inputs import check_inputs
-from tflite_bench.model.reader import ModelInfo, OpInfo, read_model
+from tflite_bench.model.info import ModelInfo, OpInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.streams import steps_of
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.processes.isolation import ChildError, run_child, serve

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tflite_bench.errors import RuntimeMissingError
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.runtime_support import Refusal, refusals_of
 from tflite_bench.processes.isolation import Array, ChildError, run_child, serve
 from tflite_bench.runners.tflm import MISSING_RUNTIME, is_installed, load_interpreter, plenty_bytes

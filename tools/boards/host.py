@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from tflite_bench.errors import RunnerError
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.runners.tflm import load_interpreter
 
 _TYPES = {"float32": 0, "int32": 2, "uint8": 3, "bool": 6, "int16": 7, "int8": 9}

@@ -11,7 +11,8 @@ import numpy as np
 
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tools.profiles.cost_regression import INFERENCE_CYCLES, KERNELS, Array, Row, System, graph_work
 
 MLPERF_MODELS = {

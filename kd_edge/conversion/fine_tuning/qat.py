@@ -17,7 +17,8 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ModelError
 from kd_edge.ir.layers import Activation, BatchNormalization, InputLayer, Simulation, kind_of
 from kd_edge.silence import quiet
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 
 _NUM_COMPARED = 32
 _NUM_RANGED = 256

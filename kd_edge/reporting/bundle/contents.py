@@ -12,7 +12,8 @@ from kd_edge.reporting.bundle.sources import Vectors, reads_lines, render_source
 from kd_edge.reporting.bundle.task_source import output_lines, task_values
 from kd_edge.reporting.bundle.tool_chains import ToolChain
 from tflite_bench.errors import RuntimeMissingError
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert, tflm
 
 

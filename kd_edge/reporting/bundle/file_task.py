@@ -6,7 +6,7 @@ from typing import Any
 from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, ModelError
 from kd_edge.reporting.bundle.settings import Scale
-from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.info import ModelInfo
 
 _FIELDS = {"names": str, "units": str, "mean": float, "deviation": float}
 

@@ -20,7 +20,8 @@ from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
 from kd_edge.reporting.bundle.vectors import random_vectors, sample_vectors
 from kd_edge.reporting.documents import KD_EDGE
 from tflite_bench.measurement.environment import read_versions
-from tflite_bench.model.reader import ModelInfo, read_file
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_file
 
 
 def write_file_bundle(

@@ -11,7 +11,7 @@ from kd_edge.reporting.bundle.front_end_source import front_end_source
 from kd_edge.reporting.bundle.rendering import render
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.task_source import output_lines, task_values
-from tflite_bench.model.reader import ModelInfo, TensorInfo
+from tflite_bench.model.info import ModelInfo, TensorInfo
 
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
 # Methods of TFLM's MicroMutableOpResolver that are not the operator's name in camel case.

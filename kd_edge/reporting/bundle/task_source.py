@@ -6,7 +6,7 @@ from typing import Any
 from kd_edge.data.task import Task
 from kd_edge.reporting.bundle.c_literals import c_float
 from kd_edge.reporting.bundle.settings import Settings
-from tflite_bench.model.reader import TensorInfo
+from tflite_bench.model.info import TensorInfo
 
 
 def task_values(settings: Settings, target: TensorInfo) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from kd_edge.data.task import Task
 from kd_edge.reporting.bundle.contents import answered
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources import Vectors
+from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
-from tflite_bench.model.reader import TensorInfo, read_model
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.streams import in_steps, is_window
 
 NUM_VECTORS = 10

@@ -26,9 +26,10 @@ from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.verification.verdict import open_checks, proven
 from kd_edge.verification.verifier import verify
 from tflite_bench.errors import ModelFileError, RunnerError
+from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.precision import precision_of
 from tflite_bench.model.quantized_values import quantize
-from tflite_bench.model.reader import TensorInfo, read_model
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.writer import pack, unpack
 
 BOARD = load_device("nucleo-l4r5zi")

@@ -4,11 +4,11 @@ import pytest
 from ai_edge_litert.schema_py_generated import BuiltinOperator
 
 from tflite_bench.errors import ConfigError
+from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.op_registry import register_op, spec_of
 from tflite_bench.model.op_spec import ABSENT, OpSpec, operands_of
 from tflite_bench.model.op_table import OPS
 from tflite_bench.model.op_work import macs_of, op_work
-from tflite_bench.model.reader import TensorInfo
 
 # Operators of TFLM that no version of TFLite's schema numbers.
 CUSTOM = {"BASIC_CLASSIFIER", "DECODE", "DETECTION_POSTPROCESS", "CIRCULAR_BUFFER", "ETHOSU", "L2NORM_REF"}

@@ -12,7 +12,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tflite_bench.errors import ModelFileError
 from tflite_bench.model.flatbuffer import FlatbufferReader
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 
 NAMES = ["residual_int8", "residual_float", "dense_hybrid", "atan2", "two_in_two_out", "endless_loop"]
 

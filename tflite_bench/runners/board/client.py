@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflite_bench.errors import DoesNotFitError, RunnerError
-from tflite_bench.model.reader import ModelInfo
+from tflite_bench.model.info import ModelInfo
 from tflite_bench.processes.isolation import Array
 from tflite_bench.transports import messages
 from tflite_bench.transports.board_link import BoardLink, BoardRefusalError, BoardResetError

@@ -10,7 +10,8 @@ from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan, Timing, describe_end, measure_batches
-from tflite_bench.model.reader import ModelInfo, read_model
+from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.reader import read_model
 from tflite_bench.processes.isolation import Array
 from tflite_bench.runners import litert
 from tflite_bench.runners.base import Execution, OpResult, RunnerResult

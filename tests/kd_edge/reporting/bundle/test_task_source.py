@@ -15,8 +15,9 @@ from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources import Vectors, render_sources
 from kd_edge.reporting.bundle.task_source import raw_threshold
 from kd_edge.reporting.bundle.vectors import NUM_VECTORS, vector_answers, vector_rows
+from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
-from tflite_bench.model.reader import TensorInfo, read_model
+from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
