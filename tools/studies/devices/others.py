@@ -16,7 +16,8 @@ from kd_edge.sweep.cells import Cell
 from kd_edge.sweep.context import SweepContext
 from kd_edge.verification.observation import observe
 from kd_edge.verification.verifier import judge
-from tools.studies.devices.shapes import PUBLIC, TEACHER_WIDTHS, Build, teacher_of
+from tools.studies.devices.shapes.parts import Build
+from tools.studies.devices.shapes.public import PUBLIC, TEACHER_WIDTHS, teacher_of
 from tools.studies.halting.rows import Row, Rows
 
 
