@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kd_edge.reporting.documents import Result
+from kd_edge.reporting.sentences.energy import energy_text
 from kd_edge.reporting.sentences.formatting import latency_text, measured_bytes
 from kd_edge.reporting.sentences.metric_words import metric_of
 from kd_edge.reporting.sentences.verdicts import WORDS, check_title, found_text, limit_text
@@ -53,7 +54,7 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
         ("latency", marks["latency_ms"], limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
     ]
     if energy := verify.get("energy"):
-        ends = f"{energy['energy_mj']:.3g} mJ ({energy['energy_low_mj']:.2g} to {energy['energy_high_mj']:.2g})"
+        ends = energy_text(energy)
         limit = "none" if budget.get("energy_mj") is None else f"{budget['energy_mj']:g} mJ"
         rows.append(("energy", marks.get("energy_mj", WORDS[None]), limit, ends, "needs the board", ""))
     header = ("", "", "limit", "predicted", "measured", "off by")

@@ -89,9 +89,9 @@ def _limit_verdict(result: Result, name: str, unit: str, digits: int) -> str:
     if name in result["excess"]:
         return f"{result['excess'][name]:,.{digits}f} {unit} too much"
     gate = result["gates"][name]
-    if gate["measured"] is None:
-        return "not checked"
-    return "not proven" if gate["verdict"] == "not_proven" else "ok"
+    if gate["verdict"] == "not_proven":
+        return "not proven"
+    return "not checked" if gate["measured"] is None else "ok"
 
 
 def _count(count: int | None) -> str:
