@@ -8,6 +8,7 @@ is there as docs/results/reliability.json and in docs/reliability.md. The full s
 """
 
 import argparse
+import multiprocessing
 import shutil
 import sys
 import tempfile
@@ -53,6 +54,15 @@ def main() -> None:
 def _make_materials(folder: Path) -> None:
     if (folder / "after.json").is_file():
         return
+    # In a child: a process that has used TensorFlow cannot be forked.
+    child = multiprocessing.get_context("fork").Process(target=_make, args=(folder,))
+    child.start()
+    child.join()
+    if child.exitcode != 0:
+        sys.exit(f"no materials: making them ended with {child.exitcode}")
+
+
+def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     make_inputs(folder)
     make_models(folder)
