@@ -16,6 +16,7 @@ from kd_edge.sweep.cells import Cell
 from kd_edge.sweep.context import SweepContext
 from kd_edge.verification.observation import observe
 from kd_edge.verification.verifier import judge
+from tools.studies.devices.pages import NARROWER
 from tools.studies.devices.shapes.parts import Build
 from tools.studies.devices.shapes.public import PUBLIC, TEACHER_WIDTHS, teacher_of
 from tools.studies.halting.rows import Row, Rows
@@ -42,11 +43,11 @@ class Others:
         for cell in self._context.cells:
             width = next((w for w in reversed(TEACHER_WIDTHS) if self._fits(teacher_of(w), cell)), None)
             if width is None:
-                self._rows.once(lambda: {"fits": False}, set=self._name, network="teacher, narrower", cell=cell.name)
+                self._rows.once(lambda: {"fits": False}, set=self._name, network=NARROWER, cell=cell.name)
             else:
                 widest.setdefault(width, []).append(cell)
         for width, cells in widest.items():
-            self._judge("teacher, narrower", teacher_of(width), cells, width=width)
+            self._judge(NARROWER, teacher_of(width), cells, width=width)
 
     def _judge(self, title: str, build: Build, cells: list[Cell], **also: Any) -> None:
         missing = [c for c in cells if self._rows.find(set=self._name, network=title, cell=c.name) is None]

@@ -6,6 +6,7 @@ from typing import Any
 from tools.studies.devices.sets import BOARDS, LATENCIES, SETS
 from tools.studies.halting.rows import Row
 
+OURS, NARROWER, TEACHER = "kd_edge", "teacher, narrower", "teacher"
 _MARKS = {"reached": " =", "below": " <", "not_shown": " ~", None: ""}
 
 
@@ -14,7 +15,7 @@ def render(document: Mapping[str, Any]) -> str:
     rows = document["result"]["rows"]
     lines = [*_head(document, rows)]
     for name in dict.fromkeys(row["set"] for row in rows):
-        lines += ["", *_table(name, [row for row in rows if row["set"] == name])]
+        lines += ["", *_section(name, [row for row in rows if row["set"] == name])]
     return "\n".join(lines)
 
 
@@ -35,31 +36,98 @@ def _head(document: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _cells(rows: Sequence[Row], name: str) -> int:
-    return sum(row["set"] == name and row["network"] == "kd_edge" for row in rows)
+    return sum(row["set"] == name and row["network"] == OURS for row in rows)
 
 
-def _table(name: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a line a cell: the accuracy of each network that fits it."""
-    networks = [network for network in dict.fromkeys(row["network"] for row in rows) if network != "teacher"]
-    teacher = next((row for row in rows if row["network"] == "teacher"), None)
-    yield f"### {name}"
+def _section(name: str, rows: Sequence[Row]) -> Iterator[str]:
+    yield f"### {SETS[name].title if name in SETS else name}"
     yield ""
+    teacher = next((row for row in rows if row["network"] == TEACHER), None)
     if teacher is not None and teacher["accuracy"] is not None:
         yield f"The teacher: {teacher['accuracy']:.3f}, {teacher['macs']:,} MACs, {teacher['epochs']} epochs."
         yield ""
-    yield f"| board and budget | {' | '.join(networks)} | binds |"
-    yield f"|---|{'---|' * len(networks)}---|"
-    for cell in dict.fromkeys(row["cell"] for row in rows if row["cell"]):
-        own = {row["network"]: row for row in rows if row["cell"] == cell}
-        binds = ", ".join(own.get("kd_edge", {}).get("binds", []))
-        yield f"| {cell} | {' | '.join(_text(own.get(network)) for network in networks)} | {binds} |"
+    cells = [_Cell(row, rows) for row in rows if row["network"] == OURS]
+    yield " ".join(_summary(cells))
+    yield ""
+    yield from _by_cell(cells)
+    yield ""
+    yield from _by_network(rows, len(cells))
 
 
-def _text(row: Row | None) -> str:
-    if row is None:
-        return ""
+class _Cell:
+    """A board with a budget: the sweep's student, and what of others fits."""
+
+    def __init__(self, ours: Row, rows: Sequence[Row]) -> None:
+        self.ours = ours
+        self.board, self.budget = ours["cell"].rsplit("-", 1)
+        here = [row for row in rows if row["cell"] == ours["cell"] and row is not ours]
+        fitting = [row for row in here if row["fits"]]
+        self.narrower = next((row for row in fitting if row["network"] == NARROWER), None)
+        public = [row for row in fitting if row["network"] != NARROWER]
+        self.best = max(public, key=lambda row: row["accuracy"], default=None)
+
+    @property
+    def ahead_of(self) -> float | None:
+        """How much more the student gets right than the best that fits beside it."""
+        others = [row["accuracy"] for row in (self.narrower, self.best) if row is not None]
+        return self.ours["accuracy"] - max(others) if self.ours["fits"] and others else None
+
+
+def _summary(cells: Sequence[_Cell]) -> Iterator[str]:
+    """Yield sentences that count the boards and budgets."""
+    fitting = [cell for cell in cells if cell.ours["fits"]]
+    alone = [cell for cell in fitting if cell.ahead_of is None]
+    held = sum(cell.ours["verdict"] == "holds" for cell in fitting)
+    yield (
+        f"Of {len(cells)} boards with budgets {len(fitting)} have a student of the sweep, and all its checks hold for "
+        f"{held}; for {len(cells) - len(fitting)} no network of the space is small enough."
+    )
+    lonely = sum(cell.best is None for cell in fitting)
+    yield f"For {len(alone)} of them nothing else fits; for {lonely} no network of others."
+    if ahead := [cell.ahead_of for cell in fitting if cell.ahead_of is not None]:
+        level = sum(points > -0.0005 for points in ahead)
+        yield (
+            f"Where something else fits, the student gets {100 * sum(ahead) / len(ahead):+.1f} points more right than "
+            f"the best of it on average, {100 * min(ahead):+.1f} to {100 * max(ahead):+.1f}, and not less for {level} "
+            f"of {len(ahead)}."
+        )
+
+
+def _by_cell(cells: Sequence[_Cell]) -> Iterator[str]:
+    yield "| board | budget | student of the sweep | MACs | the teacher, narrower | best network of others | binds |"
+    yield "|---|---|---|---|---|---|---|"
+    for cell in cells:
+        ours = cell.ours
+        best = "" if cell.best is None else f"{cell.best['network']}: {cell.best['accuracy']:.3f}{_doubt(cell.best)}"
+        narrower = "" if cell.narrower is None else f"{cell.narrower['accuracy']:.3f}{_doubt(cell.narrower)}"
+        macs = f"{ours['macs']:,}" if ours["fits"] else ""
+        binds = ", ".join(name.split("_")[0] for name in ours["binds"])
+        yield f"| {cell.board} | {cell.budget} | {_student(ours)} | {macs} | {narrower} | {best} | {binds} |"
+
+
+def _student(row: Row) -> str:
     if not row["fits"]:
-        return "does not fit" if row["network"] != "kd_edge" else "infeasible"
-    open_verdict = "" if row["verdict"] == "holds" else f", {row['verdict'].replace('_', ' ')}"
+        return "infeasible"
     interval = f"{row['accuracy_low']:.3f} to {row['accuracy_high']:.3f}"
-    return f"{row['accuracy']:.3f}{_MARKS[row.get('teacher')]} ({interval}){open_verdict}"
+    return f"**{row['accuracy']:.3f}**{_MARKS[row['teacher']]} ({interval}){_doubt(row)}"
+
+
+def _doubt(row: Row) -> str:
+    return "" if row["verdict"] == "holds" else f", {row['verdict'].replace('_', ' ')}"
+
+
+def _by_network(rows: Sequence[Row], num_cells: int) -> Iterator[str]:
+    """Yield a line a network of others: what it gets right wherever it fits."""
+    yield "| network of others | right | MACs | fits |"
+    yield "|---|---|---|---|"
+    for network in dict.fromkeys(row["network"] for row in rows):
+        if network in (OURS, NARROWER, TEACHER):
+            continue
+        fitting = [row for row in rows if row["network"] == network and row["fits"]]
+        figures = "| | |"
+        if fitting:
+            one = fitting[0]
+            figures = (
+                f"| {one['accuracy']:.3f} ({one['accuracy_low']:.3f} to {one['accuracy_high']:.3f}) | {one['macs']:,} |"
+            )
+        yield f"| {network} {figures} {len(fitting)} of {num_cells} |"

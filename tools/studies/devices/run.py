@@ -20,14 +20,13 @@ from kd_edge.sweep.cells import cells_of
 from kd_edge.sweep.context import SweepContext
 from tools.fill_docs import fill
 from tools.studies.devices.others import Others
-from tools.studies.devices.pages import render
+from tools.studies.devices.pages import OURS, TEACHER, render
 from tools.studies.devices.sets import BOARDS, LATENCIES, SETS, Asked, Set
 from tools.studies.halting.rows import Rows
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "docs" / "results" / "devices.json"
 PAGE = ROOT / "docs" / "devices.md"
-OURS = "kd_edge"
 
 
 def study(one: Set, asked: Asked, *, samples: Path, work: Path, rows: Rows) -> None:
@@ -59,7 +58,7 @@ def _name(one: Set, asked: Asked) -> str:
 def _keep(found: SweepResult, name: str, rows: Rows) -> None:
     """Add the cells of a sweep to the rows."""
     teacher = {"accuracy": found.teacher.test_accuracy, "macs": found.teacher.macs, "epochs": _epochs(found)}
-    rows.once(lambda: teacher, set=name, network="teacher", cell="")
+    rows.once(lambda: teacher, set=name, network=TEACHER, cell="")
     for cell in found.cells:
         interval = cell.accuracy_ci95
         figures = {
