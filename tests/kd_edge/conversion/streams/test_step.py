@@ -7,10 +7,13 @@ import keras
 import numpy as np
 import pytest
 
+from kd_edge.config import ConvertConfig
 from kd_edge.conversion.converter import convert
+from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.streams.step import StreamStep
 from kd_edge.cost.file_size import flash_bytes
 from kd_edge.cost.memory.arena import arena_bytes
+from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError, ConversionWarning, ModelError
 from kd_edge.ir.lowering import lower, read_layers
 from kd_edge.ir.streaming import stream
@@ -181,3 +184,16 @@ def test_a_step_of_a_wrong_length_is_refused_in_one_line(frames: int, message: s
 def test_streams_are_not_converted_to_16_bit_activations(student: keras.Model) -> None:
     with pytest.raises(ConfigError, match="expected one of int8, float16, dynamic, none, received 'int16x8'"):
         convert(student, WINDOWS, quantize="int16x8", stream=3)
+
+
+@pytest.mark.parametrize("qat", ["auto", "always"])
+def test_a_step_is_not_fine_tuned_and_that_is_said_with_what_int8_costs(student: keras.Model, qat: str) -> None:
+    labels = np.arange(len(WINDOWS)) % 3
+    data = Dataset("windows", *(WINDOWS, labels) * 3, class_names=("a", "b", "c"))
+    made = convert_for(student, data, ConvertConfig("int8", qat=qat, stream=3))
+    said = [line for line in made.warnings if "the step of a stream is never fine-tuned for int8" in line]
+    assert len(said) == 1
+    lost = made.qat.float_accuracy - made.qat.int8_accuracy
+    assert f"int8 costs {lost:.1%} of the validation samples" in said[0]
+    assert not made.qat.used
+    assert made.qat.tuned_accuracy is None
