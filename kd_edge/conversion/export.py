@@ -246,8 +246,8 @@ def _tuned(
         before = replace(before, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
         if wanted.stream is not None:
             said.append(
-                f"the step of a stream is never fine-tuned for int8, whatever qat says; int8 costs "
-                f"{float_accuracy - int8_accuracy:.1%} of the validation samples"
+                f"the step of a stream is never fine-tuned for int8; int8 costs {float_accuracy - int8_accuracy:.1%} of "
+                "the validation samples"
             )
             return content, before
         if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:

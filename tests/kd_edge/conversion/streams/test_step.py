@@ -186,11 +186,10 @@ def test_streams_are_not_converted_to_16_bit_activations(student: keras.Model) -
         convert(student, WINDOWS, quantize="int16x8", stream=3)
 
 
-@pytest.mark.parametrize("qat", ["auto", "always"])
-def test_a_step_is_not_fine_tuned_and_that_is_said_with_what_int8_costs(student: keras.Model, qat: str) -> None:
+def test_a_step_is_not_fine_tuned_and_that_is_said_with_what_int8_costs(student: keras.Model) -> None:
     labels = np.arange(len(WINDOWS)) % 3
     data = Dataset("windows", *(WINDOWS, labels) * 3, class_names=("a", "b", "c"))
-    made = convert_for(student, data, ConvertConfig("int8", qat=qat, stream=3))
+    made = convert_for(student, data, ConvertConfig("int8", stream=3))
     said = [line for line in made.warnings if "the step of a stream is never fine-tuned for int8" in line]
     assert len(said) == 1
     lost = made.qat.float_accuracy - made.qat.int8_accuracy
