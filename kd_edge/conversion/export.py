@@ -245,10 +245,8 @@ def _tuned(
         float_accuracy, int8_accuracy = keras_metric(student, data), file_metric(content, data)
         before = replace(before, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
         if wanted.stream is not None:
-            said.append(
-                f"the step of a stream is never fine-tuned for int8; int8 costs {float_accuracy - int8_accuracy:.1%} of "
-                "the validation samples"
-            )
+            cost = f"{float_accuracy - int8_accuracy:.1%} of the validation samples"
+            said.append(f"the step of a stream is never fine-tuned for int8; int8 costs {cost}")
             return content, before
         if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
             return content, before
