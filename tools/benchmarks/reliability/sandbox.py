@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import signal
+import sys
 import time
 import traceback
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def _be_the_command(words: list[str], folder: Path, log: Path) -> None:
         os.dup2(0, 1)
         os.dup2(sink, 2)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.argv = list(words)  # the workers of a search are started with it
         _command(words[0])(args=words[1:], prog_name=words[0])
         code = 0
     except SystemExit as end:
