@@ -37,16 +37,21 @@ def layered(layers: Sequence[Spec], *, height: int | Spec = 300, **more: Any) ->
     return {"width": "container", "height": height, "layer": list(layers), **more}
 
 
-def rule_of_limit(value: float, label: str, *, axis: str = "x") -> list[Spec]:
+# Pixels from one line of text to the next.
+LINE = 14
+
+
+def rule_of_limit(value: float, label: str, *, axis: str = "x", row: int = 0) -> list[Spec]:
     """Return the layers of one dashed line across a chart, with its words.
 
     Args:
         value: Where it crosses the axis.
         label: Its words, for example `"budget 15 ms"`.
         axis: `"x"` for an upright line, `"y"` for a level one.
+        row: How many lines of text its words are below the top, so that those of lines close by stay apart.
     """
     at = {axis: {"datum": value}}
-    beside: Spec = {"align": "right", "dx": -4, "dy": 4, "baseline": "top"}
+    beside: Spec = {"align": "right", "dx": -4, "dy": 4 + LINE * row, "baseline": "top"}
     other: Spec = {"y": {"value": 0}}
     if axis == "y":
         beside, other = {"align": "right", "dy": -4, "baseline": "bottom"}, {"x": {"value": "width"}}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from kd_edge.reporting.page.charts.chart import Spec, layered, rule_of_limit
+from kd_edge.reporting.page.charts.chart import LINE, Spec, layered, rule_of_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,12 @@ def front_chart(
     series = list(dict.fromkeys(point.series for point in points))
     scale = {"type": "log"} if log else {"zero": True, "nice": True}
     x = {"field": "x", "type": "quantitative", "title": x_title, "scale": scale}
-    y = {"field": "y", "type": "quantitative", "title": y_title, "scale": {"zero": False, "nice": False, "padding": 14}}
-    color = {"field": "series", "type": "nominal", "scale": {"domain": series}}
+    upright = [limit for limit in limits if limit.axis == "x"]
+    room = LINE * (1 + len(upright))
+    levels = {"zero": False, "nice": False, "padding": room}
+    y = {"field": "y", "type": "quantitative", "title": y_title, "scale": levels}
+    legend = {"symbolOpacity": 1}
+    color: Spec = {"field": "series", "type": "nominal", "scale": {"domain": series}, "legend": legend}
     shape = {**color, "scale": {"domain": series}}
     tooltip = [{"field": "label", "title": " "}, {"field": "series", "title": "shown as"}]
     tooltip += [_figure("x", x_title), _figure("y", y_title)]
@@ -92,7 +96,8 @@ def front_chart(
         ring = {"type": "point", "filled": False, "size": 260, "strokeWidth": 2.5, "color": "var(--ring)"}
         layers.append({"data": {"values": chosen}, "mark": ring, "encoding": {"x": x, "y": y, "tooltip": tooltip}})
     for limit in limits:
-        layers += rule_of_limit(limit.value, limit.label, axis=limit.axis)
+        row = upright.index(limit) if limit in upright else 0
+        layers += rule_of_limit(limit.value, limit.label, axis=limit.axis, row=row)
     return layered(layers, height=height)
 
 
