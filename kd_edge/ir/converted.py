@@ -61,7 +61,7 @@ def _content(model: "keras.Model", quantized: bool) -> bytes:
     loops = any(operation.type in _LOOPS for operation in function.graph.get_operations())
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     if quantized and not loops:
-        specs = [tensor for tensor in function.inputs if tensor.dtype != tf.resource]
+        specs = function.inputs[: len(model.inputs)]  # behind them come constants and variables
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _samples(specs)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

@@ -15,6 +15,7 @@ ONE_SCALE = frozenset({"CONCATENATION", "MAXIMUM", "MINIMUM"})
 """Ops that need one scale for all inputs."""
 
 _ACTIVATION_OPS = {
+    "gelu": "GELU",
     "hard_silu": "HARD_SWISH",
     "hard_swish": "HARD_SWISH",
     "leaky_relu": "LEAKY_RELU",

@@ -19,6 +19,7 @@ _FIXED = {
     "groups": (1,),
     "negative_slope": (0.0, None),
     "output_padding": (None,),
+    "rms_scaling": (False,),
     "threshold": (0.0, None),
     "axis": (-1,),
 }
@@ -59,6 +60,8 @@ def hands_on(operation: Any) -> bool:
     kind = type(operation).__name__
     if kind == "Pipeline":
         return all(map(hands_on, operation.layers))
+    if kind == "StochasticDepth":
+        return _is_keras_own(operation)
     return kind in _TRAINED_ONLY or (kind.startswith("Random") and kind != "RandomCrop")
 
 
@@ -68,7 +71,7 @@ def is_scaled_sum(operation: Any) -> bool:
     Args:
         operation: A layer of Keras or an operation.
     """
-    return type(operation).__name__ == "CustomScaleLayer" and type(operation).__module__.startswith("keras.")
+    return type(operation).__name__ == "CustomScaleLayer" and _is_keras_own(operation)
 
 
 def channel_of(tensor: Any) -> tuple[Any, int] | None:
@@ -112,6 +115,11 @@ def read_call(operation: Any, number: int) -> Layer:
     raise ModelError(f"cannot read operation {operation.name!r} ({kind}): supported are {known}")
 
 
+def _is_keras_own(operation: Any) -> bool:
+    """Return whether Keras defines a layer: others have given theirs the same names as those of its applications."""
+    return type(operation).__module__.startswith("keras.")
+
+
 def _arithmetic(kind: str, node: Any) -> Layer | None:
     """Return what an operation of one tensor with constants does; `None` where that is not known."""
     operands = [*node.arguments.args, *node.arguments.kwargs.values()]
@@ -141,15 +149,17 @@ def _read_layer(layer: Any) -> Layer:
         return InputLayer(tuple(shape))
     if kind == "Normalization":
         return _read_normalization(layer)
+    if kind == "LayerScale" and _is_keras_own(layer):  # of ConvNeXt
+        return MultiplyChannels(_numbers(np.asarray(layer.gamma)))
     if kind not in LAYERS:
         known = ", ".join(sorted(name for name, one in LAYERS.items() if not one.is_operation))
         raise ModelError(f"cannot read layer {layer.name!r} ({kind}): supported layers are {known}")
-    names = [field.name for field in fields(LAYERS[kind])]
+    names, last = [field.name for field in fields(LAYERS[kind])], len(layer.output.shape) - 1
     for name, allowed in _FIXED.items():
         value = _frozen(config.get(name))
         if name not in config or name in names or value in allowed:
             continue
-        if name == "axis" and value == len(layer.output.shape) - 1:
+        if name == "axis" and value in (last, (last,), (-1,)):
             continue
         raise ModelError(
             f"cannot read layer {layer.name!r} ({kind}): expected {name}={allowed[0]!r}, received {value!r}"

@@ -24,7 +24,7 @@ def lower(model: "keras.Model | str | Path | bytes") -> Graph:
     Args:
         model: A Keras model, which is lowered as the converter would quantize it to int8; or a `.tflite` file (its path
             or bytes), which is read as it is. A model with a layer that has no class in `kd_edge.ir.layers`, such as
-            LSTM, attention or LayerNormalization, is converted once, and what the converter made is read: int8, or
+            LSTM, attention or GroupNormalization, is converted once, and what the converter made is read: int8, or
             float where it has a loop of more steps than can be unrolled.
 
     Raises:

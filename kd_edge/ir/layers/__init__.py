@@ -32,6 +32,7 @@ from kd_edge.ir.layers.core import (
     SpatialDropout2D,
 )
 from kd_edge.ir.layers.merging import Add, Concatenate, Maximum, Minimum, Multiply, Subtract
+from kd_edge.ir.layers.normalizing import LayerNormalization
 from kd_edge.ir.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -81,6 +82,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "MaxPooling1D",
     "MaxPooling2D",

@@ -38,6 +38,10 @@ class Normalization(Layer):
                 output = to.op(kind, (output, to.constant(constant)), shape)
         return output
 
+    @property
+    def ties_channels(self) -> bool:
+        return True
+
 
 @register_layer
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,10 @@ class ChannelArithmetic(Layer):
     shrinkable: ClassVar[bool] = True
     channelwise: ClassVar[bool] = True
     is_operation: ClassVar[bool] = True
+
+    @property
+    def ties_channels(self) -> bool:
+        return True
 
     def numbers(self, rank: int) -> np.ndarray:
         """Return the numbers in the shape that a tensor of so many dimensions is computed with."""

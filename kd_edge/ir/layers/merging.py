@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kd_edge.errors import ModelError
 from kd_edge.ir import fusion
 from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Channels, Layer, Simulation, register_layer
@@ -94,6 +95,11 @@ class Concatenate(Layer):
         return self._joined([(1, *shape) for shape in inputs])[1:]
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:
-        joined = list(shapes[0])
-        joined[self.axis] = sum(shape[self.axis] for shape in shapes)
+        joined, axis = list(shapes[0]), self.axis % len(shapes[0])
+        if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
+            raise ModelError(
+                f"cannot concatenate tensors of the shapes {', '.join(map(str, shapes))} along axis {axis}: expected "
+                "equal sizes along all others"
+            )
+        joined[axis] = sum(shape[axis] for shape in shapes)
         return tuple(joined)

@@ -77,14 +77,16 @@ def find_channel_groups(
 
 
 def pools_globally(node: Node, shapes: Sequence[Shape]) -> bool:
-    """Return whether a node pools over its whole input.
+    """Return whether a node pools its whole input into one position.
 
     Args:
         node: The node.
         shapes: Shapes of the network's nodes.
     """
     window = None if node.layer.weighted else node.layer.window()
-    return window is not None and window.size == shapes[node.inputs[0]][:-1]
+    if window is None or window.size != shapes[node.inputs[0]][:-1]:
+        return False
+    return max(window.slide(window.size)) == 1
 
 
 class _Finder:

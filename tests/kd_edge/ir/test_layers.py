@@ -33,6 +33,7 @@ EXAMPLES = [
     (layers.Dense(5), [SEQUENCE], (11, 5)),
     (layers.BatchNormalization(), [IMAGE], IMAGE),
     (layers.Rescaling(2.0, 1.0), [IMAGE], IMAGE),
+    (layers.LayerNormalization(), [IMAGE], IMAGE),
     (layers.Normalization((1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 1.0, 2.0)), [IMAGE], IMAGE),
     (layers.AddChannels((1.0, 2.0, 3.0, 4.0)), [IMAGE], IMAGE),
     (layers.MultiplyChannels((1.0, 2.0, 3.0, 4.0)), [SEQUENCE], SEQUENCE),

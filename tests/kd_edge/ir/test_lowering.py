@@ -81,7 +81,14 @@ def test_a_bias_moves_into_the_dense_layer_after_it_and_others_get_it_from_an_ad
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (layers.LayerNormalization(name="norm"), r"cannot read layer 'norm' \(LayerNormalization\): supported layers"),
+        (
+            layers.GroupNormalization(2, name="norm"),
+            r"cannot read layer 'norm' \(GroupNormalization\): supported layers",
+        ),
+        (
+            layers.LayerNormalization(1, name="ln"),
+            r"layer 'ln' \(LayerNormalization\): expected axis=-1, received \(1,\)",
+        ),
         (layers.Lambda(lambda x: x, name="mine"), r"cannot read layer 'mine' \(Lambda\): supported layers are"),
         (layers.MultiHeadAttention(1, 2, name="mha"), r"cannot read layer 'mha' \(MultiHeadAttention\)"),
         (layers.ReLU(threshold=1.0, name="r"), r"layer 'r' \(ReLU\): expected threshold=0.0, received 1.0"),

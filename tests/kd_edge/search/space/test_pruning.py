@@ -5,7 +5,18 @@ import pytest
 
 from kd_edge.errors import ModelError
 from kd_edge.ir.blueprint import Sketch
-from kd_edge.ir.layers import Activation, Add, Conv2D, Flatten, InputLayer, Node, Reshape, Softmax
+from kd_edge.ir.layers import (
+    Activation,
+    Add,
+    AveragePooling2D,
+    Concatenate,
+    Conv2D,
+    Flatten,
+    InputLayer,
+    Node,
+    Reshape,
+    Softmax,
+)
 from kd_edge.ir.layers.core import Dense
 from kd_edge.search.space.pruning import prune, teacher_values
 from kd_edge.search.space.student_space import StudentSpace
@@ -122,6 +133,22 @@ def test_branches_without_padding_keep_the_teachers_sizes():
     space = SPACES["valid_branches"]
     assert space.prunable.is_rigid
     assert "downsample" not in space.choices
+
+
+def test_a_pooling_as_wide_as_the_image_that_keeps_its_size_is_not_global():
+    sketch = Sketch((6, 6, 3))
+    image = sketch.add(Conv2D(8, (3, 3), (2, 2), "same", activation="relu"))
+    pooled = sketch.add(AveragePooling2D((3, 3), (1, 1), "same"), image)
+    sketch.add(Concatenate(), image, pooled)
+    sketch.add(Flatten())
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(2))))
+    dearest = space.blueprint(teacher_values(space.choices))
+    assert dearest.to_keras().layers[3].output.shape == (None, 3, 3, 16)
+
+
+def test_images_of_different_sizes_are_not_put_side_by_side():
+    with pytest.raises(ModelError, match=r"shapes \(1, 3, 3, 8\), \(1, 1, 1, 8\) along axis 3: expected equal sizes"):
+        Concatenate().output_shape([(3, 3, 8), (1, 1, 8)])
 
 
 def test_windows_are_capped():
