@@ -7,7 +7,7 @@ import pytest
 from kd_edge.ir.lowering import lower
 from tools.studies.devices.shapes.public import PUBLIC
 
-SAMPLES = {"keywords": ((49, 40, 1), 40), "har": ((128, 9), 6), "fashion": ((28, 28, 1), 10)}
+SAMPLES = {"keywords": ((49, 10, 1), 40), "har": ((128, 9), 6), "fashion": ((28, 28, 1), 10)}
 # The shape of a sample, the number of classes, and millions of operations, two a multiply-accumulate, of MLPerf Tiny's
 # networks: pages of github.com/NXP/eiq-model-zoo.
 MLPERF = {
