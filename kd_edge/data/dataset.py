@@ -187,7 +187,7 @@ def check_single(data: Dataset, what: str) -> None:
     if data.task.parts:
         raise DataError(
             f"{what} knows one output: expected data of one task, received {data.name} with "
-            f"{', '.join(data.task.names)}; `kd-edge distill`, `convert` and `verify` know several"
+            f"{', '.join(data.task.names)}; leave it out"
         )
 
 
