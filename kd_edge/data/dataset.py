@@ -89,6 +89,11 @@ class Dataset:
         """The samples with what each of several outputs should say of them, by its name; of one output none."""
         return {name: self._of_output(name, task) for name, task in self.task.by_output.items()}
 
+    @property
+    def heads(self) -> dict[str, int]:
+        """How many numbers each of several outputs has, by its name; of one output none."""
+        return {name: part.num_outputs(self.input_shape) for name, part in self.task.by_output.items()}
+
     def _of_output(self, name: str, task: Task) -> "Dataset":
         labels: dict[str, Any] = {split: getattr(self, split)[name] for split in ("y_train", "y_val", "y_test")}
         return replace(self, **labels, name=f"{self.name}, output {name!r}", task=task, class_names=task.names)
@@ -182,7 +187,7 @@ def check_single(data: Dataset, what: str) -> None:
     if data.task.parts:
         raise DataError(
             f"{what} knows one output: expected data of one task, received {data.name} with "
-            f"{', '.join(data.task.names)}; `kd-edge distill`, `convert` and `verify` know several"
+            f"{', '.join(data.task.names)}; leave it out"
         )
 
 

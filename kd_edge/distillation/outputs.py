@@ -30,7 +30,7 @@ def check_outputs(model: keras.Model, data: Dataset) -> None:
             f"{model.name!r} has outputs that are not known: expected a functional model for several outputs"
         )
     found = {name: output.shape[-1] for name, output in zip(output_names(model), model.outputs, strict=True)}
-    wanted = {name: part.num_outputs for name, part in data.by_output.items()}
+    wanted = data.heads
     if found != wanted:
         expected, received = (
             ", ".join(f"{name!r} ({count})" for name, count in side.items()) for side in (wanted, found)

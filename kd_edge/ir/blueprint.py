@@ -22,10 +22,12 @@ class Blueprint:
     Attributes:
         nodes: Layers in execution order; a node reads only earlier ones.
         outputs: Positions of the nodes that are the network's outputs.
+        output_names: What these are called where there are several; empty where that is not known.
     """
 
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
+    output_names: tuple[str, ...] = ()
 
     def to_graph(self, *, scopes: Sequence[int] | None = None, names: Sequence[str] = ()) -> Graph:
         """Return the ops and tensors that the converter emits for this network, fully quantized to int8.
@@ -63,7 +65,8 @@ class Blueprint:
         """Return the network as a functional Keras model with fresh weights.
 
         The weights come from Keras' global generator: call `keras.utils.set_random_seed` before for a repeatable model.
-        The layers' names begin with their positions, since the converter orders parallel branches by name.
+        The layers' names begin with their positions, since the converter orders parallel branches by name. Outputs with
+        names are a mapping.
 
         Raises:
             ModelError: Keras knows no layer of the name of one of the classes.
@@ -85,10 +88,12 @@ class Blueprint:
                     made[owner] = kind(name=self.layer_name(owner), **asdict(node.layer))
                 values.append(made[owner](read if len(read) > 1 else read[0]))
         sources = [v for v, n in zip(values, self.nodes, strict=True) if isinstance(n.layer, InputLayer)]
-        outputs = [values[i] for i in self.outputs]
-        return keras.Model(
-            sources if len(sources) > 1 else sources[0], outputs if len(outputs) > 1 else outputs[0], name=name
-        )
+        outputs: Any = [values[i] for i in self.outputs]
+        if self.output_names:
+            outputs = dict(zip(self.output_names, outputs, strict=True))
+        elif len(outputs) == 1:
+            outputs = outputs[0]
+        return keras.Model(sources if len(sources) > 1 else sources[0], outputs, name=name)
 
     def layer_name(self, position: int) -> str:
         """Return the name that `to_keras` gives the layer of a node."""
@@ -100,7 +105,8 @@ class Blueprint:
         for node in self.nodes:
             shares = {} if node.shares is None else {"shares": node.shares}
             nodes.append({"layer": type(node.layer).__name__, **asdict(node.layer), "inputs": node.inputs, **shares})
-        return {"nodes": nodes, "outputs": self.outputs}
+        names = {"output_names": self.output_names} if self.output_names else {}
+        return {"nodes": nodes, "outputs": self.outputs, **names}
 
     @classmethod
     def from_dict(cls, data: dict[str, list[dict[str, object]]]) -> "Blueprint":
@@ -114,7 +120,7 @@ class Blueprint:
             fields = {key: frozen(value) for key, value in entry.items() if key not in ("layer", "inputs", "shares")}
             layer = LAYERS[str(entry["layer"])](**fields)
             nodes.append(Node(layer, frozen(entry["inputs"]), entry.get("shares")))  # type: ignore[arg-type]
-        return cls(tuple(nodes), frozen(data["outputs"]))  # type: ignore[arg-type]
+        return cls(tuple(nodes), frozen(data["outputs"]), tuple(map(str, data.get("output_names", ()))))  # type: ignore[arg-type]
 
 
 def _keras_class(name: str) -> Any:

@@ -1,6 +1,6 @@
 """Reads networks: a Keras model into a blueprint, a Keras model or a `.tflite` file into a graph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +122,16 @@ def _read(model: "keras.Model") -> tuple[Blueprint, list[str], tuple[Any, ...]]:
     needed = _needed(reader.nodes, outputs)
     order = [i for i in execution_order([node.inputs for node in reader.nodes], reader.keys) if i in needed]
     places = {position: place for place, position in enumerate(order)}
-    blueprint = Blueprint(_in_order(reader.nodes, order), tuple(places[i] for i in outputs))
+    blueprint = Blueprint(_in_order(reader.nodes, order), tuple(places[i] for i in outputs), _output_names(model))
     return blueprint, [reader.keys[i][0][1] for i in order], tuple(reader.operations[i] for i in order)
+
+
+def _output_names(model: "keras.Model") -> tuple[str, ...]:
+    """Return what several outputs are called: the keys of a mapping, or the layers that make them."""
+    if len(model.outputs) < 2:
+        return ()
+    names = tuple(sorted(model.output) if isinstance(model.output, Mapping) else model.output_names)
+    return names if len(set(names)) == len(names) == len(model.outputs) else ()
 
 
 def _needed(nodes: Sequence[Node], outputs: Sequence[int]) -> set[int]:

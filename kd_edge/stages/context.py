@@ -11,7 +11,7 @@ from kd_edge.config import DistillConfig, RunConfig, objective_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.class_weights import with_class_weight
-from kd_edge.data.dataset import Dataset, check_single
+from kd_edge.data.dataset import Dataset
 from kd_edge.data.folds import fold_numbers
 from kd_edge.data.loading import load_data
 from kd_edge.data.task import Task
@@ -60,7 +60,6 @@ class RunContext:
             models=[config.teacher.path] if config.teacher.path else [],
             options=wanted.options,
         )
-        check_single(data, "a run")
         self.data = with_class_weight(data, wanted.class_weight)
         # Behind the data, whose Python file may have registered one.
         find_strategy(config.design.search)

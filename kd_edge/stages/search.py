@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kd_edge.config import DesignConfig, DistillConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
-from kd_edge.data.dataset import Dataset, check_single
+from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError
 from kd_edge.silence import say
 from kd_edge.stages.results import DesignResult
@@ -35,7 +35,6 @@ def space_of(
     from kd_edge.search.space.families import FAMILIES
     from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
 
-    check_single(data, "a search")
     if family == FROM_TEACHER:
         from kd_edge.distillation.targets.stored import SoftTargets
 
@@ -46,7 +45,7 @@ def space_of(
                 f"the general families: {known}"
             )
         return StudentSpace.from_teacher(teacher)
-    return StudentSpace.family(family, data.input_shape, data.num_outputs, frames=frames)
+    return StudentSpace.family(family, data.input_shape, data.num_outputs, frames=frames, heads=data.heads)
 
 
 def screen(

@@ -49,7 +49,9 @@ def start_teacher(wanted: TeacherConfig, data: Dataset) -> "keras.Model | SoftTa
     if wanted.path is not None:
         return load_teacher(wanted.path, data)
     reconstructs = data.task.kind == "reconstruction"
-    return build_teacher(data.input_shape, data.num_outputs, width=wanted.width, reconstructs=reconstructs)
+    return build_teacher(
+        data.input_shape, data.num_outputs, width=wanted.width, reconstructs=reconstructs, heads=data.heads
+    )
 
 
 def teach(
@@ -113,6 +115,8 @@ def _known_of_outputs(targets: "SoftTargets", data: Dataset, wanted: TeacherConf
 
 def _information(answer: "Callable[[], np.ndarray]", data: Dataset) -> tuple[TeacherInformation | None, dict[str, str]]:
     """Return what a teacher's logits tell beyond the labels, or why that is not known."""
+    if data.task.parts:
+        return None, {"information": "bits beyond a label are those of one output's classes: there are several outputs"}
     if data.task.kind in ("regression", "reconstruction"):
         return None, {"information": f"bits beyond a label are those of classes: the task is a {data.task.kind}"}
     return teacher_information(answer(), data.y_train), {}

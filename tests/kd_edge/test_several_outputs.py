@@ -27,7 +27,6 @@ from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.training import accuracy, distill, train
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.reporting.tables.verification import verify_tables
-from kd_edge.stages.search import space_of
 from kd_edge.verification.verifier import verify
 
 OUTPUTS = ("gesture", "speed", "flags")
@@ -177,11 +176,6 @@ def test_a_teacher_that_answers_in_units_is_refused(data, teacher, tmp_path):
     keras.Model(teacher.inputs, {**inner, "speed": raw}).save(tmp_path / "raw.keras")
     with pytest.raises(ModelError, match=r"the output 'speed' of .* answers in the units of the values"):
         load_teacher(tmp_path / "raw.keras", data)
-
-
-def test_a_search_of_several_outputs_is_refused_before_it_begins(data, teacher):
-    with pytest.raises(DataError, match=r"a search knows one output.*gesture, speed, flags"):
-        space_of("mlp", teacher, data)
 
 
 def test_the_file_is_verified_output_by_output(data, teacher, student, tmp_path, check_document):

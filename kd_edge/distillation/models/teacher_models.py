@@ -1,8 +1,12 @@
 """The large network that guides the students: built here, or read from a file."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import keras
 
-from kd_edge.ir.blueprint import Sketch
+from kd_edge.ir.blueprint import Blueprint, Sketch
+from kd_edge.ir.heads import with_heads
 from kd_edge.ir.layers import Add, Conv2D, Flatten, GlobalAveragePooling2D, ReLU, Reshape
 from kd_edge.ir.layers.core import BatchNormalization, Dense, Dropout, SpatialDropout2D
 
@@ -10,7 +14,12 @@ _GROWTH = (1.0, 1.0, 1.5, 2.0)
 
 
 def build_teacher(
-    input_shape: tuple[int, ...], num_classes: int, *, width: int = 64, reconstructs: bool = False
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    *,
+    width: int = 64,
+    reconstructs: bool = False,
+    heads: Mapping[str, int] = MappingProxyType({}),
 ) -> keras.Model:
     """Return an untrained residual network (arXiv 1512.03385) with dropout, or a dense one for flat samples.
 
@@ -21,11 +30,19 @@ def build_teacher(
         num_classes: Number of outputs, `Dataset.num_outputs`: of classes the logits.
         width: Channels of the first convolution; a dense network has four times as many units, an autoencoder twice.
         reconstructs: Whether it answers with the sample. Defaults to `False`.
+        heads: `Dataset.heads`: of several outputs how many of the numbers each has, by its name. Defaults to one
+            output.
     """
     if reconstructs:
-        return _autoencoder(input_shape, num_classes, width)
-    if len(input_shape) == 1:
-        return _dense_teacher(input_shape, num_classes, width)
+        drawn = _autoencoder(input_shape, num_classes, width)
+    elif len(input_shape) == 1:
+        drawn = _dense_teacher(input_shape, num_classes, width)
+    else:
+        drawn = _residual_teacher(input_shape, num_classes, width)
+    return with_heads(drawn, heads).to_keras(name="teacher")
+
+
+def _residual_teacher(input_shape: tuple[int, ...], num_classes: int, width: int) -> Blueprint:
     sketch = Sketch(input_shape)
     flat = len(input_shape) == 2
     if flat:
@@ -37,7 +54,7 @@ def build_teacher(
         last = _residual(sketch, round(width * growth), kernel, step if index else (1, 1))
     sketch.add(GlobalAveragePooling2D(), last)
     sketch.add(Dropout(0.3))
-    return sketch.blueprint(sketch.add(Dense(num_classes))).to_keras(name="teacher")
+    return sketch.blueprint(sketch.add(Dense(num_classes)))
 
 
 def _convolve(sketch: Sketch, filters: int, kernel: tuple[int, int], strides: tuple[int, int]) -> int:
@@ -58,7 +75,7 @@ def _residual(sketch: Sketch, filters: int, kernel: tuple[int, int], strides: tu
     return sketch.add(ReLU())
 
 
-def _autoencoder(input_shape: tuple[int, ...], num_outputs: int, width: int) -> keras.Model:
+def _autoencoder(input_shape: tuple[int, ...], num_outputs: int, width: int) -> Blueprint:
     sketch = Sketch(input_shape)
     if len(input_shape) > 1:
         sketch.add(Flatten())
@@ -66,12 +83,12 @@ def _autoencoder(input_shape: tuple[int, ...], num_outputs: int, width: int) -> 
         sketch.add(Dense(units, use_bias=False))
         sketch.add(BatchNormalization())
         sketch.add(ReLU())
-    return sketch.blueprint(sketch.add(Dense(num_outputs))).to_keras(name="teacher")
+    return sketch.blueprint(sketch.add(Dense(num_outputs)))
 
 
-def _dense_teacher(input_shape: tuple[int, ...], num_classes: int, width: int) -> keras.Model:
+def _dense_teacher(input_shape: tuple[int, ...], num_classes: int, width: int) -> Blueprint:
     sketch = Sketch(input_shape)
     for _ in range(3):
         sketch.add(Dense(4 * width, activation="relu"))
         sketch.add(Dropout(0.3))
-    return sketch.blueprint(sketch.add(Dense(num_classes))).to_keras(name="teacher")
+    return sketch.blueprint(sketch.add(Dense(num_classes)))

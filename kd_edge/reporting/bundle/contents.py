@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kd_edge.conversion.file_outputs import micro_outputs, reference_outputs
+from kd_edge.conversion.told_task import outputs_told
 from kd_edge.errors import ModelError
 from kd_edge.reporting.bundle.network_table import network_rows
+from kd_edge.reporting.bundle.output_sources import output_sources, whole_output
 from kd_edge.reporting.bundle.rendering import render
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources import Vectors, reads_lines, render_sources, tolerance_of
@@ -14,7 +17,6 @@ from kd_edge.reporting.bundle.tool_chains import ToolChain
 from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_model
-from tflite_bench.runners import litert, tflm
 
 
 def read_single(model: bytes, name: str) -> ModelInfo:
@@ -26,11 +28,12 @@ def read_single(model: bytes, name: str) -> ModelInfo:
 
     Raises:
         ModelFileError: The bytes are no usable model.
-        ModelError: It has several inputs or outputs, or custom operators.
+        ModelError: It has several inputs, several outputs that its metadata do not name, or custom operators.
     """
     info = read_model(model, name=name)
+    named = len(outputs_told(model)) == len(info.outputs)
     for what, tensors in (("input", info.input_tensors), ("output", info.output_tensors)):
-        if len(tensors) != 1:
+        if len(tensors) != 1 and not (named and what == "output"):
             names = ", ".join(tensor.name for tensor in tensors)
             raise ModelError(f"cannot bundle {name}: expected one {what}, received {len(tensors)} ({names})")
     if custom := sorted({op.name for graph in info.subgraphs for op in graph.ops if op.custom}):
@@ -46,9 +49,9 @@ def answered(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
         inputs: In the type of its input, shape `(vectors, ...)`.
     """
     try:
-        return tflm.run_outputs(model, inputs), "TFLM, reference kernels"
+        return micro_outputs(model, inputs), "TFLM, reference kernels"
     except RuntimeMissingError:
-        outputs, lack = litert.run_reference(model, inputs)
+        outputs, lack = reference_outputs(model, inputs)
         return outputs, f"LiteRT, {'optimised' if lack else 'reference'} kernels"
 
 
@@ -77,7 +80,7 @@ def bundle_contents(
         ModelError: The file has an input or output of a type that the sources do not know.
     """
     info = read_model(model)
-    source, target = info.input_tensors[0], info.output_tensors[0]
+    source, target = info.input_tensors[0], whole_output(info)
     project = chain.project(render_sources(model, info, settings, vectors, tflm_header=chain.tflm_header))
     readme = render(
         "README.md",
@@ -94,6 +97,7 @@ def bundle_contents(
         num_vectors=len(vectors.inputs),
         vectors_from=vectors.vectors_from,
         network=network_rows(info),
+        outputs=output_sources(settings, info),
         command=command,
         **task_values(settings, target),
     )

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kd_edge.data.options import SEVERAL
 from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, ModelError
+from kd_edge.reporting.bundle.output_sources import whole_output
 from kd_edge.reporting.bundle.settings import Scale
 from tflite_bench.model.info import ModelInfo
 
@@ -23,7 +25,7 @@ def file_task(said: Mapping[str, Any], info: ModelInfo, *, probabilities: bool) 
     Raises:
         ModelError: The metadata do not fit the output, or are damaged.
     """
-    source, target = info.input_tensors[0], info.output_tensors[0]
+    source, target = info.input_tensors[0], whole_output(info)
     try:
         task = _said_task(said) or _numbered(target.num_elements, probabilities)
     except (ConfigError, TypeError, ValueError, AttributeError, KeyError) as error:
@@ -39,7 +41,7 @@ def file_task(said: Mapping[str, Any], info: ModelInfo, *, probabilities: bool) 
 
 def names_outputs(said: Mapping[str, Any]) -> bool:
     """Return whether a file's metadata say what its outputs mean."""
-    return bool(said.get("output") or said.get("class_names"))
+    return bool(said.get("outputs") or said.get("output") or said.get("class_names"))
 
 
 def file_scale(said: Mapping[str, Any]) -> Scale | None:
@@ -55,14 +57,21 @@ def file_scale(said: Mapping[str, Any]) -> Scale | None:
 
 
 def _said_task(said: Mapping[str, Any]) -> Task | None:
+    if several := said.get("outputs"):
+        parts = tuple(_output_task(output) for output in several)
+        return Task(SEVERAL, tuple(str(output["name"]) for output in several), parts=parts)
     output = said.get("output")
     if output:
-        given = {name: tuple(map(kind, output.get(name) or ())) for name, kind in _FIELDS.items()}
-        if output["task"] == "reconstruction":
-            return Task("reconstruction", ("normal", "anomaly"))
-        return Task(output["task"], **given, threshold=output.get("threshold", 0.5))
+        return _output_task(output)
     names = said.get("class_names")
     return Task("multiclass", tuple(map(str, names))) if names else None
+
+
+def _output_task(output: Mapping[str, Any]) -> Task:
+    if output["task"] == "reconstruction":
+        return Task("reconstruction", ("normal", "anomaly"))
+    given = {name: tuple(map(kind, output.get(name) or ())) for name, kind in _FIELDS.items()}
+    return Task(output["task"], **given, threshold=output.get("threshold", 0.5))
 
 
 def _numbered(count: int, probabilities: bool) -> Task:

@@ -6,14 +6,16 @@ from typing import Any
 
 from kd_edge.conversion.metadata import read_metadata
 from kd_edge.conversion.output_meaning import file_answers_probabilities
+from kd_edge.conversion.told_task import outputs_told
 from kd_edge.cost.devices import DeviceProfile, load_all
 from kd_edge.cost.model import CostModel
-from kd_edge.data.dataset import Dataset, check_single
+from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
 from kd_edge.reporting.bundle.file_task import file_scale, file_task, names_outputs
 from kd_edge.reporting.bundle.folder import write_folder
+from kd_edge.reporting.bundle.output_sources import settings_by_output, whole_output
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
@@ -37,7 +39,8 @@ def write_file_bundle(
     """Write a project that builds, flashes and checks a `.tflite` file.
 
     Args:
-        model: Path of the file: one input, one output, no custom operators.
+        model: Path of the file: one input, one output or several that its metadata name, no custom
+            operators.
         folder: Made if missing. What an earlier bundle left there goes.
         tool: The tool chain: `"cmake"`, `"arduino"`, `"esp-idf"`, `"zephyr"` or `"platformio"`. Defaults to
             `"cmake"`.
@@ -57,8 +60,6 @@ def write_file_bundle(
         RunnerError: TFLM refuses the file.
     """
     chain, path = tool_chain(tool), Path(model)
-    if data is not None:
-        check_single(data, "a bundle")
     content = read_file(path)
     info = read_single(content, str(path))
     settings = _settings(content, info, data, device)
@@ -89,7 +90,8 @@ def write_file_bundle(
 
 def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: DeviceProfile | None) -> Settings:
     arena = _arena(info, device)
-    probabilities = file_answers_probabilities(info)
+    told = list(outputs_told(content))
+    probabilities = not told and file_answers_probabilities(info)
     if data is None:
         said: Mapping[str, Any] = read_metadata(content) or {}
         task = file_task(said, info, probabilities=probabilities)
@@ -99,18 +101,20 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
                 "pass --data"
             )
         known = probabilities or names_outputs(said)
-        return Settings(*arena, task, file_scale(said), probabilities, meaning_known=known)
+        settings = Settings(*arena, task, file_scale(said), probabilities, meaning_known=known)
+        return settings_by_output(settings, info, told)
     _check_data(info, data)
     threshold = None
     if data.task.kind == "reconstruction":
         from kd_edge.conversion.answer_reader import anomaly_threshold
 
         threshold = anomaly_threshold(content, data)
-    return Settings(*arena, data.task, data.scale, probabilities, threshold, data.front_end)
+    settings = Settings(*arena, data.task, data.scale, probabilities, threshold, data.front_end)
+    return settings_by_output(settings, info, told)
 
 
 def _check_data(info: ModelInfo, data: Dataset) -> None:
-    source, target = info.input_tensors[0], info.output_tensors[0]
+    source, target = info.input_tensors[0], whole_output(info)
     found: dict[str, tuple[Any, Any]] = {"samples of shape": (source.shape[1:], data.input_shape)}
     found["numbers of an answer"] = (target.num_elements, data.num_outputs)
     for what, (expected, received) in found.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 from kd_edge.config import relative_to
 from kd_edge.conversion.output_meaning import file_answers_probabilities
-from kd_edge.conversion.told_task import as_told
+from kd_edge.conversion.told_task import as_told, outputs_told
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.loading import load_data
@@ -14,6 +14,7 @@ from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
 from kd_edge.reporting.bundle.folder import write_folder
+from kd_edge.reporting.bundle.output_sources import settings_by_output
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
@@ -91,8 +92,9 @@ def _load(model: bytes, config: Mapping[str, Any], known: Mapping[str, Any]) -> 
 def _settings(model: bytes, data: Dataset, verify: Mapping[str, Any]) -> Settings:
     info = read_single(model, "the run's model")
     threshold = (verify.get("task_metrics") or {}).get("threshold")
-    probabilities = file_answers_probabilities(info)
-    return Settings(*_arena(verify), data.task, data.scale, probabilities, threshold, data.front_end)
+    probabilities = not data.task.parts and file_answers_probabilities(info)
+    settings = Settings(*_arena(verify), data.task, data.scale, probabilities, threshold, data.front_end)
+    return settings_by_output(settings, info, list(outputs_told(model)))
 
 
 def _origin(results: Mapping[str, Any]) -> Origin:

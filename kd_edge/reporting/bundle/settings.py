@@ -1,8 +1,10 @@
 """What firmware has to know about a model beside its bytes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from kd_edge.data.front_end import FrontEnd
+from kd_edge.data.options import SEVERAL
 from kd_edge.data.task import Task
 
 # What an output is that no sigmoid or softmax made.
@@ -25,6 +27,7 @@ class Settings:
         anomaly_threshold: Of a reconstruction, the score above which a sample is an anomaly.
         front_end: What computes samples from sound; `None` without sound.
         meaning_known: Whether anything says what the outputs mean.
+        parts: Of several outputs the settings of each, by its name in the file's order; empty for one output.
     """
 
     arena_bytes: int
@@ -35,10 +38,16 @@ class Settings:
     anomaly_threshold: float | None = None
     front_end: FrontEnd | None = None
     meaning_known: bool = True
+    parts: "Mapping[str, Settings]" = field(default_factory=dict)
 
     @property
     def output(self) -> str:
-        """What a number of the output is: `"probability"`, `"logit"`, `"value"`, `"reconstruction"` or `"unknown"`."""
+        """What a number of the output is: `"probability"`, `"logit"`, `"value"`, `"reconstruction"` or `"unknown"`.
+
+        Of several outputs it is `"several"`.
+        """
+        if self.parts:
+            return SEVERAL
         if not self.meaning_known:
             return "unknown"
         classifies = _MEANINGS[self.task.kind] == "logit"

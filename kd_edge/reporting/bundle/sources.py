@@ -8,6 +8,7 @@ import numpy as np
 from kd_edge.errors import ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.front_end_source import front_end_source
+from kd_edge.reporting.bundle.output_sources import output_sources, whole_output
 from kd_edge.reporting.bundle.rendering import render
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.task_source import output_lines, task_values
@@ -52,7 +53,7 @@ def render_sources(
 
     Args:
         model: Bytes of the `.tflite` file.
-        info: The same, read; one input, one output.
+        info: The same, read; one input.
         settings: Arena, task, scale.
         vectors: Samples and answers.
         tflm_header: The header by which a tool chain finds its library of TFLM, where it needs one.
@@ -60,7 +61,7 @@ def render_sources(
     Raises:
         ModelError: The file has an input or output of a type that the sources do not know.
     """
-    source, target = info.input_tensors[0], info.output_tensors[0]
+    source, target, outputs = info.input_tensors[0], whole_output(info), output_sources(settings, info)
     for name, tensor in (("input", source), ("output", target)):
         _check_type(name, tensor)
     answers = () if vectors.answers is None else vectors.answers.tolist()
@@ -74,6 +75,7 @@ def render_sources(
             "target": target,
             "types": _C_TYPES,
             "tolerance": tolerance_of(target),
+            "outputs": outputs,
             **task_values(settings, target),
         },
         "model.h": {"reads": reads_lines(source, settings), "answers_with": output_lines(settings)},
@@ -81,6 +83,7 @@ def render_sources(
             "tflm_header": tflm_header,
             "num_variables": read_graph(info).num_variables,
             "input_type": f"kTfLite{source.dtype.title().replace('Uint', 'UInt')}",
+            "output_counts": _counts(info),
             "output_type": f"kTfLite{target.dtype.title().replace('Uint', 'UInt')}",
         },
         "test_vectors.h": {"inputs": vectors.inputs, "answers": answers, "vectors_of": vectors.vectors_of},
@@ -108,6 +111,12 @@ def resolver_method(op: str) -> str:
 
 def _methods(info: ModelInfo) -> list[str]:
     return [resolver_method(name) for name in dict.fromkeys(op.name for graph in info.subgraphs for op in graph.ops)]
+
+
+def _counts(info: ModelInfo) -> list[int | str]:
+    """Return in C how many numbers each output has."""
+    counts: list[int | str] = [tensor.num_elements for tensor in info.output_tensors]
+    return counts if len(counts) > 1 else ["MODEL_OUTPUT_ELEMENTS"]
 
 
 def _check_type(name: str, tensor: TensorInfo) -> None:

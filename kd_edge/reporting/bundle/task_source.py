@@ -49,6 +49,11 @@ def output_lines(settings: Settings) -> tuple[str, ...]:
     Args:
         settings: With the task.
     """
+    if settings.parts:
+        return (
+            f"MODEL_OUTPUT_ELEMENTS numbers, those of the outputs {', '.join(settings.parts)} one after the other;",
+            "model_settings.h has functions that read each.",
+        )
     if not settings.meaning_known:
         return (
             "MODEL_OUTPUT_ELEMENTS numbers; the file does not say what they mean:",

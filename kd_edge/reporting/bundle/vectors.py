@@ -59,6 +59,8 @@ def _random_inputs(tensor: TensorInfo) -> np.ndarray:
 def _vectors(model: bytes, inputs: np.ndarray, settings: Settings, vectors_of: str) -> Vectors:
     info = read_model(model)
     outputs, vectors_from = answered(model, inputs)
+    if settings.parts:
+        return Vectors(inputs, outputs, None, vectors_of, vectors_from)
     real = dequantize(inputs, info.input_tensors[0]), dequantize(outputs, info.output_tensors[0])
     answers = vector_answers(settings.task, *real, probabilities=settings.probabilities)
     return Vectors(inputs, outputs, answers, vectors_of, vectors_from)
@@ -68,11 +70,13 @@ def vector_rows(data: Dataset) -> np.ndarray:
     """Return the positions of the test samples that are vectors.
 
     Of classes, sets of labels and anomalies of each in turn; of measured values from the smallest first one to the
-    largest.
+    largest; of several outputs as they come.
 
     Args:
         data: The test samples.
     """
+    if data.task.parts:
+        return np.linspace(0, len(data.x_test) - 1, min(len(data.x_test), NUM_VECTORS)).astype(int)
     if data.task.kind == "regression":
         order = np.argsort(data.y_test[:, 0], kind="stable")
         return np.asarray(order[np.linspace(0, len(order) - 1, min(len(order), NUM_VECTORS)).astype(int)])

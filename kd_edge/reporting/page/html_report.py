@@ -18,6 +18,7 @@ from kd_edge.reporting.page.rendering import render
 from kd_edge.reporting.page.run_charts import run_charts
 from kd_edge.reporting.rows.checks import Rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.reporting.rows.classes import class_rows, score_rows
+from kd_edge.reporting.rows.outputs import output_rows
 from kd_edge.reporting.rows.tasks import task_rows
 from kd_edge.reporting.run_files import read_run, understood
 from kd_edge.reporting.sentences.answers import answers_text, asked_for
@@ -94,7 +95,7 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
         "fit": fit_rows(verify, run["design"]["budget"]),
         "accuracy": run_accuracy_rows(run),
         "metric": metric_word(metric_of(verify["accuracy"])).capitalize(),
-        "classes": [score_rows(verify), class_rows(verify)] if verify.get("classification") else task_rows(verify),
+        "classes": [*_answer_rows(verify), *output_rows(verify)],
         "reasons": list(reason_lines(verify)),
         "gain": list(teaching_lines(run)),
         "conversion": list(convert_lines(run["convert"])),
@@ -111,6 +112,10 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
         "config": to_toml(config),
         "machine": _machine(results),
     }
+
+
+def _answer_rows(verify: Mapping[str, Any]) -> list[Rows]:
+    return [score_rows(verify), class_rows(verify)] if verify.get("classification") else list(task_rows(verify))
 
 
 def _asked(run: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> Rows:

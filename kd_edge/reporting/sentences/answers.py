@@ -22,6 +22,7 @@ _CONFUSION = AnswersText("Confusion", "Confusion matrix", "Test samples per true
 _TEXTS = {
     "multilabel": AnswersText("Labels", "Labels", "Recall and precision of each label"),
     "regression": AnswersText("Values", "Answers against true values", "Answers of the file against true values"),
+    "several": AnswersText("Answers", "Answers output by output", "Answers of the file, output by output"),
     "reconstruction": AnswersText("Anomalies", "Anomalies found", "Anomalies found against false alarms"),
 }
 
@@ -37,6 +38,7 @@ def asked_for(verify: Mapping[str, Any], names: Sequence[str]) -> str:
     asked = {
         "multilabel": f" with any of {count} labels",
         "regression": f", of which {count} value{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} measured",
+        "several": f", each asked {count} questions: {', '.join(names)}",
         "reconstruction": ", to be reconstructed: what is not is an anomaly",
     }
     return asked.get(verify.get("task", "multiclass"), f" in {count} classes")

@@ -1,7 +1,6 @@
 """The tables of a run and of a verification."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from rich.table import Table
 
@@ -9,6 +8,7 @@ from kd_edge.reporting.documents import Result
 from kd_edge.reporting.rows.board import board_rows
 from kd_edge.reporting.rows.checks import accuracy_rows, check_rows, fit_rows, noise_rows, run_accuracy_rows
 from kd_edge.reporting.rows.classes import class_rows, score_rows
+from kd_edge.reporting.rows.outputs import output_rows
 from kd_edge.reporting.rows.tasks import task_rows
 from kd_edge.reporting.sentences.conversion import convert_lines
 from kd_edge.reporting.sentences.energy import energy_lines
@@ -73,11 +73,7 @@ def _class_tables(verify: Result) -> Iterator[Table]:
         yield drawn(score_rows(verify))
         yield drawn(class_rows(verify))
     yield from map(drawn, task_rows(verify))
-    for name, output in verify.get("outputs", {}).items():
-        own = {**verify, **output, "outputs": {}}
-        classes = [score_rows(own), class_rows(own)] if own["classification"] else []
-        for rows in (accuracy_rows(own), *classes, *task_rows(own)):
-            yield drawn(replace(rows, title=f"{name}: {rows.title}"))
+    yield from map(drawn, output_rows(verify))
 
 
 def _bench_line(bench: Result) -> str:

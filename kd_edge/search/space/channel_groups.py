@@ -52,7 +52,7 @@ class ChannelGroups:
 
 
 def find_channel_groups(
-    nodes: Sequence[Node], shapes: Sequence[Shape], output: int, names: Sequence[str]
+    nodes: Sequence[Node], shapes: Sequence[Shape], outputs: Sequence[int], names: Sequence[str]
 ) -> ChannelGroups:
     """Return the channel groups of a network.
 
@@ -63,7 +63,7 @@ def find_channel_groups(
     Args:
         nodes: The network.
         shapes: Shapes of the nodes' outputs without the batch.
-        output: Position of the network's output.
+        outputs: Positions of the network's outputs.
         names: What errors call the nodes.
 
     Raises:
@@ -72,7 +72,8 @@ def find_channel_groups(
     finder = _Finder(shapes, names, {i for i, node in enumerate(nodes) if pools_globally(node, shapes)})
     for position, node in enumerate(nodes):
         finder.values.append(finder.visit(position, node))
-    finder.fix(finder.values[output])
+    for output in outputs:
+        finder.fix(finder.values[output])
     return finder.result()
 
 

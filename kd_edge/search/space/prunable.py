@@ -24,7 +24,7 @@ class PrunableNetwork:
 
     Attributes:
         nodes: The network.
-        output: Position of the logits.
+        outputs: Positions of the logits, of several outputs of each.
         origins: For every node the position of the teacher's node and, where it is only a part of that, which:
             `"depthwise"` or `"pointwise"`, or `"added"` for what only prepares its input.
         shapes: Shapes of the nodes' outputs without the batch.
@@ -37,7 +37,7 @@ class PrunableNetwork:
     """
 
     nodes: tuple[Node, ...]
-    output: int
+    outputs: tuple[int, ...]
     origins: tuple[tuple[int, str], ...]
     shapes: tuple[Shape, ...]
     channels: ChannelGroups
@@ -69,11 +69,12 @@ def find_prunable(teacher: Blueprint, names: Sequence[str] = ()) -> PrunableNetw
         names: Names of its nodes for error messages; their positions by default.
 
     Raises:
-        ModelError: The teacher has a layer that cannot be pruned (it is named), or more than one input or output.
+        ModelError: The teacher has a layer that cannot be pruned (it is named), or more than one input, or
+            several outputs without names.
     """
     names = names or [str(position) for position in range(len(teacher.nodes))]
     _check(teacher, names)
-    nodes, origins, output = _normalized(teacher)
+    nodes, origins, outputs = _normalized(teacher)
     shapes: list[Shape] = []
     sequential = _is_sequential(teacher)
     for i, node in enumerate(nodes):
@@ -84,11 +85,11 @@ def find_prunable(teacher: Blueprint, names: Sequence[str] = ()) -> PrunableNetw
         inputs = [shapes[i] for i in node.inputs]
         shapes.append(node.layer.output_shape(inputs))
         nodes[i] = Node(node.layer.over_whole(inputs[0][:-1]), node.inputs) if inputs else node
-    channels = find_channel_groups(nodes, shapes, output, [names[position] for position, _ in origins])
-    cuts = list(_cuts(nodes, output))
+    channels = find_channel_groups(nodes, shapes, outputs, [names[position] for position, _ in origins])
+    cuts = list(_cuts(nodes, outputs))
     return PrunableNetwork(
         tuple(nodes),
-        output,
+        outputs,
         tuple(origins),
         tuple(shapes),
         channels,
@@ -102,13 +103,13 @@ def find_prunable(teacher: Blueprint, names: Sequence[str] = ()) -> PrunableNetw
 
 def _check(teacher: Blueprint, names: Sequence[str]) -> None:
     sources = [node for node in teacher.nodes if isinstance(node.layer, InputLayer)]
-    if len(sources) != 1 or len(teacher.outputs) != 1:
+    if len(sources) != 1 or len(teacher.outputs) != max(1, len(teacher.output_names)):
         raise ModelError(
-            f"cannot shrink the teacher: expected one input and one output, received {len(sources)} and "
-            f"{len(teacher.outputs)}"
+            f"cannot shrink the teacher: expected one input, and one output or several with names, received "
+            f"{len(sources)} and {len(teacher.outputs)}"
         )
     for position, (node, name) in enumerate(zip(teacher.nodes, names, strict=True)):
-        layer = node.layer.as_logits() if position == teacher.outputs[0] else node.layer
+        layer = node.layer.as_logits() if position in teacher.outputs else node.layer
         if layer is not None and not all(image.shrinkable for image in layer.as_image_layers()):
             known = ", ".join(sorted(kind for kind, one in LAYERS.items() if one.shrinkable))
             raise ModelError(f"cannot shrink layer {name!r} ({type(node.layer).__name__}): shrinkable are {known}")
@@ -118,7 +119,7 @@ def _is_sequential(teacher: Blueprint) -> bool:
     return any(node.layer.over_sequences for node in teacher.nodes)
 
 
-def _normalized(teacher: Blueprint) -> tuple[list[Node], list[tuple[int, str]], int]:
+def _normalized(teacher: Blueprint) -> tuple[list[Node], list[tuple[int, str]], tuple[int, ...]]:
     """Return the nodes over images, without dropout and final softmax, with separable convolutions in two parts."""
     sequential = _is_sequential(teacher)
     nodes: list[Node] = []
@@ -126,12 +127,12 @@ def _normalized(teacher: Blueprint) -> tuple[list[Node], list[tuple[int, str]], 
     places: dict[int, int] = {}
     for position, node in enumerate(teacher.nodes):
         inputs = tuple(places[i] for i in node.inputs)
-        for layer, part in _parts(node.layer, is_output=position == teacher.outputs[0], sequential=sequential):
+        for layer, part in _parts(node.layer, is_output=position in teacher.outputs, sequential=sequential):
             nodes.append(Node(layer, inputs))
             origins.append((position, part))
             inputs = (len(nodes) - 1,)
         places[position] = inputs[0]
-    return nodes, origins, places[teacher.outputs[0]]
+    return nodes, origins, tuple(places[output] for output in teacher.outputs)
 
 
 def _parts(layer: Layer, *, is_output: bool, sequential: bool) -> Iterator[tuple[Layer, str]]:
@@ -156,14 +157,17 @@ def _check_axis(layer: Concatenate, name: str, last: int) -> None:
         )
 
 
-def _cuts(nodes: Sequence[Node], output: int) -> Iterator[int]:
-    """Yield the nodes that every path from the input to the output passes."""
+def _cuts(nodes: Sequence[Node], outputs: Sequence[int]) -> Iterator[int]:
+    """Yield the nodes that every path from the input to an output passes."""
     reach = 0
     last_reader = [0] * len(nodes)
     for position, node in enumerate(nodes):
         for source in node.inputs:
             last_reader[source] = position
-    for position in range(output + 1):
+    if len(outputs) > 1:
+        for output in outputs:
+            last_reader[output] = len(nodes)
+    for position in range(max(outputs) + 1):
         if reach <= position:
             yield position
         reach = max(reach, last_reader[position])

@@ -118,7 +118,10 @@ class _Draft:
                 place, size = self._places[source], self._sizes[source]
             self._places.append(place)
             self._sizes.append(size)
-        blueprint = Blueprint(tuple(self._nodes), (self._places[self._prunable.output],))
+        names, outputs = self._prunable.teacher.output_names, [self._places[i] for i in self._prunable.outputs]
+        if names:  # in the order in which Keras returns a mapping
+            outputs = [place for _, place in sorted(zip(names, outputs, strict=True))]
+        blueprint = Blueprint(tuple(self._nodes), tuple(outputs), tuple(sorted(names)))
         return PrunedNetwork(
             blueprint, tuple(self._origins), tuple(self._roots), tuple(self._widths), tuple(self._sizes)
         )

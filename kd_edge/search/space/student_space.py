@@ -17,6 +17,7 @@ from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError, ModelError, nearest
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.graph import Graph
+from kd_edge.ir.heads import with_heads
 from kd_edge.ir.lowering import read_layers
 from kd_edge.ir.streaming import stream
 from kd_edge.search.space.families import FAMILIES
@@ -61,7 +62,13 @@ class StudentSpace:
 
     @classmethod
     def family(
-        cls, name: str, input_shape: Sequence[int], num_classes: int, *, frames: int | None = None
+        cls,
+        name: str,
+        input_shape: Sequence[int],
+        num_classes: int,
+        *,
+        frames: int | None = None,
+        heads: Mapping[str, int] = MappingProxyType({}),
     ) -> "StudentSpace":
         """Return one of the general families, for when there is no usable teacher architecture.
 
@@ -74,9 +81,12 @@ class StudentSpace:
             num_classes: Number of outputs, `Dataset.num_outputs`: of classes the logits.
             frames: How many frames of time a step of a streaming network takes; by default as many as its first layer
                 strides over.
+            heads: `Dataset.heads`: of several outputs how many of the numbers each has, by its name. Defaults to one
+                output.
 
         Raises:
-            ConfigError: The family is unknown, or cannot read samples of this shape, or is not streamed.
+            ConfigError: The family is unknown, or cannot read samples of this shape, or is not streamed, or has one
+                output.
         """
         if name not in FAMILIES:
             raise ConfigError(f"unknown family {name!r}: {nearest(name, (*FAMILIES, FROM_TEACHER))}")
@@ -85,6 +95,11 @@ class StudentSpace:
             raise ConfigError(
                 f"family {name!r} reads (time, channels) or (height, width, channels), received samples of shape "
                 f"{shape}; use the family 'mlp'"
+            )
+        if heads and name == STREAMING:
+            raise ConfigError(
+                f"family {name!r} has one output: expected data of one task, received {', '.join(heads)}; choose "
+                "another family"
             )
         if frames is not None and name != STREAMING:
             raise ConfigError(f"family {name!r} is not streamed: expected {STREAMING!r} for a step of {frames} frames")
@@ -100,7 +115,7 @@ class StudentSpace:
         def draw(values: Values, sizes: Sequence[int]) -> Blueprint:
             num_widths = len(sizes) - len(windows)
             values = {**values, **dict(zip(windows, sizes[num_widths:], strict=True))}
-            return family.draw(shape, num_classes, values, sizes[:num_widths])
+            return with_heads(family.draw(shape, num_classes, values, sizes[:num_widths]), heads)
 
         choices = dict(family.choices)
         if frames is not None:
@@ -141,7 +156,7 @@ class StudentSpace:
         return cls(
             FROM_TEACHER,
             prunable.shapes[0],
-            prunable.shapes[prunable.output][-1],
+            sum(prunable.shapes[output][-1] for output in prunable.outputs),
             MappingProxyType(choices),
             frozenset(choice for choice in choices if choice.startswith("width")),
             functools.partial(group_widths, prunable),

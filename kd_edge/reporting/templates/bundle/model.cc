@@ -50,7 +50,9 @@ extern "C" int model_init(void) {
 {% endif %}
   if (made.AllocateTensors() != kTfLiteOk) return MODEL_ARENA_TOO_SMALL;
   if (NumElements(made.input(0)) != MODEL_INPUT_ELEMENTS || made.input(0)->type != {{ input_type }} ||
-      NumElements(made.output(0)) != MODEL_OUTPUT_ELEMENTS || made.output(0)->type != {{ output_type }}) {
+{% for count in output_counts %}
+      NumElements(made.output({{ loop.index0 }})) != {{ count }} || made.output({{ loop.index0 }})->type != {{ output_type }}{{ ") {" if loop.last else " ||" }}
+{% endfor %}
     return MODEL_UNLIKE_SETTINGS;
   }
   interpreter = &made;
@@ -61,7 +63,16 @@ extern "C" int model_invoke(const model_input_t *input, model_output_t *output) 
   if (interpreter == nullptr) return MODEL_NOT_READY;
   std::memcpy(interpreter->input(0)->data.raw, input, MODEL_INPUT_ELEMENTS * sizeof *input);
   if (interpreter->Invoke() != kTfLiteOk) return MODEL_INVOKE_FAILED;
+{% if output_counts | length == 1 %}
   std::memcpy(output, interpreter->output(0)->data.raw, MODEL_OUTPUT_ELEMENTS * sizeof *output);
+{% else %}
+{% for count in output_counts %}
+  std::memcpy(output, interpreter->output({{ loop.index0 }})->data.raw, {{ count }} * sizeof *output);
+{% if not loop.last %}
+  output += {{ count }};
+{% endif %}
+{% endfor %}
+{% endif %}
   return MODEL_OK;
 }
 

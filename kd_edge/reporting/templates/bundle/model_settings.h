@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 {% macro tensor(name, it) %}
-/* {{ name | capitalize }} of shape {{ it.shape }}, real = scale * (raw - zero point). */
+/* {{ name | capitalize }} of shape {{ it.shape }}, {{ "all outputs in a row" if outputs and name == "OUTPUT" else "real = scale * (raw - zero point)" }}. */
 typedef {{ types[it.dtype] }} model_{{ name | lower }}_t;
 #define MODEL_{{ name }}_ELEMENTS {{ it.num_elements }}
 {% if it.scales %}
@@ -29,6 +29,10 @@ static const float model_mean[MODEL_NUM_CHANNELS] = {{ "{" }}{{ settings.scale[0
 static const float model_deviation[MODEL_NUM_CHANNELS] = {{ "{" }}{{ settings.scale[1] | map("c_float") | join(", ") }}};
 {% endif %}
 
+{% if outputs %}
+{% include "outputs.h" %}
+{% else %}
 {% include "task.h" %}
+{% endif %}
 
 #endif /* MODEL_SETTINGS_H_ */

@@ -166,7 +166,7 @@ def test_what_cannot_be_shrunk_is_named_with_the_way_out():
     left = sketch.add(Conv2D(4, (1, 1)))
     sketch.add(Flatten())
     blueprint = sketch.blueprint(left, sketch.add(Dense(2)))
-    with pytest.raises(ModelError, match="expected one input and one output, received 1 and 2"):
+    with pytest.raises(ModelError, match="one output or several with names, received 1 and 2"):
         StudentSpace.from_teacher(blueprint)
 
 
