@@ -93,7 +93,8 @@ def read_blueprint(model: "keras.Model") -> Blueprint:
 def read_layers(model: "keras.Model") -> "tuple[Blueprint, tuple[keras.Operation, ...]]":
     """Return a Keras model as plain data, and for every node the layer or operation of the model that it stands for.
 
-    Several nodes stand for one layer that is called several times, or that adds more than two tensors.
+    Several nodes stand for one layer that is called several times, or that adds more than two tensors. Several outputs
+    are in the order of their names; those of a list are called as the layers that make them.
 
     Args:
         model: As for `read_blueprint`.
@@ -102,6 +103,9 @@ def read_layers(model: "keras.Model") -> "tuple[Blueprint, tuple[keras.Operation
         ModelError: As for `read_blueprint`.
     """
     blueprint, _, operations = _read(model)
+    if pairs := sorted(zip(_output_names(model), blueprint.outputs, strict=False)):
+        names, outputs = zip(*pairs, strict=True)
+        blueprint = Blueprint(blueprint.nodes, outputs, names)
     return blueprint, operations
 
 
@@ -122,7 +126,8 @@ def _read(model: "keras.Model") -> tuple[Blueprint, list[str], tuple[Any, ...]]:
     needed = _needed(reader.nodes, outputs)
     order = [i for i in execution_order([node.inputs for node in reader.nodes], reader.keys) if i in needed]
     places = {position: place for place, position in enumerate(order)}
-    blueprint = Blueprint(_in_order(reader.nodes, order), tuple(places[i] for i in outputs), _output_names(model))
+    names = _output_names(model) if isinstance(model.output, Mapping) else ()
+    blueprint = Blueprint(_in_order(reader.nodes, order), tuple(places[i] for i in outputs), names)
     return blueprint, [reader.keys[i][0][1] for i in order], tuple(reader.operations[i] for i in order)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kd_edge.errors import ConfigError, ModelError
 from kd_edge.ir.blueprint import Blueprint
-from kd_edge.ir.lowering import lower, read_blueprint
+from kd_edge.ir.lowering import lower, read_layers
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.search.weight_inheritance import inherit
 
@@ -59,12 +59,12 @@ def test_the_whole_teacher_is_a_student_that_answers_as_it_does_in_logits():
 
 
 def test_names_of_outputs_survive_json():
-    blueprint = read_blueprint(two_headed())
-    assert blueprint.output_names == ("speed", "gesture")
+    blueprint, _ = read_layers(two_headed())
+    assert blueprint.output_names == ("gesture", "speed")
     assert Blueprint.from_dict(blueprint.to_dict()) == blueprint
 
 
 def test_outputs_that_nothing_tells_apart_are_refused():
-    blueprint = read_blueprint(two_headed())
+    blueprint, _ = read_layers(two_headed())
     with pytest.raises(ModelError, match="one output or several with names, received 1 and 2"):
         StudentSpace.from_teacher(Blueprint(blueprint.nodes, blueprint.outputs))
