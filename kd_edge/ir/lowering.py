@@ -126,7 +126,7 @@ def _read(model: "keras.Model") -> tuple[Blueprint, list[str], tuple[Any, ...]]:
     needed = _needed(reader.nodes, outputs)
     order = [i for i in execution_order([node.inputs for node in reader.nodes], reader.keys) if i in needed]
     places = {position: place for place, position in enumerate(order)}
-    names = _output_names(model) if isinstance(model.output, Mapping) else ()
+    names = _output_names(model) if len(outputs) > 1 and isinstance(model.output, Mapping) else ()
     blueprint = Blueprint(_in_order(reader.nodes, order), tuple(places[i] for i in outputs), names)
     return blueprint, [reader.keys[i][0][1] for i in order], tuple(reader.operations[i] for i in order)
 
