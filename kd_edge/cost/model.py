@@ -156,7 +156,10 @@ class CostModel:
         self._spread = 1 + device.error_percent / 100
 
     def estimate(self, graph: Graph) -> Cost:
-        """Return the cost of one network.
+        """Return the cost of one network whose ops are known, as those of a search are.
+
+        Where nobody knows the MACs of an op they are `None`, and the time is that of the rest; `estimate_known` gives
+        none then.
 
         Args:
             graph: The network as the converter will emit it, from `Blueprint.to_graph()` or `lower()`.
