@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kd_edge.cost.devices import DeviceProfile, KernelCost, KernelCosts
 from kd_edge.errors import ConfigError, ModelError
-from kd_edge.ir.graph import Graph, Op
+from kd_edge.ir.graph import Graph, Op, called_graphs
 from tflite_bench.model.op_registry import spec_of
 from tflite_bench.model.op_spec import NO_BLOCKS, Blocks, Operands
 from tflite_bench.model.op_work import op_work
@@ -74,8 +74,7 @@ def _called_ms(op: Op, graph: Graph, device: DeviceProfile) -> float:
     """Return the time of an op that calls subgraphs."""
     if op.kind == "CALL_ONCE":
         return 0.0
-    called = [graph.subgraphs[number - 1]._replace(subgraphs=graph.subgraphs) for number in op.calls]
-    each = [sum(per_op_ms(one, device)) for one in called]
+    each = [sum(per_op_ms(called, device)) for called in called_graphs(op, graph.subgraphs)]
     if op.kind == "IF":
         return max(each)
     if op.repeats is None:

@@ -22,7 +22,8 @@ class Blueprint:
     Attributes:
         nodes: Layers in execution order; a node reads only earlier ones.
         outputs: Positions of the nodes that are the network's outputs.
-        output_names: What these are called where there are several; empty where that is not known.
+        output_names: What these are called where there are several, sorted as Keras returns a mapping; empty where
+            that is not known.
     """
 
     nodes: tuple[Node, ...]

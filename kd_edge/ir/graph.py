@@ -187,6 +187,16 @@ class Graph(NamedTuple):
         return same._replace(num_variables=self.num_variables, layers=self.layers)
 
 
+def called_graphs(op: Op, subgraphs: Sequence[Graph]) -> list[Graph]:
+    """Return the subgraphs that an op calls, each knowing those that it calls itself.
+
+    Args:
+        op: The op.
+        subgraphs: The file's, from number 1.
+    """
+    return [subgraphs[number - 1]._replace(subgraphs=tuple(subgraphs)) for number in op.calls]
+
+
 def called_macs(op: Op, subgraphs: Sequence[Graph]) -> int | None:
     """Return the multiply-accumulate operations of an op that calls subgraphs.
 
@@ -196,7 +206,7 @@ def called_macs(op: Op, subgraphs: Sequence[Graph]) -> int | None:
     """
     if op.kind == "CALL_ONCE":
         return 0
-    called = [subgraphs[number - 1]._replace(subgraphs=tuple(subgraphs)).total_macs for number in op.calls]
+    called = [graph.total_macs for graph in called_graphs(op, subgraphs)]
     if op.kind == "IF":
         return None if None in called else max(filter(None, called), default=0)
     once = _sum_of(called)

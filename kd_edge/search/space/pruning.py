@@ -118,10 +118,8 @@ class _Draft:
                 place, size = self._places[source], self._sizes[source]
             self._places.append(place)
             self._sizes.append(size)
-        names, outputs = self._prunable.teacher.output_names, [self._places[i] for i in self._prunable.outputs]
-        if names:  # in the order in which Keras returns a mapping
-            outputs = [place for _, place in sorted(zip(names, outputs, strict=True))]
-        blueprint = Blueprint(tuple(self._nodes), tuple(outputs), tuple(sorted(names)))
+        outputs = tuple(self._places[i] for i in self._prunable.outputs)
+        blueprint = Blueprint(tuple(self._nodes), outputs, self._prunable.teacher.output_names)
         return PrunedNetwork(
             blueprint, tuple(self._origins), tuple(self._roots), tuple(self._widths), tuple(self._sizes)
         )
