@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kd_edge.distillation.batches import Batches
+from kd_edge.distillation.trainer_support import build_before_trace
 from kd_edge.errors import ModelError
 
 _LOWEST, _HIGHEST = 1e-4, 3.0
@@ -42,9 +43,11 @@ def find_learning_rate(fitted: keras.Model, network: keras.Model, batches: Batch
     schedule = keras.optimizers.schedules.ExponentialDecay(_LOWEST, _NUM_STEPS, _HIGHEST / _LOWEST)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-2)
     fitted.compile(optimizer=optimizer, loss=loss, metrics=[])  # without `metrics` Keras keeps those of before
-    recorder = _Losses()
+    recorder, feed = _Losses(), batches.feed(math.ceil(_NUM_STEPS / batches.num_steps))
+    if fitted is network:
+        build_before_trace(network, feed.element_spec)
     fitted.fit(
-        batches.feed(math.ceil(_NUM_STEPS / batches.num_steps)),
+        feed,
         steps_per_epoch=_NUM_STEPS,
         callbacks=[recorder],
         shuffle=False,

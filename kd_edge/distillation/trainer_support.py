@@ -29,6 +29,18 @@ def build_metrics(compiled: keras.Model, batch_spec: Any, network: keras.Model) 
             part.build(labels, outputs)
 
 
+def build_before_trace(model: keras.Model, batch_spec: Any) -> None:
+    """Make a compiled network's variables of training; Keras makes them in the first step, which is then traced twice.
+
+    Args:
+        model: A functional or sequential network that is trained alone.
+        batch_spec: The structure of a batch, of `tf.TypeSpec`.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    build_metrics(model, batch_spec, model)
+
+
 def _labels_like(batch_spec: Any) -> Any:
     """Return symbols for the labels of a batch; `None` where there are none, or they are no dense tensors."""
     _, labels, _ = keras.utils.unpack_x_y_sample_weight(batch_spec)

@@ -30,6 +30,7 @@ from kd_edge.distillation.rate_finder import find_learning_rate
 from kd_edge.distillation.results import HaltingReport, Recipe, metric_in
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
+from kd_edge.distillation.trainer_support import build_before_trace
 from tflite_bench.provenance import Measured
 
 
@@ -289,11 +290,13 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
     start: float,
 ) -> Training:
-    best = BestEpoch(model)
+    best, feed = BestEpoch(model), batches.feed(recipe.epochs)
+    if fitted is model:
+        build_before_trace(model, feed.element_spec)
     y_val = training_targets(model, data, "val")
     y_val = keras.ops.one_hot(y_val, data.num_classes) if recipe.augment == "mixup" else y_val
     history = fitted.fit(
-        batches.feed(recipe.epochs),
+        feed,
         **_validation(data.x_val, y_val, data.weights_of(data.y_val)),
         epochs=recipe.epochs,
         steps_per_epoch=batches.num_steps,
