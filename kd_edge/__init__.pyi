@@ -1,5 +1,5 @@
-from .config import RunConfig as RunConfig
-from .config import load_config as load_config
+from .config.run import RunConfig as RunConfig
+from .config.run import load_config as load_config
 from .conversion.converter import convert as convert
 from .conversion.fine_tuning.qat import fine_tune as fine_tune
 from .conversion.fine_tuning.tf_keras_copy import FineTuning as FineTuning

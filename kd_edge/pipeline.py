@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kd_edge.config import RunConfig
+from kd_edge.config.run import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.distillation.targets.teacher_outputs import hash_of_outputs
 from kd_edge.files import sole_use, write_bytes, write_model

@@ -26,7 +26,7 @@ def test_the_script_of_the_readme_runs(tmp_path, monkeypatch):
 def test_the_configuration_page_names_every_key():
     from dataclasses import fields
 
-    from kd_edge.config import RunConfig
+    from kd_edge.config.run import RunConfig
 
     page = (ROOT / "docs" / "configuration.md").read_text()
     tables = [f.type for f in fields(RunConfig) if f.type is not int]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kd_edge.cli.options import json_option, normalize_option, print_document, refuse_given, seed_option, source_options
-from kd_edge.config import ConvertConfig
+from kd_edge.config.stages import ConvertConfig
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow

@@ -39,7 +39,7 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
         if battery is not None:
             raise ConfigError("bad --battery: expected one --device; leave it out to compare boards")
         _compare(model, graph, _devices(device, options.pop("runtime")), options, file_bytes, as_json)
-    from kd_edge.config import BudgetConfig
+    from kd_edge.config.inputs import BudgetConfig
     from kd_edge.cost.refusals import find_refusals
     from kd_edge.cost.report import report_cost
     from kd_edge.reporting.tables.cost import cost_tables
@@ -86,7 +86,7 @@ def _compare(
     as_json: bool,
 ) -> None:
     """Print a row per board, and end."""
-    from kd_edge.config import BudgetConfig
+    from kd_edge.config.inputs import BudgetConfig
     from kd_edge.cost.comparison import compare_boards
     from kd_edge.reporting.tables import comparison as comparison_table
 

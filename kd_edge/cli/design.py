@@ -20,7 +20,8 @@ from kd_edge.cli.options import (
     seed_option,
     with_budget,
 )
-from kd_edge.config import OBJECTIVES, STREAMING, DesignConfig, DistillConfig
+from kd_edge.config.choices import OBJECTIVES, STREAMING
+from kd_edge.config.stages import DesignConfig, DistillConfig
 from kd_edge.cost.budget import LATENCY_AT
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document

@@ -16,7 +16,8 @@ from kd_edge.cli.options import (
     read_teacher,
     seed_option,
 )
-from kd_edge.config import TRAINEES, DistillConfig
+from kd_edge.config.choices import TRAINEES
+from kd_edge.config.stages import DistillConfig
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
 from tflite_bench.provenance import Measured

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from kd_edge.config import MAX_SEED
+from kd_edge.config.choices import MAX_SEED
 from kd_edge.errors import ConfigError
 from kd_edge.silence import load_tensorflow
 from kd_edge.toml import from_table
@@ -169,7 +169,7 @@ def read_teacher(teacher: Path | None, outputs: Path | None, data: "Dataset") ->
         raise ConfigError(
             f"bad teacher: expected a model or --teacher-outputs, received {'none' if teacher is None else 'both'}"
         )
-    from kd_edge.config import TeacherConfig
+    from kd_edge.config.inputs import TeacherConfig
     from kd_edge.stages.teacher import start_teacher
 
     if teacher is None:
@@ -242,7 +242,7 @@ def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
         runtime: str | None,
         **rest: Any,
     ) -> Any:
-        from kd_edge.config import BudgetConfig
+        from kd_edge.config.inputs import BudgetConfig
 
         profile = load_profile(device, runtime)
         limits = BudgetConfig(device, flash, ram, latency, energy=energy)

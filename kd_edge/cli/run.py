@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kd_edge.cli.options import SEED, json_option, print_document
-from kd_edge.config import STUDENTS
+from kd_edge.config.choices import STUDENTS
 from kd_edge.silence import load_tensorflow
 
 
@@ -22,7 +22,7 @@ def run(config: Path, output: Path | None, seed: int | None, student: str | None
 
     Exit code 0 when all checks of the verification hold, 1 when one is broken or not proven.
     """
-    from kd_edge.config import load_config
+    from kd_edge.config.run import load_config
     from kd_edge.pipeline import run as run_pipeline
     from kd_edge.reporting import run_files
     from kd_edge.reporting.progress import StageDisplay

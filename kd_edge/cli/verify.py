@@ -17,7 +17,7 @@ from kd_edge.cli.options import (
     seed_option,
     with_budget,
 )
-from kd_edge.config import MAX_ACCURACY_LOSS
+from kd_edge.config.choices import MAX_ACCURACY_LOSS
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import Target, make_document
 from kd_edge.silence import load_tensorflow

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kd_edge.config import CALIBRATIONS
+from kd_edge.config.choices import CALIBRATIONS
 from kd_edge.errors import ConfigError, nearest
 
 

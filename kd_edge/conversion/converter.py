@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_edge.config import QUANTIZE_MODES
+from kd_edge.config.choices import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.clone.comparison import check_clone, drawn_samples

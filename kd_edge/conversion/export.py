@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge import __version__
-from kd_edge.config import ConvertConfig, DistillConfig
+from kd_edge.config.stages import ConvertConfig, DistillConfig
 from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.clone.inference_clone import has_state
 from kd_edge.conversion.clone.layer_names import names_of

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.compat.tensorflow import release_traced_graphs
-from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE, learning_rate_for
+from kd_edge.config.by_task import learning_rate_for
+from kd_edge.config.choices import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.storage import is_mapped, shown_rows

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from kd_edge.config import located, relative_to
+from kd_edge.config.paths import located, relative_to
 from kd_edge.cost.devices import load_device
 from kd_edge.errors import KdEdgeError, ModelError, found_instead, reason_in
 from kd_edge.files import write_bytes, write_json

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kd_edge.config import MAX_SEED
+from kd_edge.config.choices import MAX_SEED
 from kd_edge.errors import ConfigError, nearest
 
 if TYPE_CHECKING:

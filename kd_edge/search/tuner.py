@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge.compat.keras_tuner import asks_a_chief, tuner_state_path
-from kd_edge.config import STUDENT_LOSS_WEIGHT, TEMPERATURE, objective_for
+from kd_edge.config.by_task import objective_for
+from kd_edge.config.choices import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.model import CostModel

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kd_edge.config import objective_for
+from kd_edge.config.by_task import objective_for
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.stages.results import BaselineResult, ChoiceResult, DistillResult

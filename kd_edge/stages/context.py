@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kd_edge.compat.tfmot import check_installed
-from kd_edge.config import DistillConfig, RunConfig, objective_for
+from kd_edge.config.by_task import objective_for
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import DistillConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.class_weights import with_class_weight

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kd_edge.config import RunConfig
+from kd_edge.config.run import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.cost.budget import Budget
 from kd_edge.data.dataset import Dataset

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kd_edge.config import DesignConfig, DistillConfig
+from kd_edge.config.stages import DesignConfig, DistillConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.data.dataset import Dataset

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kd_edge.config import TeacherConfig
+from kd_edge.config.inputs import TeacherConfig
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.information import TeacherInformation, teacher_information

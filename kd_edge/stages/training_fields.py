@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kd_edge.config import DistillConfig, TeacherConfig
+from kd_edge.config.inputs import TeacherConfig
+from kd_edge.config.stages import DistillConfig
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.metrics.classification import classification_of

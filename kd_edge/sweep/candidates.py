@@ -100,7 +100,7 @@ def train_candidates(
         workers: Makes the processes that train beside this one, of the search's folder.
         on_trial: As for `SweepOracle`.
     """
-    from kd_edge.config import objective_for
+    from kd_edge.config.by_task import objective_for
     from kd_edge.search.checkpoint import PROJECT, TARGETS
     from kd_edge.search.local_workers import is_worker
     from kd_edge.search.strategies import make_oracle

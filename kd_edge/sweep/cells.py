@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kd_edge.config import BudgetConfig
+from kd_edge.config.inputs import BudgetConfig
 from kd_edge.cost.budget import Budget, parse_bytes, parse_mj, parse_ms
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.errors import ConfigError

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kd_edge.config import BudgetConfig, RunConfig, objective_for
+from kd_edge.config.by_task import objective_for
+from kd_edge.config.inputs import BudgetConfig
+from kd_edge.config.run import RunConfig
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.pipeline import teacher_shape
 from kd_edge.search.local_workers import is_worker

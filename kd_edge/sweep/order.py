@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_edge.config import RunConfig
+from kd_edge.config.run import RunConfig
 from kd_edge.files import sole_use
 from kd_edge.pipeline import do_stages
 from kd_edge.reporting.sentences.formatting import counted

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from kd_edge.config import RunConfig, located
+from kd_edge.config.paths import located
+from kd_edge.config.run import RunConfig
 from kd_edge.errors import ConfigError
 from kd_edge.toml import from_table, read_toml
 

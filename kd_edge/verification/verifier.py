@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kd_edge.config import MAX_ACCURACY_LOSS
+from kd_edge.config.choices import MAX_ACCURACY_LOSS
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.energy import Battery, energy_of, no_power

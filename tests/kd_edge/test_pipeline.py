@@ -12,16 +12,9 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import (
-    BudgetConfig,
-    ConvertConfig,
-    DataConfig,
-    DesignConfig,
-    DistillConfig,
-    RunConfig,
-    TeacherConfig,
-    load_config,
-)
+from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
+from kd_edge.config.run import RunConfig, load_config
+from kd_edge.config.stages import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.cost.model import Cost
 from kd_edge.data import dataset
@@ -57,6 +50,52 @@ def small_config(source):
 def finished(waves_npz, tmp_path_factory):
     config = small_config(waves_npz)
     return run(config, tmp_path_factory.mktemp("runs") / "waves")
+
+
+@pytest.fixture(scope="module")
+def derived(waves_npz, tmp_path_factory):
+    """A run whose student is derived from the teacher and all but untrained, and how often it did what is dear."""
+    config = replace(
+        small_config(waves_npz),
+        teacher=TeacherConfig(width=8, epochs=1),
+        design=DesignConfig("from_teacher", trials=1, epochs=1, teacher_ratio=2.0),
+        distill=DistillConfig("none", epochs=1, learning_rate=1e-12),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("runs"))
+        counts = count_calls(
+            patch,
+            (context, "load_data", "data"),
+            (context, "load_device", "device"),
+            (run_files, "load_device", "device"),
+            (html_report, "load_device", "device"),
+            (dataset, "_digest", "hashed arrays"),
+            (keras.models, "load_model", "models read"),
+            (teacher_models, "build_teacher", "teacher built"),
+            (student_space, "find_prunable", "teacher prepared"),
+            (weight_inheritance, "find_prunable", "teacher prepared"),
+            (student_space.StudentSpace, "screen", "space screened"),
+        )
+        done = run(config, "runs/once")
+        return replace(done, folder=done.folder.absolute()), Counter(counts)
+
+
+def count_calls(patch, *functions):
+    """Return a counter of the calls of functions, each given by its owner, its name there and what it does."""
+    counts = Counter()
+
+    def count(owner, name, what):
+        function = getattr(owner, name)
+
+        def counted(*arguments, **options):
+            counts[what] += 1
+            return function(*arguments, **options)
+
+        patch.setattr(owner, name, counted)
+
+    for owner, name, what in functions:
+        count(owner, name, what)
+    return counts
 
 
 def test_every_stage_leaves_its_result(finished):
@@ -132,18 +171,12 @@ def test_no_candidate_exceeds_the_budget_or_the_share_of_the_teacher(finished):
     assert design["chosen"]["accuracy"] == max(c["accuracy"] for c in design["candidates"])
 
 
-def test_a_student_derived_from_the_teacher_starts_from_its_weights(waves_npz, tmp_path):
-    config = replace(
-        small_config(waves_npz),
-        teacher=TeacherConfig(width=8, epochs=1),
-        design=DesignConfig("from_teacher", trials=1, epochs=1, teacher_ratio=2.0),
-        distill=DistillConfig("none", epochs=1, learning_rate=1e-12),
-    )
-    done = run(config, tmp_path)
+def test_a_student_derived_from_the_teacher_starts_from_its_weights(derived):
+    done, _ = derived
     assert done.stages["design"]["space"] == "from_teacher"
-    teacher = keras.models.load_model(tmp_path / "teacher.keras", compile=False)
+    teacher = keras.models.load_model(done.folder / "teacher.keras", compile=False)
     start = inherit(teacher, done.stages["design"]["chosen"]["values"])
-    student = keras.models.load_model(tmp_path / "student.keras", compile=False)
+    student = keras.models.load_model(done.folder / "student.keras", compile=False)
     for variable, inherited in zip(student.trainable_variables, start.trainable_variables, strict=True):
         np.testing.assert_allclose(variable, inherited, atol=1e-8)
 
@@ -223,36 +256,8 @@ def test_a_finished_run_is_told_without_loading_a_framework(finished, waves_npz,
     assert done.stdout.startswith("waves on nucleo-l4r5zi: ")
 
 
-def test_a_run_loads_and_prepares_everything_once(waves_npz, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    counts = Counter()
-
-    def count(module, name, what):
-        function = getattr(module, name)
-
-        def counted(*arguments, **options):
-            counts[what] += 1
-            return function(*arguments, **options)
-
-        monkeypatch.setattr(module, name, counted)
-
-    count(context, "load_data", "data")
-    count(context, "load_device", "device")
-    count(run_files, "load_device", "device")
-    count(html_report, "load_device", "device")
-    count(dataset, "_digest", "hashed arrays")
-    count(keras.models, "load_model", "models read")
-    count(teacher_models, "build_teacher", "teacher built")
-    count(student_space, "find_prunable", "teacher prepared")
-    count(weight_inheritance, "find_prunable", "teacher prepared")
-    count(student_space.StudentSpace, "screen", "space screened")
-    config = replace(
-        small_config(waves_npz),
-        teacher=TeacherConfig(width=8, epochs=1),
-        design=DesignConfig("from_teacher", trials=1, epochs=1, teacher_ratio=2.0),
-        distill=DistillConfig("none", epochs=1),
-    )
-    done = run(config, "runs/once")
+def test_a_run_loads_and_prepares_everything_once(derived):
+    done, counts = derived
     once = ("data", "device", "teacher built", "teacher prepared", "space screened")
     assert counts == dict.fromkeys(once, 1) | {"hashed arrays": 6, "models read": 1}
     assert done.results.distill.from_search
@@ -414,105 +419,6 @@ def test_a_teacher_that_does_not_belong_to_the_data_is_named(waves_npz, finished
         run(teacher((32, 3), 5), tmp_path / "b")
     with pytest.raises(ModelError, match=r"found nothing at .*none.keras"):
         run(replace(finished.config, teacher=TeacherConfig(path="none.keras")), tmp_path / "c")
-
-
-def test_the_example_of_people_asks_for_its_own_recordings():
-    examples = Path(__file__).parents[2] / "examples"
-    config = load_config(examples / "uci_har.toml")
-    assert (config.data.source, config.data.normalize) == (str(examples / "uci_har:recordings"), True)
-
-
-def test_the_example_configuration_asks_for_what_the_documentation_says():
-    config = load_config(Path(__file__).parents[2] / "examples" / "watch.toml")
-    assert config.budget == BudgetConfig("nucleo-l4r5zi", "64k", "24k", "15ms")
-    assert config.data.source == "watch"
-    assert (config.distill.trainee, config.distill.rule) == ("like_teacher", "agreement")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[data]\nsource='watch'\n[budget]\ndevise='host'", "unknown key 'devise' .* did you mean 'device'"),
-        ("[data]\nsource='watch'\n[budgets]\ndevice='host'", "unknown key 'budgets' .* did you mean 'budget'"),
-        ("[data]\nsource='watch'", "missing key 'budget'"),
-        ("seed=-1\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295, received -1"),
-        ("seed=4294967296\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295"),
-        (
-            "[budget]\ndevice='host'\n[data]\nsource='watch'\nclass_weight='even'",
-            "key 'class_weight': expected one of balanced, received 'even'",
-        ),
-        (
-            "[budget]\ndevice='host'\n[data]\nsource='watch'\nclass_weight={a=0.0}",
-            "'class_weight', class 'a': expected more than 0.*received 0.0",
-        ),
-        (
-            "[budget]\ndevice='host'\n[data]\nsource='watch'\nclass_weight={a='b'}",
-            r"class_weight'\.a: expected float, received 'b'",
-        ),
-        (
-            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[design]\nobjective='f1'",
-            "key 'objective': expected one of accuracy, .*, label_accuracy, skill, score, received 'f1'",
-        ),
-        (
-            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent='alone'",
-            "key 'student': expected one of best, distilled, baseline, received 'alone'",
-        ),
-        ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nepochs=0", "key 'epochs': expected more than 0"),
-        ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\ntrainee='me'", "key 'trainee': expected"),
-        ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nstudent_loss_weight=2", "expected 0 to 1"),
-        ("[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\nfolds=1", "'folds': expected 0 for none, or 2"),
-        (
-            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\npath='t.keras'\nepochs=3\nfolds=3",
-            "'folds': expected the recipe of a teacher that is a file, 'epochs' and 'learning_rate'",
-        ),
-        (
-            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\nlearning_rate='fast'",
-            "'learning_rate': expected a number or 'auto', received 'fast'",
-        ),
-        (
-            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\naugment='imi'",
-            "'augment': expected one of none",
-        ),
-        (
-            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[distill]\naugment='IMU'",
-            "'augment': expected one of none",
-        ),
-        (
-            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[convert]\nquantize='int4'",
-            "expected one of int8, int16x8",
-        ),
-    ],
-)
-def test_a_bad_configuration_names_the_key(tmp_path, text, message):
-    path = tmp_path / "bad.toml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=message):
-        load_config(path)
-
-
-@pytest.mark.parametrize("value", ["nan", "inf", "-0.5"])
-@pytest.mark.parametrize(
-    ("table", "key", "least"),
-    [
-        ("teacher", "learning_rate", "more than 0"),
-        ("design", "teacher_ratio", "more than 0"),
-        ("distill", "temperature", "more than 0"),
-        ("distill", "strength", "0 or more"),
-        ("teacher", "strength", "0 or more"),
-        ("distill", "learning_rate", "more than 0"),
-        ("distill", "student_loss_weight", "0 or more"),
-        ("distill", "trainee_loss_weight", "0 or more"),
-        ("convert", "max_int8_loss", "0 or more"),
-        ("verify", "max_accuracy_loss", "0 or more"),
-        ("verify", "max_teacher_loss", "0 or more"),
-    ],
-)
-def test_a_number_that_means_nothing_is_refused(tmp_path, table, key, least, value):
-    path = tmp_path / "bad.toml"
-    path.write_text(f"[data]\nsource='watch'\n[budget]\ndevice='host'\n[{table}]\n{key}={value}")
-    message = f"bad value for key '{key}': expected {least}, a finite number, received {value}"
-    with pytest.raises(ConfigError, match=message):
-        load_config(path)
 
 
 def test_the_paired_difference_of_equal_answers_is_zero_and_of_opposite_ones_certain():

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from kd_edge.cli import main
-from kd_edge.config import ConvertConfig
+from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.told_task import outputs_told
 from kd_edge.cost.budget import Budget

@@ -7,15 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from kd_edge.config import (
-    BudgetConfig,
-    ConvertConfig,
-    DataConfig,
-    DesignConfig,
-    DistillConfig,
-    RunConfig,
-    TeacherConfig,
-)
+from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.conversion.answer_reader import reader_of
 from kd_edge.conversion.file_outputs import micro_outputs
 from kd_edge.data.loading import load_data

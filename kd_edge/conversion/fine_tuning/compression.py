@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kd_edge.config import COMPRESSIONS
+from kd_edge.config.choices import COMPRESSIONS
 from kd_edge.conversion.fine_tuning.tf_keras_copy import (
     FineTuning,
     answers_task,

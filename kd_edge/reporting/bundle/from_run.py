@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kd_edge.config import relative_to
+from kd_edge.config.paths import relative_to
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.conversion.told_task import as_told, outputs_told
 from kd_edge.cost.gate import HOLDS

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
-from kd_edge.config import STREAMING
+from kd_edge.config.choices import STREAMING
 from kd_edge.errors import ConfigError
 from kd_edge.ir.blueprint import Blueprint, Sketch
 from kd_edge.ir.layers import Add, AveragePooling2D, Conv2D, DepthwiseConv2D, Flatten, ReLU, Reshape

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kd_edge.config import STREAMING
+from kd_edge.config.choices import STREAMING
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError, ModelError, nearest

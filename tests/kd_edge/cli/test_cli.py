@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kd_edge.cli import main
-from kd_edge.config import ConvertConfig, DesignConfig, DistillConfig
+from kd_edge.config.stages import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.metadata import read_metadata
 from kd_edge.cost.devices import list_devices, load_device

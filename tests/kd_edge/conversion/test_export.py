@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import ConvertConfig
+from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for

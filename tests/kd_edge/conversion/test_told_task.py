@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import ConvertConfig
+from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.metadata import read_metadata
 from kd_edge.conversion.told_task import as_answered, as_told, task_told

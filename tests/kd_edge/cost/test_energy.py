@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from kd_edge.cli import main
-from kd_edge.config import BudgetConfig
+from kd_edge.config.inputs import BudgetConfig
 from kd_edge.cost.budget import Budget, parse_mj
 from kd_edge.cost.devices import Power, load_device, to_toml
 from kd_edge.cost.energy import Battery, energy_of, parse_battery

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import DistillConfig
+from kd_edge.config.stages import DistillConfig
 from kd_edge.data.class_weights import with_class_weight
 from kd_edge.data.dataset import Dataset, checked
 from kd_edge.data.loading import load_data

@@ -8,7 +8,10 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kd_edge.config import IMPORTANCES, BudgetConfig, DataConfig, DesignConfig, RunConfig
+from kd_edge.config.choices import IMPORTANCES
+from kd_edge.config.inputs import BudgetConfig, DataConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import DesignConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel

@@ -8,15 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import (
-    BudgetConfig,
-    ConvertConfig,
-    DataConfig,
-    DesignConfig,
-    DistillConfig,
-    RunConfig,
-    TeacherConfig,
-)
+from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.augmentation.base import registered_augmentations
 from kd_edge.distillation.targets.soft_targets import soft_targets

@@ -6,17 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import (
-    LEARNING_RATE,
-    VALUES_LEARNING_RATE,
-    BudgetConfig,
-    ConvertConfig,
-    DataConfig,
-    DesignConfig,
-    DistillConfig,
-    RunConfig,
-    TeacherConfig,
-)
+from kd_edge.config.choices import LEARNING_RATE, VALUES_LEARNING_RATE
+from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kd_edge.config import BudgetConfig
+from kd_edge.config.inputs import BudgetConfig
 from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.errors import ConfigError
 from kd_edge.sweep.cells import cells_of

@@ -10,15 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from kd_edge.cli import main
-from kd_edge.config import (
-    BudgetConfig,
-    ConvertConfig,
-    DataConfig,
-    DesignConfig,
-    DistillConfig,
-    RunConfig,
-    TeacherConfig,
-)
+from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import BudgetConfig, ConvertConfig, DataConfig, DesignConfig, RunConfig
+from kd_edge.config.inputs import BudgetConfig, DataConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import ConvertConfig, DesignConfig
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.metadata import read_metadata
 from kd_edge.cost.budget import Budget

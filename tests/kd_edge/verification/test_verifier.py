@@ -10,7 +10,8 @@ import tensorflow as tf
 from ai_edge_litert.schema_py_generated import BuiltinOperator
 from rich.table import Table
 
-from kd_edge.config import QUANTIZE_MODES, ConvertConfig
+from kd_edge.config.choices import QUANTIZE_MODES
+from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.cost.budget import Budget

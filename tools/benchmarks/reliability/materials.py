@@ -99,7 +99,7 @@ def make_models(folder: Path) -> None:
 
 def make_run(folder: Path) -> None:
     """Write a finished run and the results of two measurements."""
-    from kd_edge.config import load_config
+    from kd_edge.config.run import load_config
     from kd_edge.pipeline import run
     from tflite_bench import run_benchmark
     from tflite_bench.reporting.documents import benchmark_document

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kd_edge.config import RunConfig
+from kd_edge.config.run import RunConfig
 from kd_edge.conversion.export import convert_for
 from kd_edge.cost.model import CostModel
 from kd_edge.files import write_bytes, write_model

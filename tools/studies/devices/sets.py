@@ -6,15 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kd_edge.config import (
-    BudgetConfig,
-    ConvertConfig,
-    DataConfig,
-    DesignConfig,
-    DistillConfig,
-    RunConfig,
-    TeacherConfig,
-)
+from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import ConvertConfig, DesignConfig, DistillConfig
 from kd_edge.data.sources.npz import read_npz
 from kd_edge.sweep import SweepConfig
 

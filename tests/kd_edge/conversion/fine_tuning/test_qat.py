@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kd_edge.config import ConvertConfig
+from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.fine_tuning.compression import compress

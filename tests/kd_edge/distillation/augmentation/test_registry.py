@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kd_edge.config import AUGMENTATIONS
+from kd_edge.config.choices import AUGMENTATIONS
 from kd_edge.distillation.augmentation.base import registered_augmentations
 from kd_edge.distillation.augmentation.registry import (
     candidates_for,

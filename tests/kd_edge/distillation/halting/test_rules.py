@@ -2,7 +2,9 @@
 
 import pytest
 
-from kd_edge.config import BudgetConfig, DataConfig, DistillConfig, RunConfig
+from kd_edge.config.inputs import BudgetConfig, DataConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import DistillConfig
 from kd_edge.distillation.halting import registry
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.halting.rules import Agreement, register_rule

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import BudgetConfig, DataConfig, DesignConfig, DistillConfig, RunConfig, TeacherConfig, VerifyConfig
+from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
+from kd_edge.config.run import RunConfig
+from kd_edge.config.stages import DesignConfig, DistillConfig, VerifyConfig
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.teacher_outputs import asked_samples, read_outputs, write_samples

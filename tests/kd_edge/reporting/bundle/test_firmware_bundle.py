@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from kd_edge.cli import main
-from kd_edge.config import BudgetConfig, DataConfig, RunConfig, load_config
+from kd_edge.config.inputs import BudgetConfig, DataConfig
+from kd_edge.config.run import RunConfig, load_config
 from kd_edge.conversion.converter import convert
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device, to_toml

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.config import objective_for
+from kd_edge.config.by_task import objective_for
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.task import Task

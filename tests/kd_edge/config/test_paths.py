@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from kd_edge.config import load_config, located, relative_to
+from kd_edge.config.paths import located, relative_to
+from kd_edge.config.run import load_config
 from kd_edge.data.loading import load_data
 from kd_edge.errors import DataError
 

@@ -1,0 +1,9 @@
+from .inputs import BudgetConfig as BudgetConfig
+from .inputs import DataConfig as DataConfig
+from .inputs import TeacherConfig as TeacherConfig
+from .run import RunConfig as RunConfig
+from .run import load_config as load_config
+from .stages import ConvertConfig as ConvertConfig
+from .stages import DesignConfig as DesignConfig
+from .stages import DistillConfig as DistillConfig
+from .stages import VerifyConfig as VerifyConfig

@@ -1,0 +1,34 @@
+"""Checks of single values of a configuration."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from kd_edge.errors import ConfigError
+
+_MAY_BE_ZERO = (
+    *("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight"),
+    *("max_int8_loss", "max_accuracy_loss", "max_teacher_loss"),
+)
+
+
+def check_numbers(section: Any) -> None:
+    for f in fields(section):
+        value = getattr(section, f.name)
+        if not isinstance(value, int | float):
+            continue
+        may_be_zero = f.name in _MAY_BE_ZERO
+        if not math.isfinite(value) or value < 0 or (value == 0 and not may_be_zero):
+            expected = "0 or more" if may_be_zero else "more than 0"
+            raise ConfigError(f"bad value for key {f.name!r}: expected {expected}, a finite number, received {value!r}")
+
+
+def check_rate(value: object) -> None:
+    if isinstance(value, str) and value != "auto":
+        raise ConfigError(f"bad value for key 'learning_rate': expected a number or 'auto', received {value!r}")
+
+
+def check_choice(key: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"bad value for key {key!r}: expected one of {', '.join(known)}, received {value!r}")
