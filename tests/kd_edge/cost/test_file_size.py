@@ -4,10 +4,6 @@ import pytest
 
 from kd_edge.cost.file_size import flash_bytes
 from kd_edge.ir.graph import Graph, Op, Tensor
-from kd_edge.ir.lowering import lower
-from tools.networks import zoo
-
-ZOO = [pytest.param(name, marks=pytest.mark.slow) if name in zoo.SLOW else name for name in zoo.NETWORKS]
 
 
 def test_a_constant_takes_its_bytes_aligned_to_16_and_12_per_scale():
@@ -26,14 +22,6 @@ def test_names_are_part_of_the_file_but_not_of_the_network():
     assert graph == named
     assert hash(graph) == hash(named)
     assert flash_bytes(named) == flash_bytes(graph) + 100
-
-
-@pytest.mark.parametrize("name", ZOO)
-def test_the_size_of_a_file_of_the_zoo_is_met_within_one_percent_or_half_a_kilobyte(name, zoo_model, zoo_file):
-    real = len(zoo_file(name))
-    assert flash_bytes(lower(zoo_model(name))) == pytest.approx(real, rel=0.01, abs=512)
-    # With the names of the file known, nothing is left but the padding of tables.
-    assert flash_bytes(lower(zoo_file(name))) == pytest.approx(real, rel=0.001, abs=128)
 
 
 def test_the_size_of_students_is_met_within_one_percent_or_half_a_kilobyte(students):

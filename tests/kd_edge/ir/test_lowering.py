@@ -9,28 +9,10 @@ from kd_edge.conversion.converter import convert
 from kd_edge.errors import ModelError
 from kd_edge.ir.blueprint import execution_order
 from kd_edge.ir.lowering import lower, read_blueprint
-from tools.networks import zoo
-
-ZOO = [pytest.param(name, marks=pytest.mark.slow) if name in zoo.SLOW else name for name in zoo.NETWORKS]
 
 
 def kinds(model):
     return [op.kind for op in lower(model).ops]
-
-
-@pytest.mark.parametrize("name", ZOO)
-def test_a_network_of_the_zoo_is_lowered_as_the_converter_does(name, zoo_model, zoo_file):
-    assert lower(zoo_model(name)) == lower(zoo_file(name)).canonical()
-
-
-@pytest.mark.parametrize("name", ZOO)
-def test_a_network_of_the_zoo_survives_the_trip_through_a_blueprint(name, zoo_model):
-    model = zoo_model(name)
-    blueprint = read_blueprint(model)
-    again = blueprint.to_keras()
-    assert read_blueprint(again) == blueprint
-    assert lower(again) == blueprint.to_graph() == lower(model)
-    assert [t.shape for t in again.outputs] == [t.shape for t in model.outputs]
 
 
 def test_the_graphs_of_students_are_the_converters(students):
@@ -50,14 +32,6 @@ def test_branches_run_in_the_order_of_their_names():
     early = layers.Conv2D(5, 1, name="a")(source)
     graph = lower(keras.Model(source, layers.Concatenate()([late, early])))
     assert [graph.tensors[op.outputs[0]].shape[3] for op in graph.ops] == [5, 3, 8]
-
-
-@pytest.mark.parametrize("name", ["two_inputs", "two_outputs", "two_towers"])
-def test_inputs_and_outputs_keep_the_order_of_the_model(name, zoo_model, zoo_file):
-    model, graph = zoo_model(name), lower(zoo_file(name))
-    for side in ("inputs", "outputs"):
-        expected = [tuple(tensor.shape[1:]) for tensor in getattr(model, side)]
-        assert [graph.tensors[i].shape[1:] for i in getattr(graph, side)] == expected
 
 
 def test_arithmetic_with_numbers_is_read_as_rescaling():

@@ -13,10 +13,6 @@ from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.layers import Add, AveragePooling2D, Conv2D, DepthwiseConv2D, Flatten, GlobalAveragePooling2D, ReLU
 from kd_edge.ir.layers.core import Dense
 from kd_edge.ir.lowering import lower
-from tflite_bench.runners.tflm import measure_arena
-from tools.networks import zoo
-
-ZOO = [pytest.param(name, marks=pytest.mark.slow) if name in zoo.SLOW else name for name in zoo.NETWORKS]
 
 
 def chain(*sizes):
@@ -113,16 +109,6 @@ def test_cmsis_nn_needs_two_patches_of_a_convolution_in_16_bits():
     graph = Graph(tensors, (Op("CONV_2D", (0, 1, 2), (3,), padding="VALID"),), (0,), (3,))
     more = arena_bytes(graph, kernels="cmsis-nn").nonpersistent_bytes - arena_bytes(graph).nonpersistent_bytes
     assert more == 2 * (3 * 3 * 4) * 2
-
-
-@pytest.mark.parametrize("name", ZOO)
-def test_the_arena_of_a_network_of_the_zoo_is_the_interpreters_to_the_byte(name, zoo_model, zoo_file):
-    content = zoo_file(name)
-    predicted = arena_bytes(lower(content), pointer_bytes=8)
-    assert arena_bytes(lower(zoo_model(name)), pointer_bytes=8) == predicted
-    real = measure_arena(content)
-    assert predicted.nonpersistent_bytes == real.nonpersistent_bytes
-    assert predicted.persistent_bytes == real.persistent_bytes
 
 
 @pytest.mark.shared
