@@ -1,6 +1,5 @@
 """A small classification task and networks for it."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,42 +21,6 @@ class Task:
     y: np.ndarray
     network: Callable[..., Any]
     loss: Callable[[], Any]
-
-
-@pytest.fixture(scope="session")
-def zoo_model() -> Callable[[str], Any]:
-    """Returns a network of the zoo by its name."""
-    from tools.networks import zoo
-
-    return functools.cache(zoo.build)
-
-
-@pytest.fixture(scope="session")
-def zoo_file(zoo_model: Callable[[str], Any]) -> Callable[[str], bytes]:
-    """Returns a network of the zoo as the converter's int8 file, by its name."""
-    from kd_edge.conversion.converter import convert
-    from tools.networks import zoo
-
-    return functools.cache(lambda name: convert(zoo_model(name), zoo.samples(zoo_model(name))))
-
-
-@pytest.fixture(scope="session")
-def students() -> list[tuple[Any, bytes]]:
-    """Random students of every family: their graph and the converter's file."""
-    from kd_edge.conversion.converter import convert
-    from kd_edge.search.space.student_space import StudentSpace
-
-    rng = np.random.default_rng(3)
-    pairs = []
-    for name, shape in (("ds_cnn", (64, 6)), ("ds_cnn", (16, 16, 1)), ("resnet", (64, 6)), ("resnet", (16, 16, 3))):
-        space = StudentSpace.family(name, shape, 5)
-        blueprint = space.blueprint(space.sample(rng))
-        model = blueprint.to_keras()
-        # As after a training: of a fresh network the converter would drop or merge the equal biases.
-        noise = [np.abs(rng.normal(1, 0.1, w.shape)) if w.ndim == 1 else w for w in model.get_weights()]
-        model.set_weights(noise)
-        pairs.append((blueprint.to_graph(), convert(model, rng.normal(size=(8, *shape)))))
-    return pairs
 
 
 @pytest.fixture

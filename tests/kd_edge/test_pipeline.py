@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ from kd_edge.data import dataset
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.models import teacher_models
 from kd_edge.errors import BudgetError, ConfigError, ModelError
-from kd_edge.pipeline import STAGES, run
+from kd_edge.pipeline import STAGES, do_stages, run
 from kd_edge.reporting import run_files
 from kd_edge.reporting.bundle.from_run import write_bundle
 from kd_edge.reporting.documents import make_document
@@ -32,6 +33,7 @@ from kd_edge.search import weight_inheritance
 from kd_edge.search.space import student_space
 from kd_edge.search.weight_inheritance import inherit
 from kd_edge.stages import context
+from kd_edge.stages.context import RunContext
 from kd_edge.verification.confidence import paired_difference
 
 
@@ -132,14 +134,20 @@ def test_the_student_that_is_asked_for_is_handed_on_and_nothing_is_trained_for_i
     for student, name in (("baseline", "alone.keras"), ("distilled", "distilled.keras")):
         del repeated[:]
         asked = replace(finished.config, distill=replace(finished.config.distill, student=student))
-        done = run(asked, folder, progress=progress)
-        assert repeated[0] == "choice"
+        choice = done_until("choice", asked, folder, progress).choice
+        assert repeated == ["choice"]
         assert (folder / "student.keras").read_bytes() == (folder / name).read_bytes()
-        choice = done.stages["choice"]
-        assert choice["test_difference"] == done.stages["baseline"]["distillation_gain"]
-        gain = choice["distilled_accuracy"] - choice["alone_accuracy"]
-        assert choice["val_difference"]["difference"] == pytest.approx(gain)
-        assert choice["val_difference"]["ci95_low"] <= gain <= choice["val_difference"]["ci95_high"]
+        assert choice.test_difference == finished.stages["baseline"]["distillation_gain"]
+        gain = choice.distilled_accuracy - choice.alone_accuracy
+        assert choice.val_difference["difference"] == pytest.approx(gain)
+        assert choice.val_difference["ci95_low"] <= gain <= choice.val_difference["ci95_high"]
+
+
+def done_until(last, config, folder, progress=lambda stage, done, message="": None):
+    """Do a run up to one of its stages, and return what the stages found."""
+    context = RunContext(config, folder, progress)
+    do_stages(STAGES[: STAGES.index(last) + 1], context, context.data.sha256)
+    return SimpleNamespace(**context.results)
 
 
 def test_the_student_learns_and_quantization_keeps_it(finished):
@@ -218,30 +226,32 @@ def test_a_change_repeats_its_stage_and_what_follows_only(finished, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "made_again"),
+    ("name", "made_again", "harms"),
     [
-        ("model.tflite", ["convert"]),
-        ("student.keras", ["choice"]),
-        ("distilled.keras", ["distill"]),
-        ("alone.keras", ["baseline"]),
-        ("teacher.keras", ["teacher"]),
+        ("model.tflite", ["convert"], ("gone", "damaged")),
+        ("student.keras", ["choice"], ("gone", "damaged")),
+        ("distilled.keras", ["distill"], ("damaged",)),
+        ("alone.keras", ["baseline"], ("gone",)),
+        ("teacher.keras", ["teacher"], ("gone",)),
     ],
 )
-def test_a_file_that_is_gone_or_damaged_is_made_again_and_nothing_else(finished, tmp_path, name, made_again):
+def test_a_file_that_is_gone_or_damaged_is_made_again_and_nothing_else(finished, tmp_path, name, made_again, harms):
     folder, repeated = shutil.copytree(finished.folder, tmp_path / "run"), []
 
     def progress(stage, done, message=""):
         if done == 0.0:
             repeated.append(stage)
 
-    (folder / name).unlink()
-    again = run(finished.config, folder, progress=progress)
-    assert repeated == made_again
-    assert again.stages["verify"] == finished.stages["verify"]
-    (folder / name).write_bytes(b"damaged")
-    run(finished.config, folder, progress=progress)
-    assert repeated == 2 * made_again
-    assert (folder / name).stat().st_size == pytest.approx((finished.folder / name).stat().st_size, rel=0.01)
+    for harm in harms:
+        del repeated[:]
+        if harm == "gone":
+            (folder / name).unlink()
+        else:
+            (folder / name).write_bytes(b"damaged")
+        again = run(finished.config, folder, progress=progress)
+        assert repeated == made_again
+        assert again.stages["verify"] == finished.stages["verify"]
+        assert (folder / name).stat().st_size == pytest.approx((finished.folder / name).stat().st_size, rel=0.01)
 
 
 def test_a_finished_run_is_told_without_loading_a_framework(finished, waves_npz, tmp_path):
@@ -267,8 +277,8 @@ def test_a_run_loads_and_prepares_everything_once(derived):
 def test_a_guide_leaves_after_the_epochs_that_the_configuration_says(finished, tmp_path):
     distill = replace(finished.config.distill, epochs=3, rule="epoch", start_from_epoch=2)
     shutil.copytree(finished.folder, tmp_path / "run")
-    done = run(replace(finished.config, distill=distill), tmp_path / "run")
-    assert {report.guide: report.epoch for report in done.results.distill.halting} == {"teacher": None, "trainee": 2}
+    found = done_until("distill", replace(finished.config, distill=distill), tmp_path / "run")
+    assert {report.guide: report.epoch for report in found.distill.halting} == {"teacher": None, "trainee": 2}
 
 
 class StartedError(Exception):

@@ -364,7 +364,8 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
 def test_class_weights_of_a_command_count_in_its_training(files, waves_npz, tmp_path):
     def first_loss(*weights):
         both = ("--teacher", files / "teacher.keras", "--student", files / "student.keras", "--data", waves_npz)
-        done = call("distill", *both, "--epochs", 1, "-o", tmp_path / "out.keras", "--json", *weights, "--no-baseline")
+        alone = ("--trainee", "none", "--no-baseline")
+        done = call("distill", *both, "--epochs", 1, "-o", tmp_path / "out.keras", "--json", *weights, *alone)
         assert not (tmp_path / "out-alone.keras").exists()
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)["result"]["history"]["loss"][0]

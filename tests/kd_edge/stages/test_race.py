@@ -15,9 +15,10 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.augmentation.base import registered_augmentations
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.errors import ConfigError, DataError
-from kd_edge.pipeline import run
+from kd_edge.pipeline import do_stages, run
 from kd_edge.reporting.run_files import write_run
 from kd_edge.stages.choice import choose, compare_students
+from kd_edge.stages.context import RunContext
 from kd_edge.stages.race import race, verdict_of
 from kd_edge.stages.results import BaselineResult, DistillResult
 from kd_edge.stages.teacher import teach
@@ -250,21 +251,6 @@ class EnoughError(Exception):
     """Ends a run at a stage."""
 
 
-def stages_done(config, folder, *, before=""):
-    """Run, up to a stage where one is named, and return the stages that were not done before."""
-    done = []
-
-    def watch(stage, share, message=""):
-        if stage == before:
-            raise EnoughError
-        if share == 0.0:
-            done.append(stage)
-
-    with contextlib.suppress(EnoughError):
-        run(config, folder, progress=watch)
-    return done
-
-
 @pytest.fixture(scope="module")
 def folded(waves_npz, tmp_path_factory):
     """A run with a trainee and a teacher per fold, in which the race decides the rate."""
@@ -295,7 +281,9 @@ def test_the_targets_of_each_fold_are_made_once_and_give_the_same_student_when_t
 def test_samples_that_are_changed_have_targets_of_their_own(folded, tmp_path):
     folder = shutil.copytree(folded.folder, tmp_path / "run")
     changed = replace(folded.config, distill=replace(folded.config.distill, augment="sensor", learning_rate=0.01))
-    assert stages_done(changed, folder, before="distill")[-1] == "race"
+    context = RunContext(changed, folder, lambda stage, share, message="": None)
+    do_stages(("data", "teacher", "design"), context, context.data.sha256)
+    assert context.guidance.views.augment == "sensor"
     assert len(list((folder / "folds").rglob("*.npy"))) == 4
 
 
