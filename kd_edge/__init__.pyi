@@ -29,9 +29,9 @@ from .ir.lowering import lower as lower
 from .pipeline import run as run
 from .reporting.bundle.from_run import write_bundle as write_bundle
 from .search.oracles import BudgetOracle as BudgetOracle
+from .search.sizing import design as design
 from .search.space.student_space import StudentSpace as StudentSpace
 from .search.tuner import SizingTuner as SizingTuner
-from .search.tuner import design as design
 from .search.weight_inheritance import inherit as inherit
 from .verification.results import Verification as Verification
 from .verification.verifier import verify as verify

@@ -59,7 +59,7 @@ def compare_students(
         seed: Draws the resamples of the interval.
     """
     from kd_edge.distillation.by_task import decisions_of
-    from kd_edge.search.tuner import score_of_decisions
+    from kd_edge.search.scores import score_of_decisions
 
     decisions, judged = [decisions_of(model, data, "val") for model in (distilled, alone)], Judged.of(data, "val")
     difference = paired_difference(*map(judged.credits, decisions), groups=judged.groups, seed=seed)

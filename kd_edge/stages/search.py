@@ -63,7 +63,7 @@ def screen(
         BudgetError: None does; the message says what binds.
     """
     from kd_edge.cost.model import CostModel
-    from kd_edge.search.tuner import macs_limit
+    from kd_edge.search.sizing import macs_limit
 
     max_macs = macs_limit(teacher, wanted.teacher_ratio)
     return space.screen(CostModel(device), budget, max_macs=max_macs, seed=seed)
@@ -104,7 +104,7 @@ def design_student(
         BudgetError: No network of the space fits.
         ConfigError: The directory holds another search.
     """
-    from kd_edge.search.tuner import design
+    from kd_edge.search.sizing import design
 
     space = space or space_of(wanted.family, teacher, data)
     distillation = distillation.for_task(data.task)

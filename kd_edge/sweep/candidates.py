@@ -103,8 +103,9 @@ def train_candidates(
     from kd_edge.config.by_task import objective_for
     from kd_edge.search.checkpoint import PROJECT, TARGETS
     from kd_edge.search.local_workers import is_worker
+    from kd_edge.search.sizing import stored_targets
     from kd_edge.search.strategies import make_oracle
-    from kd_edge.search.tuner import SizingTuner, search_trials, stored_targets
+    from kd_edge.search.tuner import SizingTuner, search_trials
     from kd_edge.stages.training_fields import recipe_of
     from kd_edge.sweep.oracle import SweepOracle
 

@@ -66,7 +66,7 @@ class SweepContext(RunContext):
         Raises:
             BudgetError: None fits any.
         """
-        from kd_edge.search.tuner import macs_limit
+        from kd_edge.search.sizing import macs_limit
 
         wanted = self.config.design
         max_macs = macs_limit(self.teacher, wanted.teacher_ratio)

@@ -118,7 +118,7 @@ def screen_cells(
 
 def _least(screening: Screening, num_trials: int) -> int:
     """Return from how many multiply-accumulates on a network is trained: the fifth with most, or as many as asked."""
-    from kd_edge.search.tuner import SCREENED_OUT
+    from kd_edge.search.sizing import SCREENED_OUT
 
     position = min(int(SCREENED_OUT * screening.num_feasible), max(0, screening.num_feasible - num_trials))
     return screening.feasible_macs[position]

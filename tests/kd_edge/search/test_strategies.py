@@ -24,9 +24,9 @@ from kd_edge.pipeline import run
 from kd_edge.search import SearchStrategy, register_strategy
 from kd_edge.search.checkpoint import finite_history
 from kd_edge.search.oracles import BudgetOracle
+from kd_edge.search.sizing import design, macs_limit
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.search.strategies import find_strategy, make_oracle, strategy_names
-from kd_edge.search.tuner import design, macs_limit
 from kd_edge.search.weight_inheritance import WeightInheritance
 from tflite_bench.provenance import provenance_of
 

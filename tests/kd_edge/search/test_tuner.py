@@ -25,9 +25,10 @@ from kd_edge.reporting.tables.stages import design_tables
 from kd_edge.search.checkpoint import PROJECT
 from kd_edge.search.oracles import BudgetOracle
 from kd_edge.search.results import Candidate, pareto_front, sort_candidates
+from kd_edge.search.sizing import design
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.search.strategies import find_strategy, make_oracle
-from kd_edge.search.tuner import SizingTuner, design
+from kd_edge.search.tuner import SizingTuner
 from kd_edge.search.weight_inheritance import WeightInheritance
 
 BOARD = load_device("nucleo-l4r5zi")

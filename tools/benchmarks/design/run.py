@@ -215,7 +215,7 @@ def _stock(name: str, seed: int) -> dict[str, Any]:
     import keras
 
     from kd_edge.distillation.training import Recipe, accuracy
-    from kd_edge.search.tuner import design
+    from kd_edge.search.sizing import design
     from tools.benchmarks.design.stock_tuner import search_stock
 
     data = data_of(name)
@@ -258,7 +258,7 @@ def _reference(name: str, seed: int) -> dict[str, Any]:
 
     from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.training import Recipe, accuracy, distill
-    from kd_edge.search.tuner import design
+    from kd_edge.search.sizing import design
     from tools.benchmarks.design.references import REFERENCES
 
     reference = REFERENCES[name]
@@ -305,7 +305,7 @@ def _board(board: str, latency_ms: float) -> dict[str, Any]:
 
     from kd_edge.conversion.converter import convert
     from kd_edge.distillation.training import Recipe, accuracy
-    from kd_edge.search.tuner import design
+    from kd_edge.search.sizing import design
     from kd_edge.verification.verifier import verify
 
     data, device = data_of("watch"), load_device(board)

@@ -15,7 +15,7 @@ from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.teacher_outputs import asked_samples, read_outputs, write_samples
 from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError, DataError
-from kd_edge.search.tuner import design
+from kd_edge.search.sizing import design
 from kd_edge.stages.search import space_of
 from kd_edge.stages.teacher import teach
 
