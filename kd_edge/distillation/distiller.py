@@ -12,16 +12,10 @@ from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
 from kd_edge.distillation.distiller_files import DistillerFiles
 from kd_edge.distillation.feed import Feed, steps_per_execution
 from kd_edge.distillation.guide_set import GuideSet
-from kd_edge.distillation.guides import (
-    FINAL,
-    OWN_LOSS,
-    LiveGuide,
-    StoredTeacher,
-    Trainee,
-    fresh_metrics,
-    fresh_optimizer,
-    update_mean,
-)
+from kd_edge.distillation.guides.base import FINAL, OWN_LOSS, LiveGuide, update_mean
+from kd_edge.distillation.guides.fresh import fresh_metrics, fresh_optimizer
+from kd_edge.distillation.guides.stored import StoredTeacher
+from kd_edge.distillation.guides.trainee import Trainee
 from kd_edge.distillation.losses.terms import as_losses, as_outputs, as_weights, make_guides, make_loss_terms
 from kd_edge.distillation.monitor import TrainingMonitor, say_if_idle
 from kd_edge.distillation.results import HaltingReport

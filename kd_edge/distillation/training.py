@@ -23,7 +23,7 @@ from kd_edge.distillation.best_epoch import BestEpoch
 from kd_edge.distillation.by_task import check_recipe, decisions_of, guidance, label_loss, metric_of, training_targets
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.feed import steps_per_execution
-from kd_edge.distillation.guides import fresh_copy
+from kd_edge.distillation.guides.fresh import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.mean_score import MeanScore
 from kd_edge.distillation.outputs import check_outputs

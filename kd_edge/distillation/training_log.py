@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kd_edge.distillation.guides import Guide
+from kd_edge.distillation.guides.base import Guide
 from kd_edge.distillation.monitor import NotFinite
 from kd_edge.distillation.results import HaltingReport
 from tflite_bench.provenance import Computed, Measured

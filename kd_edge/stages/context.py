@@ -173,7 +173,7 @@ class RunContext:
         """The untrained network that learns beside the student, where one is asked for."""
         import keras
 
-        from kd_edge.distillation.guides import fresh_copy
+        from kd_edge.distillation.guides.fresh import fresh_copy
         from kd_edge.distillation.models.foreign_models import only_answers
 
         if self.config.distill.trainee == "none" or only_answers(self.teacher) or self.config.teacher.outputs:

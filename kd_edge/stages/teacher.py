@@ -135,7 +135,7 @@ def cross_fit(
         directory: Where finished folds are kept.
         seed: Draws the folds.
     """
-    from kd_edge.distillation.guides import fresh_copy
+    from kd_edge.distillation.guides.fresh import fresh_copy
     from kd_edge.distillation.targets.cross_fitting import cross_fitted_targets
     from kd_edge.distillation.targets.recipe_targets import views_of
     from kd_edge.distillation.training import train

@@ -10,7 +10,8 @@ import tensorflow as tf
 from kd_edge.compat.keras import compiled_losses
 from kd_edge.compat.tensorflow import free_memory
 from kd_edge.distillation.feed import Feed
-from kd_edge.distillation.guides import FINAL, Trainee
+from kd_edge.distillation.guides.base import FINAL
+from kd_edge.distillation.guides.trainee import Trainee
 from kd_edge.distillation.halting.gradient_rule import GradientEvidence
 from kd_edge.distillation.halting.probe_batch import ProbeBatch, draw_batch
 from kd_edge.distillation.samples import inputs_of, label_weight_of

@@ -7,7 +7,11 @@ from typing import Any
 import keras
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
-from kd_edge.distillation.guides import FINAL, Guide, LiveGuide, StoredTeacher, Trainee, check_apart, fresh_copy
+from kd_edge.distillation.guides.base import FINAL, Guide, LiveGuide
+from kd_edge.distillation.guides.checks import check_apart
+from kd_edge.distillation.guides.fresh import fresh_copy
+from kd_edge.distillation.guides.stored import StoredTeacher
+from kd_edge.distillation.guides.trainee import Trainee
 from kd_edge.distillation.logits import Softmax, alike, sigmoid_to_logits, to_logits
 from kd_edge.distillation.losses.fit import LABELS, compared, taught_outputs
 from kd_edge.distillation.losses.guide_losses import SampleLoss, distillation_value

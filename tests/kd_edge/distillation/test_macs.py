@@ -3,7 +3,9 @@
 import keras
 import pytest
 
-from kd_edge.distillation.guides import LiveGuide, Trainee, macs_of
+from kd_edge.distillation.guides.base import LiveGuide
+from kd_edge.distillation.guides.trainee import Trainee
+from kd_edge.ir.lowering import macs_of
 
 
 def functional(shape, *layers):

@@ -8,7 +8,7 @@ from kd_edge.conversion.clone.comparison import check_clone, drawn_samples
 from kd_edge.conversion.clone.inference_clone import batch_of_one
 from kd_edge.conversion.clone.layer_names import layer_in, names_of
 from kd_edge.conversion.converter import convert
-from kd_edge.distillation.guides import fresh_copy
+from kd_edge.distillation.guides.fresh import fresh_copy
 from kd_edge.distillation.models.cloning import clone_of
 from kd_edge.distillation.models.valid_names import valid_names
 from kd_edge.errors import ConversionWarning, ModelError

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from kd_edge.distillation.guides import fresh_copy
+from kd_edge.distillation.guides.fresh import fresh_copy
 from kd_edge.distillation.models.foreign_models import ForeignModel, only_answers
 from kd_edge.distillation.models.model_files import load_model
 from kd_edge.distillation.targets.fingerprints import hash_of
