@@ -16,6 +16,7 @@ from PIL import Image
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -34,7 +35,7 @@ def main() -> None:
         _save("uci_har", _uci_har())
 
 
-def _save(name: str, figure: plt.Figure) -> None:
+def _save(name: str, figure: Figure) -> None:
     path = PICTURES / f"{name}.png"
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=80)
@@ -44,7 +45,7 @@ def _save(name: str, figure: plt.Figure) -> None:
         raise SystemExit(f"{path} has {path.stat().st_size:,} bytes: expected at most {_MAX_BYTES:,}")
 
 
-def _watch() -> plt.Figure:
+def _watch() -> Figure:
     import kd_edge
 
     data = kd_edge.load_data("watch")
@@ -52,7 +53,7 @@ def _watch() -> plt.Figure:
     return _windows(chosen, rate_hz=50.0)
 
 
-def _uci_har() -> plt.Figure:
+def _uci_har() -> Figure:
     from uci_har import recordings
 
     arrays = recordings()
@@ -60,7 +61,7 @@ def _uci_har() -> plt.Figure:
     return _windows({name: arrays["x_train"][arrays["y_train"] == names.index(name)][0] for name in names[:4]}, 50.0)
 
 
-def _forest() -> plt.Figure:
+def _forest() -> Figure:
     from random_forest_teacher import ACTIVITIES, RATE_HZ, windows
 
     x, labels = windows(200, np.random.default_rng(0))
@@ -68,7 +69,7 @@ def _forest() -> plt.Figure:
     return _windows(chosen, float(RATE_HZ))
 
 
-def _distill() -> plt.Figure:
+def _distill() -> Figure:
     """Return the work of teacher and student, layer by layer."""
     from kd_edge import CostModel, StudentSpace, load_device, lower
     from kd_edge.distillation import build_teacher
@@ -87,7 +88,7 @@ def _distill() -> plt.Figure:
     return figure
 
 
-def _images() -> plt.Figure:
+def _images() -> Figure:
     from images_from_folder import write_images
 
     figure, axes = plt.subplots(1, 10, figsize=(8, 1.1), layout="constrained")
@@ -100,7 +101,7 @@ def _images() -> plt.Figure:
     return figure
 
 
-def _keywords() -> plt.Figure:
+def _keywords() -> Figure:
     from keywords import WORDS, recording
 
     from kd_edge.data.front_end import FrontEnd
@@ -110,7 +111,7 @@ def _keywords() -> plt.Figure:
     return _spectra({word: front_end.features(recording(word, speaker, rng)) for word in WORDS}, 0.01)
 
 
-def _wake_word() -> plt.Figure:
+def _wake_word() -> Figure:
     from wake_word import heard
 
     from kd_edge.data.front_end import FrontEnd
@@ -120,7 +121,7 @@ def _wake_word() -> plt.Figure:
     return _spectra({name: front_end.features(heard(rng, wakes=wakes)) for name, wakes in said.items()}, 0.01)
 
 
-def _anomaly() -> plt.Figure:
+def _anomaly() -> Figure:
     from anomaly import FAULTS, RATE, WINDOW, features, heard
 
     rng = np.random.default_rng(0)
@@ -128,7 +129,7 @@ def _anomaly() -> plt.Figure:
     return _spectra({name: features(heard(rng, fault)) for name, fault in sounds.items()}, WINDOW / RATE)
 
 
-def _windows(samples: Mapping[str, np.ndarray], rate_hz: float) -> plt.Figure:
+def _windows(samples: Mapping[str, np.ndarray], rate_hz: float) -> Figure:
     figure, axes = plt.subplots(1, len(samples), figsize=(8, 2), sharey=True, layout="constrained")
     for axis, (name, sample) in zip(axes, samples.items(), strict=True):
         axis.plot(np.arange(len(sample)) / rate_hz, sample, linewidth=0.8)
@@ -137,7 +138,7 @@ def _windows(samples: Mapping[str, np.ndarray], rate_hz: float) -> plt.Figure:
     return figure
 
 
-def _spectra(samples: Mapping[str, np.ndarray], step_s: float) -> plt.Figure:
+def _spectra(samples: Mapping[str, np.ndarray], step_s: float) -> Figure:
     figure, axes = plt.subplots(1, len(samples), figsize=(8, 2), sharey=True, layout="constrained")
     for axis, (name, sample) in zip(axes, samples.items(), strict=True):
         extent = (0, len(sample) * step_s, 0, sample.shape[1])
@@ -148,7 +149,7 @@ def _spectra(samples: Mapping[str, np.ndarray], step_s: float) -> plt.Figure:
     return figure
 
 
-_DRAWN: dict[str, Callable[[], plt.Figure]] = {
+_DRAWN: dict[str, Callable[[], Figure]] = {
     "watch": _watch,
     "random_forest_teacher": _forest,
     "distill": _distill,

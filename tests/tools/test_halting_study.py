@@ -12,7 +12,8 @@ from tools.studies.halting import gain, leaving
 from tools.studies.halting.averages import averaged
 from tools.studies.halting.networks import State
 from tools.studies.halting.pages import render
-from tools.studies.halting.results import MIN_SEEDS, RULES, default_rule, difference, paired, summarize
+from tools.studies.halting.results import MIN_SEEDS, RULES, default_rule, difference, summarize
+from tools.studies.paired import paired
 from tools.studies.halting.rows import Rows, dumped
 from tools.studies.halting.tasks import TASKS
 

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,7 +28,7 @@ from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.cost.latency import latency_ms
 from kd_edge.files import write_json
 from kd_edge.ir.lowering import lower
-from tflite_bench.calibration.calibrate import calibrate
+from tflite_bench.calibration.calibrate import Calibration, calibrate
 from tflite_bench.calibration.op_work import count_work
 from tflite_bench.calibration.profile import profile_toml
 from tflite_bench.errors import TfliteBenchError
@@ -41,7 +42,11 @@ from tools.networks import zoo
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "docs" / "results" / "calibration_host.json"
 PAGE = ROOT / "docs" / "calibration.md"
-_FAMILIES = {"ds_cnn": [(49, 10, 1), (128, 6), (64, 64, 3)], "resnet": [(32, 32, 3), (100, 3)], "mlp": [(32,), (640,)]}
+_FAMILIES: dict[str, list[tuple[int, ...]]] = {
+    "ds_cnn": [(49, 10, 1), (128, 6), (64, 64, 3)],
+    "resnet": [(32, 32, 3), (100, 3)],
+    "mlp": [(32,), (640,)],
+}
 _PER_SHAPE = 2
 # From here on the work of the ops decides, not the calls.
 _LONG_MS = 0.01
@@ -60,7 +65,7 @@ def main() -> None:
     fill(PAGE, "networks", network_table(result))
 
 
-def compare(models: list[Path]) -> dict[str, object]:
+def compare(models: list[Path]) -> dict[str, Any]:
     """Calibrate, measure and predict."""
     published = [(path.name, path.read_bytes()) for path in models]
     sources = {"student": list(students()), "zoo": list(zoo_networks()), "published": published}
@@ -109,7 +114,7 @@ def measure(name: str, content: bytes) -> float | None:
         return None
 
 
-def row(name: str, content: bytes, times: tuple[float, float], device: DeviceProfile) -> dict[str, object]:
+def row(name: str, content: bytes, times: tuple[float, float], device: DeviceProfile) -> dict[str, Any]:
     """Return what was measured and predicted for one network."""
     measured_ms = min(times)
     predicted_ms = latency_ms(lower(content), device).ms
@@ -132,7 +137,7 @@ def covered(content: bytes) -> bool:
     return True
 
 
-def document(calibration: object, rows: list[dict[str, object]]) -> dict[str, object]:
+def document(calibration: Calibration, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return everything as plain data."""
     return {
         "tool": "tools/benchmarks/calibration.py",
@@ -149,7 +154,7 @@ def document(calibration: object, rows: list[dict[str, object]]) -> dict[str, ob
     }
 
 
-def summary_table(result: dict[str, object]) -> str:
+def summary_table(result: dict[str, Any]) -> str:
     """Return how far the predictions are off, as Markdown."""
     rows = list(result["networks"])
     others = [row for row in rows if row["source"] != "student"]
@@ -185,7 +190,7 @@ def summary_table(result: dict[str, object]) -> str:
     )
 
 
-def network_table(result: dict[str, object]) -> str:
+def network_table(result: dict[str, Any]) -> str:
     """Return every network as a row of Markdown."""
     lines = ["| network | measured ms | predicted ms | error | |", "|---|---|---|---|---|"]
     for row in result["networks"]:
@@ -194,7 +199,7 @@ def network_table(result: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
-def _is_float(row: dict[str, object]) -> bool:
+def _is_float(row: dict[str, Any]) -> bool:
     return str(row["network"]).removesuffix(".tflite").endswith(("none", "float"))
 
 

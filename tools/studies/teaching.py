@@ -57,12 +57,12 @@ class Teaching:
     def data(self, folder: Path) -> Dataset:
         """Return the samples."""
         data = self.task.load(folder, 0)
-        count, groups = self.num_samples, data.groups_train
+        count, groups = self.num_samples, data.group_train
         return replace(
             data,
             x_train=data.x_train[:count],
             y_train=data.y_train[:count],
-            groups_train=None if groups is None else groups[:count],
+            group_train=None if groups is None else groups[:count],
         )
 
     def build(self, data: Dataset) -> keras.Model:
@@ -151,14 +151,14 @@ def _plain(teaching: Teaching, data: Dataset, path: Path) -> SoftTargets:
 
 def _cross_fitted(teaching: Teaching, data: Dataset, folder: Path) -> SoftTargets:
     def train_on(model: keras.Model, x: Any, y: np.ndarray) -> None:
-        train(model, replace(data, x_train=x, y_train=y, groups_train=None), teaching.recipe)
+        train(model, replace(data, x_train=x, y_train=y, group_train=None), teaching.recipe)
 
     return cross_fitted_targets(
         lambda: teaching.build(data),
         data.x_train,
         data.y_train,
         train=train_on,
-        groups=data.groups_train,
+        groups=data.group_train,
         directory=folder,
     )
 

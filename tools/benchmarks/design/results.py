@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tools.studies.halting.results import paired
+from tools.studies.paired import paired
 
 Runs = Sequence[Mapping[str, Any]]
 _TITLES = {

@@ -92,7 +92,8 @@ def teacher_of(name: str, data: Dataset) -> Any:
     import keras
 
     from kd_edge.distillation.models.teacher_models import build_teacher
-    from kd_edge.distillation.training import Recipe, train
+    from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.training import train
     from kd_edge.files import write_model
 
     path = WORK / f"teacher_{name}.keras"
@@ -145,7 +146,8 @@ def _inherit(name: str, seed: int) -> dict[str, Any]:
     import keras
 
     from kd_edge.distillation.targets.soft_targets import soft_targets
-    from kd_edge.distillation.training import Recipe, distill
+    from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.training import distill
     from kd_edge.search.weight_inheritance import WeightInheritance
 
     data = data_of(name)
@@ -181,7 +183,8 @@ def _size(name: str, num: int = 10) -> dict[str, Any]:
     import keras
 
     from kd_edge.distillation.targets.soft_targets import soft_targets
-    from kd_edge.distillation.training import Recipe, distill
+    from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.training import distill
     from kd_edge.search.weight_inheritance import WeightInheritance
 
     data = data_of(name)
@@ -214,7 +217,8 @@ def stock(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _stock(name: str, seed: int) -> dict[str, Any]:
     import keras
 
-    from kd_edge.distillation.training import Recipe, accuracy
+    from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.training import accuracy
     from kd_edge.search.sizing import design
     from tools.benchmarks.design.stock_tuner import search_stock
 
@@ -257,7 +261,8 @@ def _reference(name: str, seed: int) -> dict[str, Any]:
     import keras
 
     from kd_edge.distillation.targets.soft_targets import soft_targets
-    from kd_edge.distillation.training import Recipe, accuracy, distill
+    from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.training import accuracy, distill
     from kd_edge.search.sizing import design
     from tools.benchmarks.design.references import REFERENCES
 
@@ -304,7 +309,8 @@ def _board(board: str, latency_ms: float) -> dict[str, Any]:
     import keras
 
     from kd_edge.conversion.converter import convert
-    from kd_edge.distillation.training import Recipe, accuracy
+    from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.training import accuracy
     from kd_edge.search.sizing import design
     from kd_edge.verification.verifier import verify
 

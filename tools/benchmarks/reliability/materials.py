@@ -58,7 +58,7 @@ def make_inputs(folder: Path) -> None:
     arrays: dict[str, np.ndarray] = {"class_names": np.array(CLASSES)}
     for seed, (split, count) in enumerate((("train", 160), ("val", 40), ("test", 40))):
         arrays[f"x_{split}"], arrays[f"y_{split}"] = waves(count, seed)
-    np.savez(folder / "waves.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(folder / "waves.npz", **arrays)
     _table(folder / "table.csv")
     _sounds(folder / "sounds")
     _images(folder / "images")

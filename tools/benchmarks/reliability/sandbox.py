@@ -124,11 +124,11 @@ def _be_the_command(words: list[str], folder: Path, log: Path) -> None:
         os._exit(code)
 
 
-def _command(name: str):  # type: ignore[no-untyped-def]
+def _command(name: str):
     if name == "kd-edge":
         from kd_edge.cli import main
     else:
-        from tflite_bench.cli import main  # type: ignore[no-redef]
+        from tflite_bench.cli import main
     return main
 
 

@@ -100,7 +100,8 @@ class Guided:
                 scores[epoch + 1] = self._trainer.score(states[-1], data)
             if observe:
                 gram = self._probe(state, *batches, loss.temperature).numpy().astype(np.float64)
-                observed.append(Observed(*(float(v) / order.steps_per_epoch for v in watch), _evidence(gram)))
+                divergence, agreement = (float(value) / order.steps_per_epoch for value in watch)
+                observed.append(Observed(divergence, agreement, _evidence(gram)))
         return Watched(states, scores, observed)
 
     def without(

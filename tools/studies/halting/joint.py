@@ -47,7 +47,7 @@ class Joint:
     def student(self, state: State) -> State:
         """Return the student alone, with its part of the optimizer's state."""
         parts = (tf.gather(part, self.places) for part in state[:3])
-        return State(*parts, tuple(state.others[i] for i in self.others))
+        return State._make([*parts, tuple(state.others[i] for i in self.others)])
 
     def beginning(self, student: State, weights: np.ndarray, others: tuple[Any, ...]) -> State:
         """Return a first state with these weights, in which the student has its own."""

@@ -104,10 +104,8 @@ class Order:
         size = min(BATCH_SIZE, self.num_samples)
         joined = (np.concatenate(column) for column in zip(*parts, strict=True))
         batches = (column.reshape(-1, size, *column.shape[1:]) for column in joined)
-        return Steps(
-            *map(tf.constant, batches),
-            tf.constant(rate[first * self.steps_per_epoch :][: len(parts) * self.steps_per_epoch]),
-        )
+        rates = tf.constant(rate[first * self.steps_per_epoch :][: len(parts) * self.steps_per_epoch])
+        return Steps._make([*map(tf.constant, batches), rates])
 
     def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         seed, count = tf.constant([self.seed, epoch], tf.int64), self.num_samples

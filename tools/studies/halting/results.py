@@ -1,12 +1,12 @@
 """What the rows of the study come to: paired differences with their intervals, in points of accuracy."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tools.studies.halting import averages, forms, gain, leaving, product
 from tools.studies.halting.rows import Row
 from tools.studies.halting.tasks import ALL, AMOUNTS, FEW, TASKS
+from tools.studies.paired import paired
 
 EXTRA_SETS = ("fashion-2000",)  # shown beside the five, not counted in their means
 MIN_SEEDS = 5  # before a default is drawn from the figures
@@ -14,9 +14,6 @@ NEEDED_SETS = frozenset(("fashion-2000", "mnist-5000", "watch", "har"))  # that 
 MAX_LOSS = 0.2  # points of accuracy that a rule may lose against never halting
 RULES = tuple(leaving.rules())
 _ABLATION = "fixed epoch"
-
-# Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom.
-_T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 
 Figures = dict[str, Any]
 
@@ -51,24 +48,6 @@ def summarize(rows: Sequence[Row]) -> Figures:
         "by_sample": _by_sample(rows),
         "rate_finder": _found_rates(rows),
     }
-
-
-def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float | None]:
-    """Return the mean difference in points and half the width of its 95 % interval, by the paired t-test.
-
-    Args:
-        first: Accuracies, 0 to 1, one per seed.
-        second: Those to subtract, of the same seeds.
-
-    Returns:
-        The half width is `None` with one seed.
-    """
-    differences = [100 * (a - b) for a, b in zip(first, second, strict=True)]
-    count, mean = len(differences), sum(differences) / len(differences)
-    if count < 2:
-        return mean, None
-    deviation = math.sqrt(sum((d - mean) ** 2 for d in differences) / (count - 1))
-    return mean, _T975[min(count - 1, len(_T975)) - 1] * deviation / math.sqrt(count)
 
 
 def default_rule(rules: Mapping[str, Figures | None]) -> str | None:
