@@ -13,9 +13,9 @@ from tools.studies.halting.averages import averaged
 from tools.studies.halting.networks import State
 from tools.studies.halting.pages import render
 from tools.studies.halting.results import MIN_SEEDS, RULES, default_rule, difference, summarize
-from tools.studies.paired import paired
 from tools.studies.halting.rows import Rows, dumped
 from tools.studies.halting.tasks import TASKS
+from tools.studies.paired import paired
 
 PAGE = Path(__file__).parents[2] / "docs" / "halting.md"
 

@@ -145,8 +145,8 @@ def inherit(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _inherit(name: str, seed: int) -> dict[str, Any]:
     import keras
 
-    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.training import distill
     from kd_edge.search.weight_inheritance import WeightInheritance
 
@@ -182,8 +182,8 @@ def size(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _size(name: str, num: int = 10) -> dict[str, Any]:
     import keras
 
-    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.training import distill
     from kd_edge.search.weight_inheritance import WeightInheritance
 
@@ -260,8 +260,8 @@ def references(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _reference(name: str, seed: int) -> dict[str, Any]:
     import keras
 
-    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.results import Recipe
+    from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.training import accuracy, distill
     from kd_edge.search.sizing import design
     from tools.benchmarks.design.references import REFERENCES
