@@ -1,7 +1,8 @@
 """Measures what int8 costs on four data sets, and how long conversion and verification take.
 
-Trains small students (3 seeds per data set, few epochs) and writes `docs/results/quantization.json` and
-`docs/quantization.md`. Needs the extra `train` and the reference data beside the checkout; about 20 minutes.
+Trains small students (3 seeds per data set, few epochs); `--write` keeps the figures in
+`docs/results/quantization.json` and the tables in `docs/quantization.md`. Needs the extra `train` and the reference data
+beside the checkout; about 20 minutes.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.training import test_samples_right, train
-from kd_edge.files import write_bytes, write_json
+from kd_edge.files import write_json
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.verification.confidence import paired_difference
@@ -35,6 +36,7 @@ from kd_edge.verification.verifier import verify
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
+from tools.fill_docs import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("KD_EDGE_SHARED", ROOT.parent / "shared"))
@@ -76,14 +78,15 @@ def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="*", choices=list(TASKS), default=list(TASKS))
-    parser.add_argument("--output", type=Path, default=ROOT / "docs", help="folder of the page and of results/")
+    parser.add_argument("--write", action="store_true", help="write the results and the tables of the page")
     args = parser.parse_args()
     rows = [measure(TASKS[name], seed) for name in args.data for seed in SEEDS]
     result = {"limit_points": LIMIT_POINTS, "rows": rows, "speed": speed()}
     document = make_document("bench_quantization") | {"result": result}
     del document["machine"]["system"]
-    write_json(args.output / "results" / "quantization.json", document)
-    write_bytes(args.output / "quantization.md", page(document).encode())
+    if args.write:
+        write_json(ROOT / "docs" / "results" / "quantization.json", document)
+        fill(ROOT / "docs" / "quantization.md", "bench", tables(document))
 
 
 def load(task: Task, seed: int) -> Dataset:
@@ -161,22 +164,11 @@ def speed() -> list[dict[str, Any]]:
     return found
 
 
-def page(document: dict[str, Any]) -> str:
-    """Return the page as Markdown."""
+def tables(document: dict[str, Any]) -> str:
+    """Return the tables of the page as Markdown."""
     rows, limit = document["result"]["rows"], document["result"]["limit_points"]
     machine, versions = document["machine"], document["versions"]
     lines = [
-        "# What int8 costs",
-        "",
-        "Written by `tools/benchmarks/quantization.py`; do not edit. Small DS-CNN students, trained on labels for a",
-        "few epochs: the accuracies are not the best that can be had, their difference is the point. The limit is",
-        f"{limit} points.",
-        "",
-        "*int8* is the file calibrated with 300 training samples, *final* what `kd-edge convert` writes: where int8",
-        "loses more than 0.5 points on the validation samples, it tries quantization-aware training with distillation",
-        "from the float student, and takes the better file. All figures are measured in LiteRT with its reference",
-        "kernels on the test samples; the interval is a 95 % paired bootstrap over these samples.",
-        "",
         "| data | seed | test samples | file | float | int8 | final | loss in points (95 % interval) | QAT |",
         "|---|---|---|---|---|---|---|---|---|",
         *map(_line, rows),
@@ -200,7 +192,7 @@ def page(document: dict[str, Any]) -> str:
         f"Measured {datetime.date.fromisoformat(document['created'][:10])} on {machine['cpu']}, "
         f"{machine['num_cores']} CPUs; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _line(row: dict[str, Any]) -> str:
