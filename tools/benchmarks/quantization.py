@@ -1,8 +1,8 @@
 """Measures what int8 costs on four data sets, and how long conversion and verification take.
 
 Trains small students (3 seeds per data set, few epochs); `--write` keeps the figures in
-`docs/results/quantization.json` and the tables in `docs/quantization.md`. Needs the extra `train` and the reference data
-beside the checkout; about 20 minutes.
+`docs/results/quantization.json` and the tables in `docs/quantization.md`. Needs the extra `train` and the reference
+data beside the checkout; about 20 minutes.
 """
 
 import argparse
