@@ -104,19 +104,22 @@ def running(elf: Path, core: str, folder: Path) -> Iterator[EmulatedBoard]:
     ]  # fmt: skip
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        _await(control, process)
-        yield EmulatedBoard(f"socket://127.0.0.1:{number}", process, control)
+        board = EmulatedBoard(f"socket://127.0.0.1:{number}", process, control)
+        _await(board)
+        yield board
     finally:
         process.kill()
         process.wait()
 
 
-def _await(control: str, process: "subprocess.Popen[bytes]") -> None:
+def _await(board: EmulatedBoard) -> None:
+    """Wait until the emulator answers a command: then it listens on its other socket, too."""
     for _ in range(200):
-        if Path(control).exists():
+        with contextlib.suppress(OSError):
+            board.go_on()
             return
-        if process.poll() is not None:
-            raise RuntimeError(f"{EMULATOR} ended with exit status {process.returncode}")
+        if board.process.poll() is not None:
+            raise RuntimeError(f"{EMULATOR} ended with exit status {board.process.returncode}")
         time.sleep(0.05)
     raise RuntimeError(f"{EMULATOR} did not start within 10 s")
 
