@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kd_edge.config.choices import STREAMING
 from kd_edge.config.run import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.distillation.targets.teacher_outputs import hash_of_outputs
@@ -315,7 +316,7 @@ def _design_shape(context: RunContext) -> tuple[object, ...]:
     """Return what shapes the search; a device may have been calibrated anew under its name."""
     distill = context.config.distill
     training = (distill.batch_size, distill.learning_rate, distill.temperature, distill.student_loss_weight)
-    step = (context.config.convert.stream,) if context.config.design.family == "streaming" else ()
+    step = (context.config.convert.stream,) if context.config.design.family == STREAMING else ()
     return context.config.budget, context.config.design, training, context.device, *step
 
 

@@ -14,6 +14,7 @@ _MAY_BE_ZERO = (
 
 
 def check_numbers(section: Any) -> None:
+    """Refuse numbers of a table that are no finite numbers, negative, or 0 where that means nothing."""
     for f in fields(section):
         value = getattr(section, f.name)
         if not isinstance(value, int | float):
@@ -25,10 +26,12 @@ def check_numbers(section: Any) -> None:
 
 
 def check_rate(value: object) -> None:
+    """Refuse words in the place of a learning rate other than `"auto"`."""
     if isinstance(value, str) and value != "auto":
         raise ConfigError(f"bad value for key 'learning_rate': expected a number or 'auto', received {value!r}")
 
 
 def check_choice(key: str, value: str, known: Sequence[str]) -> None:
+    """Refuse the value of a key that is none of those that are known."""
     if value not in known:
         raise ConfigError(f"bad value for key {key!r}: expected one of {', '.join(known)}, received {value!r}")

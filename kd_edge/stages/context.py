@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kd_edge.compat.tfmot import check_installed
 from kd_edge.config.by_task import objective_for
+from kd_edge.config.choices import STREAMING
 from kd_edge.config.run import RunConfig
 from kd_edge.config.stages import DistillConfig
 from kd_edge.cost.budget import Budget
@@ -121,7 +122,7 @@ class RunContext:
         from kd_edge.stages.search import space_of
 
         family = self.config.design.family
-        frames = self.config.convert.stream if family == "streaming" else None
+        frames = self.config.convert.stream if family == STREAMING else None
         return space_of(family, self.teacher, self.data, frames=frames)
 
     @functools.cached_property

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kd_edge.config.choices import STREAMING
 from kd_edge.config.stages import DesignConfig, DistillConfig
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
@@ -108,7 +109,7 @@ def design_student(
 
     space = space or space_of(wanted.family, teacher, data)
     distillation = distillation.for_task(data.task)
-    if space.name == "streaming":
+    if space.name == STREAMING:
         say("each candidate is costed as a step of its stream: MACs, RAM and latency are those of a step")
     found = design(
         teacher,
