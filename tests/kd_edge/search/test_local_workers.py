@@ -33,7 +33,7 @@ def wait_with(pool):
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory, waves_npz):
-    """A search whose trials take a few seconds each."""
+    """A search with 3 trials of a few seconds each."""
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("teacher") / "teacher.keras"
     teacher, arrays = build_teacher((32, 3), 4, width=16), np.load(waves_npz)
@@ -69,7 +69,7 @@ def process_of(name, parent):
 @pytest.mark.slow
 def test_a_search_ends_although_a_worker_is_killed_in_the_middle_of_a_trial(command, tmp_path):
     search = subprocess.Popen(
-        [*command, "--trials", "2", "--workers", "2", "-o", str(tmp_path)],
+        [*command, "--trials", "3", "--workers", "2", "-o", str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     wait_for(lambda: len(running(tmp_path)) == 2 or search.poll() is not None)
@@ -77,12 +77,12 @@ def test_a_search_ends_although_a_worker_is_killed_in_the_middle_of_a_trial(comm
     output, errors = search.communicate(timeout=400)
     assert search.returncode == 0, errors
     result = json.loads(output)["result"]
-    assert sorted(candidate["trial"] for candidate in result["candidates"]) == ["0", "1"]
+    assert sorted(candidate["trial"] for candidate in result["candidates"]) == ["0", "1", "2"]
 
 
 @pytest.mark.slow
 def test_an_interrupt_says_how_to_go_on_and_the_same_command_does(command, tmp_path):
-    options = ("--trials", "2", "-o", str(tmp_path))
+    options = ("--trials", "3", "-o", str(tmp_path))
     first = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: len(trials_of(tmp_path)) == 2 or first.poll() is not None)
     before = trials_of(tmp_path)[0].read_text()
@@ -95,7 +95,7 @@ def test_an_interrupt_says_how_to_go_on_and_the_same_command_does(command, tmp_p
     )
     again = subprocess.run([*command, *options], capture_output=True, text=True, timeout=400, check=False)
     assert again.returncode == 0, again.stderr
-    assert len(json.loads(again.stdout)["result"]["candidates"]) == 2
+    assert len(json.loads(again.stdout)["result"]["candidates"]) == 3
     assert trials_of(tmp_path)[0].read_text() == before
 
 
