@@ -49,4 +49,4 @@ class StageDisplay:
         tenth = (stage, int(done * 10))
         if not self._console.is_terminal and tenth not in self._said:
             self._said.add(tenth)
-            self._console.print(f"{stage:>9} {done:4.0%} {message}", markup=False)
+            self._console.print(f"{stage:>9} {done:4.0%} {message}".rstrip(), markup=False, soft_wrap=True)

@@ -1,8 +1,9 @@
 """Publishes what was tried: docs/results/reliability.json, and the tables of docs/reliability.md."""
 
 import datetime
+import json
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,36 @@ from tools.fill_docs import fill
 RESULTS = ROOT / "docs" / "results" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
 COMMITS = "commits.txt"
+_BROKEN = {"kills": "SIGKILL at a random moment", "full_disk": "disk full at a random size"}
 _PACKAGES = ("tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
+
+
+def take_up(state: Path) -> None:
+    """Begin a state with the cases that were broken off before, as they were published.
+
+    Args:
+        state: The folder of `run.py`; one that has begun stays as it is.
+    """
+    if (state / COMMITS).is_file():
+        return
+    published = json.loads(RESULTS.read_text())
+    state.mkdir(parents=True, exist_ok=True)
+    (state / COMMITS).write_text("\n".join([*published["commits"], ""]))
+    for what, jobs in published["broken_off"].items():
+        for name, cases in jobs.items():
+            records = Records(state / f"{what}_{name}.jsonl")
+            for case in cases:
+                records.add(case)
 
 
 def publish(state: Path) -> None:
     """Write the results and the page from a state.
 
     Args:
-        state: The folder of `run.py`.
+        state: The folder of `run.py`. Where nothing was mutated in it, what was published of mutations stays.
     """
-    mutated = summary(Records(state / "mutated.jsonl"))
-    broken = [
-        _counts(what, name, Records(state / f"{what}_{name}.jsonl")) for what in ("kills", "full_disk") for name in JOBS
-    ]
-    broken = [row for row in broken if row["num"]]
+    mutated = summary(Records(state / "mutated.jsonl")) or json.loads(RESULTS.read_text())["mutated"]
+    broken = {what: {name: list(Records(state / f"{what}_{name}.jsonl")) for name in JOBS} for what in _BROKEN}
     document = {
         "date": datetime.date.today().isoformat(),
         "commits": (state / COMMITS).read_text().split(),
@@ -46,13 +63,6 @@ def publish(state: Path) -> None:
     fill(PAGE, "made", _made(document))
 
 
-def _counts(what: str, name: str, records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    known = list(records)
-    hit = [record for record in known if record.get("killed") or record.get("code") == 2]
-    faults = sum(bool(record["faults"]) for record in known)
-    return {"what": what, "job": name, "num": len(known), "num_hit": len(hit), "faults": faults}
-
-
 def _mutated_table(rows: Sequence[Mapping[str, Any]]) -> str:
     columns = ("num", "exit_0", "exit_1", "exit_2", "exit_130", "faults")
     lines = ["| command: file | mutations | exit 0 | 1 | 2 | 130 | faults |", "|---|---:|---:|---:|---:|---:|---:|"]
@@ -61,12 +71,13 @@ def _mutated_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, "| all | " + " | ".join(map(str, total)) + " |"])
 
 
-def _broken_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    words = {"kills": "SIGKILL at a random moment", "full_disk": "disk full at a random size"}
+def _broken_table(cases: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> str:
     lines = ["| what | command | times | of them hit before the end | faults |", "|---|---|---:|---:|---:|"]
-    lines += [
-        f"| {words[row['what']]} | `{row['job']}` | {row['num']} | {row['num_hit']} | {row['faults']} |" for row in rows
-    ]
+    for what, words in _BROKEN.items():
+        for name, tried in cases[what].items():
+            num_hit = sum(bool(case.get("killed") or case.get("code") == 2) for case in tried)
+            faults = sum(bool(case["faults"]) for case in tried)
+            lines += [f"| {words} | `{name}` | {len(tried)} | {num_hit} | {faults} |"] if tried else []
     return "\n".join(lines)
 
 

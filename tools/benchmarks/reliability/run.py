@@ -4,7 +4,8 @@
     python -m tools.benchmarks.reliability.run --state /tmp/reliability --write
 
 The state is a folder outside of the checkout: materials, and a line per case that was tried. `--write` publishes what
-is there as docs/results/reliability.json and in docs/reliability.md. The full setting, the default, takes hours.
+is there as docs/results/reliability.json and in docs/reliability.md, and a new state goes on from what was published of
+kills and full disks. The full setting, the default, takes hours.
 """
 
 import argparse
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="Publish what was tried.")
     options = parser.parse_args()
     if options.parts and not options.light:
+        publishing.take_up(options.state)
         publishing.note_commit(options.state)
         mutated.preload()
         _make_materials(options.state / "materials")
