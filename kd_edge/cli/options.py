@@ -174,7 +174,7 @@ def read_teacher(teacher: Path | None, outputs: Path | None, data: "Dataset") ->
 
     if teacher is None:
         return start_teacher(TeacherConfig(outputs=str(outputs)), data)
-    from kd_edge.distillation.given_models import check_trained
+    from kd_edge.distillation.models.given_models import check_trained
 
     model = start_teacher(TeacherConfig(path=str(teacher)), data)
     check_trained(model, data)

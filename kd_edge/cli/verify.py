@@ -103,7 +103,7 @@ def verify(
     from kd_edge.verification.board_run import make_board, run_on_board
 
     board = None if choice is None else make_board(choice)
-    from kd_edge.distillation.given_models import check_trained
+    from kd_edge.distillation.models.given_models import check_trained
     from kd_edge.distillation.models.model_files import load_model, load_teacher
     from kd_edge.verification.verifier import verify as verify_model
 

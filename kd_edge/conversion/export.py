@@ -27,7 +27,7 @@ from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.outputs import output_names
+from kd_edge.distillation.outputs.names import output_names
 from kd_edge.errors import ConversionWarning, DataError, KdEdgeError, ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.reader import read_model

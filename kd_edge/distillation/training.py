@@ -13,20 +13,19 @@ from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.config.by_task import learning_rate_for
 from kd_edge.config.choices import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.judged import Judged
 from kd_edge.data.storage import is_mapped, shown_rows
 from kd_edge.data.task import Task
 from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.distillation.auto_augment import choose_augmentation
 from kd_edge.distillation.batches import Batches
 from kd_edge.distillation.best_epoch import BestEpoch
-from kd_edge.distillation.by_task import check_recipe, decisions_of, guidance, label_loss, metric_of, training_targets
+from kd_edge.distillation.by_task import check_recipe, guidance, label_loss, metric_of, training_targets
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.guides.fresh import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.mean_score import MeanScore
-from kd_edge.distillation.outputs import check_outputs
+from kd_edge.distillation.outputs.names import check_outputs
 from kd_edge.distillation.rate_finder import find_learning_rate
 from kd_edge.distillation.results import HaltingReport, Recipe, metric_in
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
@@ -175,16 +174,6 @@ def settle(
     batches = _batches(data, recipe, targets) if teacher is None else _taught_batches(data, recipe, targets, teacher)
     rate = find_learning_rate(fitted, student, batches, loss=_loss(recipe, student, data))
     return replace(recipe, learning_rate=rate), teacher
-
-
-def accuracy(model: keras.Model, data: Dataset) -> float:
-    """Return the task's metric of a model on the test samples: of classes the share that it classifies right."""
-    return float(test_samples_right(model, data).mean())
-
-
-def test_samples_right(model: keras.Model, data: Dataset) -> np.ndarray:
-    """Return for each test sample whether a model classifies it right, or what its answer is worth."""
-    return Judged.of(data).credits(decisions_of(model, data, "test"))
 
 
 def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: int) -> keras.callbacks.Callback:

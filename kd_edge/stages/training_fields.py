@@ -42,7 +42,7 @@ def settled(wanted: DistillConfig, recipe: Recipe | None) -> DistillConfig:
 
 def scores_of(model: "keras.Model", data: Dataset, decisions: "np.ndarray | None" = None) -> dict[str, Any]:
     """Return the fields of `Scores`; `decisions`: what it says of the test samples, where that is known."""
-    from kd_edge.distillation.by_task import decisions_of
+    from kd_edge.distillation.outputs.decisions import decisions_of
     from kd_edge.ir.lowering import macs_of
 
     decisions = decisions_of(model, data, "test") if decisions is None else decisions

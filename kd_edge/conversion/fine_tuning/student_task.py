@@ -6,7 +6,7 @@ from kd_edge.conversion.fine_tuning.tf_keras_copy import answers_task, output_sh
 from kd_edge.conversion.told_task import as_answered
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.targets import as_binary
-from kd_edge.distillation.predictions import predictions
+from kd_edge.distillation.outputs.predictions import predictions
 
 _NUM_ASKED = 256
 

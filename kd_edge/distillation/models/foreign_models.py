@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import all_layers
 from kd_edge.compat.tf_keras import calls_in_order, layer_class, read_model
-from kd_edge.distillation.logits import to_logits
+from kd_edge.distillation.outputs.logits import to_logits
 from kd_edge.errors import ModelError
 from kd_edge.silence import quiet, say
 

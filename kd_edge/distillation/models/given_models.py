@@ -8,8 +8,8 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset, standardized, unscaled
 from kd_edge.data.metrics.named_class import confusion_matrix, score_of
-from kd_edge.distillation.by_task import answers_probabilities
-from kd_edge.distillation.outputs import output_of
+from kd_edge.distillation.outputs.decisions import answers_probabilities
+from kd_edge.distillation.outputs.names import output_of
 from kd_edge.errors import ModelError
 
 _MAX_ASKED = 500

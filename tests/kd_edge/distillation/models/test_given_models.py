@@ -9,7 +9,7 @@ import pytest
 
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.dataset import unscaled
-from kd_edge.distillation.given_models import check_trained
+from kd_edge.distillation.models.given_models import check_trained
 from kd_edge.errors import ModelError
 
 

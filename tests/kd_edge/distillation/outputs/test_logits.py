@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras.distillation import LogitsDistillation
 
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.logits import alike, are_probabilities, ends_in_softmax
 from kd_edge.distillation.monitor import say_if_idle
+from kd_edge.distillation.outputs.logits import alike, are_probabilities, ends_in_softmax
 from kd_edge.errors import TrainingWarning
 
 L = keras.layers
