@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.rate_finder import suggested_rate
+from kd_edge.distillation.recipe.rate_finder import suggested_rate
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.training import distill, train
 from kd_edge.errors import ModelError

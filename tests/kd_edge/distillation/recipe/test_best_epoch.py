@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kd_edge.data.loading import load_data
-from kd_edge.distillation.best_epoch import BestEpoch
+from kd_edge.distillation.recipe.best_epoch import BestEpoch
 from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.training import train
 from kd_edge.errors import ModelError
