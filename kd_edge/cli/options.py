@@ -254,7 +254,7 @@ def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
 def load_profile(device: str, runtime: str | None) -> "DeviceProfile":
     """Return a device's profile as it holds for the user's runtime, and say where it is of another one."""
     from kd_edge.cost.devices import load_device
-    from kd_edge.cost.runtimes import for_runtime
+    from kd_edge.cost.devices.runtimes import for_runtime
 
     profile, note = for_runtime(load_device(device), runtime)
     if note:

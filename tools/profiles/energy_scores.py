@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kd_edge.cost.devices import load_device
+from kd_edge.cost.devices.runtimes import for_runtime
 from kd_edge.cost.energy import energy_of
 from kd_edge.cost.model import CostModel
-from kd_edge.cost.runtimes import for_runtime
 from kd_edge.ir.lowering import lower
 from tools.profiles.measurements import MLPERF_MODELS, without_dead_channels
 

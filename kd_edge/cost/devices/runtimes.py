@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kd_edge.cost.devices import NOT_MEASURED, DeviceProfile, load_all
+from kd_edge.cost.devices.profile import NOT_MEASURED, DeviceProfile
+from kd_edge.cost.devices.profile_files import load_all
 
 # Of another runtime or release as little is known as of a board of another submitter: nine of ten held-out MLPerf Tiny
 # rows are within this (`submitters` in docs/results/calibration.json).

@@ -1,28 +1,21 @@
-"""The boards: what they hold and how fast they run a network."""
+"""What a board holds, and what its runtime's kernels cost in clock cycles."""
 
-import json
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, fields
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 
 from kd_edge.errors import ConfigError, nearest
-from kd_edge.toml import from_table, read_toml
 from tflite_bench.model.op_registry import REGISTERED
 from tflite_bench.model.op_spec import BROADCAST, GROUPED, NO_BLOCKS, Blocks
 from tflite_bench.provenance import Given
 
 DTYPES = ("int8", "int16", "float32")
-_BLOCKS = ("int8_blocks", "float32_blocks")
-_INFERENCE = ("int8_inference_cycles", "float32_inference_cycles")
-_OPS = ("int8_ops", "float32_ops")
+BLOCKS = ("int8_blocks", "float32_blocks")
+INFERENCE_CYCLES = ("int8_inference_cycles", "float32_inference_cycles")
+OP_COSTS = ("int8_ops", "float32_ops")
 NOT_MEASURED = "not measured"
 QUALITIES = ("measured", "calibrated", NOT_MEASURED, "datasheet")
-_NAMES = ("runtime_version", "board", "memory_source")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -188,17 +181,17 @@ class DeviceProfile:
             self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
         object.__setattr__(self, "board", self.board or self.name)
         self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
-        for name in _BLOCKS:
+        for name in BLOCKS:
             self._require(
                 name, all(1 <= size <= 1024 for size in astuple(getattr(self, name))[:3]), "sizes of 1 to 1024"
             )
             self._require(name, 0 <= getattr(self, name).window <= 1024, "a window of 0 to 1024")
-        for name in _INFERENCE:
+        for name in INFERENCE_CYCLES:
             self._require(name, 0 <= getattr(self, name) < math.inf, "a finite number >= 0")
         self._require("pointer_bytes", self.pointer_bytes in (4, 8), "4 or 8")
         for dtype in DTYPES:
             _check_costs(dtype, named_costs(getattr(self, dtype)))
-        for name in _OPS:
+        for name in OP_COSTS:
             _check_kinds(name, getattr(self, name))
             _check_costs(name, getattr(self, name))
 
@@ -245,113 +238,3 @@ def _check_costs(table: str, costs: Mapping[str, KernelCost]) -> None:
             raise ConfigError(
                 f"bad value for key '{table}.{name}': expected finite cycles >= 0, one of them > 0, received {cycles}"
             )
-
-
-def devices_folder() -> Path:
-    """Return the user's folder of profiles: `$KD_EDGE_DEVICES`, or `kd_edge/devices` in the user's configuration."""
-    if folder := os.environ.get("KD_EDGE_DEVICES"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kd_edge" / "devices"
-
-
-def list_devices() -> tuple[str, ...]:
-    """Return the names of all known devices, the user's own among them."""
-    return tuple(sorted(_built_in().keys() | _own().keys()))
-
-
-def load_all() -> tuple[DeviceProfile, ...]:
-    """Return the profiles of all known devices, by their names."""
-    known: dict[str, Traversable] = {**_built_in(), **_own()}
-    return tuple(_load(known[name]) for name in sorted(known))
-
-
-def load_device(name: str | Path) -> DeviceProfile:
-    """Return a device's profile.
-
-    Args:
-        name: A name that `list_devices()` knows, or the path of a TOML file (it ends in `.toml`). A file in
-            `devices_folder()` takes precedence over the built-in profile of the same name.
-
-    Raises:
-        ConfigError: The device is unknown, or its file is missing, no TOML, or has a wrong key or value.
-
-    >>> load_device("nucleo-l4r5zi").clock_mhz
-    120.0
-    """
-    if str(name).endswith(".toml"):
-        return _read(Path(name))
-    known: dict[str, Traversable] = {**_built_in(), **_own()}
-    if str(name) not in known:
-        hint = nearest(str(name), known)
-        raise ConfigError(f"unknown device {str(name)!r}: expected a known one or the path of a .toml file; {hint}")
-    return _load(known[str(name)])
-
-
-def _load(file: Traversable) -> DeviceProfile:
-    with resources.as_file(file) as path:
-        return _read(path)
-
-
-def _read(path: Path) -> DeviceProfile:
-    table = read_toml(path)
-    if table.setdefault("name", path.stem) != path.stem:
-        raise ConfigError(
-            f"bad value for {path}, key 'name': expected the file's name {path.stem!r}, received {table['name']!r}"
-        )
-    try:
-        return from_table(DeviceProfile, table, str(path))
-    except ConfigError as error:
-        raise error if str(path) in str(error) else ConfigError(f"{error} in {path}") from error
-
-
-def _built_in() -> dict[str, Traversable]:
-    return _profiles(resources.files("kd_edge.cost") / "device_profiles")
-
-
-def own_devices() -> tuple[str, ...]:
-    """Return the names of the user's own devices."""
-    return tuple(sorted(_own()))
-
-
-def _own() -> dict[str, Traversable]:
-    folder = devices_folder()
-    return _profiles(folder) if folder.is_dir() else {}
-
-
-def _profiles(folder: Traversable) -> dict[str, Traversable]:
-    files = {path.name: path for path in folder.iterdir()}
-    return {
-        name.removesuffix(".toml"): path
-        for name, path in files.items()
-        if name.endswith(".toml") and not name.startswith(".")
-    }
-
-
-def to_toml(device: DeviceProfile) -> str:
-    """Return a profile as the text of a TOML file that `load_device` reads back as the same profile."""
-    plain = [
-        f.name
-        for f in fields(device)
-        if f.name not in ("name", "power", *DTYPES, *_BLOCKS, *_INFERENCE, *_OPS, *_NAMES)
-    ]
-    plain += [name for name in (*_INFERENCE, *_NAMES) if getattr(device, name)]
-    lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]
-    blocks = {name: getattr(device, name) for name in _BLOCKS if getattr(device, name) != NO_BLOCKS}
-    lines += [f"{name} = {_table(size)}" for name, size in blocks.items()]
-    tables = {dtype: named_costs(getattr(device, dtype)) for dtype in DTYPES} | {n: getattr(device, n) for n in _OPS}
-    for name, costs in tables.items():
-        if costs:
-            lines += ["", f"[{name}]", *(f"{kernel} = {_table(cost)}" for kernel, cost in costs.items())]
-    if device.power is not None:
-        power = {f.name: getattr(device.power, f.name) for f in fields(Power)}
-        lines += ["", "[power]", *(f"{name} = {_literal(value)}" for name, value in power.items() if value is not None)]
-    return "\n".join(lines) + "\n"
-
-
-def _table(record: KernelCost | Blocks) -> str:
-    values = ((f.name, getattr(record, f.name)) for f in fields(record))
-    return f"{{ {', '.join(f'{name} = {value!r}' for name, value in values if value)} }}"
-
-
-def _literal(value: str | float) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -3,7 +3,7 @@
 import pytest
 
 from kd_edge.cost.devices import load_device
-from kd_edge.cost.runtimes import for_runtime, is_runtime
+from kd_edge.cost.devices.runtimes import for_runtime, is_runtime
 
 
 @pytest.mark.parametrize(
