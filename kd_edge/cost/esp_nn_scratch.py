@@ -10,7 +10,7 @@ alone. On an ESP32 and an ESP32-C3 convolutions need none.
 from typing import NamedTuple
 
 from kd_edge.ir.graph import Op
-from tflite_bench.model.op_spec import Operands
+from tflite_bench.model.operators.spec import Operands
 
 RELEASES = ("1.1", "2026")
 # Half of the first-level cache, within which the state of 2026 works in strips.

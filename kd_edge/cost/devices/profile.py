@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, fields
 
 from kd_edge.errors import ConfigError, nearest
-from tflite_bench.model.op_registry import REGISTERED
-from tflite_bench.model.op_spec import BROADCAST, GROUPED, NO_BLOCKS, Blocks
+from tflite_bench.model.operators.registry import REGISTERED
+from tflite_bench.model.operators.spec import BROADCAST, GROUPED, NO_BLOCKS, Blocks
 from tflite_bench.provenance import Given
 
 DTYPES = ("int8", "int16", "float32")
@@ -28,7 +28,7 @@ class KernelCost:
         cycles_per_byte: Clock cycles per byte moved: inputs gathered and outputs written; see `latency_ms`.
         fixed_cycles: Clock cycles of every call, whatever its size.
         cycles_per_step: Clock cycles per step of the outer loop: a row in depthwise convolutions and pooling, a pixel
-            elsewhere; see `op_work.Work`.
+            elsewhere; see `operators.work.Work`.
     """
 
     cycles_per_mac: float = 0.0
@@ -139,7 +139,7 @@ class DeviceProfile:
         int8_inference_cycles: Clock cycles of one inference of an int8 or int16 network beside those of its ops.
         float32_inference_cycles: The same for a float network.
         int8_ops: Costs of kinds of int8 ops that the runtime works at otherwise than at the rest of their class, by
-            the names of `op_work.kernel_variant`; the others cost what their class does.
+            the names of `kernel_variant`; the others cost what their class does.
         float32_ops: The same for float ops.
         power: What the board takes from its supply; `None`: unknown.
     """

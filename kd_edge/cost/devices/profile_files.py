@@ -19,7 +19,7 @@ from kd_edge.cost.devices.profile import (
 )
 from kd_edge.errors import ConfigError, nearest
 from kd_edge.toml import from_table, read_toml
-from tflite_bench.model.op_spec import NO_BLOCKS, Blocks
+from tflite_bench.model.operators.spec import NO_BLOCKS, Blocks
 
 _OPTIONAL_NAMES = ("runtime_version", "board", "memory_source")
 

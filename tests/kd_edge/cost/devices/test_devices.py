@@ -8,7 +8,7 @@ import pytest
 
 from kd_edge.cost.devices import DeviceProfile, KernelCost, list_devices, load_all, load_device, named_costs, to_toml
 from kd_edge.errors import ConfigError
-from tflite_bench.model.op_spec import KERNEL_CLASSES, NO_BLOCKS, Blocks
+from tflite_bench.model.operators.spec import KERNEL_CLASSES, NO_BLOCKS, Blocks
 
 COST = "{ cycles_per_mac = 2, cycles_per_byte = 3, fixed_cycles = 100 }"
 KERNELS = ("conv", "pointwise", "depthwise", "dense", "pool", "elementwise", "softmax", "copy")

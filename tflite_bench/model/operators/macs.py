@@ -2,7 +2,7 @@
 
 from math import prod
 
-from tflite_bench.model.op_spec import BROADCAST, GROUPED, Operands
+from tflite_bench.model.operators.spec import BROADCAST, GROUPED, Operands
 
 # XNNPACK has no depthwise kernels of more weights per channel, it computes such layers as grouped convolutions.
 _LARGE_WINDOW = 25

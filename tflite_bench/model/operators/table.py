@@ -9,7 +9,7 @@ buffer and the sizes they were built with: what the same networks took more on a
 (`tools/benchmarks/cost_accuracy.py` shows the errors).
 """
 
-from tflite_bench.model.op_macs import (
+from tflite_bench.model.operators.macs import (
     arithmetic_variant,
     conv_3d_macs,
     conv_kernel,
@@ -24,8 +24,8 @@ from tflite_bench.model.op_macs import (
     transpose_conv_3d_macs,
     transpose_conv_macs,
 )
-from tflite_bench.model.op_spec import OpSpec
-from tflite_bench.model.tflm_buffers import (
+from tflite_bench.model.operators.spec import OpSpec
+from tflite_bench.model.operators.tflm_buffers import (
     add_n_data,
     add_n_inputs,
     conv_patch,

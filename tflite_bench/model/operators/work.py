@@ -4,8 +4,8 @@ from collections.abc import Collection
 from math import prod
 from typing import NamedTuple
 
-from tflite_bench.model.op_registry import knows_macs, spec_of
-from tflite_bench.model.op_spec import DTYPE_BYTES, GROUPED, NO_BLOCKS, Blocks, Operands, OpSpec
+from tflite_bench.model.operators.registry import knows_macs, spec_of
+from tflite_bench.model.operators.spec import DTYPE_BYTES, GROUPED, NO_BLOCKS, Blocks, Operands, OpSpec
 
 
 class Work(NamedTuple):

@@ -5,10 +5,10 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator
 
 from tflite_bench.errors import ConfigError
 from tflite_bench.model.info import TensorInfo
-from tflite_bench.model.op_registry import register_op, spec_of
-from tflite_bench.model.op_spec import ABSENT, OpSpec, operands_of
-from tflite_bench.model.op_table import OPS
-from tflite_bench.model.op_work import macs_of, op_work
+from tflite_bench.model.operators.registry import register_op, spec_of
+from tflite_bench.model.operators.spec import ABSENT, OpSpec, operands_of
+from tflite_bench.model.operators.table import OPS
+from tflite_bench.model.operators.work import macs_of, op_work
 
 # Operators of TFLM that no version of TFLite's schema numbers.
 CUSTOM = {"BASIC_CLASSIFIER", "DECODE", "DETECTION_POSTPROCESS", "CIRCULAR_BUFFER", "ETHOSU", "L2NORM_REF"}

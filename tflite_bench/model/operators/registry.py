@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tflite_bench.errors import ConfigError
-from tflite_bench.model.op_macs import weights_kernel, weights_per_position
-from tflite_bench.model.op_spec import OpSpec
-from tflite_bench.model.op_table import OPS
+from tflite_bench.model.operators.macs import weights_kernel, weights_per_position
+from tflite_bench.model.operators.spec import OpSpec
+from tflite_bench.model.operators.table import OPS
 
 _SPECS = {spec.kind: spec for spec in OPS}
 _TABLE = frozenset(_SPECS)

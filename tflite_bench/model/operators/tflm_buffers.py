@@ -7,7 +7,7 @@ depthwise one, in int16. Newer releases need no buffer for a depthwise 3x3 convo
 
 from math import prod
 
-from tflite_bench.model.op_spec import DTYPE_BYTES, LayoutBytes, Operands
+from tflite_bench.model.operators.spec import DTYPE_BYTES, LayoutBytes, Operands
 
 _SOFTMAX_INT16_TABLE_BYTES = 1026
 _QUANTIZED = ("int8", "int16")
