@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import asdict
 
 from kd_edge.data.front_end import FrontEnd
-from kd_edge.reporting.bundle.front_end_source import front_end_source
+from kd_edge.reporting.bundle.sources.front_end_source import front_end_source
 
 # The fields of TFLM's `struct FrontendConfig` that are set, as its header declares them.
 _FRONT_END_UTIL = """

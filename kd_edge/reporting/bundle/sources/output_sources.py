@@ -9,7 +9,7 @@ from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
 from kd_edge.reporting.bundle.settings import Settings
-from kd_edge.reporting.bundle.task_source import task_values
+from kd_edge.reporting.bundle.sources.task_source import task_values
 from tflite_bench.model.info import ModelInfo, TensorInfo
 
 # What follows `model_` in the sources themselves.

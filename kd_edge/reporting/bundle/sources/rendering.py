@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from kd_edge.reporting.bundle.c_literals import c_float, c_string
+from kd_edge.reporting.bundle.sources.c_literals import c_float, c_string
 
 _PER_LINE = 16
 _WIDTH = 100

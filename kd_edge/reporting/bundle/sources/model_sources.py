@@ -1,17 +1,17 @@
 """C and C++ sources that put a `.tflite` file into firmware."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kd_edge.errors import ModelError
 from kd_edge.ir.tflite_reader import read_graph
-from kd_edge.reporting.bundle.front_end_source import front_end_source
-from kd_edge.reporting.bundle.output_sources import output_sources, whole_output
-from kd_edge.reporting.bundle.rendering import render
 from kd_edge.reporting.bundle.settings import Settings
-from kd_edge.reporting.bundle.task_source import output_lines, task_values
+from kd_edge.reporting.bundle.sources.front_end_source import front_end_source
+from kd_edge.reporting.bundle.sources.output_sources import output_sources, whole_output
+from kd_edge.reporting.bundle.sources.rendering import render
+from kd_edge.reporting.bundle.sources.task_source import output_lines, task_values
+from kd_edge.reporting.bundle.vectors import Vectors
 from tflite_bench.model.info import ModelInfo, TensorInfo
 
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
@@ -25,25 +25,6 @@ _METHODS = {
 # The expected outputs are those of reference kernels; optimised ones may round one step differently.
 _TOLERANCE_STEPS = 1
 _TOLERANCE_FLOAT = 1e-3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Vectors:
-    """Samples with what the model has to answer.
-
-    Attributes:
-        inputs: In the type of the model's input, shape `(vectors, ...)`.
-        outputs: What the model answers, raw.
-        answers: What these say where they are no scores of classes, shape `(vectors, answers)`.
-        vectors_of: What the samples are.
-        vectors_from: The runtime that answered.
-    """
-
-    inputs: np.ndarray
-    outputs: np.ndarray
-    answers: np.ndarray | None = None
-    vectors_of: str = "Test samples"
-    vectors_from: str = ""
 
 
 def render_sources(

@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 from kd_edge.data.task import Task
-from kd_edge.reporting.bundle.c_literals import c_float
 from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources.c_literals import c_float
 from tflite_bench.model.info import TensorInfo
 
 

@@ -1,7 +1,7 @@
 """The settings of the audio front end as a C header for the firmware."""
 
 from kd_edge.data.front_end import FrontEnd
-from kd_edge.reporting.bundle.rendering import render
+from kd_edge.reporting.bundle.sources.rendering import render
 
 _FIELDS = {
     "window.size_ms": "window_size_ms",

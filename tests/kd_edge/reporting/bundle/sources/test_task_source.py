@@ -12,9 +12,9 @@ from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
 from kd_edge.reporting.bundle.settings import Settings
-from kd_edge.reporting.bundle.sources import Vectors, render_sources
-from kd_edge.reporting.bundle.task_source import raw_threshold
-from kd_edge.reporting.bundle.vectors import NUM_VECTORS, vector_answers, vector_rows
+from kd_edge.reporting.bundle.sources.model_sources import render_sources
+from kd_edge.reporting.bundle.sources.task_source import raw_threshold
+from kd_edge.reporting.bundle.vectors import NUM_VECTORS, Vectors, vector_answers, vector_rows
 from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
