@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 # Options of a source that are lists.
 _LISTS = ("ignore", "image_size")
 SEED = click.IntRange(0, MAX_SEED)
-# Where a context keeps whether `--debug` was given.
-DEBUG = "kd_edge.debug"
 
 
 def rate(text: str | None) -> float | str | None:
@@ -52,17 +50,6 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--seed`."""
     return click.option("--seed", type=SEED, default=0, show_default=True, help="Makes the result repeatable.")(command)
-
-
-def debug_option(command: Any) -> Any:
-    """Add `--debug`, which is kept in the context's `meta`."""
-
-    def keep(context: click.Context, parameter: click.Parameter, given: bool) -> None:
-        if given:
-            context.meta[DEBUG] = True
-
-    shows = "Show the traceback of an error."
-    return click.option("--debug", is_flag=True, expose_value=False, callback=keep, help=shows)(command)
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
