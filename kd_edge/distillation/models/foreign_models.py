@@ -143,6 +143,7 @@ def _answering(path: Path, kind: str) -> tuple[Callable[[Any], Any], tf.TensorSp
         raise ModelError(f"cannot read {path}: expected a signature of one input, received {sorted(inputs)}")
     ((key, spec),) = inputs.items()
 
+    # A signature does not keep what was loaded alive.
     def answer(x: Any, *, held: Any = loaded) -> Any:
         outputs = function(**{key: tf.cast(x, spec.dtype)})
         values = [outputs[name] for name in sorted(outputs)]
