@@ -63,7 +63,7 @@ def esp_nn_scratch(operands: Operands, op: Op, *, chip: str, release: str) -> tu
 
     Args:
         operands: The op with its tensors.
-        op: The same op with its strides and padding.
+        op: The same op with its strides and dilations.
         chip: `"s3"` or `"p4"`.
         release: One of `RELEASES`.
     """

@@ -35,7 +35,7 @@ def kernels_of(device: DeviceProfile) -> tuple[str, str]:
 
 
 def depends_on_options(kernels: str) -> bool:
-    """Return whether scratch buffers depend on more than the shapes of an op: on its strides and padding."""
+    """Return whether scratch buffers depend on more than the shapes of an op: on its strides and dilations."""
     return kernels.startswith("esp-nn")
 
 

@@ -80,7 +80,7 @@ _ABSENT = -1
 class OpCache:
     """Looks up what tensors and ops add to a cost, and works it out once.
 
-    An op's part depends on its kind, its tensors and its flags alone, but for some kernels on its strides and padding
+    An op's part depends on its kind, its tensors and its flags alone, but for some kernels on its strides and dilations
     too.
 
     Args:
