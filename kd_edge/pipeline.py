@@ -1,15 +1,12 @@
 """The whole job: data, teacher, design, distillation, conversion, verification. The only file that knows the order."""
 
-import hashlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kd_edge.config.choices import STREAMING
 from kd_edge.config.run import RunConfig
 from kd_edge.conversion.results import ConversionSummary
-from kd_edge.distillation.targets.teacher_outputs import hash_of_outputs
 from kd_edge.files import sole_use, write_bytes, write_model
 from kd_edge.reporting.run_files import RUN_FILES, write_run
 from kd_edge.search.results import STUDENT as SEARCHED
@@ -26,6 +23,16 @@ from kd_edge.stages.results import (
     TeacherResult,
 )
 from kd_edge.stages.serialization import to_plain
+from kd_edge.stages.shaping import (
+    choice_shape,
+    convert_shape,
+    data_shape,
+    design_shape,
+    distill_shape,
+    guided_shape,
+    teacher_shape,
+    verify_shape,
+)
 from kd_edge.stages.store import Kept, stage_key
 from kd_edge.verification.results import Verification
 from tflite_bench.benchmark import BenchmarkSummary, run_benchmark
@@ -275,51 +282,6 @@ def _make_bench(context: RunContext) -> BenchmarkSummary:
     return benchmark.summary()
 
 
-def _data_shape(context: RunContext) -> tuple[object, ...]:
-    return context.config.data, context.config.seed
-
-
-def _distill_shape(context: RunContext) -> tuple[object, ...]:
-    return replace(context.config.distill, student="best"), context.config.teacher.folds
-
-
-def _guided_shape(context: RunContext) -> tuple[object, ...]:
-    """Return what shapes the distillation beside the race: a demand for what the race advises against."""
-    demanded = context.results["race"].verdict == "hurts" and context.config.distill.student == "distilled"
-    return ("distilled",) if demanded else ()
-
-
-def _choice_shape(context: RunContext) -> tuple[object, ...]:
-    return (context.config.distill.student,)
-
-
-def _convert_shape(context: RunContext) -> tuple[object, ...]:
-    return (context.config.convert,)
-
-
-def teacher_shape(context: RunContext) -> tuple[object, ...]:
-    """Return what shapes the teacher; a file may have changed under its name.
-
-    Args:
-        context: Of a run.
-    """
-    wanted = replace(context.config.teacher, folds=0)  # their teachers are others
-    if wanted.outputs is not None:
-        return wanted, hash_of_outputs(wanted.outputs)
-    path = wanted.path
-    if path is None or not Path(path).is_file():
-        return (wanted,)
-    return wanted, hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def _design_shape(context: RunContext) -> tuple[object, ...]:
-    """Return what shapes the search; a device may have been calibrated anew under its name."""
-    distill = context.config.distill
-    training = (distill.batch_size, distill.learning_rate, distill.temperature, distill.student_loss_weight)
-    step = (context.config.convert.stream,) if context.config.design.family == STREAMING else ()
-    return context.config.budget, context.config.design, training, context.device, *step
-
-
 @dataclass(frozen=True)
 class _Stage:
     """A stage of the pipeline.
@@ -342,15 +304,15 @@ class _Stage:
 
 
 _STAGES = (
-    _Stage("data", DataSummary, _make_data, _data_shape),
+    _Stage("data", DataSummary, _make_data, data_shape),
     _Stage("teacher", TeacherResult, _make_teacher, teacher_shape, ("teacher",), (TEACHER,)),
-    _Stage("design", DesignResult, _make_design, _design_shape, ("teacher",), (f"{{search}}/{SEARCHED}",)),
-    _Stage("race", RaceResult, _make_race, _distill_shape, ("teacher",)),
-    _Stage("distill", DistillResult, _make_distill, _guided_shape, ("teacher",), (DISTILLED,)),
+    _Stage("design", DesignResult, _make_design, design_shape, ("teacher",), (f"{{search}}/{SEARCHED}",)),
+    _Stage("race", RaceResult, _make_race, distill_shape, ("teacher",)),
+    _Stage("distill", DistillResult, _make_distill, guided_shape, ("teacher",), (DISTILLED,)),
     _Stage("baseline", BaselineResult, _make_baseline, uses=("distilled",), files=(ALONE,)),
-    _Stage("choice", ChoiceResult, _make_choice, _choice_shape, ("distilled", "alone"), (STUDENT,)),
-    _Stage("convert", ConversionSummary, _make_convert, _convert_shape, ("teacher", "student"), (MODEL,)),
-    _Stage("verify", Verification, _make_verify, lambda context: (context.config.verify,), ("student",)),
+    _Stage("choice", ChoiceResult, _make_choice, choice_shape, ("distilled", "alone"), (STUDENT,)),
+    _Stage("convert", ConversionSummary, _make_convert, convert_shape, ("teacher", "student"), (MODEL,)),
+    _Stage("verify", Verification, _make_verify, verify_shape, ("student",)),
     _Stage("bench", BenchmarkSummary, _make_bench),
 )
 STAGES = tuple(stage.name for stage in _STAGES)

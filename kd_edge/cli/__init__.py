@@ -17,13 +17,13 @@ from kd_edge.cli.design import design
 from kd_edge.cli.devices import devices
 from kd_edge.cli.distill import distill
 from kd_edge.cli.doctor import doctor
-from kd_edge.cli.options import DEBUG, debug_option
 from kd_edge.cli.report import report
 from kd_edge.cli.run import run
 from kd_edge.cli.samples import samples
 from kd_edge.cli.sweep import sweep
 from kd_edge.cli.verify import verify
 from kd_edge.errors import BudgetError, ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
+from tflite_bench.cli.options import DEBUG, debug_option
 
 _EXTRAS = {
     "train": ("tensorflow", "keras", "keras_tuner", "cattrs"),

@@ -103,7 +103,7 @@ def convert(
     load_tensorflow()
     from kd_edge.conversion.export import convert_for
     from kd_edge.conversion.fine_tuning.tf_keras_copy import answers_task
-    from kd_edge.distillation.given_models import check_trained
+    from kd_edge.distillation.models.given_models import check_trained
     from kd_edge.distillation.models.model_files import load_model, load_teacher
 
     guide = load_teacher(teacher, data) if teacher is not None and isinstance(data, Dataset) else None

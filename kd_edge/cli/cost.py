@@ -38,7 +38,7 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
     if device == "all" or "," in device:
         if battery is not None:
             raise ConfigError("bad --battery: expected one --device; leave it out to compare boards")
-        _compare(model, graph, _devices(device, options.pop("runtime")), options, file_bytes, as_json)
+        _compare(model, graph, _devices(device, options.pop("runtime")), options, content, as_json)
     from kd_edge.config.inputs import BudgetConfig
     from kd_edge.cost.refusals import find_refusals
     from kd_edge.cost.report import report_cost
@@ -82,18 +82,24 @@ def _compare(
     graph: "Graph",
     devices: "Sequence[DeviceProfile]",
     limits: dict[str, Any],
-    file_bytes: int | None,
+    content: bytes | None,
     as_json: bool,
 ) -> None:
     """Print a row per board, and end."""
     from kd_edge.config.inputs import BudgetConfig
     from kd_edge.cost.comparison import compare_boards
+    from kd_edge.cost.refusals import find_refusals
     from kd_edge.reporting.tables import comparison as comparison_table
 
     def budget_of(device: "DeviceProfile") -> "Budget":
         return BudgetConfig(device.name, **limits).budget_within(device)
 
-    comparison = compare_boards(graph, devices, budget_of, file_bytes=file_bytes)
+    of_file: dict[str, Any] = {}
+    if content is not None:
+        kinds = {device.runs_tflm for device in devices}
+        refusals = {runs_tflm: find_refusals(content, runs_tflm=runs_tflm) for runs_tflm in kinds}
+        of_file = {"file_bytes": len(content), "refusals": refusals}
+    comparison = compare_boards(graph, devices, budget_of, **of_file)
     document = make_document("cost", {"model": str(model)}, comparison)
     print_document(document, as_json, comparison_table.comparison_tables)
     sys.exit(0 if comparison.num_fitting else 1)

@@ -101,7 +101,8 @@ def distill(
     from kd_edge.distillation.augmentation.registry import check_augmentation
     from kd_edge.distillation.halting.rules import find_rule
     from kd_edge.distillation.models.model_files import load_teacher
-    from kd_edge.distillation.training import accuracy, epochs_shown
+    from kd_edge.distillation.outputs.decisions import accuracy
+    from kd_edge.distillation.training import epochs_shown
     from kd_edge.files import write_model
     from kd_edge.stages.student import distill_student, train_baseline
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 # Options of a source that are lists.
 _LISTS = ("ignore", "image_size")
 SEED = click.IntRange(0, MAX_SEED)
-# Where a context keeps whether `--debug` was given.
-DEBUG = "kd_edge.debug"
 
 
 def rate(text: str | None) -> float | str | None:
@@ -52,17 +50,6 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--seed`."""
     return click.option("--seed", type=SEED, default=0, show_default=True, help="Makes the result repeatable.")(command)
-
-
-def debug_option(command: Any) -> Any:
-    """Add `--debug`, which is kept in the context's `meta`."""
-
-    def keep(context: click.Context, parameter: click.Parameter, given: bool) -> None:
-        if given:
-            context.meta[DEBUG] = True
-
-    shows = "Show the traceback of an error."
-    return click.option("--debug", is_flag=True, expose_value=False, callback=keep, help=shows)(command)
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,7 +161,7 @@ def read_teacher(teacher: Path | None, outputs: Path | None, data: "Dataset") ->
 
     if teacher is None:
         return start_teacher(TeacherConfig(outputs=str(outputs)), data)
-    from kd_edge.distillation.given_models import check_trained
+    from kd_edge.distillation.models.given_models import check_trained
 
     model = start_teacher(TeacherConfig(path=str(teacher)), data)
     check_trained(model, data)
@@ -254,7 +241,7 @@ def with_budget(command: Callable[..., Any]) -> Callable[..., Any]:
 def load_profile(device: str, runtime: str | None) -> "DeviceProfile":
     """Return a device's profile as it holds for the user's runtime, and say where it is of another one."""
     from kd_edge.cost.devices import load_device
-    from kd_edge.cost.runtimes import for_runtime
+    from kd_edge.cost.devices.runtimes import for_runtime
 
     profile, note = for_runtime(load_device(device), runtime)
     if note:

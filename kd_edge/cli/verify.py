@@ -23,8 +23,11 @@ from kd_edge.reporting.documents import Target, make_document
 from kd_edge.silence import load_tensorflow
 
 if TYPE_CHECKING:
+    import keras
+
     from kd_edge.cost.budget import Budget
     from kd_edge.cost.devices import DeviceProfile
+    from kd_edge.data.dataset import Dataset
     from kd_edge.data.options import SourceOptions
 
 
@@ -78,20 +81,17 @@ def verify(
     from kd_edge.reporting.tables.verification import verify_tables
     from tflite_bench.model.reader import read_file, read_model
 
-    if student is None:
-        refuse_given(("max_accuracy_loss",), "--student")
-    if against is None:
-        refuse_given(("max_against_loss",), "--against")
+    for limit, needed, given in (
+        ("max_accuracy_loss", "--student", student),
+        ("max_against_loss", "--against", against),
+        ("board_samples", "--on", choice),
+        ("max_teacher_loss", "--teacher", teacher),
+    ):
+        if given is None:
+            refuse_given((limit,), needed)
     if markdown and as_json:
         raise ConfigError("bad --markdown: expected it without --json; leave one of them out")
-    if choice is None:
-        refuse_given(("board_samples",), "--on")
-    if teacher is None:
-        refuse_given(("max_teacher_loss",), "--teacher")
-    limits = (("accuracy", max_accuracy_loss), ("teacher", max_teacher_loss), ("against", max_against_loss))
-    for option, share in limits:
-        if share is not None and not math.isfinite(share):
-            raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
+    _check_losses(accuracy=max_accuracy_loss, teacher=max_teacher_loss, against=max_against_loss)
     paid = battery_of(battery, every)
     if paid is not None and device.power is None:
         raise ConfigError(no_power(device))
@@ -103,16 +103,9 @@ def verify(
     from kd_edge.verification.board_run import make_board, run_on_board
 
     board = None if choice is None else make_board(choice)
-    from kd_edge.distillation.given_models import check_trained
-    from kd_edge.distillation.models.model_files import load_model, load_teacher
     from kd_edge.verification.verifier import verify as verify_model
 
-    small = None if student is None else load_model(student)
-    large = None if teacher is None else load_teacher(teacher, data)
-    if small is not None:
-        check_trained(small, data, role="student")
-    if large is not None:
-        check_trained(large, data)
+    small, large = _references(student, teacher, data)
     content = model.read_bytes()
     if board is not None:
         board.describe()  # before minutes are spent: is it there?
@@ -138,3 +131,25 @@ def verify(
     else:
         print_document(document, as_json, verify_tables)
     sys.exit(0 if checked.passed and (changed is None or changed.passed) else 1)
+
+
+def _check_losses(**losses: float | None) -> None:
+    for name, share in losses.items():
+        if share is not None and not math.isfinite(share):
+            raise ConfigError(f"bad --max-{name}-loss: expected a share such as 0.02, received {share}")
+
+
+def _references(
+    student: Path | None, teacher: Path | None, data: "Dataset"
+) -> "tuple[keras.Model | None, keras.Model | None]":
+    """Return the models to compare with, each better than chance on the data."""
+    from kd_edge.distillation.models.given_models import check_trained
+    from kd_edge.distillation.models.model_files import load_model, load_teacher
+
+    small = None if student is None else load_model(student)
+    large = None if teacher is None else load_teacher(teacher, data)
+    if small is not None:
+        check_trained(small, data, role="student")
+    if large is not None:
+        check_trained(large, data)
+    return small, large

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kd_edge.config.choices import CALIBRATIONS
+from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError, nearest
 
 
@@ -32,3 +33,16 @@ def choose_samples(labels: np.ndarray, *, num_samples: int, choice: str = "rando
             turns[mine] = np.arange(len(mine))
         order = order[np.argsort(turns, kind="stable")]
     return np.sort(order[:num_samples])
+
+
+def kinds_of(data: Dataset) -> np.ndarray:
+    """Return what makes training samples differ in kind: classes, sets of labels, fifths of the first value."""
+    if data.task.parts:
+        kinds = np.stack([kinds_of(part) for part in data.by_output.values()], axis=1)
+        return np.asarray(np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1))
+    if data.task.kind == "multilabel":
+        return np.asarray(np.unique(data.y_train, axis=0, return_inverse=True)[1].reshape(-1))
+    if data.task.kind == "regression":
+        values = data.y_train[:, 0]
+        return np.asarray(np.searchsorted(np.quantile(values, (0.2, 0.4, 0.6, 0.8)), values))
+    return data.y_train

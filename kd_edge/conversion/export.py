@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
@@ -13,27 +13,24 @@ import tensorflow as tf
 
 from kd_edge import __version__
 from kd_edge.config.stages import ConvertConfig, DistillConfig
-from kd_edge.conversion.calibration_samples import choose_samples
-from kd_edge.conversion.clone.inference_clone import has_state
+from kd_edge.conversion.calibration_samples import choose_samples, kinds_of
 from kd_edge.conversion.clone.layer_names import names_of
 from kd_edge.conversion.converter import convert
+from kd_edge.conversion.fine_tuning.attempt import check_demand, may_pay, tuned_if_better
 from kd_edge.conversion.fine_tuning.compression import compress
-from kd_edge.conversion.fine_tuning.qat import fine_tune
-from kd_edge.conversion.fine_tuning.student_task import as_student_answers
-from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning, answers_task, asked_outputs, output_shapes
+from kd_edge.conversion.fine_tuning.student_task import as_student_answers, reconstructs
+from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning
 from kd_edge.conversion.metadata import add_metadata, describe, unlike
-from kd_edge.conversion.quality import file_metric, keras_metric
+from kd_edge.conversion.quality import file_metric
 from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.outputs import output_names
-from kd_edge.errors import ConversionWarning, DataError, KdEdgeError, ModelError
+from kd_edge.distillation.outputs.names import output_names
+from kd_edge.errors import ConversionWarning, DataError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.runtime_support import Refusal
-
-_NUM_ASKED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +117,7 @@ def convert_for(
     if data is not None:
         data, teacher = as_student_answers(student, data, teacher)
     if wanted.qat == "always":
-        _check_demand(student, data)
+        check_demand(student, data)
     content, said = _converted(student, samples, wanted, seed)
     tuning, compression = Tuning(wanted.qat), None
     if wanted.compress != "none":
@@ -129,26 +126,24 @@ def convert_for(
         student = compress(student, data, recipe, how=wanted.compress, teacher=teacher)
         plain, (content, said) = content, _converted(student, samples, wanted, seed)
         compression = _compare(plain, content, data, wanted.compress)
-    elif data is not None and _may_be_tuned(student, data, wanted):
-        content, tuning = _tuned(student, data, content, wanted, recipe, teacher, said)
+    elif data is not None and may_pay(student, data, wanted):
+        content, tuning = tuned_if_better(student, data, content, wanted, recipe, teacher, said)
     num_bytes = len(content)
     if metadata:
-        named = output_names(student) if data is not None and data.task.parts else []
-        said += [] if data is None else unlike(content, data, outputs=named)
         provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
-        reconstructs = data is not None and _reconstructs(student, data)
-        if reconstructs:
-            said.append(
-                f"class names are left out of the metadata: the outputs of {student.name!r} are like its inputs"
-            )
-        description = describe(content, data, provenance=provenance, classifies=not reconstructs, outputs=named)
-        content = add_metadata(content, description)
+        content = _described(content, student, data, provenance, said)
     missing, unavailable = _missing_ops(content, student)
-    grown = len(content) - num_bytes
-    refused = find_refusals(content)
-    metric = "accuracy" if data is None else data.task.metric
     return Export(
-        content, wanted.quantize, tuning, compression, grown, tuple(said), missing, refused, unavailable, metric
+        content,
+        wanted.quantize,
+        tuning,
+        compression,
+        metadata_bytes=len(content) - num_bytes,
+        warnings=tuple(said),
+        missing_ops=missing,
+        refusals=find_refusals(content),
+        unavailable_reason=unavailable,
+        metric="accuracy" if data is None else data.task.metric,
     )
 
 
@@ -159,7 +154,7 @@ def _converted(
     count, choice = wanted.num_calibration_samples, wanted.calibration
     arrays: Mapping[str, np.ndarray] | np.ndarray | None
     if isinstance(samples, Dataset):
-        chosen = choose_samples(_kinds(samples), num_samples=count, choice=choice, seed=seed)
+        chosen = choose_samples(kinds_of(samples), num_samples=count, choice=choice, seed=seed)
         arrays, choice = samples.x_train[chosen], "first"
     else:
         arrays = samples
@@ -177,48 +172,19 @@ def _converted(
     return content, [str(said.message) for said in caught if issubclass(said.category, ConversionWarning)]
 
 
-def _kinds(data: Dataset) -> np.ndarray:
-    """Return what makes training samples differ in kind: classes, sets of labels, fifths of the first value."""
-    if data.task.parts:
-        kinds = np.stack([_kinds(part) for part in data.by_output.values()], axis=1)
-        return np.asarray(np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1))
-    if data.task.kind == "multilabel":
-        return np.asarray(np.unique(data.y_train, axis=0, return_inverse=True)[1].reshape(-1))
-    if data.task.kind == "regression":
-        values = data.y_train[:, 0]
-        return np.asarray(np.searchsorted(np.quantile(values, (0.2, 0.4, 0.6, 0.8)), values))
-    return data.y_train
-
-
-def _reconstructs(student: keras.Model, data: Dataset) -> bool:
-    """Return whether a model gives back its samples unasked: one has as many numbers as there are classes."""
-    is_asked = data.task.kind == "reconstruction"
-    if is_asked or output_shapes(student) != [data.input_shape] or has_state(student):
-        return False
-    samples = data.x_val[:_NUM_ASKED]
-    answers = student.predict(samples, verbose=0)
-    return bool(np.square(answers - samples).mean() < samples.var(axis=0).mean())
-
-
-def _may_be_tuned(student: keras.Model, data: Dataset, wanted: ConvertConfig) -> bool:
-    asked = wanted.quantize == "int8" and wanted.qat != "never" and not _reconstructs(student, data)
-    return asked and answers_task(student, data) and not has_state(student)
-
-
-def _check_demand(student: keras.Model, data: Dataset | None) -> None:
-    """Refuse a fine-tuning that was demanded and would be left out."""
+def _described(
+    content: bytes, student: keras.Model, data: Dataset | None, provenance: dict[str, Any], said: list[str]
+) -> bytes:
+    """Return a file with its metadata; what looks wrong is added to what is said."""
     if data is None:
-        raise DataError("no training samples: expected some, to fine-tune with (qat 'always'); give them with --data")
-    if not answers_task(student, data):
-        raise ModelError(
-            f"no quantization-aware training of {student.name!r}: expected {asked_outputs(data)}, "
-            f"received {output_shapes(student)}; convert without it (--qat never)"
-        )
-    if has_state(student):
-        raise ModelError(
-            f"no quantization-aware training of {student.name!r}: expected samples that do not depend on each other, "
-            "received a stateful layer; convert without it (--qat never)"
-        )
+        return add_metadata(content, describe(content, None, provenance=provenance))
+    named = output_names(student) if data.task.parts else []
+    said += unlike(content, data, outputs=named)
+    gives_back = reconstructs(student, data)
+    if gives_back:
+        said.append(f"class names are left out of the metadata: the outputs of {student.name!r} are like its inputs")
+    description = describe(content, data, provenance=provenance, classifies=not gives_back, outputs=named)
+    return add_metadata(content, description)
 
 
 def _compare(plain: bytes, content: bytes, data: Dataset, how: str) -> Compression:
@@ -228,47 +194,6 @@ def _compare(plain: bytes, content: bytes, data: Dataset, how: str) -> Compressi
 
 def _gzip_bytes(content: bytes) -> int:
     return len(gzip.compress(content, 9, mtime=0))
-
-
-def _tuned(
-    student: keras.Model,
-    data: Dataset,
-    content: bytes,
-    wanted: ConvertConfig,
-    recipe: FineTuning,
-    teacher: keras.Model | None,
-    said: list[str],
-) -> tuple[bytes, Tuning]:
-    """Return the better file, and why it is; whatever fails on the way, the plain one is there."""
-    before = Tuning(wanted.qat)
-    try:
-        float_accuracy, int8_accuracy = keras_metric(student, data), file_metric(content, data)
-        before = replace(before, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
-        if wanted.stream is not None:
-            cost = f"{float_accuracy - int8_accuracy:.1%} of the validation samples"
-            said.append(f"the step of a stream is never fine-tuned for int8; int8 costs {cost}")
-            return content, before
-        if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
-            return content, before
-        tuned = fine_tune(student, data, recipe, teacher=teacher)
-        tuned_accuracy = file_metric(tuned.content, data)
-    except Exception as error:
-        known = error if isinstance(error, KdEdgeError) else _unexpected(student, error)
-        if wanted.qat == "always":
-            raise known from error
-        said.append(str(known))
-        return content, before
-    used = wanted.qat == "always" or tuned_accuracy > int8_accuracy
-    after = replace(before, used=used, tuned_accuracy=tuned_accuracy, seconds=tuned.seconds)
-    return (tuned.content if used else content), after
-
-
-def _unexpected(student: keras.Model, error: Exception) -> ModelError:
-    reason = next(iter(str(error).strip().splitlines()), "")
-    return ModelError(
-        f"no quantization-aware training of {student.name!r}: its copy in tf_keras or tensorflow-model-optimization "
-        f"failed with {type(error).__name__}: {reason}; convert without it (--qat never)"
-    )
 
 
 def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:

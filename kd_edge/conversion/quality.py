@@ -5,7 +5,7 @@ import keras
 from kd_edge.conversion.answer_reader import reader_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
-from kd_edge.distillation.by_task import decisions_of
+from kd_edge.distillation.outputs.decisions import decisions_of
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert

@@ -6,16 +6,17 @@ from dataclasses import dataclass, fields, replace
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.fit import cost_gates
-from kd_edge.cost.gate import VERDICTS, verdict_of
+from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, verdict_of
 from kd_edge.cost.kernels import kernels_of
 from kd_edge.cost.latency import latency_ms
 from kd_edge.cost.model import Cost, CostModel, Sizes, UntimedCost
 from kd_edge.errors import ConfigError, ModelError
 from kd_edge.ir.graph import Graph
+from tflite_bench.model.runtime_support import Refusal
 from tflite_bench.provenance import Calibrated, Computed, Given
 
-_Sizes = dict[tuple[int, str, str], tuple[Cost | UntimedCost, int]]
-_ORDER = {name: place for place, name in enumerate((VERDICTS[0], VERDICTS[2], VERDICTS[1]))}
+_Sizes = dict[tuple[bool, int, str, str], tuple[Cost | UntimedCost, int]]
+_ORDER = (HOLDS, NOT_PROVEN, BROKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def compare_boards(
     budget_of: Callable[[DeviceProfile], Budget],
     *,
     file_bytes: int | None = None,
+    refusals: Mapping[bool, tuple[Refusal, ...]] | None = None,
 ) -> Comparison:
     """Return what one network costs on many boards.
 
@@ -88,16 +90,23 @@ def compare_boards(
         devices: The boards.
         budget_of: Returns the limits on a board.
         file_bytes: Size of the network's file where there is one.
+        refusals: What TFLM, by `True`, and what other runtimes, by `False`, refuse of that file. Defaults to what rules
+            tell of the graph.
     """
     sizes: _Sizes = {}
-    rows = [_on_board(graph, device, budget_of(device), file_bytes, sizes) for device in devices]
-    rows.sort(key=lambda row: (_ORDER[row.verdict], row.latency_ms is None, row.latency_ms or 0.0, row.device))
+    rows = []
+    for device in devices:
+        cost, lean, unknown = _estimate(graph, device, sizes)
+        cost = cost if file_bytes is None else replace(cost, flash_bytes=file_bytes)
+        cost = cost if refusals is None else replace(cost, refusals=refusals[device.runs_tflm])
+        rows.append(_on_board(cost, device, budget_of(device), lean, unknown))
+    rows.sort(key=lambda row: (_ORDER.index(row.verdict), row.latency_ms is None, row.latency_ms or 0.0, row.device))
     return Comparison(tuple(rows), sum(row.fits for row in rows))
 
 
 def _estimate(graph: Graph, device: DeviceProfile, sizes: _Sizes) -> tuple[Cost | UntimedCost, int, Mapping[str, str]]:
     """Return what a network costs on a board, its least RAM, and what is not known; sizes are computed once."""
-    key = (device.pointer_bytes, *kernels_of(device))
+    key = (device.runs_tflm, device.pointer_bytes, *kernels_of(device))
     if key not in sizes:
         model = CostModel(device)
         cost, _ = model.estimate_known(graph)
@@ -112,14 +121,11 @@ def _estimate(graph: Graph, device: DeviceProfile, sizes: _Sizes) -> tuple[Cost 
     return timed, least_ram_bytes, {}
 
 
-def _on_board(graph: Graph, device: DeviceProfile, budget: Budget, file_bytes: int | None, sizes: _Sizes) -> BoardCost:
-    cost, lean, unknown = _estimate(graph, device, sizes)
-    known = cost if file_bytes is None else replace(cost, flash_bytes=file_bytes)
-    gates = cost_gates(known, budget, device, least_ram_bytes=lean, unknown=unknown)
+def _on_board(
+    cost: Cost | UntimedCost, device: DeviceProfile, budget: Budget, least_ram_bytes: int, unknown: Mapping[str, str]
+) -> BoardCost:
+    gates = cost_gates(cost, budget, device, least_ram_bytes=least_ram_bytes, unknown=unknown)
     verdict = verdict_of(gates.values())
-    by_verdict: Mapping[str, tuple[str, ...]] = {
-        name: tuple(limit for limit, gate in gates.items() if gate.verdict == name) for name in VERDICTS
-    }
     free = Budget.of(device)
     return BoardCost(
         device=device.name,
@@ -128,11 +134,11 @@ def _on_board(graph: Graph, device: DeviceProfile, budget: Budget, file_bytes: i
         quality=device.quality,
         error_percent=device.error_percent,
         verdict=verdict,
-        fits=verdict == VERDICTS[0],
-        broken=by_verdict[VERDICTS[1]],
-        open=by_verdict[VERDICTS[2]],
-        flash_bytes=known.flash_bytes,
-        flash_left_bytes=free.flash_bytes - known.flash_bytes,
+        fits=verdict == HOLDS,
+        broken=tuple(limit for limit, gate in gates.items() if gate.verdict == BROKEN),
+        open=tuple(limit for limit, gate in gates.items() if gate.verdict == NOT_PROVEN),
+        flash_bytes=cost.flash_bytes,
+        flash_left_bytes=free.flash_bytes - cost.flash_bytes,
         ram_bytes=cost.ram_bytes,
         ram_left_bytes=free.ram_bytes - cost.ram_bytes,
         latency_ms=cost.latency_ms,

@@ -10,7 +10,7 @@ alone. On an ESP32 and an ESP32-C3 convolutions need none.
 from typing import NamedTuple
 
 from kd_edge.ir.graph import Op
-from tflite_bench.model.op_spec import Operands
+from tflite_bench.model.operators.spec import Operands
 
 RELEASES = ("1.1", "2026")
 # Half of the first-level cache, within which the state of 2026 works in strips.
@@ -63,7 +63,7 @@ def esp_nn_scratch(operands: Operands, op: Op, *, chip: str, release: str) -> tu
 
     Args:
         operands: The op with its tensors.
-        op: The same op with its strides and padding.
+        op: The same op with its strides and dilations.
         chip: `"s3"` or `"p4"`.
         release: One of `RELEASES`.
     """

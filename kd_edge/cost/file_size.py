@@ -9,7 +9,7 @@ equal bytes, which the converter keeps once, are counted each: a graph does not 
 """
 
 from kd_edge.ir.graph import Graph, Op, Tensor
-from tflite_bench.model.op_registry import spec_of
+from tflite_bench.model.operators.registry import spec_of
 
 # Header, metadata, buffer list, signature and subgraph.
 _FILE_BYTES = 575

@@ -3,8 +3,8 @@
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.esp_nn_scratch import RELEASES, esp_nn_scratch
 from kd_edge.ir.graph import Op
-from tflite_bench.model.op_registry import spec_of
-from tflite_bench.model.op_spec import Operands
+from tflite_bench.model.operators.registry import spec_of
+from tflite_bench.model.operators.spec import Operands
 
 REFERENCE = "reference"
 # Without DSP instructions CMSIS-NN's functions need no buffer.
@@ -35,7 +35,7 @@ def kernels_of(device: DeviceProfile) -> tuple[str, str]:
 
 
 def depends_on_options(kernels: str) -> bool:
-    """Return whether scratch buffers depend on more than the shapes of an op: on its strides and padding."""
+    """Return whether scratch buffers depend on more than the shapes of an op: on its strides and dilations."""
     return kernels.startswith("esp-nn")
 
 

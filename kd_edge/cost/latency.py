@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from kd_edge.cost.devices import DeviceProfile, KernelCost, KernelCosts
 from kd_edge.errors import ConfigError, ModelError
 from kd_edge.ir.graph import Graph, Op, called_graphs
-from tflite_bench.model.op_registry import spec_of
-from tflite_bench.model.op_spec import NO_BLOCKS, Blocks, Operands
-from tflite_bench.model.op_work import op_work
+from tflite_bench.model.operators.registry import spec_of
+from tflite_bench.model.operators.spec import NO_BLOCKS, Blocks, Operands
+from tflite_bench.model.operators.work import op_work
 from tflite_bench.provenance import Calibrated
 
 _COSTED_AS = {"int16": "int16", "float32": "float32", "float16": "float32"}

@@ -12,7 +12,7 @@ from kd_edge.cost.latency import dtype_of_macs, op_latency_ms
 from kd_edge.cost.memory.persistent import Layout, OpStructures, op_structures
 from kd_edge.cost.memory.planner import aligned
 from kd_edge.ir.graph import Graph, Op, Tensor
-from tflite_bench.model.op_work import macs_of
+from tflite_bench.model.operators.work import macs_of
 from tflite_bench.model.runtime_support import op_refusal
 
 _Reader = Callable[[Sequence[int]], object]
@@ -80,7 +80,7 @@ _ABSENT = -1
 class OpCache:
     """Looks up what tensors and ops add to a cost, and works it out once.
 
-    An op's part depends on its kind, its tensors and its flags alone, but for some kernels on its strides and padding
+    An op's part depends on its kind, its tensors and its flags alone, but for some kernels on its strides and dilations
     too.
 
     Args:

@@ -9,7 +9,7 @@ dtype.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tflite_bench.model.op_registry import spec_of
+from tflite_bench.model.operators.registry import spec_of
 from tflite_bench.provenance import Given
 
 _PUBLISHED_CORE_BYTES = 16_000

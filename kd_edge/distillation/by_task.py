@@ -1,4 +1,4 @@
-"""What a task decides in a training: the loss of the labels, the metric, what a guide teaches, what answers say."""
+"""What a task decides in a training: the loss of the labels, the metric, what a guide teaches."""
 
 from typing import Any
 
@@ -8,26 +8,10 @@ from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDist
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
-from kd_edge.distillation.logits import ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
 from kd_edge.distillation.losses.task_losses import BinaryDistillation, BoundedRegression
-from kd_edge.distillation.outputs import answered, output_of
-from kd_edge.distillation.predictions import predictions
+from kd_edge.distillation.outputs.decisions import answers_probabilities
+from kd_edge.distillation.outputs.names import output_of
 from kd_edge.errors import ConfigError
-
-_NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
-
-
-def answers_probabilities(model: keras.Model, data: Dataset) -> Any:
-    """Return whether a network answers the task of a data set with probabilities instead of logits.
-
-    Of several outputs a mapping of their names to that.
-    """
-    if data.task.parts:
-        return {name: answers_probabilities(output_of(model, name), part) for name, part in data.by_output.items()}
-    samples = data.x_train[:_NUM_ASKED]
-    if data.task.kind == "multiclass":
-        return ends_in_softmax(model, samples) == [True]
-    return data.task.kind in ("binary", "multilabel") and ends_in_sigmoid(model, samples) == [True]
 
 
 def label_loss(model: keras.Model, data: Dataset, *, one_hot: bool = False) -> Any:
@@ -106,20 +90,6 @@ def training_targets(model: keras.Model, data: Dataset, split: str) -> Any:
     if data.task.kind != "reconstruction":
         return targets
     return targets.reshape(len(targets), *model.outputs[0].shape[1:])
-
-
-def answer_logits(model: keras.Model, data: Dataset, outputs: np.ndarray) -> np.ndarray:
-    """Return a network's outputs for classes or labels as logits."""
-    if not answers_probabilities(model, data):
-        return outputs
-    turn = to_logits if data.task.kind == "multiclass" else sigmoid_to_logits
-    return np.asarray(turn(outputs, [True]))
-
-
-def decisions_of(model: keras.Model, data: Dataset, split: str) -> np.ndarray:
-    """Return what a network says of the samples of `"train"`, `"val"` or `"test"`; see `Task.decisions`."""
-    answers: Any = predictions(model, getattr(data, f"x_{split}"))
-    return data.task.decisions(answered(model, answers, data), probabilities=answers_probabilities(model, data))
 
 
 def check_recipe(augment: Any, task: Task) -> None:

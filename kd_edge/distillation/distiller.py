@@ -235,7 +235,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         feed = Feed(x, y, batch_size, epochs, kwargs)
         if self.guides:
             self._guide_set.tell_probabilities(feed.first_batch() if self._guide_set.is_open else None)
-        feed = self._fed(feed, x_unlabeled, callbacks)
+        feed = self._taught(feed, x_unlabeled, callbacks)
         if self.compiled and self._chooses_steps:  # fit of Keras refuses what is not compiled
             self._run_steps_at_once(steps_per_execution(feed.num_steps, callbacks))
         self.feed = feed
@@ -254,32 +254,18 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
                 self.train_function = None
             release_traced_graphs()
 
-    def _fed(self, feed: Feed, x_unlabeled: Any, callbacks: list[Any]) -> Feed:
-        """Return the samples with what the teacher said of them, where there is something to add."""
+    def _taught(self, feed: Feed, x_unlabeled: Any, callbacks: list[Any]) -> Feed:
         targets = self._targets if self.student_loss_weight < 1 else None
-        if feed.is_taught:
-            return feed
-        by_position = x_unlabeled is not None or any(getattr(c, "needs_index", False) for c in callbacks)
-        is_dataset = isinstance(feed.x, tf.data.Dataset)
-        if by_position or (targets is not None and targets.views is not None and not is_dataset):
-            self._check_undistributed()
-            return feed.with_batches(targets, x_unlabeled=x_unlabeled)
-        if targets is None:
-            return feed
-        # To look up batches of a data set in the step is cheaper than in a stage of their own, but XLA cannot.
-        in_step = is_dataset and not self.jit_compile and targets.views is None
-        if not in_step and self.strategy is None:
-            feed = feed.with_targets(targets)
-        if not isinstance(feed.x, Samples | tf.data.Dataset):
+        feed = feed.taught(
+            targets,
+            x_unlabeled=x_unlabeled,
+            by_position=any(getattr(c, "needs_index", False) for c in callbacks),
+            strategy=self.strategy,
+            jit_compile=self.jit_compile,
+        )
+        if targets is not None and not isinstance(feed.x, Samples | tf.data.Dataset):
             self.jit_compile: bool = False  # XLA cannot look up samples in the step
         return feed
-
-    def _check_undistributed(self) -> None:
-        if self.strategy is not None:
-            raise ConfigError(
-                "samples without labels, stored views and halting by sample need the samples by their places: expected "
-                f"a distiller without a distribution strategy, received one under {type(self.strategy).__name__}"
-            )
 
     @property
     def _targets(self) -> SoftTargets | None:

@@ -60,6 +60,34 @@ class Feed:
             return None
         return keras.tree.map_structure(lambda leaf: leaf[:_BATCH_SIZE], self.x)
 
+    def taught(
+        self, targets: SoftTargets | None, *, x_unlabeled: Any, by_position: bool, strategy: Any, jit_compile: bool
+    ) -> "Feed":
+        """Return the feed with what the teacher said of the samples, where there is something to add.
+
+        Args:
+            targets: The teacher's stored outputs; `None` where there are none, or they do not count.
+            x_unlabeled: Samples without labels that join those of `x`, or `None`.
+            by_position: Whether a callback needs the samples by their places.
+            strategy: The distribution strategy that spreads the samples, or `None`.
+            jit_compile: Whether XLA compiles the step.
+
+        Raises:
+            ConfigError: The samples are needed by their places, and are no arrays or spread.
+        """
+        if self.is_taught:
+            return self
+        is_dataset = isinstance(self.x, tf.data.Dataset)
+        has_views = targets is not None and targets.views is not None
+        if by_position or x_unlabeled is not None or (has_views and not is_dataset):
+            _check_undistributed(strategy)
+            return self.with_batches(targets, x_unlabeled=x_unlabeled)
+        # To look up batches of a data set in the step is cheaper than in a stage of their own, but XLA cannot.
+        in_step = is_dataset and not jit_compile and not has_views
+        if targets is None or in_step or strategy is not None:
+            return self
+        return replace(self, x=targets.attach(self.x))
+
     def with_batches(self, targets: SoftTargets | None, *, x_unlabeled: Any = None) -> "Feed":
         """Return the feed of batches that know the positions of their samples, and what the teacher said of them.
 
@@ -94,10 +122,6 @@ class Feed:
         fed = batches.feed(self.epochs, first_epoch=options.get("initial_epoch", 0))
         return Feed(fed, None, None, self.epochs, options)
 
-    def with_targets(self, targets: SoftTargets) -> "Feed":
-        """Return the feed with the teacher's outputs beside each sample; see `SoftTargets.attach`."""
-        return replace(self, x=targets.attach(self.x))
-
     @property
     def is_taught(self) -> bool:
         """Whether its batches are `Samples` already."""
@@ -118,6 +142,14 @@ def steps_per_execution(num_steps: int | None, callbacks: Sequence[keras.callbac
         return 1
     divisor = max(d for d in range(1, min(num_steps, _MOST_STEPS) + 1) if num_steps % d == 0)
     return num_steps if divisor < _FEW_STEPS and num_steps < 8 * _MOST_STEPS else divisor
+
+
+def _check_undistributed(strategy: Any) -> None:
+    if strategy is not None:
+        raise ConfigError(
+            "samples without labels, stored views and halting by sample need the samples by their places: expected "
+            f"a distiller without a distribution strategy, received one under {type(strategy).__name__}"
+        )
 
 
 _MOST_STEPS, _FEW_STEPS = 64, 8

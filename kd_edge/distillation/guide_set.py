@@ -10,10 +10,10 @@ from kd_edge.distillation.guides.asked_samples import ASKED, AskedSamples
 from kd_edge.distillation.guides.base import FINAL, Guide, LiveGuide, feature_extractor, update_mean
 from kd_edge.distillation.guides.stored import StoredTeacher
 from kd_edge.distillation.guides.trainee import Trainee
-from kd_edge.distillation.logits import Softmax, are_shares, ends_in_sigmoid, ends_in_softmax
 from kd_edge.distillation.losses.fit import CLASSES, LABELS, VALUES, check_compiled, check_output, kinds_of, known_of
 from kd_edge.distillation.losses.terms import LossTerm
-from kd_edge.distillation.outputs import output_names
+from kd_edge.distillation.outputs.logits import Softmax, are_shares, ends_in_sigmoid, ends_in_softmax
+from kd_edge.distillation.outputs.names import output_names
 from kd_edge.distillation.training_log import TrainingLog
 from kd_edge.errors import ConfigError, TrainingWarning
 

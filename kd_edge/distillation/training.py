@@ -6,28 +6,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.config.by_task import learning_rate_for
 from kd_edge.config.choices import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.judged import Judged
-from kd_edge.data.storage import is_mapped, shown_rows
 from kd_edge.data.task import Task
-from kd_edge.distillation.augmentation.registry import make_augmentation
-from kd_edge.distillation.auto_augment import choose_augmentation
 from kd_edge.distillation.batches import Batches
-from kd_edge.distillation.best_epoch import BestEpoch
-from kd_edge.distillation.by_task import check_recipe, decisions_of, guidance, label_loss, metric_of, training_targets
+from kd_edge.distillation.by_task import check_recipe, guidance, label_loss, metric_of
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.guides.fresh import fresh_copy
 from kd_edge.distillation.halting.early_halting import EarlyHalting
-from kd_edge.distillation.mean_score import MeanScore
-from kd_edge.distillation.outputs import check_outputs
-from kd_edge.distillation.rate_finder import find_learning_rate
+from kd_edge.distillation.outputs.names import check_outputs
+from kd_edge.distillation.recipe.auto_augment import choose_augmentation
+from kd_edge.distillation.recipe.best_epoch import BestEpoch
+from kd_edge.distillation.recipe.mean_score import MeanScore
+from kd_edge.distillation.recipe.optimizer import make_optimizer
+from kd_edge.distillation.recipe.rate_finder import find_learning_rate
+from kd_edge.distillation.recipe.recipe_batches import plain_batches, taught_batches, validation
 from kd_edge.distillation.results import HaltingReport, Recipe, metric_in
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
@@ -74,7 +71,7 @@ def train(
     """
     start = time.perf_counter()
     recipe, _ = settle(model, data, recipe)
-    batches = _batches(data, recipe, training_targets(model, data, "train"))
+    batches = plain_batches(model, data, recipe)
     at_once = steps_per_execution(batches.num_steps, callbacks)
     model.compile(**_compiled(recipe, batches, model, data), steps_per_execution=at_once)
     return _fit(model, model, data, recipe, batches, callbacks, start)
@@ -119,7 +116,7 @@ def distill(
         trainee = fresh_copy(teacher)
     settings = {"temperature": temperature, "student_loss_weight": student_loss_weight}
     recipe, guide = settle(student, data, recipe, teacher=teacher, **settings)
-    batches = _taught_batches(data, recipe, training_targets(student, data, "train"), guide)
+    batches = taught_batches(student, data, recipe, guide)
     distiller = _distiller(
         student, guide, data.task, **settings, trainee=trainee, trainee_loss_weight=trainee_loss_weight
     )
@@ -170,21 +167,13 @@ def settle(
         check_views(teacher, recipe)
     if recipe.learning_rate != "auto":
         return recipe, teacher
-    fitted = student if teacher is None else _distiller(student, teacher, data.task, **settings)
-    targets = training_targets(student, data, "train")
-    batches = _batches(data, recipe, targets) if teacher is None else _taught_batches(data, recipe, targets, teacher)
+    if teacher is None:
+        fitted, batches = student, plain_batches(student, data, recipe)
+    else:
+        fitted = _distiller(student, teacher, data.task, **settings)
+        batches = taught_batches(student, data, recipe, teacher)
     rate = find_learning_rate(fitted, student, batches, loss=_loss(recipe, student, data))
     return replace(recipe, learning_rate=rate), teacher
-
-
-def accuracy(model: keras.Model, data: Dataset) -> float:
-    """Return the task's metric of a model on the test samples: of classes the share that it classifies right."""
-    return float(test_samples_right(model, data).mean())
-
-
-def test_samples_right(model: keras.Model, data: Dataset) -> np.ndarray:
-    """Return for each test sample whether a model classifies it right, or what its answer is worth."""
-    return Judged.of(data).credits(decisions_of(model, data, "test"))
 
 
 def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: int) -> keras.callbacks.Callback:
@@ -202,27 +191,6 @@ def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: in
         show(stage, (epoch + 1) / epochs, f"epoch {epoch + 1} of {epochs}, {score}")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
-
-
-def make_optimizer(learning_rate: float, *, epochs: int, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """Return AdamW (arXiv 1711.05101) with two epochs of linear warm-up and a cosine (arXiv 1608.03983) to 1 %.
-
-    Args:
-        learning_rate: Peak of the schedule.
-        epochs: Of the training.
-        steps_per_epoch: Batches of an epoch.
-    """
-    warm_up = min(2, epochs - 1) * steps_per_epoch
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 20,
-        max(epochs * steps_per_epoch - warm_up, 1),
-        alpha=0.01,
-        warmup_target=learning_rate,
-        warmup_steps=warm_up,
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-2)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 def _distiller(student: keras.Model, teacher: Any, task: Task, *, temperature: float, **kwargs: Any) -> Distiller:
@@ -258,30 +226,6 @@ def _loss(recipe: Recipe, model: keras.Model, data: Dataset) -> Any:
     return label_loss(model, data, one_hot=recipe.augment == "mixup")
 
 
-def _batches(data: Dataset, recipe: Recipe, answers: Any, **kwargs: Any) -> Batches:
-    augmentation = make_augmentation(recipe.augment, strength=recipe.strength)
-    if augmentation is not None:
-        augmentation.check(data.input_shape)
-    return Batches(
-        x=data.x_train,
-        y=answers,
-        sample_weight=data.weights_of(data.y_train),
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
-        drop_remainder=True,
-        augmentation=augmentation,
-        num_classes=data.num_classes,
-        **kwargs,
-    )
-
-
-def _taught_batches(
-    data: Dataset, recipe: Recipe, answers: Any, teacher: "keras.Model | SoftTargets | None"
-) -> Batches:
-    targets = teacher if isinstance(teacher, SoftTargets) else None
-    return _batches(data, recipe, answers, targets=targets, x_unlabeled=data.x_unlabeled, with_index=True)
-
-
 def _fit(
     fitted: keras.Model,
     model: keras.Model,
@@ -294,11 +238,9 @@ def _fit(
     best, feed = BestEpoch(model), batches.feed(recipe.epochs)
     if fitted is model:
         build_before_trace(model, feed.element_spec)
-    y_val = training_targets(model, data, "val")
-    y_val = keras.ops.one_hot(y_val, data.num_classes) if recipe.augment == "mixup" else y_val
     history = fitted.fit(
         feed,
-        **_validation(data.x_val, y_val, data.weights_of(data.y_val)),
+        **validation(model, data, recipe),
         epochs=recipe.epochs,
         steps_per_epoch=batches.num_steps,
         callbacks=[MeanScore(data.task), best, *callbacks],
@@ -309,15 +251,3 @@ def _fit(
     release_traced_graphs()  # or every network that was ever trained would stay in memory
     halting = tuple(getattr(fitted, "halting_reports", ()))
     return Training(model, history.history, seconds, best.epoch, recipe, halting)
-
-
-def _validation(x: np.ndarray, y: Any, sample_weight: np.ndarray | None) -> dict[str, Any]:
-    """Return the arguments of `fit`; Keras would copy all samples of an array."""
-    if not is_mapped(x):
-        return {"validation_data": (x, y, sample_weight), "validation_batch_size": 256}
-    size = shown_rows(x)
-    batches = Batches(
-        x=x, y=keras.tree.map_structure(np.asarray, y), sample_weight=sample_weight, batch_size=size, shuffle=False
-    )
-    known = tf.data.experimental.assert_cardinality(batches.num_steps)
-    return {"validation_data": batches.feed(1).apply(known)}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kd_edge.errors import ModelError
-from tflite_bench.model.op_spec import DTYPE_BYTES, Flags, Operands, operands_of
-from tflite_bench.model.op_work import macs_of
+from tflite_bench.model.operators.spec import DTYPE_BYTES, Flags, Operands, operands_of
+from tflite_bench.model.operators.work import macs_of
 
 _FLOATS = ("float16", "float32", "float64")
 

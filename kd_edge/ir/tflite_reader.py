@@ -5,8 +5,8 @@ from kd_edge.ir.graph import Graph, Op, Tensor, name_bytes
 from kd_edge.ir.loop_counts import loop_rounds
 from tflite_bench.model.called_subgraphs import called_subgraphs
 from tflite_bench.model.info import ModelInfo, OpInfo, SubgraphInfo
-from tflite_bench.model.op_registry import spec_of
-from tflite_bench.model.op_spec import DTYPE_BYTES
+from tflite_bench.model.operators.registry import spec_of
+from tflite_bench.model.operators.spec import DTYPE_BYTES
 
 # Far above any network for a small device; planning buffers takes the square of their number.
 _MAX_OPS = 4096

@@ -6,7 +6,7 @@ import numpy as np
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.metrics.named_class import confusion_matrix, score_of
-from kd_edge.distillation.by_task import decisions_of
+from kd_edge.distillation.outputs.decisions import decisions_of
 
 
 def validation_score(model: keras.Model, data: Dataset, objective: str) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ from kd_edge.config.by_task import objective_for
 from kd_edge.config.choices import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
-from kd_edge.cost.model import CostModel
+from kd_edge.cost.model import Cost, CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
@@ -107,16 +108,25 @@ def design(
     objective = objective_for(objective, data.task)
     cost_model, max_macs = CostModel(device), macs_limit(teacher, teacher_ratio)
     screening = screening or space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
+    limits = _Limits(space, cost_model, budget, screening, screening.macs_quantile(SCREENED_OUT), max_macs)
     inheritance = _inheritance(teacher, space, importance)
-    settings = {"device": device, "budget": budget, "recipe": recipe, "search": search, "teacher ratio": teacher_ratio}
-    settings |= {"screened out": SCREENED_OUT, "importance": importance, "temperature": temperature}
-    settings |= {"student loss weight": student_loss_weight, "objective": objective}
-    settings |= {"class weight": data.class_weight}
+    settings = {
+        "device": device,
+        "budget": budget,
+        "recipe": recipe,
+        "search": search,
+        "teacher ratio": teacher_ratio,
+        "screened out": SCREENED_OUT,
+        "importance": importance,
+        "temperature": temperature,
+        "student loss weight": student_loss_weight,
+        "objective": objective,
+        "class weight": data.class_weight,
+    }
     settings |= {} if data.task.kind == "multiclass" else {"task": data.task}
     claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())
-    accepts = _accept_large(space, cost_model, budget, screening, max_macs)
     tuner = SizingTuner(
-        _budget_oracle(search, space, screening, accepts, num_trials, recipe, on_trial, objective),
+        _budget_oracle(search, limits, num_trials, recipe, on_trial, objective),
         space=space,
         targets=stored_targets(teacher, data, recipe, Path(directory) / TARGETS),
         recipe=recipe,
@@ -130,9 +140,28 @@ def design(
     search_trials(tuner, data, directory)
     if is_worker():
         return None
-    found = _result(space, screening, tuner, cost_model, budget, objective, data.task.metric)
+    found = _result(limits, tuner, objective, data.task.metric)
     write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
     return found
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Which networks of a space are trained: those that fit, of these the larger ones."""
+
+    space: StudentSpace
+    cost_model: CostModel
+    budget: Budget
+    screening: Screening
+    least_macs: float
+    max_macs: float
+
+    def cost(self, values: Values) -> Cost:
+        return self.cost_model.estimate(self.space.graph(values))
+
+    def accept(self, values: Values) -> bool:
+        cost = self.cost(values)
+        return self.least_macs <= cost.known_macs <= self.max_macs and cost.fits(self.budget)
 
 
 def macs_limit(teacher: keras.Model | SoftTargets, teacher_ratio: float | None) -> float:
@@ -183,66 +212,43 @@ def _inheritance(teacher: keras.Model | SoftTargets, space: StudentSpace, import
 
 def _budget_oracle(
     search: str,
-    space: StudentSpace,
-    screening: Screening,
-    accepts: Callable[[Values], bool],
+    limits: _Limits,
     num_trials: int,
     recipe: Recipe,
     on_trial: Callable[[int, int], None],
     objective: str,
 ) -> BudgetOracle:
     plain = make_oracle(
-        search, space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed, objective=objective
+        search, limits.space, num_trials=num_trials, epochs=recipe.epochs, seed=recipe.seed, objective=objective
     )
     planned = find_strategy(search).num_planned(plain)
-    known = screening.feasible_values[::-1]
+    known = limits.screening.feasible_values[::-1]
     oracle = BudgetOracle(
-        plain, accepts, max_draws=_MAX_DRAWS, known=known, on_end=lambda done: on_trial(done, planned)
+        plain, limits.accept, max_draws=_MAX_DRAWS, known=known, on_end=lambda done: on_trial(done, planned)
     )
     oracle.verbose = 0
     return oracle
 
 
-def _accept_large(
-    space: StudentSpace, cost_model: CostModel, budget: Budget, screening: Screening, max_macs: float
-) -> Callable[[Values], bool]:
-    least = screening.macs_quantile(SCREENED_OUT)
-
-    def accepts(values: Values) -> bool:
-        cost = cost_model.estimate(space.graph(values))
-        return least <= cost.known_macs <= max_macs and cost.fits(budget)
-
-    return accepts
-
-
-def _result(
-    space: StudentSpace,
-    screening: Screening,
-    tuner: SizingTuner,
-    cost_model: CostModel,
-    budget: Budget,
-    objective: str,
-    metric: str,
-) -> SearchResult:
+def _result(limits: _Limits, tuner: SizingTuner, objective: str, metric: str) -> SearchResult:
     trained = []
     for trial in tuner.oracle.trials.values():
         if trial.score is not None:
-            values = {name: trial.hyperparameters.values[name] for name in space.choices}
-            cost = cost_model.estimate(space.graph(values))
+            values = {name: trial.hyperparameters.values[name] for name in limits.space.choices}
             accuracy = float(trial.metrics.get_best_value(f"val_{metric}"))
             score = None if objective == metric else float(trial.score)
-            trained.append(Candidate(values, cost, accuracy, trial.trial_id, score))
+            trained.append(Candidate(values, limits.cost(values), accuracy, trial.trial_id, score))
     candidates = sort_candidates(trained)
     return SearchResult(
-        space=space.name,
+        space=limits.space.name,
         chosen=candidates[0],
-        blueprint=space.blueprint(candidates[0].values),
+        blueprint=limits.space.blueprint(candidates[0].values),
         front=pareto_front(candidates),
         candidates=candidates,
-        num_costed=screening.num_costed,
-        num_feasible=screening.num_feasible,
-        num_over=dict(screening.num_over),
-        shares=budget_shares(candidates[0].cost, budget),
+        num_costed=limits.screening.num_costed,
+        num_feasible=limits.screening.num_feasible,
+        num_over=dict(limits.screening.num_over),
+        shares=budget_shares(candidates[0].cost, limits.budget),
         training=tuner.training(candidates[0].trial),
         objective=objective,
     )

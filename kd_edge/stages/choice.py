@@ -58,7 +58,7 @@ def compare_students(
         objective: What they are worth; see `objective_for`.
         seed: Draws the resamples of the interval.
     """
-    from kd_edge.distillation.by_task import decisions_of
+    from kd_edge.distillation.outputs.decisions import decisions_of
     from kd_edge.search.scores import score_of_decisions
 
     decisions, judged = [decisions_of(model, data, "val") for model in (distilled, alone)], Judged.of(data, "val")

@@ -43,7 +43,7 @@ def race(
         teacher: The trained teacher, or its stored targets.
         seed: Makes both repeatable.
     """
-    from kd_edge.distillation.by_task import decisions_of
+    from kd_edge.distillation.outputs.decisions import decisions_of
     from kd_edge.distillation.training import settle, train
 
     epochs = wanted.epochs // SHARE

@@ -1,7 +1,6 @@
 """The stage `design`: which networks fit, and which of them is the best."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError
 from kd_edge.silence import say
 from kd_edge.stages.results import DesignResult
-from kd_edge.stages.training_fields import recipe_of
+from kd_edge.stages.training_fields import candidate_recipe
 
 if TYPE_CHECKING:
     import keras
@@ -117,7 +116,7 @@ def design_student(
         device=device,
         budget=budget,
         space=space,
-        recipe=replace(recipe_of(distillation, seed), epochs=wanted.epochs, augment="none", strength=1.0),
+        recipe=candidate_recipe(distillation, wanted.epochs, seed),
         search=wanted.search,
         num_trials=wanted.trials,
         teacher_ratio=wanted.teacher_ratio,

@@ -146,7 +146,7 @@ def train_baseline(
         seed: That of the distillation.
         callbacks: For example a progress display.
     """
-    from kd_edge.distillation.by_task import decisions_of
+    from kd_edge.distillation.outputs.decisions import decisions_of
     from kd_edge.distillation.training import train
 
     training = train(student, data, recipe_of(wanted, seed), callbacks=callbacks)

@@ -71,10 +71,10 @@ def teach(
         seed: Makes the training repeatable.
         callbacks: For example a progress display.
     """
-    from kd_edge.distillation.by_task import answer_logits
-    from kd_edge.distillation.given_models import check_trained
     from kd_edge.distillation.models.foreign_models import only_answers
-    from kd_edge.distillation.predictions import predictions
+    from kd_edge.distillation.models.given_models import check_trained
+    from kd_edge.distillation.outputs.decisions import answer_logits
+    from kd_edge.distillation.outputs.predictions import predictions
     from kd_edge.distillation.targets.stored import SoftTargets
     from kd_edge.distillation.training import train
 

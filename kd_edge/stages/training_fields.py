@@ -33,6 +33,11 @@ def recipe_of(wanted: TeacherConfig | DistillConfig, seed: int) -> Recipe:
     return Recipe(wanted.epochs, wanted.batch_size, wanted.learning_rate, wanted.augment, wanted.strength, seed)
 
 
+def candidate_recipe(wanted: DistillConfig, epochs: int, seed: int) -> Recipe:
+    """Return how a search trains a candidate: as the student, for fewer epochs and on samples as they are."""
+    return replace(recipe_of(wanted, seed), epochs=epochs, augment="none", strength=1.0)
+
+
 def settled(wanted: DistillConfig, recipe: Recipe | None) -> DistillConfig:
     """Return how a student is to be trained, with what `"auto"` has become in a recipe; as it is without one."""
     if recipe is None:
@@ -42,7 +47,7 @@ def settled(wanted: DistillConfig, recipe: Recipe | None) -> DistillConfig:
 
 def scores_of(model: "keras.Model", data: Dataset, decisions: "np.ndarray | None" = None) -> dict[str, Any]:
     """Return the fields of `Scores`; `decisions`: what it says of the test samples, where that is known."""
-    from kd_edge.distillation.by_task import decisions_of
+    from kd_edge.distillation.outputs.decisions import decisions_of
     from kd_edge.ir.lowering import macs_of
 
     decisions = decisions_of(model, data, "test") if decisions is None else decisions

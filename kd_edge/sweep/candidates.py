@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,11 +106,11 @@ def train_candidates(
     from kd_edge.search.sizing import stored_targets
     from kd_edge.search.strategies import make_oracle
     from kd_edge.search.tuner import SizingTuner, search_trials
-    from kd_edge.stages.training_fields import recipe_of
+    from kd_edge.stages.training_fields import candidate_recipe
     from kd_edge.sweep.oracle import SweepOracle
 
     wanted, distill, seed = context.config.design, context.config.distill, context.config.seed
-    recipe = replace(recipe_of(distill, seed), epochs=wanted.epochs, augment="none", strength=1.0)
+    recipe = candidate_recipe(distill, wanted.epochs, seed)
     objective = objective_for(wanted.objective, context.data.task)
     weights = {"temperature": distill.temperature, "student_loss_weight": distill.student_loss_weight}
     shape = (context.space.choices, recipe, weights, wanted.search, wanted.importance, objective)

@@ -9,9 +9,9 @@ from kd_edge.config.by_task import objective_for
 from kd_edge.config.inputs import BudgetConfig
 from kd_edge.config.run import RunConfig
 from kd_edge.errors import BudgetError, ConfigError
-from kd_edge.pipeline import teacher_shape
 from kd_edge.search.local_workers import is_worker
 from kd_edge.stages.context import Progress, RunContext, check_costs
+from kd_edge.stages.shaping import teacher_shape
 from kd_edge.sweep.cells import Cell
 from kd_edge.sweep.screening import Feasible, Infeasible, screen_cells
 

@@ -16,8 +16,8 @@ from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.anomaly import anomaly_scores
-from kd_edge.distillation.by_task import decisions_of
-from kd_edge.distillation.outputs import check_outputs, output_names
+from kd_edge.distillation.outputs.decisions import decisions_of
+from kd_edge.distillation.outputs.names import check_outputs, output_names
 from kd_edge.errors import ModelError, RefusedError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower, lower_step

@@ -21,10 +21,10 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
-from kd_edge.distillation.by_task import decisions_of
 from kd_edge.distillation.models.model_files import load_teacher
+from kd_edge.distillation.outputs.decisions import accuracy, decisions_of
 from kd_edge.distillation.results import Recipe
-from kd_edge.distillation.training import accuracy, distill, train
+from kd_edge.distillation.training import distill, train
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.reporting.tables.verification import verify_tables
 from kd_edge.verification.verifier import verify

@@ -4,8 +4,8 @@ import json
 
 from kd_edge.cost.devices import load_device
 from tools.profiles import power as tool
+from tools.profiles.energy_rows import EnergyRow
 from tools.profiles.energy_scores import HeldOut, network_left_out
-from tools.profiles.power import EnergyRow
 
 
 def row(benchmark, latency_ms, energy_uj):

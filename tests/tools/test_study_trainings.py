@@ -9,10 +9,11 @@ from kd_edge.data.loading import load_data
 from kd_edge.distillation.halting.early_halting import EarlyHalting
 from kd_edge.distillation.halting.gradient_probe import make_probe
 from kd_edge.distillation.models.teacher_models import build_teacher
+from kd_edge.distillation.recipe.optimizer import make_optimizer
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.recipe_targets import store_targets
 from kd_edge.distillation.targets.soft_targets import soft_targets
-from kd_edge.distillation.training import distill, make_optimizer, train
+from kd_edge.distillation.training import distill, train
 from kd_edge.ir.lowering import lower
 from tools.studies.halting import forms, gain, leaving, product, sources
 from tools.studies.halting import guided as guided_trainings

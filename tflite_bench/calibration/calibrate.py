@@ -13,7 +13,7 @@ from tflite_bench.calibration.store import MeasurementStore
 from tflite_bench.errors import ConfigError, DoesNotFitError, RunnerError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.info import ModelInfo
-from tflite_bench.model.op_spec import KERNEL_CLASSES, Blocks
+from tflite_bench.model.operators.spec import KERNEL_CLASSES, Blocks
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Calibrated, Computed, Measured
 from tflite_bench.runners.base import Runner, RunnerResult, calibrates

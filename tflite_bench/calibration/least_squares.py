@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tflite_bench.calibration.op_work import OWN
-from tflite_bench.model.op_spec import KERNEL_CLASSES
-from tflite_bench.model.op_work import Work
+from tflite_bench.model.operators.spec import KERNEL_CLASSES
+from tflite_bench.model.operators.work import Work
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 

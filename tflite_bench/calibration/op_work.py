@@ -1,8 +1,8 @@
 """Workload of a network's operators, by the classes and kinds that a calibration fits costs for."""
 
 from tflite_bench.model.info import ModelInfo
-from tflite_bench.model.op_spec import NO_BLOCKS, Blocks, operands_of
-from tflite_bench.model.op_work import Work, op_work
+from tflite_bench.model.operators.spec import NO_BLOCKS, Blocks, operands_of
+from tflite_bench.model.operators.work import Work, op_work
 
 # Kinds of operators that a runtime may work at otherwise than at the rest of their class.
 OWN = (

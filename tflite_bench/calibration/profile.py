@@ -10,7 +10,7 @@ from typing import Any
 
 from tflite_bench.calibration.calibrate import Calibration, Cost
 from tflite_bench.measurement.environment import read_clock_mhz, read_machine
-from tflite_bench.model.op_spec import KERNEL_CLASSES
+from tflite_bench.model.operators.spec import KERNEL_CLASSES
 
 _MEMORY_BYTES = 4 << 30
 _DEFAULT_CLOCK_MHZ = 1000.0

@@ -77,7 +77,7 @@ def read_energy(
         ConfigError: The file is no such series, has gaps, or no voltage is known.
     """
     time_s, current_ma, volts = _read(path)
-    _check(path, time_s, current_ma)
+    _check_times(path, time_s)
     if volts is None and voltage is None:
         raise ConfigError(f"{path} has no column of the voltage: expected --voltage, e.g. --voltage 3.0")
     if volts is not None and voltage is not None:
@@ -157,7 +157,7 @@ def _number(path: Path, line: int, row: Sequence[str], place: int) -> float:
     return value
 
 
-def _check(path: Path, time_s: Series, current_ma: Series) -> None:
+def _check_times(path: Path, time_s: Series) -> None:
     steps = np.diff(time_s)
     if (steps <= 0).any():
         place = int(np.argmax(steps <= 0)) + 2

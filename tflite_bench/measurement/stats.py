@@ -160,12 +160,12 @@ def is_bimodal(samples: Samples) -> bool:
     """Return whether the latencies fall into two groups.
 
     Sarle's bimodality coefficient above 5/9 (Pfister et al., Frontiers in Psychology 4:700, 2013) on the samples from
-    the 5th to the 95th percentile, so that a few outliers do not count, and these percentiles at least 5 % apart.
+    the 5th to the 95th percentile, so that a few outliers do not count, and these samples at least 5 % apart.
     """
     p5, p95 = np.percentile(samples, [5, 95])
     middle = samples[(samples >= p5) & (samples <= p95)]
     n = middle.size
-    if n < 20 or p95 < p5 * _MIN_SPREAD:
+    if n < 20 or middle.max() <= middle.min() * _MIN_SPREAD:
         return False
     centred = middle - middle.mean()
     variance = float((centred**2).mean())

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tflite_bench.model.info import ModelInfo, OpInfo, SubgraphInfo, TensorInfo
-from tflite_bench.model.op_registry import is_own
-from tflite_bench.model.op_spec import ABSENT, Operands, TensorLike, operands_of
+from tflite_bench.model.operators.registry import is_own
+from tflite_bench.model.operators.spec import ABSENT, Operands, TensorLike, operands_of
 from tflite_bench.model.tflm_kernels import CUSTOM_KERNELS, KERNELS, Kernel
 from tflite_bench.model.type_signatures import matches
 from tflite_bench.provenance import Computed

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 
-from tflite_bench.model.op_spec import ABSENT, TensorLike
+from tflite_bench.model.operators.spec import ABSENT, TensorLike
 
 
 @functools.cache

@@ -79,9 +79,7 @@ _AUGMENT = "sensor"
 ARMS: dict[str, Callable[[Dataset, SoftTargets], keras.Model]] = {
     PLAIN: lambda data, targets: _student(data),
     AUGMENTED: lambda data, targets: _student(data),
-    VIEWS: lambda data, targets: _distiller(
-        data, soft_targets(_teacher(data), data.x_train, views=8, augment=_AUGMENT)
-    ),
+    VIEWS: lambda data, targets: _distiller(data, _views(data)),
     KERAS: lambda data, targets: _distiller(data, _teacher(data), kind=keras.distillation.Distiller),
     LIVE: lambda data, targets: _distiller(data, _teacher(data)),
     STORED: lambda data, targets: _distiller(data, targets),

@@ -26,8 +26,9 @@ from kd_edge.cost.devices import load_device
 from kd_edge.data.dataset import GROUPS, Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
+from kd_edge.distillation.outputs.decisions import test_samples_right
 from kd_edge.distillation.results import Recipe
-from kd_edge.distillation.training import test_samples_right, train
+from kd_edge.distillation.training import train
 from kd_edge.files import write_json
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace

@@ -67,8 +67,9 @@ def measure_memory(folder: Path, num_images: int) -> None:
     reset_peak()
     import keras
 
+    from kd_edge.distillation.outputs.decisions import accuracy
     from kd_edge.distillation.results import Recipe
-    from kd_edge.distillation.training import accuracy, train
+    from kd_edge.distillation.training import train
 
     print(f"TensorFlow alone: {peak_bytes() / 1e6:,.0f} MB")
     options = SourceOptions(image_size=[SIDE, SIDE], color="rgb")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kd_edge.cost.devices import KernelCost, KernelCosts
 from kd_edge.ir.graph import Graph
-from tflite_bench.model.op_work import op_work
+from tflite_bench.model.operators.work import op_work
 
 Array = NDArray[np.float64]
 KERNELS = tuple(f.name for f in fields(KernelCosts))

@@ -3,17 +3,15 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from kd_edge.cost.devices import load_device
+from kd_edge.cost.devices.runtimes import for_runtime
 from kd_edge.cost.energy import energy_of
 from kd_edge.cost.model import CostModel
-from kd_edge.cost.runtimes import for_runtime
 from kd_edge.ir.lowering import lower
+from tools.profiles.energy_rows import EnergyRow
 from tools.profiles.measurements import MLPERF_MODELS, without_dead_channels
-
-if TYPE_CHECKING:
-    from tools.profiles.power import EnergyRow
 
 # An energy as it was published, as it was predicted, and the ends of its interval.
 _Predicted = tuple[float, float, float, float]
@@ -29,7 +27,7 @@ class HeldOut(NamedTuple):
 
 
 def network_left_out(
-    rows: "Sequence[EnergyRow]", profiles: Mapping[str, tuple[str, str]], evidence: Sequence[Sequence[Any]]
+    rows: Sequence[EnergyRow], profiles: Mapping[str, tuple[str, str]], evidence: Sequence[Sequence[Any]]
 ) -> HeldOut:
     """Predict each network from the others of its system: times without all else of the submitter, power of three.
 
@@ -49,7 +47,7 @@ def network_left_out(
     return _summary("a network, and of times all else of its submitter", found)
 
 
-def submitter_left_out(rows: "Sequence[EnergyRow]", evidence: Sequence[Sequence[Any]]) -> HeldOut:
+def submitter_left_out(rows: Sequence[EnergyRow], evidence: Sequence[Sequence[Any]]) -> HeldOut:
     """Predict all networks of a submitter from what others measured on its board; arguments as above."""
     ratios = {(system, label): ratio for system, label, ratio in evidence}
     found: list[_Predicted] = []
@@ -62,7 +60,7 @@ def submitter_left_out(rows: "Sequence[EnergyRow]", evidence: Sequence[Sequence[
     return _summary("everything of a submitter", found)
 
 
-def later_round(rows: "Sequence[EnergyRow]", models: Path, *, told: bool) -> HeldOut:
+def later_round(rows: Sequence[EnergyRow], models: Path, *, told: bool) -> HeldOut:
     """Predict the rows that no profile is made of: v1.2, by X-CUBE-AI 9.0, with the profiles of 8.1.
 
     Args:
@@ -89,7 +87,7 @@ def _factor(profile: str) -> float:
     return 1 + load_device(profile).error_percent / 100
 
 
-def _predicted(row: "EnergyRow", time_ms: float, factor: float, powers: Sequence[float]) -> _Predicted:
+def _predicted(row: EnergyRow, time_ms: float, factor: float, powers: Sequence[float]) -> _Predicted:
     low, high = time_ms / factor * min(powers), time_ms * factor * max(powers)
     return row.energy_uj, time_ms * statistics.median(powers), low, high
 

@@ -5,7 +5,6 @@ has seen, and writes docs/results/energy.json and its table in docs/cost_model.m
 """
 
 import argparse
-import csv
 import json
 import re
 import statistics
@@ -13,10 +12,10 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from kd_edge.cost.devices import Power, load_device, to_toml
 from kd_edge.files import write_bytes, write_json
+from tools.profiles.energy_rows import EnergyRow, read_rows
 from tools.profiles.energy_scores import HeldOut, later_round, network_left_out, submitter_left_out
 
 ROOT = Path(__file__).parents[2]
@@ -24,33 +23,6 @@ PROFILES = ROOT / "kd_edge" / "cost" / "device_profiles"
 PAGE = ROOT / "docs" / "cost_model.md"
 REPORT = ROOT / "docs" / "results" / "energy.json"
 CALIBRATION = ROOT / "docs" / "results" / "calibration.json"
-
-
-class EnergyRow(NamedTuple):
-    """The published energy of one network on one board.
-
-    Attributes:
-        board: The board, as profiles name it.
-        system: Round, submitter and system.
-        submitter: Who measured it.
-        benchmark: The network.
-        latency_ms: Its published time; `None` in rows that no profile is made of.
-        energy_uj: Its published energy.
-    """
-
-    board: str
-    system: str
-    submitter: str
-    benchmark: str
-    latency_ms: float | None
-    energy_uj: float
-
-    @property
-    def active_mw(self) -> float:
-        """Energy over time."""
-        if self.latency_ms is None:
-            raise ValueError(f"no time of {self.benchmark} on {self.system}")
-        return self.energy_uj / self.latency_ms
 
 
 def main() -> None:
@@ -77,22 +49,6 @@ def main() -> None:
     if args.write:
         write_json(REPORT, {"tool": "tools/profiles/power.py", "held_out": [held_out._asdict() for held_out in found]})
         write_bytes(PAGE, rendered(PAGE.read_text(), coverage_table(found)).encode())
-
-
-def read_rows() -> list[EnergyRow]:
-    """Return the published energies of boards that have a profile."""
-    with (Path(__file__).parent / "energy.csv").open(newline="") as file:
-        return [
-            EnergyRow(
-                row["board"],
-                f"mlperf {row['round']} {row['submitter']} {row['system']}",
-                row["submitter"],
-                row["benchmark"],
-                float(row["latency_ms"]) if row["latency_ms"] else None,
-                float(row["energy_uj"]),
-            )
-            for row in csv.DictReader(file)
-        ]
 
 
 def profile_systems() -> dict[str, tuple[str, str]]:

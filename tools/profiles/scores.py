@@ -81,28 +81,17 @@ def without_benchmark(measurements: Measurements) -> list[Fold]:
     return folds
 
 
-def without_system(measurements: Measurements) -> list[Fold]:
-    """Hold out everything of one board and submitter, where others measured its core with its family of kernels."""
-    return _whole_groups(measurements, lambda system: system.group, seen_together=True)
-
-
 def without_pair(measurements: Measurements) -> list[Fold]:
     """Hold out everything of a core with a family of kernels, where either was measured with another partner."""
-    return _whole_groups(measurements, lambda system: f"{system.core} {system.family}", seen_together=False)
-
-
-def _whole_groups(measurements: Measurements, group: Callable[[System], str], *, seen_together: bool) -> list[Fold]:
     systems, rows = scored(measurements)
     by_key = {system.key: system for system in measurements.systems}
+    pairs = {key: (system.core, system.family) for key, system in by_key.items()}
     folds = []
-    for name in sorted({group(system) for system in systems}):
-        held_out = tuple(row for row in rows if group(by_key[row.system]) == name)
-        rest = tuple(row for row in measurements.rows if group(by_key[row.system]) != name)
+    for pair in sorted({(system.core, system.family) for system in systems}):
+        held_out = tuple(row for row in rows if pairs[row.system] == pair)
+        rest = tuple(row for row in measurements.rows if pairs[row.system] != pair)
         seen = [by_key[row.system] for row in rest]
-        first = by_key[held_out[0].system]
-        together = any((s.core, s.family) == (first.core, first.family) for s in seen)
-        apart = any(s.core == first.core for s in seen) and any(s.family == first.family for s in seen)
-        if apart and together == seen_together:
+        if any(s.core == pair[0] for s in seen) and any(s.family == pair[1] for s in seen):
             folds.append(Fold(held_out, rest, rest))
     return folds
 

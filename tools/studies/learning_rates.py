@@ -20,8 +20,9 @@ from examples.anomaly import fans
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
+from kd_edge.distillation.outputs.decisions import accuracy
 from kd_edge.distillation.results import Recipe
-from kd_edge.distillation.training import accuracy, train
+from kd_edge.distillation.training import train
 
 RATES = (5e-3, 1e-2, 2e-2, 4e-2, 8e-2, "auto")
 

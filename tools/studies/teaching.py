@@ -17,12 +17,13 @@ import numpy as np
 from kd_edge.compat.tensorflow import free_memory
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.models.teacher_models import build_teacher
+from kd_edge.distillation.outputs.decisions import accuracy
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.cross_fitting import cross_fitted_targets
 from kd_edge.distillation.targets.information import teacher_information
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.training import accuracy, distill, train
+from kd_edge.distillation.training import distill, train
 from tools.fill_docs import fill
 from tools.studies.halting.results import difference, tests
 from tools.studies.halting.rows import Row, Rows

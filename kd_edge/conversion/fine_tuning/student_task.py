@@ -1,12 +1,14 @@
 """The task of a data set as a student answers it."""
 
 import keras
+import numpy as np
 
+from kd_edge.conversion.clone.inference_clone import has_state
 from kd_edge.conversion.fine_tuning.tf_keras_copy import answers_task, output_shapes
 from kd_edge.conversion.told_task import as_answered
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.targets import as_binary
-from kd_edge.distillation.predictions import predictions
+from kd_edge.distillation.outputs.predictions import predictions
 
 _NUM_ASKED = 256
 
@@ -34,3 +36,13 @@ def as_student_answers(
         return found, teacher
     in_units = keras.layers.Rescaling(list(data.task.deviation), list(data.task.mean))(teacher.outputs[0])
     return found, keras.Model(teacher.inputs, in_units, name=teacher.name)
+
+
+def reconstructs(student: keras.Model, data: Dataset) -> bool:
+    """Return whether a model gives back its samples unasked: one has as many numbers as there are classes."""
+    is_asked = data.task.kind == "reconstruction"
+    if is_asked or output_shapes(student) != [data.input_shape] or has_state(student):
+        return False
+    samples = data.x_val[:_NUM_ASKED]
+    answers = student.predict(samples, verbose=0)
+    return bool(np.square(answers - samples).mean() < samples.var(axis=0).mean())

@@ -9,10 +9,17 @@ import tensorflow as tf
 from keras.distillation import LogitsDistillation
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.logits import Sigmoid, Softmax, ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
 from kd_edge.distillation.losses.guide_losses import distillation_value
 from kd_edge.distillation.losses.task_losses import BinaryDistillation
-from kd_edge.distillation.predictions import predictions
+from kd_edge.distillation.outputs.logits import (
+    Sigmoid,
+    Softmax,
+    ends_in_sigmoid,
+    ends_in_softmax,
+    sigmoid_to_logits,
+    to_logits,
+)
+from kd_edge.distillation.outputs.predictions import predictions
 
 _NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
 # Takes a batch of targets and teacher's outputs, and the outputs of the network that is trained.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from kd_edge.ir.graph import Graph
-from tflite_bench.model.op_registry import spec_of
-from tflite_bench.model.op_spec import LayoutBytes, Operands
+from tflite_bench.model.operators.registry import spec_of
+from tflite_bench.model.operators.spec import LayoutBytes, Operands
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kd_edge.distillation.guides.base import FINAL, OWN_LOSS, LiveGuide
 from kd_edge.distillation.guides.trainee import Trainee
-from kd_edge.distillation.logits import Softmax, alike, to_logits
+from kd_edge.distillation.outputs.logits import Softmax, alike, to_logits
 from kd_edge.distillation.samples import Samples
 from kd_edge.errors import ConfigError
 

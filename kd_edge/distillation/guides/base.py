@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from kd_edge.distillation.guides.checks import check_pair
-from kd_edge.distillation.logits import Softmax, ends_in_sigmoid, ends_in_softmax
+from kd_edge.distillation.outputs.logits import Softmax, ends_in_sigmoid, ends_in_softmax
 from kd_edge.distillation.samples import inputs_of
 from kd_edge.errors import ModelError
 from kd_edge.ir.lowering import macs_of

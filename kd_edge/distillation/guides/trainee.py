@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from kd_edge.distillation.guides.base import FINAL, OWN_LOSS, LiveGuide, update_mean
-from kd_edge.distillation.logits import Softmax, alike, changed_where, sigmoid_to_logits, to_logits
+from kd_edge.distillation.outputs.logits import Softmax, alike, changed_where, sigmoid_to_logits, to_logits
 from kd_edge.distillation.samples import inputs_of, label_weight_of, labelled
 from kd_edge.errors import DataError
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras.distillation import LogitsDistillation
 
-from kd_edge.distillation.logits import Softmax
+from kd_edge.distillation.outputs.logits import Softmax
 from kd_edge.errors import ConfigError
 
 CLASSES, LABELS, VALUES = "classes", "labels", "values"

@@ -12,10 +12,10 @@ from kd_edge.distillation.guides.checks import check_apart
 from kd_edge.distillation.guides.fresh import fresh_copy
 from kd_edge.distillation.guides.stored import StoredTeacher
 from kd_edge.distillation.guides.trainee import Trainee
-from kd_edge.distillation.logits import Softmax, alike, sigmoid_to_logits, to_logits
 from kd_edge.distillation.losses.fit import LABELS, compared, taught_outputs
 from kd_edge.distillation.losses.guide_losses import SampleLoss, distillation_value
-from kd_edge.distillation.outputs import in_order_of, output_names
+from kd_edge.distillation.outputs.logits import Softmax, alike, sigmoid_to_logits, to_logits
+from kd_edge.distillation.outputs.names import in_order_of, output_names
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError, ModelError
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import all_layers
 from kd_edge.compat.tf_keras import calls_in_order, layer_class, read_model
-from kd_edge.distillation.logits import to_logits
+from kd_edge.distillation.outputs.logits import to_logits
 from kd_edge.errors import ModelError
 from kd_edge.silence import quiet, say
 
@@ -143,6 +143,7 @@ def _answering(path: Path, kind: str) -> tuple[Callable[[Any], Any], tf.TensorSp
         raise ModelError(f"cannot read {path}: expected a signature of one input, received {sorted(inputs)}")
     ((key, spec),) = inputs.items()
 
+    # A signature does not keep what was loaded alive.
     def answer(x: Any, *, held: Any = loaded) -> Any:
         outputs = function(**{key: tf.cast(x, spec.dtype)})
         values = [outputs[name] for name in sorted(outputs)]

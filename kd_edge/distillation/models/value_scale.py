@@ -5,8 +5,8 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.targets import are_raw
-from kd_edge.distillation.outputs import output_of
-from kd_edge.distillation.predictions import predictions
+from kd_edge.distillation.outputs.names import output_of
+from kd_edge.distillation.outputs.predictions import predictions
 from kd_edge.errors import ModelError
 from kd_edge.silence import say
 

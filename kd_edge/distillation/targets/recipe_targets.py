@@ -7,7 +7,7 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.augmentation.registry import make_augmentation
-from kd_edge.distillation.outputs import by_name
+from kd_edge.distillation.outputs.names import by_name
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kd_edge.distillation.logits import ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
+from kd_edge.distillation.outputs.logits import ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
 from kd_edge.distillation.targets.file import read_rows
 from kd_edge.distillation.targets.fingerprints import batches_of, fingerprint, hash_of
 from kd_edge.distillation.targets.stored import SoftTargets

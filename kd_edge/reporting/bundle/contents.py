@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from kd_edge.conversion.file_outputs import micro_outputs, reference_outputs
 from kd_edge.conversion.told_task import outputs_told
 from kd_edge.errors import ModelError
 from kd_edge.reporting.bundle.network_table import network_rows
-from kd_edge.reporting.bundle.output_sources import output_sources, whole_output
-from kd_edge.reporting.bundle.rendering import render
 from kd_edge.reporting.bundle.settings import Settings
-from kd_edge.reporting.bundle.sources import Vectors, reads_lines, render_sources, tolerance_of
-from kd_edge.reporting.bundle.task_source import output_lines, task_values
+from kd_edge.reporting.bundle.sources.model_sources import reads_lines, render_sources, tolerance_of
+from kd_edge.reporting.bundle.sources.output_sources import output_sources, whole_output
+from kd_edge.reporting.bundle.sources.rendering import render
+from kd_edge.reporting.bundle.sources.task_source import output_lines, task_values
 from kd_edge.reporting.bundle.tool_chains import ToolChain
-from tflite_bench.errors import RuntimeMissingError
+from kd_edge.reporting.bundle.vectors import Vectors
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_model
 
@@ -39,20 +36,6 @@ def read_single(model: bytes, name: str) -> ModelInfo:
     if custom := sorted({op.name for graph in info.subgraphs for op in graph.ops if op.custom}):
         raise ModelError(f"cannot bundle {name}: expected builtin operators, received the custom {', '.join(custom)}")
     return info
-
-
-def answered(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return what a model answers, raw, and the runtime that ran it: TFLM, without it LiteRT.
-
-    Args:
-        model: Bytes of the `.tflite` file.
-        inputs: In the type of its input, shape `(vectors, ...)`.
-    """
-    try:
-        return micro_outputs(model, inputs), "TFLM, reference kernels"
-    except RuntimeMissingError:
-        outputs, lack = reference_outputs(model, inputs)
-        return outputs, f"LiteRT, {'optimised' if lack else 'reference'} kernels"
 
 
 def bundle_contents(

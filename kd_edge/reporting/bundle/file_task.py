@@ -6,8 +6,8 @@ from typing import Any
 from kd_edge.data.options import SEVERAL
 from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, ModelError
-from kd_edge.reporting.bundle.output_sources import whole_output
 from kd_edge.reporting.bundle.settings import Scale
+from kd_edge.reporting.bundle.sources.output_sources import whole_output
 from tflite_bench.model.info import ModelInfo
 
 _FIELDS = {"names": str, "units": str, "mean": float, "deviation": float}

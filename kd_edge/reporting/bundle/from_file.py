@@ -15,9 +15,9 @@ from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
 from kd_edge.reporting.bundle.file_task import file_scale, file_task, names_outputs
 from kd_edge.reporting.bundle.folder import write_folder
-from kd_edge.reporting.bundle.output_sources import settings_by_output, whole_output
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
 from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources.output_sources import settings_by_output, whole_output
 from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
 from kd_edge.reporting.bundle.vectors import random_vectors, sample_vectors
 from kd_edge.reporting.documents import KD_EDGE

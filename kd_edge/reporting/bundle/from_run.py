@@ -14,9 +14,9 @@ from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
 from kd_edge.reporting.bundle.folder import write_folder
-from kd_edge.reporting.bundle.output_sources import settings_by_output
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
 from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources.output_sources import settings_by_output
 from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
 from kd_edge.reporting.bundle.vectors import sample_vectors
 from kd_edge.reporting.run_files import read_run, understood

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kd_edge.errors import ConfigError
-from kd_edge.reporting.bundle.rendering import render
+from kd_edge.reporting.bundle.sources.rendering import render
 
 _COMPILED = (".c", ".cc", ".cpp")
 _MINITERM = "python -m serial.tools.miniterm /dev/ttyACM0 115200"

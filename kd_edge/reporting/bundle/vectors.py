@@ -1,14 +1,16 @@
 """The test vectors of a bundle: which samples, and what the model's outputs for them say."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from kd_edge.conversion.file_outputs import micro_outputs, reference_outputs
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.anomaly import anomaly_scores
 from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.task import Task
-from kd_edge.reporting.bundle.contents import answered
 from kd_edge.reporting.bundle.settings import Settings
-from kd_edge.reporting.bundle.sources import Vectors
+from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
@@ -16,6 +18,25 @@ from tflite_bench.model.streams import in_steps, is_window
 
 NUM_VECTORS = 10
 _SEED = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """Samples with what the model has to answer.
+
+    Attributes:
+        inputs: In the type of the model's input, shape `(vectors, ...)`.
+        outputs: What the model answers, raw.
+        answers: What these say where they are no scores of classes, shape `(vectors, answers)`.
+        vectors_of: What the samples are.
+        vectors_from: The runtime that answered.
+    """
+
+    inputs: np.ndarray
+    outputs: np.ndarray
+    answers: np.ndarray | None = None
+    vectors_of: str = "Test samples"
+    vectors_from: str = ""
 
 
 def sample_vectors(model: bytes, data: Dataset, settings: Settings) -> Vectors:
@@ -58,12 +79,21 @@ def _random_inputs(tensor: TensorInfo) -> np.ndarray:
 
 def _vectors(model: bytes, inputs: np.ndarray, settings: Settings, vectors_of: str) -> Vectors:
     info = read_model(model)
-    outputs, vectors_from = answered(model, inputs)
+    outputs, vectors_from = _answered(model, inputs)
     if settings.parts:
         return Vectors(inputs, outputs, None, vectors_of, vectors_from)
     real = dequantize(inputs, info.input_tensors[0]), dequantize(outputs, info.output_tensors[0])
     answers = vector_answers(settings.task, *real, probabilities=settings.probabilities)
     return Vectors(inputs, outputs, answers, vectors_of, vectors_from)
+
+
+def _answered(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return what a model answers, raw, and the runtime that ran it: TFLM, without it LiteRT."""
+    try:
+        return micro_outputs(model, inputs), "TFLM, reference kernels"
+    except RuntimeMissingError:
+        outputs, lack = reference_outputs(model, inputs)
+        return outputs, f"LiteRT, {'optimised' if lack else 'reference'} kernels"
 
 
 def vector_rows(data: Dataset) -> np.ndarray:

@@ -91,22 +91,7 @@ class StudentSpace:
         if name not in FAMILIES:
             raise ConfigError(f"unknown family {name!r}: {nearest(name, (*FAMILIES, FROM_TEACHER))}")
         family, shape = FAMILIES[name], tuple(input_shape)
-        if len(shape) not in family.ranks:
-            raise ConfigError(
-                f"family {name!r} reads (time, channels) or (height, width, channels), received samples of shape "
-                f"{shape}; use the family 'mlp'"
-            )
-        if heads and name == STREAMING:
-            raise ConfigError(
-                f"family {name!r} has one output: expected data of one task, received {', '.join(heads)}; choose "
-                "another family"
-            )
-        if frames is not None and name != STREAMING:
-            raise ConfigError(f"family {name!r} is not streamed: expected {STREAMING!r} for a step of {frames} frames")
-        if frames is not None and not 1 <= frames <= shape[0]:
-            raise ConfigError(
-                f"bad number of frames in a step: expected 1 to {shape[0]}, the window's, received {frames}"
-            )
+        _check_family(name, shape, frames, heads)
         windows = family.windows
 
         def sizes(values: Values) -> list[int]:
@@ -285,3 +270,21 @@ class Screening:
     def macs_quantile(self, fraction: float) -> int:
         """Return the MACs that `fraction` of the feasible networks stay below."""
         return self.feasible_macs[min(int(fraction * self.num_feasible), self.num_feasible - 1)]
+
+
+def _check_family(name: str, shape: tuple[int, ...], frames: int | None, heads: Mapping[str, int]) -> None:
+    """Refuse samples, frames or outputs that a family does not have."""
+    if len(shape) not in FAMILIES[name].ranks:
+        raise ConfigError(
+            f"family {name!r} reads (time, channels) or (height, width, channels), received samples of shape "
+            f"{shape}; use the family 'mlp'"
+        )
+    if heads and name == STREAMING:
+        raise ConfigError(
+            f"family {name!r} has one output: expected data of one task, received {', '.join(heads)}; choose "
+            "another family"
+        )
+    if frames is not None and name != STREAMING:
+        raise ConfigError(f"family {name!r} is not streamed: expected {STREAMING!r} for a step of {frames} frames")
+    if frames is not None and not 1 <= frames <= shape[0]:
+        raise ConfigError(f"bad number of frames in a step: expected 1 to {shape[0]}, the window's, received {frames}")

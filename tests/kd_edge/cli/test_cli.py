@@ -19,7 +19,7 @@ from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.models.model_files import load_model
 from kd_edge.distillation.models.teacher_models import build_teacher
-from kd_edge.distillation.training import accuracy
+from kd_edge.distillation.outputs.decisions import accuracy
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.sentences.conversion import convert_lines
 from kd_edge.search.space.student_space import StudentSpace

@@ -10,6 +10,7 @@ from kd_edge.cost.devices import load_all, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.cost.report import report_cost
 from kd_edge.ir.graph import Graph, Op, Tensor
+from tflite_bench.model.runtime_support import Refusal
 
 BOARDS = ("nucleo-l4r5zi", "esp32-s3", "rp2040", "raspberry-pi-4", "nucleo-h7a3zi-cube-ai")
 
@@ -30,6 +31,23 @@ def test_a_row_says_what_the_report_of_its_board_says():
         assert (row.latency_ms, row.latency_high_ms) == (cost.latency_ms, cost.latency_high_ms)
         assert row.ram_left_bytes == board.ram_bytes - board.reserved_ram_bytes - cost.ram_bytes
         assert row.flash_left_bytes == board.flash_bytes - board.reserved_flash_bytes - cost.flash_bytes
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_tflm_refuses_another_runtime_with_its_kernels_takes_whichever_comes_first(order):
+    boards = [load_device(name) for name in ("nucleo-l4r5zi", "nucleo-l4r5zi-microtvm")]
+    hybrid = convolution()._replace(tensors=tuple(t._replace(dtype="float32") for t in convolution().tensors))
+    hybrid = hybrid._replace(tensors=(hybrid.tensors[0], convolution().tensors[1], hybrid.tensors[2]))
+    rows = compare_boards(hybrid, boards[::order], Budget.of).devices
+    expected = {"nucleo-l4r5zi": ("broken", ("refusals",)), "nucleo-l4r5zi-microtvm": ("holds", ())}
+    assert {row.device: (row.verdict, row.broken) for row in rows} == expected
+
+
+def test_a_row_says_what_its_runtime_refuses_of_the_file():
+    refused = (Refusal("CUSTOM", 0, "no kernel"),)
+    boards = [load_device(name) for name in ("nucleo-l4r5zi", "nucleo-l4r5zi-microtvm")]
+    rows = compare_boards(convolution(), boards, Budget.of, refusals={True: (), False: refused}).devices
+    assert {row.device: row.verdict for row in rows} == {"nucleo-l4r5zi": "holds", "nucleo-l4r5zi-microtvm": "broken"}
 
 
 def test_what_is_proven_to_fit_comes_first_and_what_is_broken_last():

@@ -10,8 +10,8 @@ from kd_edge.cost.latency import dtype_of_macs, inference_ms, latency_ms
 from kd_edge.errors import ConfigError
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
-from tflite_bench.model.op_spec import Blocks
-from tflite_bench.model.op_work import Work, kernel_variant, op_work
+from tflite_bench.model.operators.spec import Blocks
+from tflite_bench.model.operators.work import Work, kernel_variant, op_work
 
 FREE = KernelCost()
 CHEAP = KernelCost(fixed_cycles=1.0)

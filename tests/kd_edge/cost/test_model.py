@@ -18,8 +18,8 @@ from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.layers import Add, Conv2D, DepthwiseConv2D, GlobalAveragePooling2D
 from kd_edge.ir.layers.core import Dense
 from kd_edge.search.space.student_space import StudentSpace
-from tflite_bench.model.op_registry import register_op
-from tflite_bench.model.op_spec import OpSpec
+from tflite_bench.model.operators.registry import register_op
+from tflite_bench.model.operators.spec import OpSpec
 from tflite_bench.provenance import provenance_of
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kd_edge.cost.runtime_size import _CORE_BYTES, runtime_flash
-from tflite_bench.model.op_table import OPS
+from tflite_bench.model.operators.table import OPS
 
 TOOL = Path(__file__).parents[3] / "tools" / "profiles" / "measure_kernels.py"
 

@@ -9,9 +9,10 @@ import pytest
 from kd_edge.data import storage
 from kd_edge.data.arrays import dataset_of
 from kd_edge.distillation.batches import Batches
-from kd_edge.distillation.predictions import predictions
+from kd_edge.distillation.outputs.decisions import accuracy
+from kd_edge.distillation.outputs.predictions import predictions
 from kd_edge.distillation.results import Recipe
-from kd_edge.distillation.training import accuracy, distill, train
+from kd_edge.distillation.training import distill, train
 
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=1e-2)
 

@@ -7,7 +7,7 @@ import pytest
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.options import TASKS, SourceOptions
 from kd_edge.distillation.distiller import Distiller
-from kd_edge.distillation.given_models import check_trained
+from kd_edge.distillation.models.given_models import check_trained
 from kd_edge.distillation.models.model_files import load_teacher
 from kd_edge.distillation.models.value_scale import in_units_of_task
 from kd_edge.distillation.targets.information import teacher_information

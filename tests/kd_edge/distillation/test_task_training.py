@@ -8,9 +8,9 @@ from kd_edge.data.class_weights import with_class_weight
 from kd_edge.data.dataset import Dataset, checked
 from kd_edge.data.targets import standardized_values
 from kd_edge.data.task import Task
-from kd_edge.distillation.by_task import decisions_of
+from kd_edge.distillation.outputs.decisions import accuracy, decisions_of
 from kd_edge.distillation.results import Recipe, kept_accuracy, metric_in
-from kd_edge.distillation.training import accuracy, distill, epochs_shown, settle, train
+from kd_edge.distillation.training import distill, epochs_shown, settle, train
 from kd_edge.errors import ConfigError
 
 RNG = np.random.default_rng(0)

@@ -18,9 +18,9 @@ from kd_edge.data.metrics.named_class import named_classes
 from kd_edge.distillation.augmentation.registry import candidates_for
 from kd_edge.distillation.feed import steps_per_execution
 from kd_edge.distillation.halting.early_halting import EarlyHalting
-from kd_edge.distillation.results import HaltingReport
+from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.recipe_targets import store_targets
-from kd_edge.distillation.training import Recipe, distill, train
+from kd_edge.distillation.training import distill, train
 from kd_edge.errors import DataError
 from tflite_bench.provenance import Provenance, marks, provenance_of
 

@@ -21,7 +21,7 @@ from kd_edge.errors import KdEdgeError, ModelError
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
 from tflite_bench.errors import ModelFileError
-from tflite_bench.model.op_spec import Blocks
+from tflite_bench.model.operators.spec import Blocks
 
 BOARD = load_device("nucleo-l4r5zi")
 MODEL = CostModel(BOARD)

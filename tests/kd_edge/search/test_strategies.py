@@ -17,8 +17,9 @@ from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
 from kd_edge.distillation.models.teacher_models import build_teacher
+from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.soft_targets import soft_targets
-from kd_edge.distillation.training import Recipe, distill
+from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError
 from kd_edge.pipeline import run
 from kd_edge.search import SearchStrategy, register_strategy

@@ -16,8 +16,8 @@ from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
 from kd_edge.data.metrics.named_class import confusion_matrix, score_of
 from kd_edge.distillation.models.teacher_models import build_teacher
+from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.soft_targets import soft_targets
-from kd_edge.distillation.training import Recipe
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.page.plots import plot_candidates

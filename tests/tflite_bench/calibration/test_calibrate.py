@@ -26,8 +26,8 @@ from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.inputs import random_inputs
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan
-from tflite_bench.model.op_spec import GROUPED, KERNEL_CLASSES, Blocks
-from tflite_bench.model.op_work import kernel_variant, op_work
+from tflite_bench.model.operators.spec import GROUPED, KERNEL_CLASSES, Blocks
+from tflite_bench.model.operators.work import kernel_variant, op_work
 from tflite_bench.model.reader import read_model
 from tflite_bench.reporting.documents import calibration_document
 from tflite_bench.reporting.envelope import to_json

@@ -86,3 +86,15 @@ def test_one_group_with_outliers_is_one_group() -> None:
 
 def test_equal_samples_are_one_group() -> None:
     assert not is_bimodal(np.ones(100))
+
+
+def test_samples_of_a_clock_that_is_too_coarse_are_one_group() -> None:
+    assert not is_bimodal(np.zeros(100))
+
+
+@pytest.mark.parametrize("usual_ms", [0.1, 1.0])
+def test_equal_samples_but_for_outliers_are_one_group(usual_ms: float) -> None:
+    # The 95th of 100 is still the usual one, but the 95th percentile lies behind it, towards the 96th.
+    samples = np.array([usual_ms] * 95 + [10 * usual_ms] * 5)
+    assert np.percentile(samples, 95) > 1.05 * usual_ms
+    assert not is_bimodal(samples)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tflite_bench.model.info import TensorInfo
-from tflite_bench.model.op_spec import Operands
+from tflite_bench.model.operators.spec import Operands
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.runtime_support import op_refusal, refusals_of
 from tflite_bench.model.type_signatures import matches

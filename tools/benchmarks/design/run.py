@@ -217,8 +217,8 @@ def stock(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _stock(name: str, seed: int) -> dict[str, Any]:
     import keras
 
+    from kd_edge.distillation.outputs.decisions import accuracy
     from kd_edge.distillation.results import Recipe
-    from kd_edge.distillation.training import accuracy
     from kd_edge.search.sizing import design
     from tools.benchmarks.design.stock_tuner import search_stock
 
@@ -260,9 +260,10 @@ def references(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 def _reference(name: str, seed: int) -> dict[str, Any]:
     import keras
 
+    from kd_edge.distillation.outputs.decisions import accuracy
     from kd_edge.distillation.results import Recipe
     from kd_edge.distillation.targets.soft_targets import soft_targets
-    from kd_edge.distillation.training import accuracy, distill
+    from kd_edge.distillation.training import distill
     from kd_edge.search.sizing import design
     from tools.benchmarks.design.references import REFERENCES
 
@@ -309,8 +310,8 @@ def _board(board: str, latency_ms: float) -> dict[str, Any]:
     import keras
 
     from kd_edge.conversion.converter import convert
+    from kd_edge.distillation.outputs.decisions import accuracy
     from kd_edge.distillation.results import Recipe
-    from kd_edge.distillation.training import accuracy
     from kd_edge.search.sizing import design
     from kd_edge.verification.verifier import verify
 

@@ -11,8 +11,9 @@ import keras_tuner
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.outputs.decisions import accuracy
 from kd_edge.distillation.results import Recipe
-from kd_edge.distillation.training import accuracy, train
+from kd_edge.distillation.training import train
 from kd_edge.search.space.student_space import StudentSpace
 
 

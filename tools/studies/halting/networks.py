@@ -79,7 +79,7 @@ def stepped(state: State, gradient: tf.Tensor, rate: tf.Tensor, step: tf.Tensor,
 
 
 def rates(peak: float, epochs: int, steps_per_epoch: int) -> np.ndarray:
-    """Return the learning rate of each step: that of `kd_edge.distillation.training.make_optimizer`."""
+    """Return the learning rate of each step: that of `kd_edge.distillation.recipe.optimizer.make_optimizer`."""
     warm_up = min(2, epochs - 1) * steps_per_epoch
     step = np.arange(epochs * steps_per_epoch, dtype=np.float64)
     rising = peak / 20 + (peak - peak / 20) * step / max(warm_up, 1)

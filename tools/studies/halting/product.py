@@ -10,10 +10,11 @@ from kd_edge.distillation.batches import Batches
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.halting.sample_halting import SampleHalting
 from kd_edge.distillation.models.teacher_models import build_teacher
-from kd_edge.distillation.rate_finder import find_learning_rate
+from kd_edge.distillation.outputs.decisions import accuracy
+from kd_edge.distillation.recipe.rate_finder import find_learning_rate
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.training import accuracy, distill
+from kd_edge.distillation.training import distill
 from tools.studies.halting.rows import Row
 from tools.studies.halting.tasks import Task
 from tools.studies.halting.trainings import Plan, Trainer

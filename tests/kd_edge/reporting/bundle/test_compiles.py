@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kd_edge.data.front_end import FrontEnd
-from kd_edge.reporting.bundle.front_end_source import front_end_source
-from kd_edge.reporting.bundle.sources import resolver_method
+from kd_edge.reporting.bundle.sources.front_end_source import front_end_source
+from kd_edge.reporting.bundle.sources.model_sources import resolver_method
 
 # XMOS' copy of TFLM lies in a namespace of its own; its library for PCs lacks the interpreter, so nothing is linked.
 HEADERS = Path(sys.prefix) / "tflm_headers" / "xmos_ai_tools" / "runtime" / "include"

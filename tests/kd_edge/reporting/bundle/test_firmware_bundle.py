@@ -21,7 +21,7 @@ from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.reporting.bundle.from_run import write_bundle
-from kd_edge.reporting.bundle.sources import resolver_method
+from kd_edge.reporting.bundle.sources.model_sources import resolver_method
 from kd_edge.reporting.bundle.vectors import NUM_VECTORS
 from kd_edge.search.space.student_space import StudentSpace
 from kd_edge.verification.verifier import verify

@@ -1,0 +1,13 @@
+from .profile import DTYPES as DTYPES
+from .profile import NOT_MEASURED as NOT_MEASURED
+from .profile import DeviceProfile as DeviceProfile
+from .profile import KernelCost as KernelCost
+from .profile import KernelCosts as KernelCosts
+from .profile import Power as Power
+from .profile import named_costs as named_costs
+from .profile_files import devices_folder as devices_folder
+from .profile_files import list_devices as list_devices
+from .profile_files import load_all as load_all
+from .profile_files import load_device as load_device
+from .profile_files import own_devices as own_devices
+from .profile_files import to_toml as to_toml

@@ -1,0 +1,57 @@
+"""Whether a profile's runtime is the user's, and what follows where it is not."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from kd_edge.cost.devices.profile import NOT_MEASURED, DeviceProfile
+from kd_edge.cost.devices.profile_files import load_all
+
+# Of another runtime or release as little is known as of a board of another submitter: nine of ten held-out MLPerf Tiny
+# rows are within this (`submitters` in docs/results/calibration.json).
+OTHER_RUNTIME_ERROR_PERCENT = 205.0
+# TFLM's reference kernels take up to 43 times the time of optimised ones: 2,300 for 54 ms on an ESP32-S3 (the README of
+# github.com/espressif/esp-nn).
+REFERENCE_ERROR_PERCENT = 4200.0
+_REFERENCE = "tflm"
+_RELEASE = re.compile(r"\d[\w.]*$")
+
+
+def is_runtime(device: DeviceProfile, wanted: str) -> bool:
+    """Return whether a profile is of a runtime.
+
+    Args:
+        device: The profile.
+        wanted: A runtime such as `"x-cube-ai"`, or one with its release, `"x-cube-ai 8"`, which `8.1.0` belongs to.
+    """
+    release = _RELEASE.search(wanted.strip())
+    name = wanted[: release.start()].strip() if release else wanted.strip()
+    if name.lower() != device.runtime.lower():
+        return False
+    return release is None or f"{device.runtime_version}.".startswith(f"{release[0]}.")
+
+
+def for_runtime(device: DeviceProfile, wanted: str | None) -> tuple[DeviceProfile, str]:
+    """Return a profile as it holds for the user's runtime, and what to say where it is of another.
+
+    Args:
+        device: The profile.
+        wanted: The user's runtime; `None` where it is that of the profile.
+
+    Returns:
+        The profile, with a wide interval where its costs are those of another runtime, and a sentence or nothing.
+    """
+    if wanted is None or is_runtime(device, wanted):
+        return device, ""
+    one_is_reference = _REFERENCE in (wanted.strip().lower(), device.runtime)
+    percent = max(device.error_percent, REFERENCE_ERROR_PERCENT if one_is_reference else OTHER_RUNTIME_ERROR_PERCENT)
+    others = [f"{other.name} ({other.runtime_title})" for other in _of_board(device.board)]
+    sentence = (
+        f"the costs of {device.name} are those of {device.runtime_title}, not of {wanted}: the interval is "
+        f"\u00b1{percent:g} %; profiles of this board: {', '.join(others)}"
+    )
+    return replace(device, quality=NOT_MEASURED, error_percent=percent), sentence
+
+
+def _of_board(board: str) -> Iterable[DeviceProfile]:
+    return (profile for profile in load_all() if profile.board == board)

@@ -1,0 +1,123 @@
+"""C and C++ sources that put a `.tflite` file into firmware."""
+
+from typing import Any
+
+import numpy as np
+
+from kd_edge.errors import ModelError
+from kd_edge.ir.tflite_reader import read_graph
+from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources.front_end_source import front_end_source
+from kd_edge.reporting.bundle.sources.output_sources import output_sources, whole_output
+from kd_edge.reporting.bundle.sources.rendering import render
+from kd_edge.reporting.bundle.sources.task_source import output_lines, task_values
+from kd_edge.reporting.bundle.vectors import Vectors
+from tflite_bench.model.info import ModelInfo, TensorInfo
+
+_C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
+# Methods of TFLM's MicroMutableOpResolver that are not the operator's name in camel case.
+_METHODS = {
+    "BATCH_MATMUL": "AddBatchMatMul",
+    "CUMSUM": "AddCumSum",
+    "PADV2": "AddPadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
+}
+# The expected outputs are those of reference kernels; optimised ones may round one step differently.
+_TOLERANCE_STEPS = 1
+_TOLERANCE_FLOAT = 1e-3
+
+
+def render_sources(
+    model: bytes, info: ModelInfo, settings: Settings, vectors: Vectors, *, tflm_header: str | None = None
+) -> dict[str, str]:
+    """Return the text of every source by its file's name.
+
+    Args:
+        model: Bytes of the `.tflite` file.
+        info: The same, read; one input.
+        settings: Arena, task, scale.
+        vectors: Samples and answers.
+        tflm_header: The header by which a tool chain finds its library of TFLM, where it needs one.
+
+    Raises:
+        ModelError: The file has an input or output of a type that the sources do not know.
+    """
+    source, target, outputs = info.input_tensors[0], whole_output(info), output_sources(settings, info)
+    for name, tensor in (("input", source), ("output", target)):
+        _check_type(name, tensor)
+    answers = () if vectors.answers is None else vectors.answers.tolist()
+    filled: dict[str, dict[str, Any]] = {
+        "model_data.h": {},
+        "model_data.cc": {"model": model},
+        "op_resolver.h": {"methods": _methods(info)},
+        "model_settings.h": {
+            "settings": settings,
+            "source": source,
+            "target": target,
+            "types": _C_TYPES,
+            "tolerance": tolerance_of(target),
+            "outputs": outputs,
+            **task_values(settings, target),
+        },
+        "model.h": {"reads": reads_lines(source, settings), "answers_with": output_lines(settings)},
+        "model.cc": {
+            "tflm_header": tflm_header,
+            "num_variables": read_graph(info).num_variables,
+            "input_type": f"kTfLite{source.dtype.title().replace('Uint', 'UInt')}",
+            "output_counts": _counts(info),
+            "output_type": f"kTfLite{target.dtype.title().replace('Uint', 'UInt')}",
+        },
+        "test_vectors.h": {"inputs": vectors.inputs, "answers": answers, "vectors_of": vectors.vectors_of},
+        "test_vectors.c": {"inputs": _rows(vectors.inputs), "outputs": _rows(vectors.outputs), "answers": answers},
+        "check_vectors.h": {},
+        "check_vectors.c": {},
+        "run_vectors.h": {},
+        "run_vectors.c": {},
+    }
+    rendered = {name: render(name, **values) for name, values in filled.items()}
+    if settings.front_end is not None:
+        rendered["audio_front_end.h"] = front_end_source(settings.front_end)
+    return rendered
+
+
+def resolver_method(op: str) -> str:
+    """Return the method of TFLM's `MicroMutableOpResolver` that registers a builtin operator.
+
+    >>> resolver_method("DEPTHWISE_CONV_2D")
+    'AddDepthwiseConv2D'
+    """
+    words = (word if word[0].isdigit() else word.capitalize() for word in op.split("_"))
+    return _METHODS.get(op, "Add" + "".join(words))
+
+
+def _methods(info: ModelInfo) -> list[str]:
+    return [resolver_method(name) for name in dict.fromkeys(op.name for graph in info.subgraphs for op in graph.ops)]
+
+
+def _counts(info: ModelInfo) -> list[int | str]:
+    """Return in C how many numbers each output has."""
+    counts: list[int | str] = [tensor.num_elements for tensor in info.output_tensors]
+    return counts if len(counts) > 1 else ["MODEL_OUTPUT_ELEMENTS"]
+
+
+def _check_type(name: str, tensor: TensorInfo) -> None:
+    if tensor.dtype not in _C_TYPES:
+        raise ModelError(f"cannot bundle: expected {', '.join(_C_TYPES)} as {name}, received {tensor.dtype}")
+
+
+def reads_lines(source: TensorInfo, settings: Settings) -> tuple[str, ...]:
+    """Return what each number of the input is."""
+    value = "(value - model_mean[channel]) / model_deviation[channel]" if settings.scale else "the values as they are"
+    if not source.scales:
+        return (value,)
+    return f"{value}, quantized:", "round(that / MODEL_INPUT_SCALE) + MODEL_INPUT_ZERO_POINT"
+
+
+def tolerance_of(target: TensorInfo) -> float:
+    """Return how far an output may be from the expected one: steps, of a float output a real number."""
+    return _TOLERANCE_FLOAT if target.dtype == "float32" else _TOLERANCE_STEPS
+
+
+def _rows(values: np.ndarray) -> list[list[float]]:
+    rows: list[list[float]] = values.reshape(len(values), -1).tolist()
+    return rows
