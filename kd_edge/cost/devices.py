@@ -24,6 +24,8 @@ NOT_MEASURED = "not measured"
 QUALITIES = ("measured", "calibrated", NOT_MEASURED, "datasheet")
 _NAMES = ("runtime_version", "board", "memory_source")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+# `--device` takes them otherwise: for every device, and for the path of a file.
+_ALL, _ENDING = "all", ".toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,8 @@ class DeviceProfile:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ConfigError(f"bad device name: expected small letters, digits and '._-', received {self.name!r}")
+        if self.name == _ALL or self.name.endswith(_ENDING):
+            raise ConfigError(f"bad device name: expected another one than 'all' or '*.toml', received {self.name!r}")
         for name in ("clock_mhz", "flash_bytes", "ram_bytes", "error_percent"):
             self._require(name, 0 < getattr(self, name) < math.inf, "a finite number > 0")
         for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):
@@ -282,7 +286,7 @@ def load_device(name: str | Path) -> DeviceProfile:
         return _read(Path(name))
     known: dict[str, Traversable] = {**_built_in(), **_own()}
     if str(name) not in known:
-        hint = nearest(str(name), known)
+        hint = nearest(str(name), known, listed=f"`kd-edge devices` lists the {len(known)} known ones")
         raise ConfigError(f"unknown device {str(name)!r}: expected a known one or the path of a .toml file; {hint}")
     return _load(known[str(name)])
 

@@ -149,6 +149,38 @@ def test_some_boards_are_compared_and_ends_with_1_where_none_is_proven_to_fit(ch
     assert call("cost", MODEL, "--device", "rp2040,esp32", "--latency", "1us").exit_code == 1
 
 
+def test_a_list_of_boards_names_each_once_and_one_at_least():
+    document = json.loads(call("cost", MODEL, "--device", "rp2040,rp2040", "--json").stdout)
+    assert [row["device"] for row in document["result"]["devices"]] == ["rp2040"]
+    assert "bad --device: expected a device, several such as esp32,rp2040, or all, received ','" in fails(
+        "cost", MODEL, "--device", ","
+    )
+
+
+def test_an_unknown_board_is_told_in_a_short_line():
+    assert "did you mean 'nucleo-l4r5zi'?" in fails("cost", MODEL, "--device", "NUCLEO-L4R5ZI")
+    message = fails("cost", MODEL, "--device", "xyz")
+    assert "`kd-edge devices` lists the" in message
+    assert len(message) < 200
+
+
+def test_what_an_added_board_holds_is_given_or_that_of_the_board_it_is_like(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_EDGE_DEVICES", str(tmp_path))
+    add = ("devices", "add", "mine", "--like", "rp2040", "--measured", f"{MODEL}=3ms", "--json")
+    (board,) = json.loads(call(*add, "--ram", "64k").stdout)["result"]["devices"]
+    source = load_device("rp2040").memory_source
+    assert board["memory_source"] == f"given by the user; flash, clock as of rp2040 ({source})"
+    (board,) = json.loads(call(*add, "--ram", "64k", "--flash", "1M", "--clock", "99").stdout)["result"]["devices"]
+    assert board["memory_source"] == "given by the user"
+
+
+def test_a_folder_of_devices_that_cannot_be_written_is_told_with_its_way_out(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KD_EDGE_DEVICES", str(tmp_path / "file"))
+    message = fails("devices", "add", "mine", "--like", "rp2040", "--measured", f"{MODEL}=3ms")
+    assert "; name another folder in $KD_EDGE_DEVICES" in message
+
+
 def test_a_profile_of_another_runtime_than_the_users_is_said():
     result = call("cost", MODEL, "--device", "nucleo-h7a3zi", "--runtime", "x-cube-ai 10", "--json")
     assert "note: the costs of nucleo-h7a3zi are those of tflm+cmsis-nn, not of x-cube-ai 10" in result.stderr
