@@ -190,6 +190,20 @@ def normalize_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def refuse_reading(output: Path, *read: Path | str | None) -> None:
+    """Refuse to write over a file that the running command reads.
+
+    Args:
+        output: What will be written.
+        read: What is read; `None` for what was not given.
+
+    Raises:
+        ConfigError: They are one file.
+    """
+    if output.resolve() in [Path(path).resolve() for path in read if path is not None]:
+        raise ConfigError(f"bad --output: expected another file than {output}, which is read; choose another one")
+
+
 def refuse_given(names: Iterable[str], expected: str) -> None:
     """Refuse options of the running command that were given and would be ignored.
 

@@ -181,6 +181,22 @@ def test_a_folder_of_devices_that_cannot_be_written_is_told_with_its_way_out(tmp
     assert "; name another folder in $KD_EDGE_DEVICES" in message
 
 
+def test_a_file_that_is_read_is_not_written_over(files, waves_npz):
+    teacher, student = files / "teacher.keras", files / "student.keras"
+    before = {path: path.read_bytes() for path in (teacher, student, waves_npz)}
+    train = ("distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "-o")
+    for command in (
+        ("convert", student, "--data", waves_npz, "-o", student),
+        ("convert", student, "--data", waves_npz, "-o", waves_npz),
+        (*train, student),
+        (*train, teacher),
+        # The student alone is written beside the distilled one.
+        (*train[:4], files / "x-alone.keras", *train[5:], files / "x.keras"),
+    ):
+        assert "which is read; choose another one" in fails(*command)
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_a_profile_of_another_runtime_than_the_users_is_said():
     result = call("cost", MODEL, "--device", "nucleo-h7a3zi", "--runtime", "x-cube-ai 10", "--json")
     assert "note: the costs of nucleo-h7a3zi are those of tflm+cmsis-nn, not of x-cube-ai 10" in result.stderr
