@@ -1,6 +1,5 @@
 """The command `kd-edge verify`."""
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,8 +89,8 @@ def verify(
         refuse_given(("max_teacher_loss",), "--teacher")
     limits = (("accuracy", max_accuracy_loss), ("teacher", max_teacher_loss), ("against", max_against_loss))
     for option, share in limits:
-        if share is not None and not math.isfinite(share):
-            raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02, received {share}")
+        if share is not None and not 0 <= share <= 1:
+            raise ConfigError(f"bad --max-{option}-loss: expected a share such as 0.02 for 2 %, received {share}")
     paid = battery_of(battery, every)
     if paid is not None and device.power is None:
         raise ConfigError(no_power(device))

@@ -452,8 +452,9 @@ def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_to
     message = fails("convert", student, "--data", waves_npz, "--max-int8-loss", "nan")
     assert "bad value for key 'max_int8_loss': expected 0 or more, a finite number, received nan" in message
     arguments = ("--data", waves_npz, "--device", "host", "--student", student)
-    message = fails("verify", MODEL, *arguments, "--max-accuracy-loss", "nan")
-    assert "bad --max-accuracy-loss: expected a share such as 0.02, received nan" in message
+    for value in ("nan", "-0.1", "2.0"):
+        message = fails("verify", MODEL, *arguments, "--max-accuracy-loss", value)
+        assert f"bad --max-accuracy-loss: expected a share such as 0.02 for 2 %, received {value}" in message
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
