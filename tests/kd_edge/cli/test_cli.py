@@ -149,6 +149,16 @@ def test_some_boards_are_compared_and_ends_with_1_where_none_is_proven_to_fit(ch
     assert call("cost", MODEL, "--device", "rp2040,esp32", "--latency", "1us").exit_code == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file on a full disk")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_stdout_that_takes_nothing_is_one_line(options):
+    command = [sys.executable, "-c", "from kd_edge.cli import main; main()", "devices", "esp32", *options]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "cannot print the result: No space left on device" in done.stderr
+
+
 def test_a_list_of_boards_names_each_once_and_one_at_least():
     document = json.loads(call("cost", MODEL, "--device", "rp2040,rp2040", "--json").stdout)
     assert [row["device"] for row in document["result"]["devices"]] == ["rp2040"]
