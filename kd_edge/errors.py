@@ -80,8 +80,13 @@ def reason_in(error: BaseException) -> str:
     return lines[0].strip() if lines else type(error).__name__
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the known word nearest to `word`, or all known words.
+def nearest(word: str, known: Iterable[str], *, listed: str | None = None) -> str:
+    """Return a hint that names the known word nearest to `word` in whatever case, or all known words.
+
+    Args:
+        word: What was received.
+        known: What might have been meant.
+        listed: Said in place of all known words where these are too many for a line.
 
     >>> nearest("flahs", ["flash", "ram"])
     "did you mean 'flash'?"
@@ -89,5 +94,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'known: flash, ram'
     """
     choices = sorted(known)
-    close = difflib.get_close_matches(word, choices, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}"
+    lower = {choice.lower(): choice for choice in choices}
+    if close := difflib.get_close_matches(word.lower(), lower, n=1):
+        return f"did you mean {lower[close[0]]!r}?"
+    return listed or f"known: {', '.join(choices)}"

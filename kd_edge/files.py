@@ -68,12 +68,13 @@ def _is_mine(lock: IO[bytes], path: Path) -> bool:
         return True
 
 
-def write_file(path: str | Path, write: Callable[[Path], object]) -> Path:
+def write_file(path: str | Path, write: Callable[[Path], object], *, instead: str = "choose another --output") -> Path:
     """Let `write` fill a temporary file beside `path`, then put it in place.
 
     Args:
         path: The file to make or replace; missing folders are made.
         write: Called with the temporary file's path, which has the same ending.
+        instead: The way out where it cannot be written.
 
     Returns:
         The path.
@@ -90,15 +91,15 @@ def write_file(path: str | Path, write: Callable[[Path], object]) -> Path:
         write(partial)
         return partial.replace(target)
     except OSError as error:
-        raise ConfigError(f"cannot write {target}: {error.strerror or error}; choose another --output") from error
+        raise ConfigError(f"cannot write {target}: {error.strerror or error}; {instead}") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
-def write_bytes(path: str | Path, content: bytes) -> Path:
+def write_bytes(path: str | Path, content: bytes, **options: str) -> Path:
     """Write bytes; see `write_file`."""
-    return write_file(path, lambda partial: partial.write_bytes(content))
+    return write_file(path, lambda partial: partial.write_bytes(content), **options)
 
 
 def write_json(path: str | Path, content: object) -> Path:

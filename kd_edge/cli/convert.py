@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kd_edge.cli.options import json_option, normalize_option, print_document, refuse_given, seed_option, source_options
+from kd_edge.cli.options import (
+    json_option,
+    normalize_option,
+    print_document,
+    refuse_given,
+    refuse_reading,
+    seed_option,
+    source_options,
+)
 from kd_edge.config.stages import ConvertConfig
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
@@ -94,6 +102,8 @@ def convert(
     from kd_edge.reporting.tables.stages import convert_tables
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress, stream)
+    output = output or student.with_suffix(".tflite")
+    refuse_reading(output, student, source, teacher)
     _check_use(wanted, source, teacher)
     data = (
         load_calibration(source, normalize=normalize, seed=seed, options=options, models=(student,)) if source else None
@@ -113,7 +123,7 @@ def convert(
     if guide is not None and isinstance(data, Dataset):
         check_trained(guide, data)
     made = convert_for(model, data, wanted, teacher=guide, seed=seed, metadata=metadata)
-    path = write_bytes(output or student.with_suffix(".tflite"), made.content)
+    path = write_bytes(output, made.content)
     document = make_document("convert", {"model": str(path)}, made.summary(), seed=seed)
     print_document(document, as_json, convert_tables)
 

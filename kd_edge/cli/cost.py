@@ -74,7 +74,10 @@ def _devices(names: str, runtime: str | None) -> "list[DeviceProfile]":
 
     if names == "all":
         return list(load_all())
-    return [load_profile(name.strip(), runtime) for name in names.split(",") if name.strip()]
+    wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
+    if not wanted:
+        raise ConfigError(f"bad --device: expected a device, several such as esp32,rp2040, or all, received {names!r}")
+    return [load_profile(name, runtime) for name in wanted]
 
 
 def _compare(

@@ -112,7 +112,9 @@ def _memory(like: str, flash: str | None, ram: str | None, clock_mhz: float | No
     device = load_device(like)
     free = Budget.of(device)
     known = {"flash_bytes": free.flash_bytes, "ram_bytes": free.ram_bytes, "clock_mhz": device.clock_mhz}
-    return {name: known[name] if value is None else value for name, value in given.items()}
+    taken = ", ".join(_OPTIONS[name].lstrip("-") for name, value in given.items() if value is None)
+    memory = {name: known[name] if value is None else value for name, value in given.items()}
+    return memory | {"memory_source": f"given by the user; {taken} as of {like} ({device.memory_source})"}
 
 
 def _read_measurement(text: str) -> tuple["Graph", float]:

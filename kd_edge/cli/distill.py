@@ -14,6 +14,7 @@ from kd_edge.cli.options import (
     print_document,
     rate,
     read_teacher,
+    refuse_reading,
     seed_option,
 )
 from kd_edge.config.choices import TRAINEES
@@ -92,6 +93,9 @@ def distill(
     if training["trainee"] not in TRAINEES:
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {training['trainee']!r}")
     wanted = DistillConfig(**training | {"learning_rate": rate(training["learning_rate"])})
+    beside = output.with_stem(f"{output.stem}-alone")
+    for path in (output, beside):
+        refuse_reading(path, teacher, teacher_outputs, student, source)
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher, student))
     data, wanted = with_class_weight(data, class_weight), wanted.for_task(data.task)
     load_tensorflow()
@@ -122,7 +126,7 @@ def distill(
             keras.utils.set_random_seed(seed)
             fresh, shown = load_teacher(student, data), [epochs_shown(display, "baseline", wanted.epochs)]
             alone = train_baseline(fresh, data, wanted, distilled=distilled.model, seed=seed, callbacks=shown)
-            write_model(output.with_stem(f"{output.stem}-alone"), fresh)
-    beside = _Beside(accuracy(guide, data) if isinstance(guide, keras.Model) else None, alone, len(data.x_test))
-    document = make_document("distill", distilled.result, beside, {"student": str(output)}, seed=seed)
+            write_model(beside, fresh)
+    compared = _Beside(accuracy(guide, data) if isinstance(guide, keras.Model) else None, alone, len(data.x_test))
+    document = make_document("distill", distilled.result, compared, {"student": str(output)}, seed=seed)
     print_document(document, as_json, distill_tables)

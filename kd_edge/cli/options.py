@@ -3,6 +3,8 @@
 import functools
 import json
 import math
+import os
+import sys
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -177,6 +179,20 @@ def normalize_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def refuse_reading(output: Path, *read: Path | str | None) -> None:
+    """Refuse to write over a file that the running command reads.
+
+    Args:
+        output: What will be written.
+        read: What is read; `None` for what was not given.
+
+    Raises:
+        ConfigError: They are one file.
+    """
+    if output.resolve() in [Path(path).resolve() for path in read if path is not None]:
+        raise ConfigError(f"bad --output: expected another file than {output}, which is read; choose another one")
+
+
 def refuse_given(names: Iterable[str], expected: str) -> None:
     """Refuse options of the running command that were given and would be ignored.
 
@@ -276,9 +292,16 @@ def _is_keras_model(path: Path) -> bool:
 
 def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:
     """Print a document as JSON, or as the tables that a function makes of its result."""
-    if as_json:
-        click.echo(json.dumps(document, indent=2))
-    else:
-        from kd_edge.reporting.tables.console import show
+    try:
+        if as_json:
+            click.echo(json.dumps(document, indent=2))
+        else:
+            from kd_edge.reporting.tables.console import show
 
-        show(tables(document["result"]))
+            show(tables(document["result"]))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would fail again when it closes a stdout that takes nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ConfigError(f"cannot print the result: {error.strerror or error}") from error

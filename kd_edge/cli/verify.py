@@ -1,6 +1,5 @@
 """The command `kd-edge verify`."""
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,8 +134,8 @@ def verify(
 
 def _check_losses(**losses: float | None) -> None:
     for name, share in losses.items():
-        if share is not None and not math.isfinite(share):
-            raise ConfigError(f"bad --max-{name}-loss: expected a share such as 0.02, received {share}")
+        if share is not None and not 0 <= share <= 1:
+            raise ConfigError(f"bad --max-{name}-loss: expected a share such as 0.02 for 2 %, received {share}")
 
 
 def _references(

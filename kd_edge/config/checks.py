@@ -7,14 +7,12 @@ from typing import Any
 
 from kd_edge.errors import ConfigError
 
-_MAY_BE_ZERO = (
-    *("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight"),
-    *("max_int8_loss", "max_accuracy_loss", "max_teacher_loss"),
-)
+_SHARES = ("max_int8_loss", "max_accuracy_loss", "max_teacher_loss")
+_MAY_BE_ZERO = ("start_from_epoch", "strength", "folds", "student_loss_weight", "trainee_loss_weight", *_SHARES)
 
 
 def check_numbers(section: Any) -> None:
-    """Refuse numbers of a table that are no finite numbers, negative, or 0 where that means nothing."""
+    """Refuse numbers of a table that are no finite numbers, negative, or 0 or percents where that means nothing."""
     for f in fields(section):
         value = getattr(section, f.name)
         if not isinstance(value, int | float):
@@ -23,6 +21,10 @@ def check_numbers(section: Any) -> None:
         if not math.isfinite(value) or value < 0 or (value == 0 and not may_be_zero):
             expected = "0 or more" if may_be_zero else "more than 0"
             raise ConfigError(f"bad value for key {f.name!r}: expected {expected}, a finite number, received {value!r}")
+        if f.name in _SHARES and value > 1:
+            raise ConfigError(
+                f"bad value for key {f.name!r}: expected a share of at most 1, such as 0.02 for 2 %, received {value!r}"
+            )
 
 
 def check_rate(value: object) -> None:

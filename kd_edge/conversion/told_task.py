@@ -12,6 +12,7 @@ from kd_edge.data.dataset import Dataset, joined
 from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.options import SEVERAL
 from kd_edge.data.targets import are_raw, as_binary
+from kd_edge.errors import DataError
 from tflite_bench.model.reader import read_model
 
 
@@ -35,8 +36,12 @@ def as_told(content: bytes, data: Dataset) -> Dataset:
     Args:
         content: Bytes of the `.tflite` file.
         data: What it is verified with.
+
+    Raises:
+        DataError: The data have the names of the file's classes, labels or values in another order.
     """
     info, told, several = read_model(content), _output(content), outputs_told(content)
+    _check_order((read_metadata(content) or {}).get("class_names"), data)
     if data.task.parts:
         return joined(data, {name: _told(several.get(name, {}), part) for name, part in data.by_output.items()})
     if data.task.kind == "multiclass" and data.num_classes == 2 and len(info.outputs) == 1:
@@ -44,10 +49,21 @@ def as_told(content: bytes, data: Dataset) -> Dataset:
     return _told(told, data)
 
 
+def _check_order(names: object, data: Dataset) -> None:
+    """Refuse data in which the names of a file mean other outputs: its firmware would name the wrong ones."""
+    own = list(data.class_names)
+    if isinstance(names, list) and names != own and sorted(map(str, names)) == sorted(own):
+        raise DataError(
+            f"bad order of names in {data.name}: expected that of the file, {', '.join(map(str, names))}, "
+            f"received {', '.join(own)}; number the labels as for its training"
+        )
+
+
 def _told(told: Mapping[str, Any], data: Dataset) -> Dataset:
     """Return the data of one output as its description in a file has them."""
     if told.get("task") != data.task.kind:
         return data
+    _check_order(told.get("names"), data)
     if data.task.kind in ("binary", "multilabel"):
         return replace(data, task=replace(data.task, threshold=float(told["threshold"])))
     if data.task.kind != "regression" or len(told["names"]) != len(data.task.names):

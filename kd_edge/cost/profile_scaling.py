@@ -15,6 +15,7 @@ from kd_edge.cost.devices import (
     load_all,
     load_device,
     named_costs,
+    own_devices,
     to_toml,
 )
 from kd_edge.cost.latency import latency_ms
@@ -34,11 +35,13 @@ def add_device(
     clock_mhz: float,
     speed: float | Sequence[tuple[Graph, float]],
     like: str = "cortex-m4",
+    memory_source: str = "given by the user",
 ) -> DeviceProfile:
     """Make a profile of a board, and save it where `load_device` finds it by name.
 
     The relative costs of the ops come from a known device; see `scaled` for how `speed` sets their level. Nothing is
-    taken off flash and RAM for the application: give what a model may use.
+    taken off flash and RAM for the application: give what a model may use. What the known device takes from its supply
+    is not handed on: the new board's power is unknown until its profile has a table `[power]`.
 
     Args:
         name: Small letters, digits and `._-`. A built-in profile of that name is hidden by the new one.
@@ -46,8 +49,9 @@ def add_device(
         ram_bytes: RAM that a tensor arena may use, in bytes.
         clock_mhz: Clock of the core, in MHz.
         speed: Networks with their measured latencies in milliseconds, or the MACs per second that convolutions reach.
-        like: A known device, or a core such as `"cortex-m7"`: the first known device with it, a measured one and one
-            with TFLM first. Take one with the same core and the same kind of kernels.
+        like: A known device, or a core such as `"cortex-m7"`: the first known device with it, one of the package, a
+            measured one and one with TFLM first. Take one with the same core and the same kind of kernels.
+        memory_source: Where flash, RAM and clock come from.
 
     Returns:
         The profile, as saved to `devices_folder()`.
@@ -61,16 +65,17 @@ def add_device(
         name=name,
         board=name,
         title=f"{name} (added by the user)",
-        memory_source="given by the user",
+        memory_source=memory_source,
         clock_mhz=float(clock_mhz),
         flash_bytes=flash_bytes,
         ram_bytes=ram_bytes,
         reserved_flash_bytes=0,
         reserved_ram_bytes=0,
         date=date.today().isoformat(),
+        power=None,
     )
     profile = scaled(profile, speed)
-    write_bytes(profile_path(name), to_toml(profile).encode())
+    write_bytes(profile_path(name), to_toml(profile).encode(), instead="name another folder in $KD_EDGE_DEVICES")
     return profile
 
 
@@ -155,5 +160,7 @@ def _relative(like: str) -> DeviceProfile:
     profiles = load_all()
     same = [profile for profile in profiles if profile.core == like]
     if same:
-        return min(same, key=lambda profile: (not profile.measured, not profile.runs_tflm))
-    raise ConfigError(f"unknown device or core {like!r}: {nearest(like, {*names, *(p.core for p in profiles)})}")
+        own = own_devices()
+        return min(same, key=lambda profile: (profile.name in own, not profile.measured, not profile.runs_tflm))
+    known = {*names, *(profile.core for profile in profiles)}
+    raise ConfigError(f"unknown device or core {like!r}: {nearest(like, known, listed='`kd-edge devices` lists both')}")

@@ -154,6 +154,17 @@ def test_a_failed_run_leaves_no_file(model_path: Callable[[str], Path], tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["run", "inspect", "compare", "energy", "calibrate"])
+def test_a_file_that_is_read_is_not_written_over(command: str, tmp_path: Path) -> None:
+    read, link = tmp_path / "read.toml", tmp_path / "link"
+    read.write_text("mine")
+    link.symlink_to(read)
+    result = tflite_bench(command, *[read] * (2 if command == "compare" else 1), "-o", link)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"bad --output: expected another file than {link}, which is read; choose another one" in result.stderr
+    assert read.read_text() == "mine"
+
+
 def test_an_output_that_cannot_be_written_is_named(model_path: Callable[[str], Path], tmp_path: Path) -> None:
     for output in (tmp_path / "no" / "result.json", tmp_path):
         result = tflite_bench("inspect", model_path("atan2"), "--json", "-o", output)

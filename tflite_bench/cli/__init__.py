@@ -29,8 +29,21 @@ _DEVICE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 # Only click is imported at the top: `tflite-bench --help` answers at once.
 
 
+class _Command(click.Command):
+    """Refuses to write over a file that it reads."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        output = ctx.params.get("output")
+        read = [ctx.params[param.name] for param in self.params if isinstance(param, click.Argument) and param.name]
+        if output is not None and output.resolve() in [Path(path).resolve() for path in read]:
+            raise ConfigError(f"bad --output: expected another file than {output}, which is read; choose another one")
+        return super().invoke(ctx)
+
+
 class _Group(click.Group):
     """Ends with one line on stderr and exit code 2 for everything that the user can put right."""
+
+    command_class = _Command
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False

@@ -76,6 +76,9 @@ def read_energy(
     Raises:
         ConfigError: The file is no such series, has gaps, or no voltage is known.
     """
+    for option, number in (("--voltage", voltage), ("--idle", idle_mw)):
+        if number is not None and not math.isfinite(number):
+            raise ConfigError(f"bad {option}: expected a number, received {number}")
     time_s, current_ma, volts = _read(path)
     _check_times(path, time_s)
     if volts is None and voltage is None:

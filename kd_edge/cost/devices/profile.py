@@ -17,6 +17,8 @@ OP_COSTS = ("int8_ops", "float32_ops")
 NOT_MEASURED = "not measured"
 QUALITIES = ("measured", "calibrated", NOT_MEASURED, "datasheet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+# `--device` takes them otherwise: for every device, and for the path of a file.
+_ALL, _ENDING = "all", ".toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ class DeviceProfile:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ConfigError(f"bad device name: expected small letters, digits and '._-', received {self.name!r}")
+        if self.name == _ALL or self.name.endswith(_ENDING):
+            raise ConfigError(f"bad device name: expected another one than 'all' or '*.toml', received {self.name!r}")
         for name in ("clock_mhz", "flash_bytes", "ram_bytes", "error_percent"):
             self._require(name, 0 < getattr(self, name) < math.inf, "a finite number > 0")
         for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):

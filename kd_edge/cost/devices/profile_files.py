@@ -59,7 +59,7 @@ def load_device(name: str | Path) -> DeviceProfile:
         return _read(Path(name))
     known: dict[str, Traversable] = {**_built_in(), **_own()}
     if str(name) not in known:
-        hint = nearest(str(name), known)
+        hint = nearest(str(name), known, listed=f"`kd-edge devices` lists the {len(known)} known ones")
         raise ConfigError(f"unknown device {str(name)!r}: expected a known one or the path of a .toml file; {hint}")
     return _load(known[str(name)])
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,10 +22,13 @@ def write_folder(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[
         manifest: Written last.
 
     Raises:
-        ConfigError: A file of the earlier bundle would go and is not as it was written, or its manifest is damaged.
-            Nothing is written then.
+        ConfigError: A file would go or be replaced that is not as an earlier bundle wrote it, or the manifest of that
+            one is damaged. Nothing is written then.
     """
-    stale = _stale(folder, contents)
+    written = _written(folder / MANIFEST)
+    for name in (*contents, *written):
+        _check_unchanged(folder, name, {written.get(name), fingerprint(contents.get(name, b""))["sha256"]})
+    stale = [folder / name for name in written if name not in contents and (folder / name).is_file()]
     for name, content in contents.items():
         write_bytes(folder / name, content)
     for path in stale:
@@ -34,20 +37,14 @@ def write_folder(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[
     write_json(folder / MANIFEST, manifest)
 
 
-def _stale(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
-    """Return the files that an earlier bundle wrote and the new one has not."""
-    stale = []
-    for name, known in _written(folder / MANIFEST).items():
-        path = folder / name
-        if name in contents or not path.is_file():
-            continue
-        if fingerprint(path.read_bytes())["sha256"] != known:
-            raise ConfigError(
-                f"cannot replace the bundle in {folder}: expected its {name} as it was written, found it changed; "
-                "move it away or choose another --output"
-            )
-        stale.append(path)
-    return stale
+def _check_unchanged(folder: Path, name: str, known: Collection[str | None]) -> None:
+    """Refuse to lose a file of another's making: one with none of the known SHA-256."""
+    path = folder / name
+    if path.is_file() and fingerprint(path.read_bytes())["sha256"] not in known:
+        raise ConfigError(
+            f"cannot replace the bundle in {folder}: expected its {name} as it was written, found it changed; "
+            "move it away or choose another --output"
+        )
 
 
 def _written(manifest: Path) -> dict[str, str]:

@@ -81,7 +81,7 @@ def _column(run: _Run) -> dict[str, str]:
         "RAM to reserve": measured_bytes(verify.get("ram_bytes")),
         "latency, computed": latency_text(cost, unit=" ms"),
         "multiply-accumulates": "unknown" if macs is None else f"{macs:,}",
-        "parameters": f"{cost['params']:,}",
+        "parameters in the file": f"{cost['params']:,}",
         "handed on": {"distilled": "distilled", "alone": "without a teacher"}.get(
             stages.get("choice", {}).get("shipped", "distilled"), "distilled"
         ),

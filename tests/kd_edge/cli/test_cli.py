@@ -149,6 +149,64 @@ def test_some_boards_are_compared_and_ends_with_1_where_none_is_proven_to_fit(ch
     assert call("cost", MODEL, "--device", "rp2040,esp32", "--latency", "1us").exit_code == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file on a full disk")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_stdout_that_takes_nothing_is_one_line(options):
+    command = [sys.executable, "-c", "from kd_edge.cli import main; main()", "devices", "esp32", *options]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "cannot print the result: No space left on device" in done.stderr
+
+
+def test_a_list_of_boards_names_each_once_and_one_at_least():
+    document = json.loads(call("cost", MODEL, "--device", "rp2040,rp2040", "--json").stdout)
+    assert [row["device"] for row in document["result"]["devices"]] == ["rp2040"]
+    assert "bad --device: expected a device, several such as esp32,rp2040, or all, received ','" in fails(
+        "cost", MODEL, "--device", ","
+    )
+
+
+def test_an_unknown_board_is_told_in_a_short_line():
+    assert "did you mean 'nucleo-l4r5zi'?" in fails("cost", MODEL, "--device", "NUCLEO-L4R5ZI")
+    message = fails("cost", MODEL, "--device", "xyz")
+    assert "`kd-edge devices` lists the" in message
+    assert len(message) < 200
+
+
+def test_what_an_added_board_holds_is_given_or_that_of_the_board_it_is_like(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_EDGE_DEVICES", str(tmp_path))
+    add = ("devices", "add", "mine", "--like", "rp2040", "--measured", f"{MODEL}=3ms", "--json")
+    (board,) = json.loads(call(*add, "--ram", "64k").stdout)["result"]["devices"]
+    source = load_device("rp2040").memory_source
+    assert board["memory_source"] == f"given by the user; flash, clock as of rp2040 ({source})"
+    (board,) = json.loads(call(*add, "--ram", "64k", "--flash", "1M", "--clock", "99").stdout)["result"]["devices"]
+    assert board["memory_source"] == "given by the user"
+
+
+def test_a_folder_of_devices_that_cannot_be_written_is_told_with_its_way_out(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KD_EDGE_DEVICES", str(tmp_path / "file"))
+    message = fails("devices", "add", "mine", "--like", "rp2040", "--measured", f"{MODEL}=3ms")
+    assert "; name another folder in $KD_EDGE_DEVICES" in message
+
+
+def test_a_file_that_is_read_is_not_written_over(files, waves_npz):
+    teacher, student = files / "teacher.keras", files / "student.keras"
+    before = {path: path.read_bytes() for path in (teacher, student, waves_npz)}
+    train = ("distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "-o")
+    for command in (
+        ("convert", student, "--data", waves_npz, "-o", student),
+        ("convert", student, "--data", waves_npz, "-o", waves_npz),
+        (*train, student),
+        (*train, teacher),
+        # The student alone is written beside the distilled one.
+        (*train[:4], files / "x-alone.keras", *train[5:], files / "x.keras"),
+    ):
+        assert "which is read; choose another one" in fails(*command)
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_a_profile_of_another_runtime_than_the_users_is_said():
     result = call("cost", MODEL, "--device", "nucleo-h7a3zi", "--runtime", "x-cube-ai 10", "--json")
     assert "note: the costs of nucleo-h7a3zi are those of tflm+cmsis-nn, not of x-cube-ai 10" in result.stderr
@@ -404,8 +462,9 @@ def test_values_that_a_configuration_may_not_hold_are_refused_by_the_commands_to
     message = fails("convert", student, "--data", waves_npz, "--max-int8-loss", "nan")
     assert "bad value for key 'max_int8_loss': expected 0 or more, a finite number, received nan" in message
     arguments = ("--data", waves_npz, "--device", "host", "--student", student)
-    message = fails("verify", MODEL, *arguments, "--max-accuracy-loss", "nan")
-    assert "bad --max-accuracy-loss: expected a share such as 0.02, received nan" in message
+    for value in ("nan", "-0.1", "2.0"):
+        message = fails("verify", MODEL, *arguments, "--max-accuracy-loss", value)
+        assert f"bad --max-accuracy-loss: expected a share such as 0.02 for 2 %, received {value}" in message
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])

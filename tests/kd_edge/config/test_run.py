@@ -83,6 +83,19 @@ def test_a_bad_configuration_names_the_key(tmp_path, text, message):
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [("convert", "max_int8_loss"), ("verify", "max_accuracy_loss"), ("verify", "max_teacher_loss")],
+)
+def test_percents_are_no_shares(tmp_path, table, key):
+    path = tmp_path / "bad.toml"
+    path.write_text(f"[data]\nsource='watch'\n[budget]\ndevice='host'\n[{table}]\n{key}=2")
+    with pytest.raises(ConfigError, match=f"'{key}': expected a share of at most 1, such as 0.02 for 2 %, received 2"):
+        load_config(path)
+    path.write_text(path.read_text().replace("=2", "=1"))
+    load_config(path)
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-0.5"])
 @pytest.mark.parametrize(
     ("table", "key", "least"),

@@ -13,7 +13,7 @@ from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.task import Task
-from kd_edge.errors import ModelError
+from kd_edge.errors import DataError, ModelError
 
 FLOAT = ConvertConfig("none")
 X = np.random.default_rng(0).normal(size=(20, 3)).astype("f4")
@@ -79,6 +79,16 @@ def test_two_classes_are_binary_for_a_file_with_one_output_and_its_threshold_cou
     three = replace(classes, class_names=("a", "b", "c"))
     assert as_told(made, three) is three
     assert task_told(content(classes)) is None
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary", "multilabel"])
+def test_names_in_another_order_than_the_files_are_refused(kind):
+    y = (X[:, :2] > 0).astype(int) if kind == "multilabel" else (X[:, 0] > 0).astype(int)
+    made = content(data(Task(kind, ("no", "yes")), y, ("no", "yes")))
+    with pytest.raises(DataError, match="expected that of the file, no, yes, received yes, no; number the labels"):
+        as_told(made, data(Task(kind, ("yes", "no")), y, ("yes", "no")))
+    renamed = data(Task(kind, ("off", "on")), y, ("off", "on"))
+    assert as_told(made, renamed).class_names == ("off", "on")
 
 
 def test_a_file_of_another_task_changes_nothing():

@@ -65,6 +65,20 @@ def test_an_added_device_is_found_by_name(own_folder: Path) -> None:
     assert [path.name for path in own_folder.iterdir()] == ["my-board.toml"]
 
 
+def test_the_power_of_a_known_board_is_not_that_of_an_added_one() -> None:
+    assert load_device("nucleo-l4r5zi").power is not None
+    board = add_device("mine", flash_bytes=1000, ram_bytes=500, clock_mhz=20, speed=50e6, like="nucleo-l4r5zi")
+    assert (board.power, load_device("mine").power) == (None, None)
+
+
+def test_a_core_has_the_costs_of_the_packages_devices_whatever_the_user_has_added() -> None:
+    wanted = {"flash_bytes": 1000, "ram_bytes": 500, "clock_mhz": 100, "speed": [(dense(10), 7.0)]}
+    first = add_device("a-board", **wanted)
+    assert first.quality == "calibrated"
+    second = add_device("b-board", **wanted)
+    assert (second.int8, second.source) == (first.int8, first.source)
+
+
 def test_an_added_device_hides_the_built_in_one() -> None:
     add_device("rp2040", flash_bytes=1000, ram_bytes=500, clock_mhz=100, speed=50e6, like="rp2040")
     assert load_device("rp2040").flash_bytes == 1000
@@ -86,6 +100,8 @@ def test_adding_a_device_again_does_not_scale_it_twice() -> None:
         ({"speed": [(Graph((), (), (), ()), 1.0)]}, "bad speed: expected networks with at least one op"),
         ({"clock_mhz": 0}, "bad value for key 'clock_mhz': expected a finite number > 0"),
         ({"name": "../up"}, "bad device name"),
+        ({"name": "all"}, r"bad device name: expected another one than 'all' or '\*.toml', received 'all'"),
+        ({"name": "mine.toml"}, "bad device name: expected another one than .* received 'mine.toml'"),
         ({"like": "cortex-m44"}, "unknown device or core 'cortex-m44': did you mean 'cortex-m4'"),
     ],
 )

@@ -1,6 +1,7 @@
 """Series of time and current: their energy, and what is no series."""
 
 import json
+import math
 from importlib.resources import files
 from pathlib import Path
 
@@ -78,3 +79,13 @@ def test_the_document_follows_its_schema_and_says_what_is_not_known(tmp_path: Pa
     assert "expected --voltage" in run(path).stderr
     assert "more than the" in run(path, "--voltage", 3, "--idle", 100).stderr
     assert "6 mJ" in run(path, "--voltage", 3).stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "wanted"), [("--voltage", {"voltage": math.nan}), ("--idle", {"idle_mw": math.inf})]
+)
+def test_what_is_no_number_gives_no_energy(option: str, wanted: dict[str, float], tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("time(s),current(mA)\n0,1\n1,1\n")
+    with pytest.raises(ConfigError, match=f"bad {option}: expected a number, received"):
+        read_energy(path, **{"voltage": 3.0, **wanted})

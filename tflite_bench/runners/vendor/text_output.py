@@ -3,6 +3,7 @@
 TFLite's prints whole microseconds, LiteRT's milliseconds with two decimals.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.stats import LatencyStats
 
 _UNCONSUMED = re.compile(r"Unconsumed cmdline flags: (.*)")
-_RUNS = re.compile(r"Running benchmark for at least [^\n]*\n[^\n]*?(count=[^\n]*)\n")
+_RUNNING = "Running benchmark for at least"
+# Between title and figures may be lines of others: delegates tell what they replace, phones mix their log in.
+_RUNS = re.compile(rf"{_RUNNING} [^\n]*\n(?:(?![^\n]*(?:{_RUNNING}|count=))[^\n]*\n)*[^\n]*?(count=[^\n]*)\n")
 _TIMINGS = re.compile(
     r"Inference timings in us: Init: (\S+), First inference: (\S+), Warmup \(avg\): (\S+), Inference \(avg\): (\S+)\n"
 )
@@ -81,12 +84,14 @@ def without_samples(latency: LatencyStats) -> dict[str, str]:
 
 def _read_tflite(text: str) -> Printout:
     runs, timings = _RUNS.findall(text), _TIMINGS.search(text)
-    if timings is None or len(runs) != 2:
-        raise RunnerError(_cut_off(text, "Inference timings in us"))
+    if timings is None or len(runs) < 2:
+        raise RunnerError(_cut_off(text, "Inference timings in us" if timings is None else "count="))
+    if len(runs) > 2:
+        raise ValueError(f"expected the figures of one model, received {len(runs)} lines with a count")
     (warmup, measured) = (_counts(line) for line in runs)
     if not measured["count"]:
         raise RunnerError("the benchmark program measured no inference; give it more time")
-    init, first, warmup_avg, _ = (float(value) / 1e3 for value in timings.groups())
+    init, first, warmup_avg, _ = (_number(value) / 1e3 for value in timings.groups())
     median, p5, p95 = (measured[name] / 1e3 if name in measured else None for name in _PERCENTILES)
     latency = LatencyStats(
         median_ms=median,
@@ -107,7 +112,7 @@ def _read_tflite(text: str) -> Printout:
 
 def _counts(line: str) -> dict[str, float]:
     """Return the figures of a line such as `count=64 first=3360 curr=3274 ...`; one or equal runs are abbreviated."""
-    values = {key: float(value) for key, value in re.findall(r"(\w+)=([^\s(]+)", line)}
+    values = {key: _number(value) for key, value in re.findall(r"(\w+)=([^\s(]+)", line)}
     if values.get("count") == 0:
         return values
     if values.get("count") == 1 or "(all same)" in line:
@@ -118,13 +123,21 @@ def _counts(line: str) -> dict[str, float]:
     return values
 
 
+def _number(text: str) -> float:
+    """Return a number; the programs print `nan` for what they divide by nothing."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"expected a number, received {text!r}")
+    return number
+
+
 def _read_litert(text: str) -> Printout:
     block = _RESULTS.search(text)
     if block is None:
         raise RunnerError(_cut_off(text, "the line that ends BENCHMARK RESULTS"))
     figures, runs = {}, {}
     for kind, part, value, count in _RESULT.findall(block[1]):
-        figures[kind, part] = float(value)
+        figures[kind, part] = _number(value)
         if count:
             runs[kind] = int(count)
     needed = [("Inference", part) for part in ("avg", "min", "max", "std")]
@@ -146,7 +159,7 @@ def _read_litert(text: str) -> Printout:
 
 
 def _cut_off(text: str, missing: str) -> str:
-    if "Running benchmark for at least" not in text and "STARTING" not in text and "BENCHMARK" not in text:
+    if _RUNNING not in text and "STARTING" not in text and "BENCHMARK" not in text:
         return _unknown(f"expected {missing!r} in it")
     return f"the benchmark program's output is cut off: expected {missing!r}, received {len(text)} letters without it"
 

@@ -140,6 +140,23 @@ def test_a_changed_file_that_would_go_is_kept_and_named(tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_a_changed_file_that_would_be_replaced_is_kept_and_named(tmp_path):
+    write_file_bundle(MODEL, tmp_path)
+    write_file_bundle(MODEL, tmp_path, device=load_device("nucleo-l4r5zi"))
+    (tmp_path / "main.c").write_text("int main(void) { return mine(); }\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match=r"expected its main\.c as it was written, found it changed"):
+        write_file_bundle(MODEL, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_file_that_no_bundle_wrote_is_not_replaced(tmp_path):
+    (tmp_path / "README.md").write_text("about my project\n")
+    with pytest.raises(ConfigError, match=r"expected its README\.md as it was written, found it changed"):
+        write_file_bundle(MODEL, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"files": {"a": 1}}'])
 def test_a_damaged_manifest_is_one_line(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)

@@ -107,6 +107,16 @@ def test_the_other_dialect_is_read_in_milliseconds() -> None:
         assert (latency.median_ms, latency.avg_ms, latency.init_ms, latency.p95_ms) == (2.2, 2.25, 4.41, 2.8)
 
 
+@pytest.mark.parametrize(
+    "foreign", ["VERBOSE: Replacing 3 out of 5 node(s) with delegate (XNN) node\n", "\nWARNING: linker: flags\n\n"]
+)
+def test_lines_of_others_between_title_and_figures_change_nothing(foreign: str) -> None:
+    whole = recording("basic.out")
+    text = whole.replace("exceeding 150 seconds.\n", f"exceeding 150 seconds.\n{foreign}")
+    assert len(text) == len(whole) + 2 * len(foreign)
+    assert read_printout(text) == read_printout(whole)
+
+
 @pytest.mark.parametrize("text", [recording("basic.out"), LITERT])
 def test_no_cut_off_output_is_taken_for_a_result(text: str) -> None:
     end = max(text.find("\nINFO: Note:"), text.rfind("\n=====")) + 1
@@ -123,6 +133,10 @@ def test_no_cut_off_output_is_taken_for_a_result(text: str) -> None:
         (re.sub(r"count=64 [^\n]*", "count=0", recording("basic.out")), "measured no inference"),
         (recording("basic.out").replace(" avg=3156.38", ""), r"the line 'count=64 first=.*' lacks avg"),
         (recording("basic.out").replace("min=1988", "min=fast"), "could not convert string to float: 'fast'"),
+        (recording("basic.out").replace("std=435", "std=-nan"), "expected a number, received '-nan'"),
+        (recording("basic.out").replace("Init: 2754", "Init: inf"), "expected a number, received 'inf'"),
+        (LITERT.replace("0.10 ms", "nan ms"), "expected a number, received 'nan'"),
+        (2 * recording("basic.out"), "expected the figures of one model, received 4 lines with a count"),
         (LITERT.replace("Inference (std):       0.10 ms\n", ""), r"its results lack Inference \(std\)"),
         (LITERT.replace(" (50 runs)", ""), "lack the number of runs"),
     ],
