@@ -104,6 +104,26 @@ def test_grayscale_images_have_one_channel_and_images_are_scaled_on_request(pict
 
 
 @pytest.mark.parametrize("options", [{}, {"image_size": [6, 4], "color": "rgb"}])
+def test_images_of_which_tensorflow_would_drop_bits_or_read_the_palettes_numbers_are_refused(tmp_path, options):
+    for i in range(12):
+        draw(tmp_path / "deep" / "ab"[i % 2] / f"{i}.png", i)
+    Image.fromarray(np.full((6, 4), 4095, np.uint16)).save(tmp_path / "deep" / "a" / "12bit.png")
+    with pytest.raises(DataError, match=r"pixels of 8 bits a channel \(16 bits each\), received 1 of 13 .*a/12bit.png"):
+        read(tmp_path / "deep", **options)
+    (tmp_path / "deep" / "a" / "12bit.png").unlink()
+    gray = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(6, 4))
+    gray.save(tmp_path / "deep" / "b" / "gray.bmp")
+    kept = read(tmp_path / "deep", **options)
+    assert any((x[..., 0] == np.asarray(gray)).all() for x in (*kept.x_train, *kept.x_val, *kept.x_test))
+    gray.convert("RGB").quantize(8).save(tmp_path / "deep" / "b" / "palette.bmp")
+    with pytest.raises(
+        DataError, match=r"\(numbers of colors in a palette\), received 1 of 14 .*b/palette.bmp; convert"
+    ):
+        read(tmp_path / "deep", **options)
+    assert "left out b/palette.bmp" in read(tmp_path / "deep", skip_bad=True, **options).description
+
+
+@pytest.mark.parametrize("options", [{}, {"image_size": [6, 4], "color": "rgb"}])
 def test_unreadable_images_are_named_and_left_out_on_request(pictures, options):
     (pictures / "cat" / "empty.png").write_bytes(b"")
     whole = (pictures / "dog" / "p0_0.png").read_bytes()
