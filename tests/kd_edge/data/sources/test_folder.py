@@ -257,3 +257,18 @@ def test_arrays_of_a_folder_are_mapped_and_stay_bytes(tmp_path):
     assert len(read(tmp_path, ignore=["x_valid"]).x_train) == 34
     with pytest.raises(ConfigError, match="bad option 'seconds'"):
         read(tmp_path, seconds=1.0)
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "testing"), ("TRAIN", "Validation", "TEST")])
+def test_folders_that_are_called_like_splits_elsewhere_are_no_classes(pictures, names):
+    root = pictures.parent / "parts"
+    for name in names:
+        draw(root / name / "cat" / "1.png", 1)
+        draw(root / name / "dog" / "1.png", 2)
+    with pytest.raises(DataError, match=f"train, test and maybe val in small letters, received .*{names[0]}.*; rename"):
+        read(root)
+
+
+def test_hidden_files_beside_the_folders_of_classes_are_left_out_too(pictures):
+    (pictures / "._cover.png").write_bytes(b"of another system")
+    assert len(read(pictures).x_train) == 21
