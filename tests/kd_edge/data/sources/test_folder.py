@@ -272,3 +272,10 @@ def test_folders_that_are_called_like_splits_elsewhere_are_no_classes(pictures, 
 def test_hidden_files_beside_the_folders_of_classes_are_left_out_too(pictures):
     (pictures / "._cover.png").write_bytes(b"of another system")
     assert len(read(pictures).x_train) == 21
+
+
+def test_a_recording_without_sound_is_no_silence(words):
+    record(words / "yes" / "none.wav", np.zeros(0))
+    with pytest.raises(DataError, match=r"\(there is no sound in the file\), received 1 of 17 .*: yes/none.wav"):
+        read(words, seconds=0.2)
+    assert "left out yes/none.wav" in read(words, seconds=0.2, skip_bad=True).description
