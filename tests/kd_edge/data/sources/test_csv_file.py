@@ -166,3 +166,8 @@ def test_a_file_that_is_no_table_is_named(tmp_path, text, message):
 def test_options_without_sense_are_refused(options):
     with pytest.raises(ConfigError, match=f"bad value for option '{next(iter(options))}'"):
         SourceOptions(**options)
+
+
+def test_a_row_has_one_label_or_one_value(table):
+    with pytest.raises(ConfigError, match=r"'task' .*: expected samples of one class each, received 'multilabel'"):
+        read(table(**rows()), task="multilabel")

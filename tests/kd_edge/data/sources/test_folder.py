@@ -279,3 +279,9 @@ def test_a_recording_without_sound_is_no_silence(words):
     with pytest.raises(DataError, match=r"\(there is no sound in the file\), received 1 of 17 .*: yes/none.wav"):
         read(words, seconds=0.2)
     assert "left out yes/none.wav" in read(words, seconds=0.2, skip_bad=True).description
+
+
+@pytest.mark.parametrize("task", ["multilabel", "regression"])
+def test_files_by_class_have_no_other_labels(pictures, task):
+    with pytest.raises(ConfigError, match=f"'task' .*: expected samples of one class each, received '{task}'"):
+        read(pictures, task=task)
