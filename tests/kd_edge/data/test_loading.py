@@ -324,6 +324,25 @@ def test_a_misspelt_built_in_set_names_the_right_one():
         load_data("wacth")
 
 
+def test_samples_that_32_bits_cannot_hold_are_refused(save):
+    with pytest.raises(DataError, match="received NaN or infinity in 1 of 12 samples of x_test"):
+        load_data(save(x_test=np.where(np.arange(12) == 5, 1e39, 1.0)[:, None, None] * np.ones((8, 3))))
+
+
+@pytest.mark.parametrize(("train", "test"), [(np.float32, np.uint8), (np.uint8, np.float32), (np.int16, np.float64)])
+def test_samples_of_splits_that_may_be_of_another_scale_are_refused(save, train, test):
+    with pytest.raises(DataError, match=r"as whole numbers or all as floats, received \w+ in x_train and \w+ in x_te"):
+        load_data(save(x_train=np.ones((40, 8, 3), train), x_test=np.ones((12, 8, 3), test)))
+
+
+def test_channels_in_small_units_are_scaled_and_constant_ones_are_not(save):
+    samples = np.stack([np.linspace(-3e-9, 3e-9, 40), np.full(40, 0.1), np.linspace(0, 1, 40)], axis=1)
+    data = load_data(save(x_train=samples, x_test=samples[:12]), normalize=True)
+    drawn = np.concatenate([data.x_train, data.x_val])
+    assert np.abs(data.x_train.std(0) - (1, 0, 1)).max() < 1e-5
+    assert np.abs(np.sort(drawn[:, 0]) - np.sort(drawn[:, 2])).max() < 1e-5
+
+
 def test_words_in_bytes_are_read_as_utf_8(save):
     words = np.array([name.encode() for name in ("gehen", "höher", "laufen", "über")])
     data = load_data(save(y_train=words[np.arange(40) % 4], y_test=words[np.arange(12) % 4]))
