@@ -343,6 +343,11 @@ def test_channels_in_small_units_are_scaled_and_constant_ones_are_not(save):
     assert np.abs(np.sort(drawn[:, 0]) - np.sort(drawn[:, 2])).max() < 1e-5
 
 
+def test_class_names_that_are_the_same_are_refused(save):
+    with pytest.raises(DataError, match="expected class_names that differ, received 'walk' twice"):
+        load_data(save(class_names=np.array(["walk", "run", "walk", "sit"])))
+
+
 def test_words_in_bytes_are_read_as_utf_8(save):
     words = np.array([name.encode() for name in ("gehen", "höher", "laufen", "über")])
     data = load_data(save(y_train=words[np.arange(40) % 4], y_test=words[np.arange(12) % 4]))
