@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from kd_edge.ir.graph import Graph
 
 # Options of a source that are lists.
-_LISTS = ("ignore", "image_size")
+_LISTS = ("ignore", "image_size", "units")
+# Those that are no words.
+_NOT_WORDS = ("hop", "image_size", "seconds", "skip_bad", "test_share", "window")
 SEED = click.IntRange(0, MAX_SEED)
 
 
@@ -83,7 +85,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_options(given: Iterable[str]) -> "SourceOptions":
-    """Return what `NAME=VALUE` texts say of a source; values are those of TOML, a list may be `a,b`.
+    """Return what `NAME=VALUE` texts say of a source; values are as in TOML, words need no quotes, a list may be `a,b`.
 
     Raises:
         ConfigError: A text has another form, or its name or value is wrong.
@@ -95,10 +97,15 @@ def read_options(given: Iterable[str]) -> "SourceOptions":
         name, sign, value = text.partition("=")
         if not sign:
             raise ConfigError(f"bad --data-option: expected NAME=VALUE, received {text!r}")
-        table[name] = _toml_value(value)
+        table[name] = _option_value(name, value)
         if name in _LISTS and not isinstance(table[name], list):
-            table[name] = [_toml_value(part) for part in value.split(",")]
+            table[name] = [_option_value(name, part) for part in value.split(",")]
     return from_table(SourceOptions, table, "--data-option")
+
+
+def _option_value(name: str, text: str) -> Any:
+    value = _toml_value(text)
+    return value if name in _NOT_WORDS or isinstance(value, str | list) else text
 
 
 def _toml_value(text: str) -> Any:

@@ -229,17 +229,23 @@ def _check_samples(x: np.ndarray, name: str, data: Dataset) -> np.ndarray:
             f"bad data in {data.name}: expected samples of shape {data.x_train.shape[1:]} as in x_train, "
             f"received {x.shape[1:]} in {name}"
         )
+    if (x.dtype.kind == "f") != (data.x_train.dtype.kind == "f"):
+        raise DataError(
+            f"bad data in {data.name}: expected all samples as whole numbers or all as floats, received "
+            f"{data.x_train.dtype} in x_train and {x.dtype} in {name}, maybe of another scale; convert them alike"
+        )
     bad = 0 if x.dtype.kind in "iu" else sum(_num_bad(x[rows]) for rows in chunks(x))
     if bad:
         raise DataError(
-            f"bad data in {data.name}: expected finite numbers, received NaN or infinity in {bad} of {len(x)} "
-            f"samples of {name}; drop or repair them"
+            f"bad data in {data.name}: expected finite numbers that 32 bits hold, received NaN or infinity in {bad} "
+            f"of {len(x)} samples of {name}; drop or repair them"
         )
     return x if x.dtype == np.uint8 else _as_floats(x)
 
 
 def _num_bad(x: np.ndarray) -> int:
-    return len(x) - int(np.isfinite(x.reshape(len(x), -1)).all(axis=1).sum())
+    with np.errstate(over="ignore"):
+        return len(x) - int(np.isfinite(x.reshape(len(x), -1).astype(np.float32)).all(axis=1).sum())
 
 
 def _as_floats(x: np.ndarray) -> np.ndarray:
@@ -269,9 +275,13 @@ def standardized(data: Dataset) -> Dataset:
     return scaled(data, mean, np.sqrt(squares / count))
 
 
+# Of the mean: what 32 bits cannot tell from a constant, in whatever unit.
+_LEAST_SPREAD = 1e-8
+
+
 def scaled(data: Dataset, mean: np.ndarray, deviation: np.ndarray) -> Dataset:
-    """Return the samples less `mean`, divided by `deviation` where that is not 0; both have a number per channel."""
-    deviation = np.where(deviation > 1e-8, deviation, 1.0)
+    """Return the samples less `mean`, divided by `deviation` where they vary; both have a number per channel."""
+    deviation = np.where(deviation > _LEAST_SPREAD * np.abs(mean), deviation, 1.0)
     changed = _changed(data, lambda rows: (rows - mean) / deviation)
     return replace(changed, scale=(tuple(mean.tolist()), tuple(deviation.tolist())))
 

@@ -66,7 +66,7 @@ def _check_present(labels: np.ndarray, task: Task, source: str) -> None:
     if absent:
         raise DataError(
             f"bad data in {source}: expected training samples of all {len(task.names)} classes, received none of "
-            f"class {absent[0]}; number the classes from 0 without gaps"
+            f"class {task.names[absent[0]]}; number the classes from 0 without gaps"
         )
 
 

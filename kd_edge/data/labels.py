@@ -32,8 +32,8 @@ def numbered(
         names = ("False", "True") if class_names is None else class_names
         return {name: array.astype(np.int64) for name, array in arrays.items()}, names
     if kinds <= set("US"):
-        texts = {name: array.astype(str) for name, array in arrays.items()}
-        names = np.unique(texts["y_train"]).tolist() if class_names is None else list(map(str, class_names))
+        texts = {name: _as_text(array, name, source) for name, array in arrays.items()}
+        names = np.unique(texts["y_train"]).tolist() if class_names is None else list(map(_word, class_names))
         return {name: _places(array, names, name, source) for name, array in texts.items()}, names
     if not kinds <= set("iu") and all(array.ndim == 1 for array in arrays.values()):
         types = ", ".join(f"{array.dtype} in {name}" for name, array in arrays.items())
@@ -45,9 +45,22 @@ def _column(array: np.ndarray) -> np.ndarray:
     """Return one column as what it is, and strings that NumPy holds as objects as strings."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.dtype.kind in "OT" and array.size and all(isinstance(value, str) for value in array.flat):
-        return array.astype(str)
+    if array.dtype.kind in "OT" and array.size:
+        for kind in (str, bytes):  # tf.data has bytes
+            if all(isinstance(value, kind) for value in array.flat):
+                return array.astype(kind)
     return array
+
+
+def _as_text(array: np.ndarray, name: str, source: str) -> np.ndarray:
+    try:
+        return array.astype(str) if array.dtype.kind == "U" else np.strings.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"bad data in {source}: expected text in UTF-8 in {name}, received {error}") from error
+
+
+def _word(name: object) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 def _check_kind(array: np.ndarray, name: str, source: str) -> None:

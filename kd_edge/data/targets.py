@@ -46,6 +46,9 @@ def targets_of(
     if any(isinstance(values, Mapping) for values in labels.values()):
         return _of_outputs(labels, names, task=task, source=source)
     arrays = {name: np.asarray(values) for name, values in labels.items()}
+    listed = [] if names is None else list(map(str, names))
+    if twice := [name for name in dict.fromkeys(listed) if listed.count(name) > 1]:
+        raise DataError(f"bad data in {source}: expected class_names that differ, received {twice[0]!r} twice")
     kind = task or ("multilabel" if _hold_together(arrays["y_train"]) else "multiclass")
     if kind == "multilabel":
         return arrays, Task(kind, _names(arrays["y_train"], names, source, "label"))

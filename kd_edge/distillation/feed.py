@@ -106,6 +106,8 @@ class Feed:
             )
         parts = _as_arrays((self.x, self.y, self.options.get("sample_weight")))
         (x, y, sample_weight), options = _split(parts, self.options)
+        if x_unlabeled is not None and sample_weight is None and isinstance(y, np.ndarray):
+            sample_weight = _weights_by_class(y, options.pop("class_weight", None))  # the others have no class
         batches = Batches(
             x=x,
             y=y,
@@ -117,7 +119,8 @@ class Feed:
             targets=targets,
             with_index=True,
         )
-        options |= {"steps_per_epoch": batches.num_steps, "validation_batch_size": _validation_size(options, self)}
+        num_steps = options.get("steps_per_epoch") or batches.num_steps
+        options |= {"steps_per_epoch": num_steps, "validation_batch_size": _validation_size(options, self)}
         options["shuffle"] = False  # the batches are
         fed = batches.feed(self.epochs, first_epoch=options.get("initial_epoch", 0))
         return Feed(fed, None, None, self.epochs, options)
@@ -184,6 +187,14 @@ def _split(parts: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
         for at in (slice(num_train), slice(num_train, None))
     )
     return first, options | {"validation_data": tuple(part for part in last if part is not None)}
+
+
+def _weights_by_class(y: np.ndarray, class_weight: Mapping[int, float] | None) -> np.ndarray | None:
+    """Return the weight of each sample as Keras takes it from those of classes: of one that is not named 1."""
+    if class_weight is None:
+        return None
+    classes = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.ravel()
+    return np.array([class_weight.get(int(label), 1.0) for label in classes], np.float32)
 
 
 def _validation_size(options: Mapping[str, Any], feed: Feed) -> int:

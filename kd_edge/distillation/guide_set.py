@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kd_edge.distillation.guides.asked_samples import ASKED, AskedSamples
-from kd_edge.distillation.guides.base import FINAL, Guide, LiveGuide, feature_extractor, update_mean
+from kd_edge.distillation.guides.base import FINAL, Guide, LiveGuide, feature_extractor, update_mean, update_share
 from kd_edge.distillation.guides.stored import StoredTeacher
 from kd_edge.distillation.guides.trainee import Trainee
 from kd_edge.distillation.losses.fit import CLASSES, LABELS, VALUES, check_compiled, check_output, kinds_of, known_of
@@ -207,7 +207,7 @@ class GuideSet:
                 outputs = self._by_sample[name].completed(outputs, features)
             divergences[name] = self.divergence(guide, outputs, features, sample_weight=sample_weight, labels=labels)
             update_mean(guide.divergence, divergences[name], features[FINAL])
-            guide.agreement.update_state(self._agreement(guide, outputs[FINAL], features[FINAL]))
+            update_share(guide.agreement, self._agreement(guide, outputs[FINAL], features[FINAL]), features[FINAL])
         return divergences
 
     def _agreement(self, guide: Guide, theirs: Any, ours: Any) -> Any:

@@ -13,6 +13,8 @@ from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError, DataError, nearest
 
 _NUM_NAMED = 5
+# What folders of splits are called elsewhere.
+_SPLIT_WORDS = ("train", "training", "test", "testing", "val", "valid", "validate", "validation", "eval", "dev")
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
                     f"{', '.join(sorted(endings))} in {place.relative_to(folder)}; fill it, or remove the folder"
                 )
             rows += [(Path(path), place.name, split) for path in fit]
-        loose = [path for path in part.iterdir() if path.is_file() and path.suffix.lower() in endings]
+        loose = [path for path in part.iterdir() if path.is_file() and path.name.lower().endswith(tuple(endings))]
+        loose = [path for path in loose if not path.name.startswith(".")]
         if loose:
             raise DataError(
                 f"bad data in {part}: expected each file in the folder of its class, received {loose[0].name} beside "
@@ -118,6 +121,11 @@ def _parts(folder: Path) -> dict[str, Path]:
     """Return the folders of the splits; by an empty name the folder itself, where it has none."""
     names = [place.name for place in _folders(folder)]
     if not {"train", "test"} & set(names):
+        if names and all(name.lower() in _SPLIT_WORDS for name in names):
+            raise DataError(
+                f"bad data in {folder}: expected folders of classes, or train, test and maybe val in small letters, "
+                f"received {', '.join(names)}; rename them"
+            )
         return {"": folder}
     for name in sorted(set(names) - set(SPLITS)):
         raise DataError(

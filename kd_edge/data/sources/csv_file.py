@@ -59,4 +59,6 @@ def _check_no_windows(options: SourceOptions, path: Path) -> None:
         )
 
 
-SOURCE = DataSource("a .csv or .tsv file", lambda text: text.endswith((".csv", ".tsv")), _load, options=_OPTIONS)
+SOURCE = DataSource(
+    "a .csv or .tsv file", lambda text: text.lower().endswith((".csv", ".tsv")), _load, options=_OPTIONS
+)

@@ -13,6 +13,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.drawing import SPLITS, splits_of
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources.class_folders import ClassFiles, files_by_class
+from kd_edge.data.sources.image_depth import misread
 from kd_edge.data.sources.labelled import labelled_dataset
 from kd_edge.data.storage import MAPPED_BYTES, num_bytes, release, room_for
 from kd_edge.errors import DataError, MissingDependencyError
@@ -25,6 +26,7 @@ _BATCH_VALUES = 2**20
 # By itself TensorFlow would take half of the memory for batches that are read ahead.
 _BUFFER_BYTES = 2**24
 _EXPECTED = "expected readable images"
+_REPAIR = "repair them or make them .png"
 # Pillow's modes of one channel.
 _GRAY = ("1", "L", "LA", "I", "I;16", "I;16B")
 # Height, width and color of the images, and the files.
@@ -41,7 +43,7 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
     """
     import tensorflow as tf
 
-    files = files_by_class(Path(text), ENDINGS, options)
+    files = _of_bytes(files_by_class(Path(text), ENDINGS, options), skip_bad=options.skip_bad)
 
     def read(form: _Form, unreadable: Set[str] = frozenset()) -> Dataset:
         height, width, color, files = form
@@ -79,8 +81,17 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
         listed = _dataset(files.folder, (height, width), color, None).file_paths
         unreadable = {path for path in listed if not _is_readable(path, color)}
         bad = [path for path in files.paths if str(path) in unreadable]
-        good = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out="repair them")
+        good = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out=_REPAIR)
         return read((height, width, color, good), unreadable)
+
+
+def _of_bytes(files: ClassFiles, *, skip_bad: bool) -> ClassFiles:
+    """Return the images of which TensorFlow reads the pixels as they are."""
+    wrong = {path: what for path in files.paths if (what := misread(path)) is not None}
+    if not wrong:
+        return files
+    why = f"expected pixels of 8 bits a channel ({next(iter(wrong.values()))})"
+    return files.without(wrong.keys(), why, skip_bad=skip_bad, way_out="convert them to .png of 8 bits")
 
 
 def _guess(files: ClassFiles, options: SourceOptions) -> _Form | None:
@@ -102,7 +113,7 @@ def _form(files: ClassFiles, options: SourceOptions) -> _Form:
         return options.image_size[0], options.image_size[1], options.color, files
     headers = list(zip(files.paths, _headers(files.paths), strict=True))
     bad = [path for path, header in headers if header is None]
-    files = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out="repair them")
+    files = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out=_REPAIR)
     known = [header for _, header in headers if header is not None]
     gray = all(mode in _GRAY for _, mode in known)
     color = options.color or ("grayscale" if gray else "rgb")

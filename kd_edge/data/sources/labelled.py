@@ -9,6 +9,7 @@ from kd_edge.data.arrays import dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.drawing import SPLITS
 from kd_edge.data.options import SourceOptions
+from kd_edge.errors import ConfigError
 
 
 def labelled_dataset(
@@ -41,6 +42,11 @@ def labelled_dataset(
     Raises:
         DataError: They do not fit together.
     """
+    if options.task == "multilabel" or (options.task == "regression" and labels.dtype.kind not in "fiu"):
+        raise ConfigError(
+            f"bad option 'task' of the data {source!r}: expected samples of one class each, received "
+            f"{options.task!r}; arrays can have other labels, see docs/data.md"
+        )
     names = None if options.task in ("regression", "reconstruction") else class_names_of(labels)
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
     arrays: dict[str, object] = {"class_names": names}

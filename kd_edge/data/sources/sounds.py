@@ -66,6 +66,8 @@ def _kind(path: Path) -> _Kind | str:
     try:
         with wave.open(str(path)) as file:
             known = file.getframerate(), file.getsampwidth(), file.getnchannels(), file.getnframes()
+            if not known[3]:
+                return "there is no sound in the file"
             if known[1:3] == (2, 1) and len(file.readframes(known[3])) != 2 * known[3]:
                 return "the file is cut off"
             return known

@@ -68,6 +68,11 @@ def _read(stream: Any, name: str, source: str) -> tuple[np.ndarray, np.ndarray]:
                 f"bad data from {source!r}: expected batches (x, y) of one input in {name}, received {received}; "
                 "weights belong to the classes, as class_weight"
             )
+        if isinstance(batch[1], Mapping | tuple | list):
+            raise DataError(
+                f"bad data from {source!r}: expected batches (x, y) with labels of one output in {name}, received a "
+                f"{type(batch[1]).__name__} of labels; return arrays, y_train a mapping of the outputs' names to labels"
+            )
         samples, labels = (np.asarray(part) for part in batch)
         single = labels.ndim == 0
         x.add(samples[np.newaxis] if single else samples)

@@ -66,8 +66,9 @@ def _read(path: Path) -> tuple[list[str], list[list[str]], np.ndarray]:
     rows, lines = [], []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+            reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
             header = [name.strip() for name in next(reader, [])]
+            _check_separator(header, path)
             for row in reader:
                 if len(row) != len(header) and row:
                     raise DataError(
@@ -85,6 +86,15 @@ def _read(path: Path) -> tuple[list[str], list[list[str]], np.ndarray]:
         twice = next(name for name in header if header.count(name) > 1)
         raise DataError(f"bad data in {path}: expected columns of different names, received {twice!r} twice")
     return header, rows, np.array(lines)
+
+
+def _check_separator(header: list[str], path: Path) -> None:
+    """Raise where the first line is one cell that something else parts."""
+    if len(header) == 1 and any(sign in header[0] for sign in ";\t|,"):
+        raise DataError(
+            f"bad data in {path}: expected columns between commas, in a .tsv file between tabs, received the first "
+            f"line {header[0]!r}; write the table so"
+        )
 
 
 def _special_columns(header: list[str], options: SourceOptions, path: Path) -> dict[str, str]:
@@ -125,6 +135,11 @@ def _check_marks(marks: dict[str, np.ndarray], special: dict[str, str], lines: n
 
 def _check_labels(texts: np.ndarray, name: str, path: Path, measured: bool) -> None:
     """Raise where labels are measurements or dates, or are no measurements where these were asked for."""
+    if name in texts:
+        raise DataError(
+            f"bad data in {path}: expected the names of the columns in the first line, received {name!r} as that of "
+            "the classes, which is a class below; put a line of names first"
+        )
     seen = np.unique(texts).tolist()
     if measured:
         if bad := [text for text in seen if not _is(float, text)]:
@@ -159,7 +174,8 @@ def _is(kind: object, text: str) -> bool:
 def _numbers(texts: np.ndarray, name: str, lines: np.ndarray, path: Path) -> np.ndarray:
     filled = np.where(_are_missing(texts), "nan", texts)
     try:
-        return filled.astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity is no finite number either
+            return filled.astype(np.float32)
     except ValueError:
         bad = next(i for i, text in enumerate(filled.tolist()) if not _is(float, text))
     raise DataError(

@@ -146,8 +146,18 @@ def feature_extractor(model: keras.Model, layer_names: tuple[str, ...]) -> Calla
 
 def update_mean(metric: keras.metrics.Mean, loss: Any, outputs: Any) -> None:
     """Add the loss of a batch to a mean over samples, as Keras' trainer does, also under a distribution strategy."""
-    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    update_share(metric, loss * tf.distribute.get_strategy().num_replicas_in_sync, outputs)
+
+
+def update_share(metric: keras.metrics.Mean, value: Any, outputs: Any) -> None:
+    """Add a mean over the samples of a replica's batch to one over all samples.
+
+    Args:
+        metric: The mean over all.
+        value: The mean over the batch.
+        outputs: Of the batch, which tell how many samples it has: the last one of an epoch may be smaller.
+    """
     count = tf.cast(tf.shape(keras.tree.flatten(outputs)[0])[0], metric.dtype)
     # What `update_state` does, without the operations that fit weights of any shape to values of any shape.
-    metric.total.assign_add(tf.cast(loss * num_replicas, metric.dtype) * count)
+    metric.total.assign_add(tf.cast(value, metric.dtype) * count)
     metric.count.assign_add(count)

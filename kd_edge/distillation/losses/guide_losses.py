@@ -40,6 +40,7 @@ class SampleLoss(DistillationLoss):  # type: ignore[misc]
         """
         values = self.per_sample(teacher_outputs, student_outputs, labels)
         if sample_weight is not None:
+            _check_by_sample(self, sample_weight)
             values *= keras.ops.reshape(keras.ops.cast(sample_weight, values.dtype), (-1,))
         return keras.ops.mean(values) / tf.distribute.get_strategy().num_replicas_in_sync
 
@@ -175,13 +176,12 @@ class DecoupledDistillation(SampleLoss):
 
     def per_sample(self, teacher_outputs: Any, student_outputs: Any, labels: Any) -> Any:
         """Return the two parts; without labels, the teacher's answer is the target class."""
-        num_classes = teacher_outputs.shape[-1]
-        target = _one_hot(teacher_outputs if labels is None else labels, num_classes)
+        target = _one_hot(teacher_outputs if labels is None else labels, teacher_outputs)
         theirs, ours = teacher_outputs / self.temperature, student_outputs / self.temperature
         sure = _kl(_binary(theirs, target), _binary(ours, target))
         hidden = target * 1e9  # softmax makes an exact zero of it
         spread = _kl(keras.ops.log_softmax(theirs - hidden), keras.ops.log_softmax(ours - hidden))
-        return self.temperature**2 * (self.alpha * sure + self.beta * spread)
+        return self.temperature**2 * _mean_rows(self.alpha * sure + self.beta * spread)
 
 
 def distillation_value(
@@ -234,8 +234,17 @@ def _weighted(inner: Any, sample_weight: Any) -> Any:
     return with_sample_weight(inner, sample_weight)
 
 
+def _check_by_sample(loss: SampleLoss, sample_weight: Any) -> None:
+    if any(size != 1 for size in sample_weight.shape[1:]):
+        raise ConfigError(
+            f"{type(loss).__name__} weighs whole samples: expected sample_weight of shape (samples,), received "
+            f"{tuple(sample_weight.shape)}; keras.distillation.LogitsDistillation weighs each answer of a sample"
+        )
+
+
 def _mean_rows(values: Any) -> Any:
-    return keras.ops.mean(values, axis=tuple(range(1, len(values.shape))))
+    rest = tuple(range(1, len(values.shape)))
+    return keras.ops.mean(values, axis=rest) if rest else values
 
 
 def _attention(features: Any) -> Any:
@@ -269,10 +278,11 @@ def _huber(a: Any, b: Any) -> Any:
     return keras.ops.where(error <= 1, keras.ops.square(error) / 2, error - 0.5)
 
 
-def _one_hot(labels: Any, num_classes: int) -> Any:
-    if labels.shape[-1] == num_classes and len(labels.shape) > 1:
-        labels = keras.ops.argmax(labels, axis=-1)
-    return keras.ops.one_hot(keras.ops.cast(keras.ops.reshape(labels, (-1,)), "int32"), num_classes)
+def _one_hot(labels: Any, logits: Any) -> Any:
+    """Return rows of the shape of logits: labels are such rows, or the numbers of classes, maybe with an axis of 1."""
+    if len(labels.shape) == len(logits.shape):
+        labels = keras.ops.argmax(labels, axis=-1) if labels.shape[-1] == logits.shape[-1] else labels[..., 0]
+    return keras.ops.one_hot(keras.ops.cast(labels, "int32"), logits.shape[-1])
 
 
 def _binary(logits: Any, target: Any) -> Any:

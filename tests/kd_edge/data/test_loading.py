@@ -59,7 +59,7 @@ def test_an_npz_is_taken_as_it_is_and_gives_up_some_training_samples_for_validat
 
 def test_integer_samples_are_normalised_with_the_training_samples_mean_and_deviation(save):
     raw = np.random.default_rng(1).integers(0, 255, (40, 8, 3), dtype=np.uint8)
-    data = load_data(save(x_train=raw, x_val=raw[:4], y_val=np.arange(4)))
+    data = load_data(save(x_train=raw, x_test=raw[:12], x_val=raw[:4], y_val=np.arange(4)))
     assert data.scale is not None
     mean, deviation = raw.mean((0, 1)), raw.std((0, 1))
     assert np.allclose(data.x_train, (raw - mean) / deviation, atol=1e-5)
@@ -135,7 +135,7 @@ EXTRA = (
 def test_unlabelled_samples_are_normalised_with_the_training_samples_statistics(save):
     raw = np.random.default_rng(1).integers(0, 255, (40, 8, 3), dtype=np.uint8)
     more = raw[:10] // 2
-    data = load_data(save(x_train=raw, x_val=raw[:4], y_val=np.arange(4), x_unlabeled=more))
+    data = load_data(save(x_train=raw, x_test=raw[:12], x_val=raw[:4], y_val=np.arange(4), x_unlabeled=more))
     assert data.x_unlabeled is not None
     assert data.x_unlabeled.dtype == np.float32
     np.testing.assert_allclose(data.x_unlabeled, (more - raw.mean((0, 1))) / raw.std((0, 1)), atol=1e-5)
@@ -322,3 +322,36 @@ def test_what_a_function_of_the_user_raises_is_told_in_a_line(tmp_path, monkeypa
 def test_a_misspelt_built_in_set_names_the_right_one():
     with pytest.raises(DataError, match="did you mean 'watch'"):
         load_data("wacth")
+
+
+def test_samples_that_32_bits_cannot_hold_are_refused(save):
+    with pytest.raises(DataError, match="received NaN or infinity in 1 of 12 samples of x_test"):
+        load_data(save(x_test=np.where(np.arange(12) == 5, 1e39, 1.0)[:, None, None] * np.ones((8, 3))))
+
+
+@pytest.mark.parametrize(("train", "test"), [(np.float32, np.uint8), (np.uint8, np.float32), (np.int16, np.float64)])
+def test_samples_of_splits_that_may_be_of_another_scale_are_refused(save, train, test):
+    with pytest.raises(DataError, match=r"as whole numbers or all as floats, received \w+ in x_train and \w+ in x_te"):
+        load_data(save(x_train=np.ones((40, 8, 3), train), x_test=np.ones((12, 8, 3), test)))
+
+
+def test_channels_in_small_units_are_scaled_and_constant_ones_are_not(save):
+    samples = np.stack([np.linspace(-3e-9, 3e-9, 40), np.full(40, 0.1), np.linspace(0, 1, 40)], axis=1)
+    data = load_data(save(x_train=samples, x_test=samples[:12]), normalize=True)
+    drawn = np.concatenate([data.x_train, data.x_val])
+    assert np.abs(data.x_train.std(0) - (1, 0, 1)).max() < 1e-5
+    assert np.abs(np.sort(drawn[:, 0]) - np.sort(drawn[:, 2])).max() < 1e-5
+
+
+def test_class_names_that_are_the_same_are_refused(save):
+    with pytest.raises(DataError, match="expected class_names that differ, received 'walk' twice"):
+        load_data(save(class_names=np.array(["walk", "run", "walk", "sit"])))
+
+
+def test_words_in_bytes_are_read_as_utf_8(save):
+    words = np.array([name.encode() for name in ("gehen", "höher", "laufen", "über")])
+    data = load_data(save(y_train=words[np.arange(40) % 4], y_test=words[np.arange(12) % 4]))
+    assert data.class_names == ("gehen", "höher", "laufen", "über")
+    assert np.array_equal(data.y_test, np.arange(12) % 4)
+    with pytest.raises(DataError, match=r"expected text in UTF-8 in y_train, received .*can't decode byte 0xe9"):
+        load_data(save(y_train=np.array([b"caf\xe9", b"b", b"c", b"d"])[np.arange(40) % 4], y_test=words[[1] * 12]))

@@ -11,6 +11,7 @@ from keras.distillation import LogitsDistillation
 from kd_edge.distillation.augmentation.registry import make_augmentation
 from kd_edge.distillation.batches import Batches
 from kd_edge.distillation.distiller import Distiller
+from kd_edge.distillation.feed import Feed
 from kd_edge.distillation.samples import Samples
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.errors import ConfigError, DataError
@@ -97,6 +98,20 @@ def test_unlabelled_samples_join_and_their_labels_weigh_nothing():
     np.testing.assert_array_equal(samples.label_weight, np.repeat([3.0, 0.0], [8, 16]))  # 24 samples, 8 labels
     np.testing.assert_array_equal(labels[:8], LABELS[:8])
     assert samples.index.tolist() == list(range(24))
+
+
+@pytest.mark.parametrize(("asked", "steps"), [({}, 3), ({"steps_per_epoch": 2}, 2)])
+def test_an_epoch_has_the_steps_that_were_asked_for(asked, steps):
+    assert Feed(IMAGES, LABELS, 8, 2, asked).with_batches(None).options["steps_per_epoch"] == steps
+
+
+def test_weights_of_classes_are_not_those_of_samples_without_a_class():
+    options = {"class_weight": {0: 3.0, 1: 0.5}, "shuffle": False}
+    for labels in (LABELS[:12], np.eye(3)[LABELS[:12]]):
+        feed = Feed(IMAGES[:12], labels, 24, 1, options).with_batches(None, x_unlabeled=IMAGES[12:])
+        ((_, _, weights),) = feed.x
+        np.testing.assert_array_equal(weights, [3.0, 0.5, 1.0] * 4 + [1.0] * 12)
+        assert "class_weight" not in feed.options
 
 
 def test_the_labels_loss_is_that_of_the_samples_that_have_one(task):

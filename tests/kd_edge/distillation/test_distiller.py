@@ -64,6 +64,18 @@ def test_it_trains_exactly_as_keras_distiller_does_where_that_one_is_right(task)
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+def test_the_agreement_counts_each_sample_once_also_those_of_a_smaller_last_batch(task):
+    teacher, student = task.network(16), task.network()
+    theirs, ours = (network.predict(task.x, verbose=0).argmax(1) for network in (teacher, student))
+    same = np.flatnonzero(theirs == ours)
+    order = np.concatenate([np.setdiff1d(np.arange(len(task.x)), same), same])  # those that agree come last
+    distiller = Distiller(teacher, student, LogitsDistillation(2.0))
+    distiller.compile(keras.optimizers.SGD(0.0), loss=task.loss(), run_eagerly=True)
+    history = distiller.fit(task.x[order], task.y[order], batch_size=60, shuffle=False, verbose=0).history
+    assert 0 < len(same) < 60
+    np.testing.assert_allclose(history["teacher_agreement"], [len(same) / 64], rtol=1e-6)
+
+
 def test_the_names_in_the_history_are_those_of_keras_distiller(task):
     ours = fit(compiled(task, task.network(16), task.network()), task, validation_data=(task.x, task.y))
     distiller = keras.distillation.Distiller(task.network(16), task.network(), LogitsDistillation(2.0))

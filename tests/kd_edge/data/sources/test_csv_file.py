@@ -166,3 +166,33 @@ def test_a_file_that_is_no_table_is_named(tmp_path, text, message):
 def test_options_without_sense_are_refused(options):
     with pytest.raises(ConfigError, match=f"bad value for option '{next(iter(options))}'"):
         SourceOptions(**options)
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_columns_that_are_parted_by_something_else_are_named(table, sign):
+    path = table(**rows())
+    path.write_text(path.read_text().replace(",", sign).replace(".", ","))
+    with pytest.raises(
+        DataError, match=r"columns between commas, in a .tsv file between tabs, received the first line"
+    ):
+        read(path)
+
+
+def test_a_table_without_a_line_of_names_is_no_table(table):
+    path = table(**rows())
+    path.write_text(path.read_text().split("\n", 1)[1])
+    with pytest.raises(DataError, match="names of the columns in the first line, received 'calm' as that of the cl"):
+        read(path, label="calm")
+
+
+def test_the_ending_of_a_tables_name_may_have_large_letters(table):
+    path = table(**rows())
+    data = read(path.rename(path.with_suffix(".CSV")))
+    tabs = path.with_suffix(".TSV")
+    tabs.write_text(path.with_suffix(".CSV").read_text().replace(",", "\t"))
+    assert np.array_equal(data.x_train, read(tabs).x_train)
+
+
+def test_a_row_has_one_label_or_one_value(table):
+    with pytest.raises(ConfigError, match=r"'task' .*: expected samples of one class each, received 'multilabel'"):
+        read(table(**rows()), task="multilabel")

@@ -104,6 +104,26 @@ def test_grayscale_images_have_one_channel_and_images_are_scaled_on_request(pict
 
 
 @pytest.mark.parametrize("options", [{}, {"image_size": [6, 4], "color": "rgb"}])
+def test_images_of_which_tensorflow_would_drop_bits_or_read_the_palettes_numbers_are_refused(tmp_path, options):
+    for i in range(12):
+        draw(tmp_path / "deep" / "ab"[i % 2] / f"{i}.png", i)
+    Image.fromarray(np.full((6, 4), 4095, np.uint16)).save(tmp_path / "deep" / "a" / "12bit.png")
+    with pytest.raises(DataError, match=r"pixels of 8 bits a channel \(16 bits each\), received 1 of 13 .*a/12bit.png"):
+        read(tmp_path / "deep", **options)
+    (tmp_path / "deep" / "a" / "12bit.png").unlink()
+    gray = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(6, 4))
+    gray.save(tmp_path / "deep" / "b" / "gray.bmp")
+    kept = read(tmp_path / "deep", **options)
+    assert any((x[..., 0] == np.asarray(gray)).all() for x in (*kept.x_train, *kept.x_val, *kept.x_test))
+    gray.convert("RGB").quantize(8).save(tmp_path / "deep" / "b" / "palette.bmp")
+    with pytest.raises(
+        DataError, match=r"\(numbers of colors in a palette\), received 1 of 14 .*b/palette.bmp; convert"
+    ):
+        read(tmp_path / "deep", **options)
+    assert "left out b/palette.bmp" in read(tmp_path / "deep", skip_bad=True, **options).description
+
+
+@pytest.mark.parametrize("options", [{}, {"image_size": [6, 4], "color": "rgb"}])
 def test_unreadable_images_are_named_and_left_out_on_request(pictures, options):
     (pictures / "cat" / "empty.png").write_bytes(b"")
     whole = (pictures / "dog" / "p0_0.png").read_bytes()
@@ -237,3 +257,31 @@ def test_arrays_of_a_folder_are_mapped_and_stay_bytes(tmp_path):
     assert len(read(tmp_path, ignore=["x_valid"]).x_train) == 34
     with pytest.raises(ConfigError, match="bad option 'seconds'"):
         read(tmp_path, seconds=1.0)
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "testing"), ("TRAIN", "Validation", "TEST")])
+def test_folders_that_are_called_like_splits_elsewhere_are_no_classes(pictures, names):
+    root = pictures.parent / "parts"
+    for name in names:
+        draw(root / name / "cat" / "1.png", 1)
+        draw(root / name / "dog" / "1.png", 2)
+    with pytest.raises(DataError, match=f"train, test and maybe val in small letters, received .*{names[0]}.*; rename"):
+        read(root)
+
+
+def test_hidden_files_beside_the_folders_of_classes_are_left_out_too(pictures):
+    (pictures / "._cover.png").write_bytes(b"of another system")
+    assert len(read(pictures).x_train) == 21
+
+
+def test_a_recording_without_sound_is_no_silence(words):
+    record(words / "yes" / "none.wav", np.zeros(0))
+    with pytest.raises(DataError, match=r"\(there is no sound in the file\), received 1 of 17 .*: yes/none.wav"):
+        read(words, seconds=0.2)
+    assert "left out yes/none.wav" in read(words, seconds=0.2, skip_bad=True).description
+
+
+@pytest.mark.parametrize("task", ["multilabel", "regression"])
+def test_files_by_class_have_no_other_labels(pictures, task):
+    with pytest.raises(ConfigError, match=f"'task' .*: expected samples of one class each, received '{task}'"):
+        read(pictures, task=task)

@@ -122,3 +122,16 @@ def test_the_source_of_a_function_ignores_arrays_on_request(loaded):
     arrays = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y, "person": Y}
     assert SOURCE.options == ("ignore", "task", "units")
     assert len(loaded(arrays, options=SourceOptions(ignore=["person"])).x_test) == 40
+
+
+def test_words_of_a_stream_are_classes(loaded):
+    words = np.array(["auf", "ab", "größer", "kleiner"])[Y]
+    data = loaded({"train": sliced(y=words).batch(7), "test": sliced(y=words)})
+    assert data.class_names == ("ab", "auf", "größer", "kleiner")
+    assert np.array_equal(data.y_test, np.array([1, 0, 2, 3])[Y])
+
+
+def test_labels_of_several_outputs_do_not_come_in_batches(loaded):
+    batches = sliced(y={"kind": Y, "speed": Y * 0.5}).batch(8)
+    with pytest.raises(DataError, match="labels of one output in train, received a dict of labels; return arrays"):
+        loaded({"train": batches, "test": batches})

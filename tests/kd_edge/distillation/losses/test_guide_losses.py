@@ -155,6 +155,23 @@ def test_decoupled_distillation_takes_one_hot_labels_and_without_labels_the_guid
     assert float(loss.compute_loss(teacher, student)) == pytest.approx(expected, rel=1e-4)
 
 
+def test_decoupled_distillation_of_each_pixel_is_averaged_over_a_samples_pixels():
+    loss, sides = DecoupledDistillation(2.0), [np.stack([side, side[::-1]], axis=1) for side in LOGITS]
+    labels = np.stack([LABELS, LABELS[::-1]], axis=1)
+    of_rows = np.array(decoupled(*LOGITS, LABELS, 2.0, 1.0, 8.0))
+    expected = np.mean(WEIGHTS * (of_rows + of_rows[::-1]) / 2)
+    for told in (labels, labels[..., None], np.eye(3)[labels]):
+        value = distillation_value(loss, *sides, sample_weight=WEIGHTS, labels=told)
+        assert float(value) == pytest.approx(expected, rel=1e-4)
+
+
+def test_weights_of_single_pixels_are_refused_where_a_loss_weighs_samples():
+    sides = [np.stack([side, side], axis=1) for side in LOGITS]
+    weights = np.ones((len(LABELS), 2), "float32")
+    with pytest.raises(ConfigError, match=r"DecoupledDistillation weighs whole samples: .* received \(\d+, 2\)"):
+        distillation_value(DecoupledDistillation(2.0), *sides, sample_weight=weights, labels=None)
+
+
 def test_decoupled_distillation_needs_a_temperature_above_zero():
     with pytest.raises(ConfigError, match="bad temperature: expected more than 0, received 0"):
         DecoupledDistillation(0)

@@ -70,6 +70,15 @@ def test_probabilities_are_brought_back_to_logits(data, answers, folder):
     np.testing.assert_allclose(found, probabilities[:60], atol=2e-3)
 
 
+def test_rounded_probabilities_are_probabilities(data, answers, folder):
+    probabilities = np.exp(answers / 4) / np.exp(answers / 4).sum(axis=1, keepdims=True)
+    rounded = np.round(probabilities, 2)
+    assert np.abs(rounded.sum(axis=1) - 1).max() > 5e-3
+    np.save(folder / "logits.npy", rounded)
+    found = keras.ops.softmax(read_outputs(folder / "logits.npy", data).lookup(data.x_train))
+    np.testing.assert_allclose(found, probabilities[:60], atol=2e-2)
+
+
 def changed(data, **arrays):
     return replace(data, **arrays)
 
