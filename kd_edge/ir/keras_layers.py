@@ -8,7 +8,7 @@ import numpy as np
 
 from kd_edge.compat.keras import maker_of, node_of
 from kd_edge.errors import ModelError
-from kd_edge.ir.layers import LAYERS, InputLayer, Layer, kind_of
+from kd_edge.ir.layers import LAYERS, InputLayer, Layer, is_of_keras, kind_of
 from kd_edge.ir.layers.arithmetic import AddChannels, MultiplyChannels, Normalization, SubtractNumber
 from kd_edge.ir.layers.core import Rescaling
 
@@ -26,7 +26,7 @@ _FIXED = {
 # Layers that hand their input on unless they are trained, beside those whose names begin with "Random".
 _TRAINED_ONLY = (
     *("ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "GaussianDropout", "GaussianNoise"),
-    *("Identity", "MixUp", "RandAugment"),
+    *("Identity", "MixUp", "RandAugment", "StochasticDepth"),
 )
 # Arithmetic on a Keras tensor and a number, by whether the tensor comes first: factor and summand by the number.
 _SCALAR: dict[tuple[str, bool], Callable[[float], Layer]] = {
@@ -58,10 +58,10 @@ def hands_on(operation: Any) -> bool:
         operation: A layer of Keras or an operation.
     """
     kind = type(operation).__name__
+    if not is_of_keras(operation):
+        return False
     if kind == "Pipeline":
         return all(map(hands_on, operation.layers))
-    if kind == "StochasticDepth":
-        return _is_keras_own(operation)
     return kind in _TRAINED_ONLY or (kind.startswith("Random") and kind != "RandomCrop")
 
 
@@ -71,7 +71,7 @@ def is_scaled_sum(operation: Any) -> bool:
     Args:
         operation: A layer of Keras or an operation.
     """
-    return type(operation).__name__ == "CustomScaleLayer" and _is_keras_own(operation)
+    return type(operation).__name__ == "CustomScaleLayer" and is_of_keras(operation)
 
 
 def channel_of(tensor: Any) -> tuple[Any, int] | None:
@@ -115,11 +115,6 @@ def read_call(operation: Any, number: int) -> Layer:
     raise ModelError(f"cannot read operation {operation.name!r} ({kind}): supported are {known}")
 
 
-def _is_keras_own(operation: Any) -> bool:
-    """Return whether Keras defines a layer: others have given theirs the same names as those of its applications."""
-    return type(operation).__module__.startswith("keras.")
-
-
 def _arithmetic(kind: str, node: Any) -> Layer | None:
     """Return what an operation of one tensor with constants does; `None` where that is not known."""
     operands = [*node.arguments.args, *node.arguments.kwargs.values()]
@@ -140,21 +135,22 @@ def _arithmetic(kind: str, node: Any) -> Layer | None:
 
 
 def _read_layer(layer: Any) -> Layer:
-    kind = type(layer).__name__
+    kind, called = kind_of(layer), type(layer).__name__
     config = layer.get_config()
-    if kind_of(layer) is InputLayer:
+    if kind is InputLayer:
         shape = config["batch_shape"][1:]
         if None in shape:
             raise ModelError(f"cannot read layer {layer.name!r}: expected a static input shape, received {shape}")
         return InputLayer(tuple(shape))
-    if kind == "Normalization":
+    if kind is Normalization:
         return _read_normalization(layer)
-    if kind == "LayerScale" and _is_keras_own(layer):  # of ConvNeXt
+    if called == "LayerScale" and is_of_keras(layer):  # of ConvNeXt
         return MultiplyChannels(_numbers(np.asarray(layer.gamma)))
-    if kind not in LAYERS:
+    if kind is Layer:
         known = ", ".join(sorted(name for name, one in LAYERS.items() if not one.is_operation))
-        raise ModelError(f"cannot read layer {layer.name!r} ({kind}): supported layers are {known}")
-    names, last = [field.name for field in fields(LAYERS[kind])], len(layer.output.shape) - 1
+        others = f" of {type(layer).__module__}" if called in LAYERS else ""
+        raise ModelError(f"cannot read layer {layer.name!r} ({called}{others}): supported layers are {known}")
+    names, last = [field.name for field in fields(kind)], len(layer.output.shape) - 1
     for name, allowed in _FIXED.items():
         value = _frozen(config.get(name))
         if name not in config or name in names or value in allowed:
@@ -162,9 +158,15 @@ def _read_layer(layer: Any) -> Layer:
         if name == "axis" and value in (last, (last,), (-1,)):
             continue
         raise ModelError(
-            f"cannot read layer {layer.name!r} ({kind}): expected {name}={allowed[0]!r}, received {value!r}"
+            f"cannot read layer {layer.name!r} ({called}): expected {name}={allowed[0]!r}, received {value!r}"
         )
-    return LAYERS[kind](**{name: _frozen(config[name]) for name in names})
+    values = {name: _frozen(config[name]) for name in names}
+    if odd := [name for name, value in values.items() if isinstance(value, dict)]:
+        raise ModelError(
+            f"cannot read layer {layer.name!r} ({called}): expected {odd[0]} by a name of Keras, received a function "
+            "or layer of its own"
+        )
+    return kind(**values)
 
 
 def _read_normalization(layer: Any) -> Layer:
