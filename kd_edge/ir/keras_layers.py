@@ -74,6 +74,22 @@ def is_scaled_sum(operation: Any) -> bool:
     return type(operation).__name__ == "CustomScaleLayer" and is_of_keras(operation)
 
 
+def normalizes_by_one(operation: Any) -> tuple[Layer, ...] | None:
+    """Return what a `Normalization` by one mean and variance for all channels consists of; `None` for other layers.
+
+    Args:
+        operation: A layer of Keras or an operation.
+    """
+    if kind_of(operation) is not Normalization or operation.invert:
+        return None
+    mean, variance = (np.asarray(values, np.float64).ravel() for values in (operation.mean, operation.variance))
+    if mean.size != 1 or (operation.axis != () and operation.output.shape[-1] == 1):
+        return None
+    deviation = max(float(np.sqrt(variance[0])), 1e-7)
+    parts = SubtractNumber(float(mean[0])), Rescaling(1 / deviation)
+    return tuple(part for part, does in zip(parts, (mean[0] != 0, deviation != 1), strict=True) if does)
+
+
 def channel_of(tensor: Any) -> tuple[Any, int] | None:
     """Return the image and the number of the channel that a Keras tensor is, `image[..., channel]`; `None` for others.
 
@@ -144,6 +160,8 @@ def _read_layer(layer: Any) -> Layer:
         return InputLayer(tuple(shape))
     if kind is Normalization:
         return _read_normalization(layer)
+    if kind is Rescaling:
+        return Rescaling(*(_number_or_channels(layer, name) for name in ("scale", "offset")))
     if called == "LayerScale" and is_of_keras(layer):  # of ConvNeXt
         return MultiplyChannels(_numbers(np.asarray(layer.gamma)))
     if kind is Layer:
@@ -177,10 +195,18 @@ def _read_normalization(layer: Any) -> Layer:
             f"cannot read layer {layer.name!r} (Normalization): expected one mean for all, or one per channel, and "
             f"invert=False, received axis={layer.axis} and invert={layer.invert}"
         )
-    if layer.axis == () or mean.size == 1 != layer.output.shape[-1]:
-        deviation = max(float(np.sqrt(variance.ravel()[0])), 1e-7)
-        return Rescaling(1 / deviation, -float(mean.ravel()[0]) / deviation)
     return Normalization(_numbers(mean), _numbers(variance))
+
+
+def _number_or_channels(layer: Any, name: str) -> float | tuple[float, ...]:
+    """Return an argument that is one number or one per channel."""
+    values, channels = np.asarray(getattr(layer, name), np.float64), layer.output.shape[-1]
+    if values.shape not in ((), (channels,)):
+        raise ModelError(
+            f"cannot read layer {layer.name!r} (Rescaling): expected one {name}, or one for each of {channels} "
+            f"channels, received an array of shape {values.shape}"
+        )
+    return float(values) if values.ndim == 0 else tuple(map(float, values))
 
 
 def _numbers(values: np.ndarray) -> tuple[float, ...]:
