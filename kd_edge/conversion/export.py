@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge import __version__
+from kd_edge.clone.inference_clone import has_state
+from kd_edge.clone.layer_names import names_of
 from kd_edge.config.stages import ConvertConfig, DistillConfig
 from kd_edge.conversion.calibration_samples import choose_samples
-from kd_edge.conversion.clone.inference_clone import has_state
-from kd_edge.conversion.clone.layer_names import names_of
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.fine_tuning.compression import compress
 from kd_edge.conversion.fine_tuning.qat import fine_tune

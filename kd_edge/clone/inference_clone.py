@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
+from kd_edge.clone.cloning import clone_of
+from kd_edge.clone.tflm_layers import class_for_tflm, operation_for_tflm
 from kd_edge.compat.keras import all_layers, nodes_in_order
-from kd_edge.conversion.clone.tflm_layers import class_for_tflm, operation_for_tflm
-from kd_edge.distillation.models.cloning import clone_of
 from kd_edge.errors import ModelError
 
 _HALF = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
