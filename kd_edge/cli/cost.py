@@ -60,7 +60,7 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
 
 def _layers(content: bytes) -> tuple[str, ...]:
     """Return the layer that made each op of a file."""
-    from kd_edge.conversion.clone.layer_names import layer_of
+    from kd_edge.clone.layer_names import layer_of
     from tflite_bench.model.reader import read_model
 
     info = read_model(content)

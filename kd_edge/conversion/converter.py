@@ -1,6 +1,5 @@
 """Converts Keras models to `.tflite`."""
 
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,20 +7,20 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 
+from kd_edge.clone.comparison import check_clone, drawn_samples
+from kd_edge.clone.conversion_errors import reason_of
+from kd_edge.clone.file_order import in_order_of
+from kd_edge.clone.inference_clone import batch_of_one, without_state
+from kd_edge.clone.layer_names import layer_in, names_of
+from kd_edge.clone.select_operator import with_select_v2
 from kd_edge.config.choices import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.calibration_samples import choose_samples
-from kd_edge.conversion.clone.comparison import check_clone, drawn_samples
-from kd_edge.conversion.clone.inference_clone import batch_of_one, without_state
-from kd_edge.conversion.clone.layer_names import layer_in, names_of
-from kd_edge.conversion.select_operator import with_select_v2
 from kd_edge.conversion.streams.converter import check_mode, step_converter
-from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest, reason_in
+from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
 from kd_edge.silence import quiet
 
-_NO_TFLITE_OP = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _LOOPS = ("While", "StatelessWhile")
 
 Samples = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
@@ -98,7 +97,7 @@ def convert(
     if calibrates:
         named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
         _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
-    return _in_order(bytearray(_converted(converter, model, quantize)), [source.name for source in clone.inputs])
+    return in_order_of(clone, _converted(converter, model, quantize))
 
 
 def _converted(converter: Any, model: keras.Model, quantize: str) -> bytes:
@@ -130,40 +129,6 @@ def _check_no_integers(model: keras.Model, clone: keras.Model) -> None:
             f"cannot convert {model.name!r} to int16x8: expected inputs of numbers, received indices in {found}; "
             "convert to int8, float16 or dynamic"
         )
-
-
-def reason_of(error: Exception, model: keras.Model, *, operations: Mapping[str, str] | None = None) -> str:
-    """Return why TensorFlow could not convert a model, in one line with the layers that it failed at.
-
-    Args:
-        error: TensorFlow's.
-        model: The model, or the one whose copy it was.
-        operations: One name per kind of operation in the graph, for a copy in tf_keras: there the error has none.
-    """
-    text = str(error).strip()
-    ops = sorted(set(_NO_TFLITE_OP.findall(text)))
-    if not ops:
-        return reason_in(error)
-    known = {**(operations or {}), **dict(reversed(re.findall(r'fused\["(\w+):", "([^"@]+)', text)))}
-    layers = [layer_in(known.get(op, ""), names_of(model)) for op in ops]
-    made = ", ".join(f"{op} (layer {layer!r})" if layer else op for op, layer in zip(ops, layers, strict=True))
-    return f"TFLite has no operator for {made}; replace the layer by one that is made of TFLite's operators"
-
-
-def _in_order(content: bytearray, input_names: list[str]) -> bytes:
-    """Return a file that lists inputs and outputs as the model does; the converter's order is a hash of their names."""
-    root = schema.Model.GetRootAs(content)
-    graph, signature = root.Subgraphs(0), root.SignatureDefs(0)
-    outputs = [f"output_{position}" for position in range(graph.OutputsLength())]
-    for side, names in (("Inputs", input_names), ("Outputs", outputs)):
-        entries = [getattr(signature, side)(i) for i in range(getattr(signature, f"{side}Length")())]
-        tensors = {entry.Name().decode(): entry.TensorIndex() for entry in entries}
-        if len(names) < 2:
-            continue
-        if set(names) != set(tensors):
-            raise ModelError(f"expected {side.lower()} {names} in the file, received {sorted(tensors)}")
-        getattr(graph, f"{side}AsNumpy")()[:] = [tensors[name] for name in names]
-    return bytes(content)
 
 
 def _whole_range(samples: np.ndarray) -> np.ndarray:

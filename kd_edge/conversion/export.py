@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from kd_edge import __version__
+from kd_edge.clone.layer_names import names_of
 from kd_edge.config.stages import ConvertConfig, DistillConfig
 from kd_edge.conversion.calibration_samples import choose_samples, kinds_of
-from kd_edge.conversion.clone.layer_names import names_of
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.fine_tuning.attempt import check_demand, may_pay, tuned_if_better
 from kd_edge.conversion.fine_tuning.compression import compress

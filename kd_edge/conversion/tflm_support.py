@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kd_edge.conversion.clone.layer_names import UNNAMED, LayerNames, layer_of, names_of
+from kd_edge.clone.layer_names import UNNAMED, LayerNames, layer_of, names_of
 from kd_edge.errors import ModelError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.info import ModelInfo

@@ -2,13 +2,11 @@
 
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kd_edge.compat.keras import all_layers
-from kd_edge.errors import KdEdgeError, reason_in
+from kd_edge.errors import KdEdgeError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.silence import quiet
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 _LOOPS = frozenset({"While", "StatelessWhile"})
 # More steps of a recurrent layer take too long to unroll.
 _MAX_STEPS = 128
+_NUM_SAMPLES = 2
 _KNOWN: "weakref.WeakKeyDictionary[Any, dict[bool, Graph | str | None]]" = weakref.WeakKeyDictionary()
 
 
@@ -44,29 +43,54 @@ def _convert(model: "keras.Model", quantized: bool) -> Graph | str | None:
     sources = getattr(model, "inputs", None)
     if not sources or any(None in source.shape[1:] for source in sources):
         return None
+    from kd_edge.clone.conversion_errors import reason_of
+
     try:
         with quiet():
             return read_graph(read_model(_content(model, quantized)))
     except KdEdgeError as error:
         return str(error)
     except Exception as error:  # TensorFlow raises what its converter meets
-        return reason_in(error)[:200]
+        return reason_of(error, model)[:200]
 
 
 def _content(model: "keras.Model", quantized: bool) -> bytes:
+    """Return the file that `convert` makes, of a model that cannot be cloned that of the model itself."""
     import tensorflow as tf
 
-    with _unrolled(model) if quantized else nullcontext():
-        function = _traced(model)
-    loops = any(operation.type in _LOOPS for operation in function.graph.get_operations())
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
-    if quantized and not loops:
-        specs = function.inputs[: len(model.inputs)]  # behind them come constants and variables
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: _samples(specs)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    from kd_edge.clone.file_order import in_order_of
+    from kd_edge.clone.inference_clone import batch_of_one
+    from kd_edge.clone.select_operator import with_select_v2
+
+    clone = None
+    with suppress(KdEdgeError):
+        clone = batch_of_one(model)
+    source = model if clone is None else clone
+    with _unrolled(source) if quantized else nullcontext():
+        function = _traced(source)
+        converter = (
+            tf.lite.TFLiteConverter.from_concrete_functions([function])
+            if clone is None
+            else tf.lite.TFLiteConverter.from_keras_model(clone)
+        )
+        if quantized and not any(operation.type in _LOOPS for operation in function.graph.get_operations()):
+            _quantize(converter, source)
+        content = with_select_v2(bytes(converter.convert()))
+    return content if clone is None else in_order_of(clone, content)
+
+
+def _quantize(converter: Any, model: "keras.Model") -> None:
+    import tensorflow as tf
+
+    from kd_edge.clone.comparison import drawn_samples
+
+    names, samples = [source.name for source in model.inputs], [x[:_NUM_SAMPLES] for x in drawn_samples(model)]
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: (
+        dict(zip(names, (row[None] for row in rows), strict=True)) for rows in zip(*samples, strict=True)
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
 
 
 def _traced(model: "keras.Model") -> Any:
@@ -78,12 +102,6 @@ def _traced(model: "keras.Model") -> Any:
     form = model.input if not isinstance(model, keras.Sequential) else model.inputs[0]
     function = tf.function(lambda *flat: model(keras.tree.pack_sequence_as(form, flat), training=False))
     return function.get_concrete_function(*specs)
-
-
-def _samples(specs: Any) -> Iterator[list[np.ndarray]]:
-    rng = np.random.default_rng(0)
-    for _ in range(2):
-        yield [rng.normal(size=spec.shape).astype(spec.dtype.as_numpy_dtype) for spec in specs]
 
 
 @contextmanager

@@ -116,7 +116,9 @@ def before_scaling(to: GraphBuilder, tensor: int, *, takes: Callable[[Scaling], 
 
 
 def pad(to: GraphBuilder, tensor: int, paddings: tuple[tuple[int, int], ...]) -> int:
-    """Pad every dimension with zeros, before and after."""
+    """Pad every dimension with zeros, before and after; the converter leaves out a padding by none."""
+    if not any(map(any, paddings)):
+        return tensor
     shape = tuple(size + sum(padding) for size, padding in zip(to.shape(tensor), paddings, strict=True))
     return to.op("PAD", (tensor, to.shared_constant((len(paddings), 2), "int32", paddings)), shape)
 

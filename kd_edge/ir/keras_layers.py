@@ -8,7 +8,7 @@ import numpy as np
 
 from kd_edge.compat.keras import maker_of, node_of
 from kd_edge.errors import ModelError
-from kd_edge.ir.layers import LAYERS, InputLayer, Layer, kind_of
+from kd_edge.ir.layers import LAYERS, InputLayer, Layer, is_of_keras, kind_of
 from kd_edge.ir.layers.arithmetic import AddChannels, MultiplyChannels, Normalization, SubtractNumber
 from kd_edge.ir.layers.core import Rescaling
 
@@ -26,7 +26,7 @@ _FIXED = {
 # Layers that hand their input on unless they are trained, beside those whose names begin with "Random".
 _TRAINED_ONLY = (
     *("ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "GaussianDropout", "GaussianNoise"),
-    *("Identity", "MixUp", "RandAugment"),
+    *("Identity", "MixUp", "RandAugment", "StochasticDepth"),
 )
 # Arithmetic on a Keras tensor and a number, by whether the tensor comes first: factor and summand by the number.
 _SCALAR: dict[tuple[str, bool], Callable[[float], Layer]] = {
@@ -58,10 +58,10 @@ def hands_on(operation: Any) -> bool:
         operation: A layer of Keras or an operation.
     """
     kind = type(operation).__name__
+    if not is_of_keras(operation):
+        return False
     if kind == "Pipeline":
         return all(map(hands_on, operation.layers))
-    if kind == "StochasticDepth":
-        return _is_keras_own(operation)
     return kind in _TRAINED_ONLY or (kind.startswith("Random") and kind != "RandomCrop")
 
 
@@ -71,7 +71,23 @@ def is_scaled_sum(operation: Any) -> bool:
     Args:
         operation: A layer of Keras or an operation.
     """
-    return type(operation).__name__ == "CustomScaleLayer" and _is_keras_own(operation)
+    return type(operation).__name__ == "CustomScaleLayer" and is_of_keras(operation)
+
+
+def normalizes_by_one(operation: Any) -> tuple[Layer, ...] | None:
+    """Return what a `Normalization` by one mean and variance for all channels consists of; `None` for other layers.
+
+    Args:
+        operation: A layer of Keras or an operation.
+    """
+    if kind_of(operation) is not Normalization or operation.invert:
+        return None
+    mean, variance = (np.asarray(values, np.float64).ravel() for values in (operation.mean, operation.variance))
+    if mean.size != 1 or (operation.axis != () and operation.output.shape[-1] == 1):
+        return None
+    deviation = max(float(np.sqrt(variance[0])), 1e-7)
+    parts = SubtractNumber(float(mean[0])), Rescaling(1 / deviation)
+    return tuple(part for part, does in zip(parts, (mean[0] != 0, deviation != 1), strict=True) if does)
 
 
 def channel_of(tensor: Any) -> tuple[Any, int] | None:
@@ -115,11 +131,6 @@ def read_call(operation: Any, number: int) -> Layer:
     raise ModelError(f"cannot read operation {operation.name!r} ({kind}): supported are {known}")
 
 
-def _is_keras_own(operation: Any) -> bool:
-    """Return whether Keras defines a layer: others have given theirs the same names as those of its applications."""
-    return type(operation).__module__.startswith("keras.")
-
-
 def _arithmetic(kind: str, node: Any) -> Layer | None:
     """Return what an operation of one tensor with constants does; `None` where that is not known."""
     operands = [*node.arguments.args, *node.arguments.kwargs.values()]
@@ -140,21 +151,24 @@ def _arithmetic(kind: str, node: Any) -> Layer | None:
 
 
 def _read_layer(layer: Any) -> Layer:
-    kind = type(layer).__name__
+    kind, called = kind_of(layer), type(layer).__name__
     config = layer.get_config()
-    if kind_of(layer) is InputLayer:
+    if kind is InputLayer:
         shape = config["batch_shape"][1:]
         if None in shape:
             raise ModelError(f"cannot read layer {layer.name!r}: expected a static input shape, received {shape}")
         return InputLayer(tuple(shape))
-    if kind == "Normalization":
+    if kind is Normalization:
         return _read_normalization(layer)
-    if kind == "LayerScale" and _is_keras_own(layer):  # of ConvNeXt
+    if kind is Rescaling:
+        return Rescaling(*(_number_or_channels(layer, name) for name in ("scale", "offset")))
+    if called == "LayerScale" and is_of_keras(layer):  # of ConvNeXt
         return MultiplyChannels(_numbers(np.asarray(layer.gamma)))
-    if kind not in LAYERS:
+    if kind is Layer:
         known = ", ".join(sorted(name for name, one in LAYERS.items() if not one.is_operation))
-        raise ModelError(f"cannot read layer {layer.name!r} ({kind}): supported layers are {known}")
-    names, last = [field.name for field in fields(LAYERS[kind])], len(layer.output.shape) - 1
+        others = f" of {type(layer).__module__}" if called in LAYERS else ""
+        raise ModelError(f"cannot read layer {layer.name!r} ({called}{others}): supported layers are {known}")
+    names, last = [field.name for field in fields(kind)], len(layer.output.shape) - 1
     for name, allowed in _FIXED.items():
         value = _frozen(config.get(name))
         if name not in config or name in names or value in allowed:
@@ -162,9 +176,15 @@ def _read_layer(layer: Any) -> Layer:
         if name == "axis" and value in (last, (last,), (-1,)):
             continue
         raise ModelError(
-            f"cannot read layer {layer.name!r} ({kind}): expected {name}={allowed[0]!r}, received {value!r}"
+            f"cannot read layer {layer.name!r} ({called}): expected {name}={allowed[0]!r}, received {value!r}"
         )
-    return LAYERS[kind](**{name: _frozen(config[name]) for name in names})
+    values = {name: _frozen(config[name]) for name in names}
+    if odd := [name for name, value in values.items() if isinstance(value, dict)]:
+        raise ModelError(
+            f"cannot read layer {layer.name!r} ({called}): expected {odd[0]} by a name of Keras, received a function "
+            "or layer of its own"
+        )
+    return kind(**values)
 
 
 def _read_normalization(layer: Any) -> Layer:
@@ -175,10 +195,18 @@ def _read_normalization(layer: Any) -> Layer:
             f"cannot read layer {layer.name!r} (Normalization): expected one mean for all, or one per channel, and "
             f"invert=False, received axis={layer.axis} and invert={layer.invert}"
         )
-    if layer.axis == () or mean.size == 1 != layer.output.shape[-1]:
-        deviation = max(float(np.sqrt(variance.ravel()[0])), 1e-7)
-        return Rescaling(1 / deviation, -float(mean.ravel()[0]) / deviation)
     return Normalization(_numbers(mean), _numbers(variance))
+
+
+def _number_or_channels(layer: Any, name: str) -> float | tuple[float, ...]:
+    """Return an argument that is one number or one per channel."""
+    values, channels = np.asarray(getattr(layer, name), np.float64), layer.output.shape[-1]
+    if values.shape not in ((), (channels,)):
+        raise ModelError(
+            f"cannot read layer {layer.name!r} (Rescaling): expected one {name}, or one for each of {channels} "
+            f"channels, received an array of shape {values.shape}"
+        )
+    return float(values) if values.ndim == 0 else tuple(map(float, values))
 
 
 def _numbers(values: np.ndarray) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from kd_edge.compat.keras import index_of, is_model, maker_of, nodes_in_order, number_of
 from kd_edge.errors import ModelError
-from kd_edge.ir.keras_layers import channel_of, hands_on, is_scaled_sum, read_call
+from kd_edge.ir.keras_layers import channel_of, hands_on, is_scaled_sum, normalizes_by_one, read_call
 from kd_edge.ir.layers import Add, Layer, Node, Rescaling
 from kd_edge.ir.layers.arithmetic import ReorderChannels
 
@@ -76,6 +76,11 @@ class KerasReader:
         if is_scaled_sum(operation):  # of InceptionResNetV2: the second input, scaled, is added
             scaled = self._add(operation, Rescaling(float(operation.scale)), inputs[1:], ((1, name), 0))
             return [self._add(operation, Add(), [inputs[0], scaled], ((1, name), 1))]
+        if (parts := normalizes_by_one(operation)) is not None:
+            position = inputs[0]
+            for part, step in enumerate(parts):
+                position = self._add(operation, step, [position], ((1, name), part))
+            return [position]
         layer = read_call(operation, number_of(node))
         if layer.arity != 2:
             return [self._add(operation, layer, inputs, ((1, name), 0))]

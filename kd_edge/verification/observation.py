@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kd_edge.clone.layer_names import LayerNames, layer_of, names_of
 from kd_edge.conversion.answer_reader import AnswerReader, OutputsReader, anomaly_threshold, reader_of
-from kd_edge.conversion.clone.layer_names import LayerNames, layer_of, names_of
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.file_outputs import fast_outputs, reference_outputs
 from kd_edge.conversion.told_task import as_answered, as_told, task_told

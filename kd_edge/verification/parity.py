@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kd_edge.conversion.clone.layer_names import UNNAMED, LayerNames, layer_of
+from kd_edge.clone.layer_names import UNNAMED, LayerNames, layer_of
 from kd_edge.data.metrics.named_class import named_classes
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Measured

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from kd_edge.conversion.clone.layer_names import UNNAMED, LayerNames, layer_of
+from kd_edge.clone.layer_names import UNNAMED, LayerNames, layer_of
 from tflite_bench.model.info import ModelInfo, OpInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model

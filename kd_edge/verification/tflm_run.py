@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kd_edge.conversion.clone.layer_names import UNNAMED, LayerNames
+from kd_edge.clone.layer_names import UNNAMED, LayerNames
 from kd_edge.conversion.file_outputs import micro_outputs
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals, merged

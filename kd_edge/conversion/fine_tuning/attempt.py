@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import keras
 
+from kd_edge.clone.inference_clone import has_state
 from kd_edge.config.stages import ConvertConfig
-from kd_edge.conversion.clone.inference_clone import has_state
 from kd_edge.conversion.fine_tuning.qat import fine_tune
 from kd_edge.conversion.fine_tuning.student_task import reconstructs
 from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning, answers_task, asked_outputs, output_shapes

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from kd_edge.clone.cloning import clone_of
 from kd_edge.config.choices import COMPRESSIONS
 from kd_edge.conversion.fine_tuning.tf_keras_copy import (
     FineTuning,
@@ -17,7 +18,6 @@ from kd_edge.conversion.fine_tuning.tf_keras_copy import (
     train_copy,
 )
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.models.cloning import clone_of
 from kd_edge.errors import ConfigError, ModelError, nearest
 from kd_edge.silence import quiet
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.clone.conversion_errors import reason_of
+from kd_edge.clone.layer_names import layer_of, names_of
 from kd_edge.compat.tfmot import quantize_configs, quantize_registry, reset_running_numbers
-from kd_edge.conversion.clone.layer_names import layer_of, names_of
-from kd_edge.conversion.converter import reason_of
 from kd_edge.conversion.fine_tuning.qat_layers import hard_silu, to_tunable
 from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning, check_copy, load_optimization, train_copy
 from kd_edge.data.dataset import Dataset

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kd_edge.conversion.clone.inference_clone import has_state
+from kd_edge.clone.inference_clone import has_state
 from kd_edge.conversion.fine_tuning.tf_keras_copy import answers_task, output_shapes
 from kd_edge.conversion.told_task import as_answered
 from kd_edge.data.dataset import Dataset

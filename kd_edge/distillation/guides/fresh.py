@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
+from kd_edge.clone.cloning import clone_of
 from kd_edge.compat.keras import excluded_from_weight_decay
-from kd_edge.distillation.models.cloning import clone_of
 from kd_edge.distillation.models.foreign_models import only_answers
 from kd_edge.errors import ModelError
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import keras
 
+from kd_edge.clone.cloning import make_names_valid
 from kd_edge.compat.tf_keras import is_keras2
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.models.cloning import make_names_valid
 from kd_edge.distillation.models.value_scale import in_units_of_task
 from kd_edge.distillation.outputs.names import check_outputs
 from kd_edge.errors import ModelError, reason_in

@@ -13,7 +13,17 @@ from kd_edge.ir.layers.arithmetic import (
     ReorderChannels,
     SubtractNumber,
 )
-from kd_edge.ir.layers.base import LAYERS, Channels, InputLayer, Layer, Node, Simulation, kind_of, register_layer
+from kd_edge.ir.layers.base import (
+    LAYERS,
+    Channels,
+    InputLayer,
+    Layer,
+    Node,
+    Simulation,
+    is_of_keras,
+    kind_of,
+    register_layer,
+)
 from kd_edge.ir.layers.convolutional import (
     Conv1D,
     Conv2D,
@@ -110,6 +120,7 @@ __all__ = [
     "UpSampling2D",
     "ZeroPadding1D",
     "ZeroPadding2D",
+    "is_of_keras",
     "kind_of",
     "register_layer",
 ]

@@ -177,8 +177,21 @@ def register_layer(kind: Kind) -> Kind:
 
 
 def kind_of(layer: Any) -> type[Layer]:
-    """Return the class for a Keras layer, or the bare `Layer` for one that is not known."""
-    return LAYERS.get(type(layer).__name__, Layer)
+    """Return the class for a Keras layer, or the bare `Layer` for one that is not known.
+
+    A layer of others may be called as one of Keras and do something else: the classes of kd_edge stand for Keras' own.
+    """
+    kind = LAYERS.get(type(layer).__name__, Layer)
+    return kind if is_of_keras(layer) or not _is_built_in(kind) else Layer
+
+
+def is_of_keras(layer: Any) -> bool:
+    """Return whether Keras, of whichever major version, defines a layer or an operation."""
+    return type(layer).__module__.split(".")[0] in ("keras", "tf_keras")
+
+
+def _is_built_in(kind: type[Layer]) -> bool:
+    return kind.__module__.split(".")[0] == __name__.split(".")[0]
 
 
 @register_layer

@@ -73,19 +73,33 @@ class BatchNormalization(Layer):
 @register_layer
 @dataclass(frozen=True, slots=True)
 class Rescaling(Layer):
-    """`keras.layers.Rescaling`; also what adding a number to a tensor, or multiplying it by one, is read as."""
+    """`keras.layers.Rescaling` by one number or one per channel; also what arithmetic with a number is read as."""
 
-    scale: float
-    offset: float = 0.0
+    scale: float | tuple[float, ...]
+    offset: float | tuple[float, ...] = 0.0
     shrinkable: ClassVar[bool] = True
     channelwise: ClassVar[bool] = True
     is_affine: ClassVar[bool] = True
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        factor, summand = self.scale != 1.0, self.offset != 0.0
-        if not factor and not summand:
-            return inputs[0]
-        return fusion.scale(to, inputs[0], add=summand, multiply=factor, values=(self.scale, self.offset))
+        scale, offset, output = self.scale, self.offset, inputs[0]
+        factor, summand = scale != 1.0, offset != 0.0
+        if not isinstance(scale, tuple) and not isinstance(offset, tuple):
+            values = (scale, offset)
+            return (
+                fusion.scale(to, output, add=summand, multiply=factor, values=values) if factor or summand else output
+            )
+        if factor:
+            output = fusion.scale(to, output, add=False, values=None if isinstance(scale, tuple) else (scale, 0.0))
+        if summand:
+            output = fusion.scale(
+                to, output, multiply=False, values=None if isinstance(offset, tuple) else (1.0, offset)
+            )
+        return output
+
+    @property
+    def ties_channels(self) -> bool:
+        return isinstance(self.scale, tuple) or isinstance(self.offset, tuple)
 
 
 @register_layer

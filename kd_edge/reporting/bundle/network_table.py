@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kd_edge.conversion.clone.layer_names import layer_of
+from kd_edge.clone.layer_names import layer_of
 from kd_edge.ir.tflite_reader import read_graph
 from tflite_bench.model.info import ModelInfo
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kd_edge.clone.inference_clone import batch_of_one
 from kd_edge.config.choices import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
-from kd_edge.conversion.clone.inference_clone import batch_of_one
 from kd_edge.conversion.converter import convert
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
 from tflite_bench.model.quantized_values import quantize

@@ -125,11 +125,17 @@ MODELS = {
     "layer_normalized": layer_normalized,
     "convnext": convnext,
     "shifted": lambda: classifier(shifted),
+    "rescaled_by_channel": lambda: classifier(lambda x: layers.Conv2D(4, 3)(layers.Rescaling([0.1, 0.2, 0.3], 1.0)(x))),
+    "moved_by_channel": lambda: classifier(lambda x: layers.Conv2D(4, 3)(layers.Rescaling(0.1, [1.0, 2.0, 3.0])(x))),
+    "rescaled_behind": lambda: classifier(
+        lambda x: layers.Rescaling(np.float32([1, 2, 3]), [0.1, 0.2, 0.3])(layers.Conv2D(3, 3)(x))
+    ),
+    "padded_by_none": lambda: classifier(lambda x: layers.Conv2D(4, 3)(layers.ZeroPadding2D(0)(x))),
     "one_minus": lambda: classifier(lambda x: layers.MaxPooling2D()(1.0 - x / 2.0)),
 }
 PRUNABLE = (
     *("nested_sequential", "shared_convolution", "augmented", "normalized", "normalized_behind", "scaled_behind"),
-    *("tf_valid", "torch", "caffe", "unchanged"),
+    *("tf_valid", "torch", "caffe", "unchanged", "rescaled_by_channel", "moved_by_channel", "rescaled_behind"),
 )
 
 
@@ -168,7 +174,7 @@ def test_the_widest_student_with_inherited_weights_computes_what_its_teacher_doe
     np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", ["normalized_behind", "scaled_behind"])
+@pytest.mark.parametrize("name", ["normalized_behind", "scaled_behind", "rescaled_behind"])
 def test_channels_with_numbers_of_their_own_stay_in_the_narrowest_student(name, model):
     space = StudentSpace.from_teacher(model(name))
     narrowest = {choice: values[0] for choice, values in space.choices.items()}
@@ -201,6 +207,22 @@ def test_a_normalization_counts_by_what_it_adapted_to():
     model = keras.Model(source, layers.Dense(2)(norm(source)))
     assert read_blueprint(model).nodes[1].layer.mean == (1.0, 20.0)
     assert read_blueprint(model).nodes[1].layer.variance == (1.0, 100.0)
+
+
+@pytest.mark.parametrize(("padding", "kinds"), [("valid", []), ("same", ["SUB"])])
+def test_a_normalization_by_one_mean_is_subtracted_and_its_factor_goes_into_the_convolution(padding, kinds):
+    source = keras.Input(IMAGE)
+    norm = layers.Normalization(axis=None, mean=3.0, variance=4.0)
+    model = trained(keras.Model(source, layers.Conv2D(4, 3, padding=padding)(norm(source))))
+    expected = [op.kind for op in converted(model).ops]
+    assert [op.kind for op in lower(model).ops] == expected == [*kinds, "CONV_2D"]
+
+
+def test_a_rescaling_by_another_shape_than_the_channels_is_named():
+    source = keras.Input(IMAGE)
+    model = keras.Model(source, layers.Rescaling(np.ones((10, 1)))(source))
+    with pytest.raises(ModelError, match=r"one scale, or one for each of 3 channels, received an array of shape \(10,"):
+        read_blueprint(model)
 
 
 def test_what_is_subtracted_from_a_number_is_not_a_number_subtracted():

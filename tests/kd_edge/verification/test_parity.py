@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.conversion.clone.layer_names import LayerNames, layer_in, layer_of, names_of
+from kd_edge.clone.layer_names import LayerNames, layer_in, layer_of, names_of
 from kd_edge.conversion.converter import convert
 from kd_edge.verification.parity import compare
 from kd_edge.verification.quantization_noise import measure_noise

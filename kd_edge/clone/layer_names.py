@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from kd_edge.clone.valid_names import valid_names
 from kd_edge.compat.keras import all_layers, all_operations, maker_of
-from kd_edge.distillation.models.valid_names import valid_names
 from tflite_bench.model.info import ModelInfo, OpInfo
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.conversion.clone.layer_names import names_of
+from kd_edge.clone.layer_names import names_of
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.tflm_support import find_missing_ops
 from kd_edge.ir.lowering import lower

@@ -6,12 +6,12 @@ from typing import Any
 
 import keras
 
+from kd_edge.clone.cloning import clone_of
+from kd_edge.clone.tflm_layers import class_for_tflm, operation_for_tflm
 from kd_edge.compat.keras import all_layers, nodes_in_order
-from kd_edge.conversion.clone.tflm_layers import class_for_tflm, operation_for_tflm
-from kd_edge.distillation.models.cloning import clone_of
 from kd_edge.errors import ModelError
 
-_HALF = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
+_OTHER_FLOATS = ("float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 # Measured with 16 units: 128 steps of a LSTM take 10 s to convert, of a GRU 22 s, and make 1.0 MB; 256 steps take 27 s
 # and 38 s, and make 3.2 MB.
 _MAX_STEPS = 128
@@ -24,8 +24,8 @@ def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
 
     Args:
         model: A functional or sequential model. Layers that Keras writes in operators which TFLM lacks are written in
-            others, see `tflm_layers`. Layers that compute in half precision do so in `float32` in the clone;
-            inputs that only embeddings read, as indices, are integers there.
+            others, see `tflm_layers`. Layers that compute in half or double precision do so in `float32` in the clone;
+            inputs that only embeddings read, as indices, are integers there, and integers that are scaled are numbers.
         unroll: Whether recurrent layers repeat their ops for every time step in place of a loop.
 
     Raises:
@@ -69,6 +69,8 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
 def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
     if _is_index(model, source):
         return str(source.dtype) if "int" in source.dtype else "int32"  # int8 in steps would merge the indices
+    if "int" in source.dtype and _is_scaled(model, source):
+        return "float32"  # TFLM has no CAST of bytes, and an int8 input takes them as they are
     return str(_full_precision(source.dtype))
 
 
@@ -77,6 +79,21 @@ def _is_index(model: keras.Model, tensor: keras.KerasTensor) -> bool:
     nodes = [node for node in nodes_in_order(model) if any(source is tensor for source in node.input_tensors)]
     readers = [_reads_index(model, node, tensor) for node in nodes]
     return True in readers and False not in readers and not any(output is tensor for output in model.outputs)
+
+
+def _is_scaled(model: keras.Model, tensor: keras.KerasTensor) -> bool:
+    """Return whether all that reads a tensor makes numbers of it first, perhaps inside of a nested model."""
+    nodes = [node for node in nodes_in_order(model) if any(source is tensor for source in node.input_tensors)]
+    return bool(nodes) and all(_scales(node, tensor) for node in nodes)
+
+
+def _scales(node: Any, tensor: keras.KerasTensor) -> bool:
+    reader = node.operation
+    if isinstance(reader, keras.Model) and len(getattr(reader, "inputs", ())) == len(node.input_tensors):
+        position = [id(source) for source in node.input_tensors].index(id(tensor))
+        return _is_scaled(reader, reader.inputs[position])
+    casts = type(reader).__name__ == "Cast" and "float" in str(reader.dtype)
+    return casts or isinstance(reader, keras.layers.Rescaling | keras.layers.Normalization)
 
 
 def _reads_index(model: keras.Model, node: Any, tensor: keras.KerasTensor) -> bool | None:
@@ -119,9 +136,9 @@ def _changed(config: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _full_precision(dtype: Any) -> Any:
-    """Return `"float32"` for a type or policy of half precision, which TFLite lacks, in a configuration's form."""
+    """Return `"float32"` for a type or policy of half or double precision, which TFLite cannot compute in."""
     name = dtype["config"].get("name") if isinstance(dtype, dict) else dtype
-    return "float32" if name in _HALF else dtype
+    return "float32" if name in _OTHER_FLOATS else dtype
 
 
 def without_state(model: keras.Model) -> keras.Model:

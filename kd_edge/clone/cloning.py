@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.clone.valid_names import valid_names
 from kd_edge.compat.keras import all_layers, all_operations, constants_of
-from kd_edge.distillation.models.valid_names import valid_names
 from kd_edge.errors import ModelError, reason_in
 
 _PLAIN = (bool, int, float, complex, str, np.ndarray, np.generic, tf.Tensor)

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from kd_edge.conversion.clone.comparison import check_clone, drawn_samples
-from kd_edge.conversion.clone.inference_clone import batch_of_one
-from kd_edge.conversion.clone.layer_names import layer_in, names_of
+from kd_edge.clone.cloning import clone_of
+from kd_edge.clone.comparison import check_clone, drawn_samples
+from kd_edge.clone.inference_clone import batch_of_one
+from kd_edge.clone.layer_names import layer_in, names_of
+from kd_edge.clone.valid_names import valid_names
 from kd_edge.conversion.converter import convert
 from kd_edge.distillation.guides.fresh import fresh_copy
-from kd_edge.distillation.models.cloning import clone_of
-from kd_edge.distillation.models.valid_names import valid_names
 from kd_edge.errors import ConversionWarning, ModelError
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners.litert import run_outputs
