@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
@@ -17,6 +18,8 @@ from tflite_bench.model.streams import is_window
 from tflite_bench.model.writer import pack, unpack
 
 NAME = "KD_EDGE_METADATA"
+# What is written for every data set: provenance, the words around it, the flatbuffer's tables.
+_FRAME_BYTES = 700
 
 
 def describe(
@@ -163,6 +166,16 @@ def add_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
     return pack(model)
+
+
+def metadata_bytes(data: Dataset) -> int:
+    """Return how many bytes the description of a data set takes in a file, or a few more, before there is one.
+
+    Args:
+        data: The samples that the file will be for.
+    """
+    said = [data.name, asdict(data.task), data.scale]
+    return _FRAME_BYTES + len(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def reads_raw_values(content: bytes) -> bool | None:

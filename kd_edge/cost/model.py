@@ -146,10 +146,12 @@ class CostModel:
 
     Args:
         device: The board. `load_device("nucleo-l4r5zi")` gives one.
+        beside_bytes: What each file will hold beside its network, such as `metadata_bytes`; part of `flash_bytes`.
     """
 
-    def __init__(self, device: DeviceProfile) -> None:
+    def __init__(self, device: DeviceProfile, *, beside_bytes: int = 0) -> None:
         self.device = device
+        self._beside_bytes = beside_bytes
         self._least_kernels, self._kernels = kernels_of(device)
         self._layout = layout_of(device.pointer_bytes, self._kernels)
         self._book = OpCache(device, self._layout, self._kernels)
@@ -180,7 +182,8 @@ class CostModel:
         return {
             "macs": self._macs(graph, facts),
             "params": sum(facts.params) if graph.is_plain else graph.params,
-            "flash_bytes": file_bytes(graph, sum(facts.tensor_flash_bytes) + sum(facts.op_flash_bytes)),
+            "flash_bytes": self._beside_bytes
+            + file_bytes(graph, sum(facts.tensor_flash_bytes) + sum(facts.op_flash_bytes)),
             "ram_bytes": reserved_bytes(max(persistent + nonpersistent, starting)),
             "arena_bytes": persistent + nonpersistent,
             "arena_persistent_bytes": persistent,
@@ -216,7 +219,7 @@ class CostModel:
         # Flash and arena do not depend on what an op costs: with that of int8 they are the same.
         int8 = self.device.int8
         device = replace(self.device, int16=self.device.int16 or int8, float32=self.device.float32 or int8)
-        known = CostModel(device)
+        known = CostModel(device, beside_bytes=self._beside_bytes)
         return UntimedCost(**known._sizes(graph, known._book.look_up(graph))), dict.fromkeys(_LATENCIES, reason)
 
     @property

@@ -52,6 +52,7 @@ def design(
     temperature: float = TEMPERATURE,
     student_loss_weight: float = STUDENT_LOSS_WEIGHT,
     objective: str | None = None,
+    beside_bytes: int = 0,
     screening: Screening | None = None,
     directory: str | Path = "search",
     overwrite: bool = False,
@@ -82,6 +83,8 @@ def design(
         student_loss_weight: Weight of the labels, 0 to 1; the rest is the teacher's.
         objective: What candidates are ranked by on the validation samples: of classes `"accuracy"`,
             `"balanced_accuracy"` or `"macro_f1"`; the task's metric by default. See `objective_for`.
+        beside_bytes: What the file of a student will hold beside its network, as `metadata_bytes(data)` says; it counts
+            as flash. The network's own size alone by default.
         screening: What `space.screen` gave for this budget, `macs_limit(teacher, teacher_ratio)` and the recipe's
             seed; screened here by default.
         directory: Where the search keeps its state.
@@ -106,7 +109,7 @@ def design(
         space = StudentSpace.from_teacher(teacher)
     find_strategy(search)
     objective = objective_for(objective, data.task)
-    cost_model, max_macs = CostModel(device), macs_limit(teacher, teacher_ratio)
+    cost_model, max_macs = CostModel(device, beside_bytes=beside_bytes), macs_limit(teacher, teacher_ratio)
     screening = screening or space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
     limits = _Limits(space, cost_model, budget, screening, screening.macs_quantile(SCREENED_OUT), max_macs)
     inheritance = _inheritance(teacher, space, importance)

@@ -133,6 +133,7 @@ class RunContext:
         return screen(
             self.space,
             self.teacher,
+            self.data,
             self.config.design,
             device=self.device,
             budget=self.budget,

@@ -51,6 +51,7 @@ def space_of(
 def screen(
     space: "StudentSpace",
     teacher: "keras.Model | SoftTargets",
+    data: Dataset,
     wanted: DesignConfig,
     *,
     device: DeviceProfile,
@@ -62,11 +63,13 @@ def screen(
     Raises:
         BudgetError: None does; the message says what binds.
     """
+    from kd_edge.conversion.metadata import metadata_bytes
     from kd_edge.cost.model import CostModel
     from kd_edge.search.sizing import macs_limit
 
     max_macs = macs_limit(teacher, wanted.teacher_ratio)
-    return space.screen(CostModel(device), budget, max_macs=max_macs, seed=seed)
+    model = CostModel(device, beside_bytes=metadata_bytes(data))
+    return space.screen(model, budget, max_macs=max_macs, seed=seed)
 
 
 def design_student(
@@ -104,6 +107,7 @@ def design_student(
         BudgetError: No network of the space fits.
         ConfigError: The directory holds another search.
     """
+    from kd_edge.conversion.metadata import metadata_bytes
     from kd_edge.search.sizing import design
 
     space = space or space_of(wanted.family, teacher, data)
@@ -124,6 +128,7 @@ def design_student(
         temperature=distillation.temperature,
         student_loss_weight=distillation.student_loss_weight,
         objective=wanted.objective,
+        beside_bytes=metadata_bytes(data),
         screening=screening,
         directory=directory,
         overwrite=overwrite,

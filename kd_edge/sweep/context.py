@@ -60,6 +60,13 @@ class SweepContext(RunContext):
         return teacher_shape(self)
 
     @functools.cached_property
+    def beside_bytes(self) -> int:
+        """What the file of each student holds beside its network."""
+        from kd_edge.conversion.metadata import metadata_bytes
+
+        return metadata_bytes(self.data)
+
+    @functools.cached_property
     def screened(self) -> tuple[tuple[Feasible, ...], dict[str, Infeasible]]:
         """The cells that some network fits, and why none fits the others.
 
@@ -71,7 +78,12 @@ class SweepContext(RunContext):
         wanted = self.config.design
         max_macs = macs_limit(self.teacher, wanted.teacher_ratio)
         feasible, infeasible = screen_cells(
-            self.cells, self.space, max_macs=max_macs, num_trials=wanted.trials, seed=self.config.seed
+            self.cells,
+            self.space,
+            beside_bytes=self.beside_bytes,
+            max_macs=max_macs,
+            num_trials=wanted.trials,
+            seed=self.config.seed,
         )
         if not feasible:
             name, why = next(iter(infeasible.items()))

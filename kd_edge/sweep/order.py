@@ -145,7 +145,8 @@ class _Sweep:
         costs = {own.cell.device.name: own.costs for own in self._context.screened[0]}
         boards = []
         for name, device in devices.items():
-            board = costs.get(name) or BoardCosts(self._context.space, device)
+            beside_bytes = self._context.beside_bytes
+            board = costs.get(name) or BoardCosts(self._context.space, device, beside_bytes=beside_bytes)
             boards.append(
                 BoardResult(
                     name=name,

@@ -44,10 +44,11 @@ class BoardCosts:
     Args:
         space: The networks.
         device: The board.
+        beside_bytes: See `CostModel`.
     """
 
-    def __init__(self, space: StudentSpace, device: DeviceProfile) -> None:
-        self.model = CostModel(device)
+    def __init__(self, space: StudentSpace, device: DeviceProfile, *, beside_bytes: int) -> None:
+        self.model = CostModel(device, beside_bytes=beside_bytes)
         self._space = space
         self._known: dict[tuple[int | float, ...], Cost] = {}
 
@@ -92,13 +93,14 @@ class Feasible:
 
 
 def screen_cells(
-    cells: Sequence[Cell], space: StudentSpace, *, max_macs: float, num_trials: int, seed: int
+    cells: Sequence[Cell], space: StudentSpace, *, beside_bytes: int, max_macs: float, num_trials: int, seed: int
 ) -> tuple[tuple[Feasible, ...], dict[str, Infeasible]]:
     """Return the cells that some network fits, and by their names why none fits the others.
 
     Args:
         cells: Boards and budgets.
         space: The networks.
+        beside_bytes: See `CostModel`.
         max_macs: Most multiply-accumulates of a network.
         num_trials: How many candidates a cell is to have.
         seed: Draws the networks that are costed.
@@ -106,7 +108,7 @@ def screen_cells(
     boards: dict[str, BoardCosts] = {}
     feasible, infeasible = [], {}
     for cell in cells:
-        costs = boards.setdefault(cell.device.name, BoardCosts(space, cell.device))
+        costs = boards.setdefault(cell.device.name, BoardCosts(space, cell.device, beside_bytes=beside_bytes))
         try:
             screening = space.screen(costs.model, cell.budget, max_macs=max_macs, seed=seed)
         except BudgetError as error:

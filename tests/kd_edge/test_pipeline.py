@@ -168,6 +168,12 @@ def test_the_student_fits_and_the_prediction_holds(finished):
     assert verify["gates"]["ram_bytes"]["passed"]
 
 
+def test_the_search_counts_what_the_file_will_say_of_itself(finished):
+    expected = finished.stages["design"]["chosen"]["cost"]["flash_bytes"]
+    assert finished.stages["convert"]["metadata_bytes"] > 512
+    assert finished.stages["verify"]["measured"]["flash_bytes"] == pytest.approx(expected, abs=512)
+
+
 def test_no_candidate_exceeds_the_budget_or_the_share_of_the_teacher(finished):
     design = finished.stages["design"]
     assert len(design["candidates"]) == 2

@@ -14,7 +14,7 @@ from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
-from kd_edge.conversion.metadata import NAME, add_metadata, read_metadata
+from kd_edge.conversion.metadata import NAME, add_metadata, metadata_bytes, read_metadata
 from kd_edge.conversion.tflm_support import missing_from
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
@@ -67,6 +67,7 @@ def test_the_metadata_costs_the_stated_bytes_and_changes_no_output_of_either_run
         made.metadata_bytes == len(made.content) - len(plain.content) == made.summary().flash_bytes - len(plain.content)
     )
     assert 300 < made.metadata_bytes < 1000
+    assert made.metadata_bytes <= metadata_bytes(data) < made.metadata_bytes + 250
     steps = quantize(data.x_test[:5], read_model(made.content).input_tensors[0])
     for run in (litert.run_outputs, tflm.run_outputs):
         assert np.array_equal(run(made.content, steps), run(plain.content, steps))

@@ -11,7 +11,7 @@ from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.fine_tuning.tuning_losses import tuning_loss, wanted_outputs
-from kd_edge.conversion.metadata import read_metadata
+from kd_edge.conversion.metadata import metadata_bytes, read_metadata
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.conversion.quality import file_metric
 from kd_edge.data.dataset import Dataset
@@ -72,6 +72,13 @@ def test_a_file_says_what_one_output_means_and_how_it_is_read():
             "threshold": 0.7,
         }
         assert file_answers_probabilities(info) == (activation == "sigmoid")
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_search_knows_what_the_description_will_take_of_the_flash(kind):
+    data = dataset(kind)
+    taken = convert_for(student(data), data, PLAIN).metadata_bytes
+    assert taken <= metadata_bytes(data) < taken + 250
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "regression", "reconstruction"])

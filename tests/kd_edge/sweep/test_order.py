@@ -13,8 +13,10 @@ from kd_edge.cli import main
 from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
 from kd_edge.config.run import RunConfig
 from kd_edge.config.stages import ConvertConfig, DesignConfig, DistillConfig
+from kd_edge.conversion.metadata import metadata_bytes
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
+from kd_edge.data.loading import load_data
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.files import sole_use
 from kd_edge.search.results import Candidate
@@ -100,9 +102,10 @@ def test_a_cell_has_the_best_network_of_all_that_fit_it(finished):
             assert students[cell.student].values == known[cell.candidates[0]].values
 
 
-def test_costs_of_candidates_are_those_of_their_board(finished):
+def test_costs_of_candidates_are_those_of_their_board_with_what_the_file_says_of_itself(finished, waves_npz):
+    described = metadata_bytes(load_data(waves_npz))
     for board in finished.boards:
-        model = CostModel(load_device(board.name))
+        model = CostModel(load_device(board.name), beside_bytes=described)
         for candidate in board.candidates:
             student = next((s for s in finished.students if s.values == candidate.values), None)
             if student is not None:
