@@ -2,8 +2,9 @@
 
 import datetime
 import json
+import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,39 +20,49 @@ from tools.fill_docs import fill
 RESULTS = ROOT / "docs" / "results" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
 COMMITS = "commits.txt"
-_BROKEN = {"kills": "SIGKILL at a random moment", "full_disk": "disk full at a random size"}
+# What was published when a state began: its cases come on top of that.
+BEFORE = "before.json"
 _PACKAGES = ("tensorflow", "keras", "keras-tuner", "ai-edge-litert", "tflite-micro", "numpy")
 
 
 def take_up(state: Path) -> None:
-    """Begin a state with the cases that were broken off before, as they were published.
+    """Let a new state go on from what is published; one that has begun stays as it is.
 
     Args:
-        state: The folder of `run.py`; one that has begun stays as it is.
+        state: The folder of `run.py`.
     """
-    if (state / COMMITS).is_file():
-        return
-    published = json.loads(RESULTS.read_text())
     state.mkdir(parents=True, exist_ok=True)
-    (state / COMMITS).write_text("\n".join([*published["commits"], ""]))
-    for what, jobs in published["broken_off"].items():
-        for name, cases in jobs.items():
-            records = Records(state / f"{what}_{name}.jsonl")
-            for case in cases:
-                records.add(case)
+    if not (state / BEFORE).is_file():
+        shutil.copy(RESULTS, state / BEFORE)
+
+
+def num_before(state: Path, what: str, name: str) -> int:
+    """Return how often a job had been broken off when a state began.
+
+    Args:
+        state: The folder of `run.py`.
+        what: `"kills"` or `"full_disk"`.
+        name: Of the job.
+    """
+    rows = json.loads((state / BEFORE).read_text())["broken_off"]
+    return sum(row["num"] for row in rows if (row["what"], row["job"]) == (what, name))
 
 
 def publish(state: Path) -> None:
-    """Write the results and the page from a state.
+    """Write the results and the page from a state, on top of what was published before it.
 
     Args:
-        state: The folder of `run.py`. Where nothing was mutated in it, what was published of mutations stays.
+        state: The folder of `run.py`. Where nothing was mutated in it, the mutations published before stay.
     """
-    mutated = summary(Records(state / "mutated.jsonl")) or json.loads(RESULTS.read_text())["mutated"]
-    broken = {what: {name: list(Records(state / f"{what}_{name}.jsonl")) for name in JOBS} for what in _BROKEN}
+    before = json.loads((state / BEFORE).read_text())
+    mutated = summary(Records(state / "mutated.jsonl")) or before["mutated"]
+    tried = [
+        _counts(what, name, Records(state / f"{what}_{name}.jsonl")) for what in ("kills", "full_disk") for name in JOBS
+    ]
+    broken = [row for row in (_added(row, before["broken_off"]) for row in tried) if row["num"]]
     document = {
         "date": datetime.date.today().isoformat(),
-        "commits": (state / COMMITS).read_text().split(),
+        "commits": list(dict.fromkeys([*before["commits"], *(state / COMMITS).read_text().split()])),
         "machine": asdict(read_machine()),
         "versions": read_versions({name: name for name in _PACKAGES}),
         "mutated": mutated,
@@ -63,6 +74,19 @@ def publish(state: Path) -> None:
     fill(PAGE, "made", _made(document))
 
 
+def _counts(what: str, name: str, records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    known = list(records)
+    hit = [record for record in known if record.get("killed") or record.get("code") == 2]
+    faults = sum(bool(record["faults"]) for record in known)
+    return {"what": what, "job": name, "num": len(known), "num_hit": len(hit), "faults": faults}
+
+
+def _added(row: Mapping[str, Any], before: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the counts of a job with those of earlier states."""
+    same = [row, *(known for known in before if (known["what"], known["job"]) == (row["what"], row["job"]))]
+    return {**row, **{name: sum(known[name] for known in same) for name in ("num", "num_hit", "faults")}}
+
+
 def _mutated_table(rows: Sequence[Mapping[str, Any]]) -> str:
     columns = ("num", "exit_0", "exit_1", "exit_2", "exit_130", "faults")
     lines = ["| command: file | mutations | exit 0 | 1 | 2 | 130 | faults |", "|---|---:|---:|---:|---:|---:|---:|"]
@@ -71,13 +95,12 @@ def _mutated_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, "| all | " + " | ".join(map(str, total)) + " |"])
 
 
-def _broken_table(cases: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> str:
+def _broken_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    words = {"kills": "SIGKILL at a random moment", "full_disk": "disk full at a random size"}
     lines = ["| what | command | times | of them hit before the end | faults |", "|---|---|---:|---:|---:|"]
-    for what, words in _BROKEN.items():
-        for name, tried in cases[what].items():
-            num_hit = sum(bool(case.get("killed") or case.get("code") == 2) for case in tried)
-            faults = sum(bool(case["faults"]) for case in tried)
-            lines += [f"| {words} | `{name}` | {len(tried)} | {num_hit} | {faults} |"] if tried else []
+    lines += [
+        f"| {words[row['what']]} | `{row['job']}` | {row['num']} | {row['num_hit']} | {row['faults']} |" for row in rows
+    ]
     return "\n".join(lines)
 
 

@@ -4,8 +4,8 @@
     python -m tools.benchmarks.reliability.run --state /tmp/reliability --write
 
 The state is a folder outside of the checkout: materials, and a line per case that was tried. `--write` publishes what
-is there as docs/results/reliability.json and in docs/reliability.md, and a new state goes on from what was published of
-kills and full disks. The full setting, the default, takes hours.
+is there as docs/results/reliability.json and in docs/reliability.md, kills and full disks on top of those known when
+the state began. The full setting, the default, takes hours.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def _mutate(state: Path, num: int, light: bool) -> int:
 
 def _kill(state: Path, name: str, num: int) -> int:
     records = Records(state / f"kills_{name}.jsonl")
-    missing = list(mutated.missing(range(num), records))
+    missing = list(mutated.missing(range(publishing.num_before(state, "kills", name), num), records))
     if missing:
         with _fresh() as folder:
             kills.lay_out(state / "materials", folder)
@@ -98,7 +98,7 @@ def _fill(state: Path, name: str, num: int) -> int:
         print(f"no full disk: {reason}")
         return 0
     records = Records(state / f"full_disk_{name}.jsonl")
-    missing = list(mutated.missing(range(num), records))
+    missing = list(mutated.missing(range(publishing.num_before(state, "full_disk", name), num), records))
     if missing:
         with _fresh() as folder:
             kills.lay_out(state / "materials", folder)
