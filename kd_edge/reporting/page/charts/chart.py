@@ -41,7 +41,7 @@ def layered(layers: Sequence[Spec], *, height: int | Spec = 300, **more: Any) ->
 LINE = 14
 
 
-def rule_of_limit(value: float, label: str, *, axis: str = "x", row: int = 0) -> list[Spec]:
+def rule_of_limit(value: float, label: str, *, axis: str = "x", row: int = 0, before: bool = True) -> list[Spec]:
     """Return the layers of one dashed line across a chart, with its words.
 
     Args:
@@ -49,9 +49,11 @@ def rule_of_limit(value: float, label: str, *, axis: str = "x", row: int = 0) ->
         label: Its words, for example `"budget 15 ms"`.
         axis: `"x"` for an upright line, `"y"` for a level one.
         row: How many lines of text its words are below the top, so that those of lines close by stay apart.
+        before: Whether the words of an upright line stand to its left, else to its right.
     """
     at = {axis: {"datum": value}}
-    beside: Spec = {"align": "right", "dx": -4, "dy": 4 + LINE * row, "baseline": "top"}
+    side: Spec = {"align": "right", "dx": -4} if before else {"align": "left", "dx": 4}
+    beside: Spec = {**side, "dy": 4 + LINE * row, "baseline": "top"}
     other: Spec = {"y": {"value": 0}}
     if axis == "y":
         beside, other = {"align": "right", "dy": -4, "baseline": "bottom"}, {"x": {"value": "width"}}

@@ -37,8 +37,9 @@ def curve_chart(
             "encoding": {**places, "opacity": {"condition": {"param": "near", "empty": False, "value": 1}, "value": 0}},
         },
     ]
+    last = max(map(len, curves.values()), default=0)
     for words, epoch in (events or {}).items():
-        layers += rule_of_limit(epoch, words)
+        layers += rule_of_limit(epoch, words, before=2 * epoch > last)
     return layered(layers, height=height, data={"values": values})
 
 

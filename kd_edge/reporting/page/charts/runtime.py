@@ -27,7 +27,8 @@ _THEME: Spec = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
     "axis": {**_AXIS, **_SIZES, "titleFontWeight": "normal", "labelLimit": 150},
-    "legend": {"labelColor": "var(--ink)", "titleColor": "var(--soft)", "orient": "bottom", "columns": 2}
+    "legend": {"labelColor": "var(--ink)", "titleColor": "var(--soft)", "orient": "bottom"}
+    | {"columns": {"expr": "width < 400 ? 1 : 2"}}
     | {"labelLimit": 280, "symbolSize": 80, "title": None, **_SIZES},
     "view": {"stroke": None},
     "range": {"category": [f"var(--series-{number})" for number in range(1, NUM_COLORS + 1)]},
