@@ -15,6 +15,7 @@ from kd_edge.reporting.rows.checks import Rows, interval_text, share_text
 from kd_edge.reporting.run_files import read_run
 from kd_edge.reporting.sentences.formatting import latency_text, measured_bytes
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
+from kd_edge.reporting.sentences.verdicts import WORDS
 from kd_edge.verification.verdict import outcome
 
 
@@ -67,7 +68,7 @@ def _column(run: _Run) -> dict[str, str]:
     limits = [f"{budget['flash_bytes']:,} B flash", f"{budget['ram_bytes']:,} B RAM"]
     limits += [] if budget["latency_ms"] is None else [f"{budget['latency_ms']:g} ms"]
     return {
-        "verdict": outcome(verify).replace("_", " "),
+        "verdict": WORDS[outcome(verify)],
         "device": stages["design"]["device"],
         "limits": ", ".join(limits),
         "data": stages["data"]["name"],
