@@ -107,7 +107,7 @@ def _broken_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _made(document: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     commits = ", ".join(document["commits"])
-    return f"Made on {document['date']} at commit {commits} on {document['machine']['cpu']}; {versions}."
+    return f"Made on {document['date']} at commit {commits}, at last on {document['machine']['cpu']}; {versions}."
 
 
 def note_commit(state: Path) -> None:
