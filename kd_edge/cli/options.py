@@ -3,8 +3,6 @@
 import functools
 import json
 import math
-import os
-import sys
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,6 +15,7 @@ from kd_edge.config.choices import MAX_SEED
 from kd_edge.errors import ConfigError
 from kd_edge.silence import load_tensorflow
 from kd_edge.toml import from_table
+from tflite_bench.cli.output import drop_stdout
 
 if TYPE_CHECKING:
     import keras
@@ -309,6 +308,5 @@ def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[di
     except BrokenPipeError:
         raise
     except OSError as error:
-        # Python would fail again when it closes a stdout that takes nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
         raise ConfigError(f"cannot print the result: {error.strerror or error}") from error
