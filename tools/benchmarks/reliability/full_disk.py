@@ -4,7 +4,7 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,36 +28,48 @@ def size_of(folder: Path) -> int:
 
 
 def try_full(
-    name: str, number: int, materials: Path, folder: Path, expected: Mapping[str, str], needed: int
-) -> dict[str, Any]:
-    """Run a job on a disk that is too small, then once more with room, and return what was found as a record.
+    name: str, numbers: Iterable[int], materials: Path, folder: Path, expected: Mapping[str, str], needed: int
+) -> list[dict[str, Any]]:
+    """Run a job on a disk that is too small, with a little more room each time and at last with enough.
 
     Args:
         name: Of the job.
-        number: Draws how small the disk is, and so which write fails.
+        numbers: Draw how much room there is. Those behind the job's end are left.
         materials: What the job reads.
         folder: An empty one, where the disk is mounted.
         expected: Hashes of what the job makes where there is room.
         needed: How many bytes the job leaves there, its materials included.
+
+    Returns:
+        A record for each size that was tried.
     """
+    records: list[dict[str, Any]] = []
     with _disk(folder):
         lay_out(materials, folder / "job")
-        least = size_of(folder)
-        size = random.Random(f"full {name} {number}").randint(least + 4096, max(needed, least + 8192))
-        _resize(folder, size)
-        ended = run_forked(JOBS[name].words, folder / "job", limit_s=_LIMIT_S, log=folder.parent / "stderr")
-        fault = ended.fault()
-        faults = [] if fault is None else [f"{fault}: {ended.stderr[-300:]}"]
-        faults += [f"left: {path}" for path in left_over(folder)]
+        for number in numbers:
+            records.append(_fill(name, number, folder, needed))
+            if records[-1]["code"] != 2:
+                break
         _resize(folder, 512 * 2**20)
         again = run_forked(JOBS[name].words, folder / "job", limit_s=_LIMIT_S, log=folder.parent / "stderr")
         if again.code not in (0, 1):
-            faults.append(f"exit code {again.code}: {again.stderr[-300:]}")
+            records[-1]["faults"].append(f"exit code {again.code}: {again.stderr[-300:]}")
         elif hashes(name, folder / "job") != expected:
-            faults.append("another student")
-    said = ended.stderr.strip().splitlines()[-1:] if ended.code == 2 else []
-    record = {"job": name, "number": number, "disk_bytes": size, "code": ended.code, "said": "".join(said)}
-    return record | {"faults": faults}
+            records[-1]["faults"].append("another student")
+    return records
+
+
+def _fill(name: str, number: int, folder: Path, needed: int) -> dict[str, Any]:
+    """Run a job with room that is too little for what it has yet to write; return what was found."""
+    least = size_of(folder)
+    size = random.Random(f"full {name} {number}").randint(least + 4096, max(needed, least + 8192))
+    _resize(folder, size)
+    ended = run_forked(JOBS[name].words, folder / "job", limit_s=_LIMIT_S, log=folder.parent / "stderr")
+    fault = ended.fault()
+    faults = [] if fault is None else [f"{fault}: {ended.stderr[-300:]}"]
+    faults += [f"left: {path}" for path in left_over(folder)]
+    said = "".join(ended.stderr.strip().splitlines()[-1:]) if ended.code == 2 else ""
+    return {"job": name, "number": number, "disk_bytes": size, "code": ended.code, "said": said, "faults": faults}
 
 
 @contextmanager

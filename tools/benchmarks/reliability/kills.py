@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ from tools.benchmarks.reliability.materials import BOARD
 from tools.benchmarks.reliability.sandbox import LOG, run_forked, start_forked, wait
 
 _LIMIT_S = 900.0
+_POLL_SECONDS = 0.05
+# When a kill comes, as parts of the time that the whole job takes: after its start, and after there are workers.
+_PART_OF_JOB = (0.02, 0.5)
+_PART_OF_WORKER = (0.0, 0.1)
 _HALF_WRITTEN = re.compile(r"\.\d+-.+|.*\.(?:part|tmp)")
 
 
@@ -67,41 +71,73 @@ def whole(name: str, folder: Path) -> tuple[dict[str, str], float]:
     return hashes(name, folder), time.monotonic() - started
 
 
-def try_kill(name: str, number: int, folder: Path, expected: Mapping[str, str], seconds: float) -> dict[str, Any]:
-    """Kill a job at a random moment, start it again, and return what was found as a record.
+def try_kills(
+    name: str, numbers: Iterable[int], folder: Path, expected: Mapping[str, str], seconds: float
+) -> list[dict[str, Any]]:
+    """Kill a job again and again as it goes on, let it end, and return what was found as a record for each kill.
 
     Args:
         name: Of the job.
-        number: Draws the moment.
+        numbers: Draw the moments, counted from when the job was started the last time. Those behind its end are left.
         folder: Of fresh materials.
         expected: Hashes of what the job makes where nobody kills it.
         seconds: How long it takes then.
     """
-    moment = random.Random(f"{name} {number}").uniform(0.05, 1.0) * seconds
-    child = start_forked(JOBS[name].words, folder, folder / LOG)
-    killed = wait(child, moment) is None
-    if killed:
-        killed = _kill(child, number, of_worker=JOBS[name].of_worker)
-        wait(child, _LIMIT_S)
-    faults = [f"broken after the kill: {path}" for path in _broken_files(folder)]
+    kill = _kill_workers if JOBS[name].of_worker else _kill_job
+    records = kill(name, numbers, folder, seconds)
     ended = run_forked(JOBS[name].words, folder, limit_s=_LIMIT_S)
-    faults += [f"left: {path}" for path in left_over(folder)]
+    faults = [f"left: {path}" for path in left_over(folder)]
     if ended.code not in (0, 1):
         faults.append(f"exit code {ended.code}: {ended.stderr[-300:]}")
     elif hashes(name, folder) != expected:
         faults.append("another student")
+    records[-1]["faults"] += faults
+    return records
+
+
+def _kill_job(name: str, numbers: Iterable[int], folder: Path, seconds: float) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    for number in numbers:
+        moment = random.Random(f"{name} {number}").uniform(*_PART_OF_JOB) * seconds
+        child = start_forked(JOBS[name].words, folder, folder / LOG)
+        killed = wait(child, moment) is None
+        if killed:
+            os.killpg(child, signal.SIGKILL)
+            wait(child, _LIMIT_S)
+        records.append(_record(name, number, moment, killed, folder))
+        if not killed:
+            break
+    return records
+
+
+def _kill_workers(name: str, numbers: Iterable[int], folder: Path, seconds: float) -> list[dict[str, Any]]:
+    """Kill workers of a job, which goes on by itself."""
+    records: list[dict[str, Any]] = []
+    child = start_forked(JOBS[name].words, folder, folder / LOG)
+    ended = None
+    for number in numbers:
+        moment = random.Random(f"{name} {number}").uniform(*_PART_OF_WORKER) * seconds
+        while ended is None and not _children(child):
+            ended = wait(child, _POLL_SECONDS)
+        ended = ended or wait(child, moment)
+        workers = _children(child) if ended is None else []
+        if workers:
+            os.kill(workers[number % len(workers)], signal.SIGKILL)
+        records.append(_record(name, number, moment, bool(workers), folder))
+        if ended is not None:
+            break
+    if ended is None:
+        wait(child, _LIMIT_S)
+    return records
+
+
+def _record(name: str, number: int, moment: float, killed: bool, folder: Path) -> dict[str, Any]:
+    faults = [f"broken after the kill: {path}" for path in _broken_files(folder)]
     return {"job": name, "number": number, "after_s": round(moment, 2), "killed": killed, "faults": faults}
 
 
-def _kill(child: int, number: int, *, of_worker: bool) -> bool:
-    """Kill a job, or one of its workers where it has any at the moment; return whether somebody was killed."""
-    if not of_worker:
-        os.killpg(child, signal.SIGKILL)
-        return True
-    workers = Path(f"/proc/{child}/task/{child}/children").read_text().split()
-    if workers:
-        os.kill(int(workers[number % len(workers)]), signal.SIGKILL)
-    return bool(workers)
+def _children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def hashes(name: str, folder: Path) -> dict[str, str]:

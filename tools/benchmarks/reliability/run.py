@@ -13,7 +13,7 @@ import multiprocessing
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from tools.benchmarks.reliability.materials import make_inputs, make_models, mak
 from tools.benchmarks.reliability.state import Records
 
 PARTS = ("mutated", "kills", "full_disk")
+# So often a job is broken off before it may end.
+_IN_A_ROW = 4
 
 
 def main() -> None:
@@ -75,7 +77,7 @@ def _mutate(state: Path, num: int, light: bool) -> int:
     records = Records(state / "mutated.jsonl")
     numbers = [number for number in range(num) if not (light and mutated.draw(number)[0].heavy)]
     for number in list(mutated.missing(numbers, records)):
-        _keep(records, mutated.try_case(number, state / "materials"))
+        _keep(records, [mutated.try_case(number, state / "materials")])
     return sum(record["fault"] is not None for record in records)
 
 
@@ -86,10 +88,11 @@ def _kill(state: Path, name: str, num: int) -> int:
         with _fresh() as folder:
             kills.lay_out(state / "materials", folder)
             expected, seconds = kills.whole(name, folder)
-    for number in missing:
+    while missing:
         with _fresh() as folder:
             kills.lay_out(state / "materials", folder)
-            _keep(records, kills.try_kill(name, number, folder, expected, seconds))
+            tried = kills.try_kills(name, missing[:_IN_A_ROW], folder, expected, seconds)
+        missing = missing[_keep(records, tried) :]
     return sum(bool(record["faults"]) for record in records)
 
 
@@ -104,17 +107,22 @@ def _fill(state: Path, name: str, num: int) -> int:
             kills.lay_out(state / "materials", folder)
             expected, _ = kills.whole(name, folder)
             needed = full_disk.size_of(folder)
-    for number in missing:
+    while missing:
         with _fresh() as folder:
             folder.mkdir()
-            _keep(records, full_disk.try_full(name, number, state / "materials", folder, expected, needed))
+            few = missing[:_IN_A_ROW]
+            tried = full_disk.try_full(name, few, state / "materials", folder, expected, needed)
+        missing = missing[_keep(records, tried) :]
     return sum(bool(record["faults"]) for record in records)
 
 
-def _keep(records: Records, record: dict[str, Any]) -> None:
-    records.add(record)
-    if record.get("fault") or record.get("faults"):
-        print(record, flush=True)
+def _keep(records: Records, tried: Sequence[dict[str, Any]]) -> int:
+    """Keep records and show those with faults; return how many they are."""
+    for record in tried:
+        records.add(record)
+        if record.get("fault") or record.get("faults"):
+            print(record, flush=True)
+    return len(tried)
 
 
 @contextmanager
