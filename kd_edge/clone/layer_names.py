@@ -16,6 +16,8 @@ _RUNNING_NUMBER = re.compile(r"_\d+$")
 # What the operation with a layer's weights is called, and what BatchNormalization is that was folded into it.
 _WEIGHTED = re.compile(r"/(convolution|depthwise|conv_transpose|MatMul|Tensordot|Conv2D|DepthwiseConv2d)")
 _FOLDED = "/batchnorm/"
+# A name of `short_names`; with the part after the colon a constant's, or not its layer's first. `:0` is TensorFlow's.
+_SHORT = re.compile(r"(?P<layer>[A-Za-z0-9.][A-Za-z0-9_.-]*)(?P<part>:(?:[a-z]\w*|[1-9]\d*))?")
 # How tensorflow-model-optimization renames a layer.
 _TUNED_PREFIX = "quant_"
 
@@ -70,9 +72,17 @@ def layer_of(info: ModelInfo, op: OpInfo, names: LayerNames = UNNAMED) -> str:
     """
     constants = [info.tensors[i].name for i in op.inputs if i >= 0 and info.tensors[i].constant]
     tensors = [info.tensors[i].name for i in op.outputs if i >= 0] + constants
-    found = [layer_in(name, names) for name in tensors]
+    found = [_named_shortly(name, names) or layer_in(name, names) for name in tensors]
     at_end = [name for i, name in zip(info.outputs, names.outputs, strict=False) if i in op.outputs]
     return next((layer for layer in (*found, *at_end) if layer), next(iter(tensors), ""))
+
+
+def _named_shortly(tensor: str, names: LayerNames) -> str | None:
+    """Return the layer that gave a tensor its short name, `None` where it has none; see `short_names`."""
+    found = _SHORT.fullmatch(tensor)
+    if found is None or not (found["layer"] in names.known or (found["part"] and not names.known)):
+        return None
+    return names.renamed.get(found["layer"], found["layer"])
 
 
 def layer_in(path: str, names: LayerNames = UNNAMED) -> str | None:

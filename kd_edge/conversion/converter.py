@@ -14,6 +14,7 @@ from kd_edge.clone.file_order import in_order_of
 from kd_edge.clone.inference_clone import batch_of_one, without_state
 from kd_edge.clone.layer_names import layer_in, names_of
 from kd_edge.clone.select_operator import with_select_v2
+from kd_edge.clone.short_names import with_short_names
 from kd_edge.config.choices import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.calibration_samples import choose_samples
@@ -41,7 +42,8 @@ def convert(
     The model is cloned with a batch of 1 before converting: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK ops
     in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
     file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
-    Inputs that only embeddings read are `int32` in the file. Samples of bytes (uint8) make an int8 input of scale 1 and
+    The file's tensors are called by the model's layers, see `kd_edge.clone.short_names`; inputs and outputs as the
+    converter does. Inputs that only embeddings read are `int32` in the file. Samples of bytes (uint8) make an int8 input of scale 1 and
     zero point -128, which reads each byte less 128. Inputs and outputs have the order of `model.inputs` and
     `model.outputs`, whatever they are called. The clone is compared with the model before anything else.
 
@@ -87,8 +89,10 @@ def convert(
             _check_no_integers(model, clone)
         for sentence in suspicions(without_state(model), samples):
             warnings.warn(sentence, CalibrationWarning, stacklevel=2)
+    names = names_of(model)
     if stream is not None:
-        return _converted(step_converter(clone, samples[0], frames=stream, quantize=quantize), model, quantize)
+        step = step_converter(clone, samples[0], frames=stream, quantize=quantize)
+        return with_short_names(_converted(step, model, quantize), names)
     converter = tf.lite.TFLiteConverter.from_keras_model(clone)
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -97,7 +101,7 @@ def convert(
     if calibrates:
         named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
         _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
-    return in_order_of(clone, _converted(converter, model, quantize))
+    return with_short_names(in_order_of(clone, _converted(converter, model, quantize)), names)
 
 
 def _converted(converter: Any, model: keras.Model, quantize: str) -> bytes:

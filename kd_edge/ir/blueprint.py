@@ -30,16 +30,15 @@ class Blueprint:
     outputs: tuple[int, ...]
     output_names: tuple[str, ...] = ()
 
-    def to_graph(self, *, scopes: Sequence[int] | None = None, names: Sequence[str] = ()) -> Graph:
+    def to_graph(self, names: Sequence[str] = ()) -> Graph:
         """Return the ops and tensors that the converter emits for this network, fully quantized to int8.
 
         BatchNormalization is folded into the convolution or dense layer before it, and ReLU into the op before it,
         where nothing else reads the value between. The ops come in the converter's order.
 
         Args:
-            scopes: Per node the length of the name that the converter puts before the names of its tensors; by default
-                those of `to_keras()`.
-            names: Per node the name of its layer, for `Graph.layers`.
+            names: Per node the name of its layer, for `Graph.layers` and the size of the file; for that alone those
+                of `to_keras()` where none are given.
 
         Raises:
             ModelError: A layer cannot be lowered (its name is in the message), or a window exceeds its input.
@@ -51,8 +50,7 @@ class Blueprint:
         emitted: dict[tuple[Layer, tuple[int, ...]], int] = {}
         for position in execution_order([node.inputs for node in self.nodes], range(len(self.nodes))):
             node = self.nodes[position]
-            scope = scopes[position] if scopes else _SCOPE + len(type(node.layer).__name__)
-            to.begin_layer(scope, position, shares=node.shares)
+            to.begin_layer(position, shares=node.shares)
             inputs = tuple(values[i] for i in node.inputs)
             value = None if node.layer.weighted else emitted.get((node.layer, inputs))
             if value is None:
@@ -60,7 +58,9 @@ class Blueprint:
             values[position] = value
             to.add_readers(value, uses[position] - inputs.count(value))
         sources = tuple(values[i] for i, node in enumerate(self.nodes) if isinstance(node.layer, InputLayer))
-        return finished(to, sources, tuple(values[i] for i in self.outputs), names)
+        own = names or [self.layer_name(position) for position in range(len(self.nodes))]
+        graph = finished(to, sources, tuple(values[i] for i in self.outputs), own)
+        return graph if names else graph._replace(layers=())
 
     def to_keras(self, *, name: str = "student") -> "keras.Model":
         """Return the network as a functional Keras model with fresh weights.
@@ -167,10 +167,6 @@ def execution_order(inputs: Sequence[Sequence[int]], keys: Sequence[Any]) -> lis
                 freed.append(reader)
         ready += sorted(freed, key=lambda i: keys[i], reverse=True) if len(freed) > 1 else freed
     return order
-
-
-# `student_1/n000_..._1/`, without the layer's kind.
-_SCOPE = 18
 
 
 class Sketch:

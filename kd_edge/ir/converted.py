@@ -60,7 +60,9 @@ def _content(model: "keras.Model", quantized: bool) -> bytes:
 
     from kd_edge.clone.file_order import in_order_of
     from kd_edge.clone.inference_clone import batch_of_one
+    from kd_edge.clone.layer_names import names_of
     from kd_edge.clone.select_operator import with_select_v2
+    from kd_edge.clone.short_names import with_short_names
 
     clone = None
     with suppress(KdEdgeError):
@@ -76,7 +78,7 @@ def _content(model: "keras.Model", quantized: bool) -> bytes:
         if quantized and not any(operation.type in _LOOPS for operation in function.graph.get_operations()):
             _quantize(converter, source)
         content = with_select_v2(bytes(converter.convert()))
-    return content if clone is None else in_order_of(clone, content)
+    return content if clone is None else with_short_names(in_order_of(clone, content), names_of(model))
 
 
 def _quantize(converter: Any, model: "keras.Model") -> None:

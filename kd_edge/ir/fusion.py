@@ -6,9 +6,10 @@ Each function takes the builder first and returns the index of the tensor that h
 
 from collections.abc import Callable
 
+from kd_edge.clone.short_names import BIAS_POSITION
 from kd_edge.errors import ModelError
 from kd_edge.ir.graph import Op
-from kd_edge.ir.graph_builder import BIAS_POSITION, GraphBuilder, Scaling
+from kd_edge.ir.graph_builder import GraphBuilder, Scaling
 from kd_edge.ir.shape_inference import Shape, broadcast
 
 ONE_SCALE = frozenset({"CONCATENATION", "MAXIMUM", "MINIMUM"})
@@ -69,7 +70,9 @@ def scale(
     op = to.producer(tensor)
     if op is not None and not to.is_shared(tensor):
         if op.kind in _TAKES_BATCH_NORM and op.activation == "NONE":
-            return _scale_inside(to, tensor, op, add=add, scalar=values is not None)
+            if add:
+                _give_bias(to, tensor, op)
+            return tensor
         if op.kind == "RESHAPE" and (values or to.shape(op.inputs[0])[-1] == to.shape(tensor)[-1]):
             inner = scale(to, to.bypass(tensor), add=add, multiply=multiply, subtract=subtract, values=values)
             return reshape(to, inner, to.shape(tensor))
@@ -83,26 +86,14 @@ def scale(
     return output
 
 
-def _scale_inside(to: GraphBuilder, tensor: int, op: Op, *, add: bool, scalar: bool) -> int:
-    if add:
-        op = _with_bias(to, tensor, op)
-    depthwise = op.kind == "DEPTHWISE_CONV_2D"
-    has_bias = op.kind == "CONV_2D" and to.name_length(tensor) > to.name_length(op.inputs[1])
-    parts = 4 if not scalar and (depthwise or has_bias) else 2
-    to.lengthen(tensor, parts, weights=2 if depthwise else 0)
-    return tensor
-
-
-def _with_bias(to: GraphBuilder, tensor: int, op: Op) -> Op:
+def _give_bias(to: GraphBuilder, tensor: int, op: Op) -> None:
     position = BIAS_POSITION[op.kind]
     if len(op.inputs) > position and op.inputs[position] >= 0:
-        return op
+        return
     channels = to.shape(tensor)[-1]
     bias = to.constant((channels,), "int32", channels)
-    op = op._replace(inputs=(*op.inputs[:position], bias))
-    to.replace_producer(tensor, op)
+    to.replace_producer(tensor, op._replace(inputs=(*op.inputs[:position], bias)))
     to.has_dead_ops = True
-    return op
 
 
 def before_scaling(to: GraphBuilder, tensor: int, *, takes: Callable[[Scaling], bool]) -> int:
@@ -156,14 +147,10 @@ def activate(to: GraphBuilder, tensor: int, activation: str) -> int:
     if op is not None and not to.is_shared(tensor):
         if activation in _FUSED_ACTIVATIONS and op.kind in _TAKES_ACTIVATION and op.activation == "NONE":
             to.replace_producer(tensor, op._replace(activation=_FUSED_ACTIVATIONS[activation]))
-            to.lengthen(tensor, 1)
             return tensor
         if op.kind == "RESHAPE" and kind in _MOVED_BEFORE_RESHAPE:
             return reshape(to, activate(to, to.bypass(tensor), activation), to.shape(tensor))
-    output = to.op(kind, (tensor,), to.shape(tensor))
-    if kind == "HARD_SWISH":
-        to.lengthen(output, 3)
-    return output
+    return to.op(kind, (tensor,), to.shape(tensor))
 
 
 def _composed(to: GraphBuilder, tensor: int, activation: str) -> int:

@@ -1,4 +1,4 @@
-"""Graph builder: the store of ops and tensors that layers emit into, with the lengths of the tensors' names."""
+"""Graph builder: the store of ops and tensors that layers emit into."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from kd_edge.ir.graph import Op, Tensor, name_bytes
-
-# Lengths in the names of tensors: the average after a layer's scope (`/BiasAdd;`), and `StatefulPartitionedCall_1:0`.
-_SUFFIX = 11
-_OUTPUT_NAME = 27
-
-BIAS_POSITION = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
-"""Where the bias is among an op's inputs."""
+from kd_edge.clone.short_names import BIAS_POSITION
+from kd_edge.ir.graph import Op, Tensor
 
 
 class Scaling(NamedTuple):
@@ -49,26 +43,22 @@ class GraphBuilder:
         self.scalings: dict[int, Scaling] = {}
         self.has_dead_ops = False
         self.has_linear_chain = False
-        self._scope = 0
         self._begun: list[tuple[int, int]] = []
         self._owner = 0
         self._num_weights = 0
         self._weights: dict[tuple[int, int, tuple[int, ...]], int] = {}
         self._uses: Counter[int] = Counter()
-        self._names: list[int] = []
         self._producers: dict[int, int] = {}
         self._shared_constants: dict[tuple[str, tuple[int, ...], object], int] = {}
         self._values: dict[int, object] = {}
 
-    def begin_layer(self, scope: int, position: int, *, shares: int | None = None) -> None:
+    def begin_layer(self, position: int, *, shares: int | None = None) -> None:
         """Begin a layer.
 
         Args:
-            scope: Letters of the name that the converter puts before the names of what is emitted next.
             position: Of its node in the network.
             shares: Position of the node whose weights it has, where they are not its own.
         """
-        self._scope = scope
         self._begun.append((len(self.tensors), position))
         self._owner = position if shares is None else shares
         self._num_weights = 0
@@ -146,39 +136,10 @@ class GraphBuilder:
             self._uses[source] = max(self._uses[source], 1) + 1
         return source
 
-    def lengthen(self, tensor: int, parts: int, *, weights: int = 0, bias: bool = True) -> None:
-        """Note that more layers went into the op that made a tensor: the converter joins their names.
-
-        Args:
-            tensor: The op's output.
-            parts: How many names are added.
-            weights: How many are added to the name of the weights.
-            bias: Whether as many are added to the name of the bias.
-        """
-        op = self.producer(tensor)
-        length = self._scope + _SUFFIX
-        self._names[tensor] += parts * length
-        if op is None or op.kind not in BIAS_POSITION:
-            return
-        self._names[op.inputs[1]] += weights * length
-        for constant in op.inputs[BIAS_POSITION[op.kind] :]:
-            if bias and constant >= 0:
-                self._names[constant] += parts * length
-
     def layer(self, op: Op) -> int:
         """Return the position of the layer that an op came from: of fused ones the one with the weights."""
         tensor = op.inputs[1] if op.kind in BIAS_POSITION or not op.outputs else op.outputs[0]
         return self._begun[bisect_right(self._begun, tensor, key=itemgetter(0)) - 1][1]
-
-    def name_length(self, tensor: int) -> int:
-        """Return the length of a tensor's name."""
-        return self._names[tensor]
-
-    def name_bytes(self, ops: Sequence[Op], outputs: Sequence[int]) -> int:
-        """Return the bytes that the names of the tensors of some ops take in the file; outputs have a fixed name."""
-        lengths = {i: self._names[i] for op in ops for i in (*op.inputs, *op.outputs) if i >= 0}
-        lengths |= dict.fromkeys(outputs, _OUTPUT_NAME)
-        return sum(map(name_bytes, lengths.values()))
 
     @property
     def has_shared_constants(self) -> bool:
@@ -188,5 +149,4 @@ class GraphBuilder:
     def _add(self, tensor: Tensor) -> int:
         index = len(self.tensors)
         self.tensors.append(tensor)
-        self._names.append(self._scope + _SUFFIX)
         return index

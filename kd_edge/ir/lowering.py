@@ -102,7 +102,7 @@ def read_layers(model: "keras.Model") -> "tuple[Blueprint, tuple[keras.Operation
     Raises:
         ModelError: As for `read_blueprint`.
     """
-    blueprint, _, operations = _read(model)
+    blueprint, operations = _read(model)
     if pairs := sorted(zip(_output_names(model), blueprint.outputs, strict=False)):
         names, outputs = zip(*pairs, strict=True)
         blueprint = Blueprint(blueprint.nodes, outputs, names)
@@ -110,15 +110,12 @@ def read_layers(model: "keras.Model") -> "tuple[Blueprint, tuple[keras.Operation
 
 
 def _lower_by_rules(model: "keras.Model") -> Graph:
-    blueprint, scopes, operations = _read(model)
-    prefix = len(model.name) + len("_1/")
-    return blueprint.to_graph(
-        scopes=[prefix + len(name) for name in scopes], names=[operation.name for operation in operations]
-    )
+    blueprint, operations = _read(model)
+    return blueprint.to_graph([operation.name for operation in operations])
 
 
-def _read(model: "keras.Model") -> tuple[Blueprint, list[str], tuple[Any, ...]]:
-    """Return a model as plain data, and of every node the name of its scope and the layer or operation."""
+def _read(model: "keras.Model") -> tuple[Blueprint, tuple[Any, ...]]:
+    """Return a model as plain data, and of every node the layer or operation."""
     if not getattr(model, "inputs", None):
         raise ModelError(f"cannot read model {model.name!r}: expected a functional or sequential Keras model, built")
     reader = KerasReader()
@@ -128,7 +125,7 @@ def _read(model: "keras.Model") -> tuple[Blueprint, list[str], tuple[Any, ...]]:
     places = {position: place for place, position in enumerate(order)}
     names = _output_names(model) if len(outputs) > 1 and isinstance(model.output, Mapping) else ()
     blueprint = Blueprint(_in_order(reader.nodes, order), tuple(places[i] for i in outputs), names)
-    return blueprint, [reader.keys[i][0][1] for i in order], tuple(reader.operations[i] for i in order)
+    return blueprint, tuple(reader.operations[i] for i in order)
 
 
 def _output_names(model: "keras.Model") -> tuple[str, ...]:

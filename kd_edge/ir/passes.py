@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
+from kd_edge.clone.short_names import NamedOp, short_names
 from kd_edge.ir.fusion import ONE_SCALE, is_linear_dense
-from kd_edge.ir.graph import Graph, Op
+from kd_edge.ir.graph import Graph, Op, name_bytes
 from kd_edge.ir.graph_builder import GraphBuilder
 
 # Ops whose output scale is fixed, and ops that hand their input's scale on.
 _FIXED_SCALE = frozenset({"LOGISTIC", "SOFTMAX", "TANH"})
 _SAME_SCALE = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "PAD", "RESHAPE", "STRIDED_SLICE", "TRANSPOSE"})
+# How the converter calls inputs and outputs.
+_INPUT_NAME, _OUTPUT_NAME = "serving_default_input:0", "StatefulPartitionedCall_1:0"
 
 Pass = Callable[[GraphBuilder, list[Op], Sequence[int]], list[Op]]
 
@@ -20,16 +23,26 @@ def finished(to: GraphBuilder, inputs: Sequence[int], outputs: Sequence[int], na
         to: The builder.
         inputs: Indices of the tensors that the caller fills.
         outputs: Indices of the tensors that the caller reads.
-        names: Of the layers, by their positions, where the graph is to tell which made an op.
+        names: Of the layers, by their positions, where the graph is to tell which made an op, and what names take.
     """
     ops = to.ops
     for run in PASSES:
         ops = run(to, ops, outputs)
-    graph = Graph(tuple(to.tensors), tuple(ops), tuple(inputs), tuple(outputs), to.name_bytes(ops, outputs))
+    graph = Graph(tuple(to.tensors), tuple(ops), tuple(inputs), tuple(outputs))
     if names:
         graph = graph._replace(layers=tuple(names[to.layer(op)] for op in ops))
+        graph = graph._replace(name_bytes=_name_bytes(graph))
     is_numbered = ops is to.ops and len(inputs) == 1 and not to.has_shared_constants
     return graph if is_numbered else graph.canonical()
+
+
+def _name_bytes(graph: Graph) -> int:
+    """Return the bytes that the names of the tensors take in the file of a network."""
+    ops = [NamedOp(op.kind, op.inputs, op.outputs, layer) for op, layer in zip(graph.ops, graph.layers, strict=True)]
+    constants = {index for index, tensor in enumerate(graph.tensors) if tensor.constant}
+    names = short_names(ops, constants, {*graph.inputs, *graph.outputs})
+    ends = [*[_INPUT_NAME] * len(graph.inputs), *[_OUTPUT_NAME] * len(graph.outputs)]
+    return sum(name_bytes(len(name)) for name in (*names.values(), *ends))
 
 
 def move_biases_on(to: GraphBuilder, ops: list[Op], outputs: Sequence[int]) -> list[Op]:

@@ -14,8 +14,6 @@ from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.step_maker import StepMaker, StrideError, window_of
 
-# Letters of `s000/`, which is before the name of the layer, and of `_1/`, which is behind it.
-_SCOPE, _BEHIND = 5, 3
 # Of a variable and of what it begins with, in the second subgraph.
 _NAMES_OF_RING = 36
 
@@ -49,16 +47,8 @@ class Stream:
         Args:
             names: Per node of the network the name of its layer, for `Graph.layers` and the size of the file.
         """
-        known = [names[i] if names and i is not None else "" for i in self.sources]
-        nodes = zip(known, self.sources, self.blueprint.nodes, strict=True)
-        scopes = [_scope(name or f"n000_{type(node.layer).__name__}", i) for name, i, node in nodes]
-        layers = [name or "ring" for name in known] if names else []
-        return _with_variables(self.blueprint.to_graph(scopes=scopes, names=layers))
-
-
-def _scope(name: str, source: int | None) -> int:
-    """Return how many letters are before what a node computes; of a ring buffer there is no layer's name."""
-    return _SCOPE if source is None else _SCOPE + len(name) + _BEHIND
+        layers = ["ring" if i is None else names[i] for i in self.sources] if names else []
+        return _with_variables(self.blueprint.to_graph(layers))
 
 
 def least_frames(blueprint: Blueprint, names: Sequence[str] = ()) -> int:

@@ -60,9 +60,9 @@ def test_a_network_of_the_zoo_survives_the_trip_through_a_blueprint(name, zoo_mo
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_the_size_of_a_file_of_the_zoo_is_met_within_one_percent_or_half_a_kilobyte(name, zoo_model, zoo_file):
+def test_the_size_of_a_file_of_the_zoo_is_met_within_one_percent_or_128_bytes(name, zoo_model, zoo_file):
     real = len(zoo_file(name))
-    assert flash_bytes(lower(zoo_model(name))) == pytest.approx(real, rel=0.01, abs=512)
+    assert flash_bytes(lower(zoo_model(name))) == pytest.approx(real, rel=0.01, abs=128)
     # With the names of the file known, nothing is left but the padding of tables.
     assert flash_bytes(lower(zoo_file(name))) == pytest.approx(real, rel=0.001, abs=128)
 
@@ -90,6 +90,6 @@ def test_the_graphs_of_students_are_the_converters(students):
         assert lower(content).canonical() == graph
 
 
-def test_the_size_of_students_is_met_within_one_percent_or_half_a_kilobyte(students):
+def test_the_size_of_students_is_met_within_one_percent_or_128_bytes(students):
     for graph, content in students:
-        assert flash_bytes(graph) == pytest.approx(len(content), rel=0.01, abs=512)
+        assert flash_bytes(graph) == pytest.approx(len(content), rel=0.01, abs=128)

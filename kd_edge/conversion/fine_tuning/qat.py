@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kd_edge.clone.conversion_errors import reason_of
 from kd_edge.clone.layer_names import layer_of, names_of
+from kd_edge.clone.short_names import with_short_names
 from kd_edge.compat.tfmot import quantize_configs, quantize_registry, reset_running_numbers
 from kd_edge.conversion.fine_tuning.qat_layers import hard_silu, to_tunable
 from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning, check_copy, load_optimization, train_copy
@@ -169,7 +170,7 @@ def _convert(aware: Any, student: keras.Model) -> bytes:
         reason = reason_of(error, student, operations=operations)
         raise ModelError(f"no quantization-aware training of {student.name!r}: {reason}") from error
     _check_int8(read_model(content), student)
-    return content
+    return with_short_names(content, names_of(student))
 
 
 def _check_int8(info: ModelInfo, student: keras.Model) -> None:

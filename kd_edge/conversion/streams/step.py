@@ -137,7 +137,8 @@ def _call_of(layer: Layer, source: int | None, layers: Sequence[Any]) -> Any:
     changed = not own or _differs(layer, theirs)
     if own and not changed:
         return _Call(theirs)
-    made = getattr(keras.layers, type(layer).__name__)(**asdict(layer))
+    name = {} if theirs is None else {"name": theirs.name}
+    made = getattr(keras.layers, type(layer).__name__)(**asdict(layer), **name)
     if theirs is not None and own and theirs.weights:
         made.build(theirs.get_build_config()["input_shape"])
         made.set_weights(theirs.get_weights())

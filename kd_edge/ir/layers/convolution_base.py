@@ -66,9 +66,7 @@ class Conv(Layer):
         shape = (1, *slide(to.shape(source)[1:3], window, strides, padding, dilations), channels)
         constants = (to.constant(weights, num_scales=channels), to.constant((channels,), "int32", channels))
         args: dict[str, Any] = {"strides": strides, "padding": padding.upper(), "dilations": dilations}
-        output = to.op(kind, (source, *constants), shape, **args)
-        to.lengthen(output, 2 if self._has_bias() else 0)
-        return output
+        return to.op(kind, (source, *constants), shape, **args)
 
     def _has_bias(self) -> bool:
         return bool(getattr(self, "use_bias", True))

@@ -109,7 +109,6 @@ class Conv1D(Conv, SequenceLayer):
         weights = (self.filters, 1, *self.kernel_size, to.shape(source)[2] // self.groups)
         image = as_image(to, source)
         output = self._convolve(to, image, weights, (1, *self.strides), padding, (1, *self.dilation_rate))
-        to.lengthen(output, 1)
         return fusion.activate(to, as_sequence(to, output), self.activation)
 
     def as_image_layers(self) -> tuple[Layer, ...]:
@@ -181,7 +180,6 @@ class Conv2DTranspose(Layer):
         bias = [to.constant((self.filters,), "int32", self.filters)] if self.use_bias else []
         args: dict[str, Any] = {"strides": self.strides, "padding": self.padding.upper()}
         output = to.op("TRANSPOSE_CONV", (*constants, inputs[0], *bias), shape, **args)
-        to.lengthen(output, 2 if self.use_bias else 0)
         return fusion.activate(to, output, self.activation)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

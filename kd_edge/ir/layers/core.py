@@ -32,7 +32,6 @@ class Dense(Layer):
         weights = to.constant((self.units, shape[-1]), num_scales=self.units)
         bias = to.constant((self.units,), "int32", self.units) if self.use_bias else -1
         output = to.op("FULLY_CONNECTED", (source, weights, bias), (*shape[:-1], self.units))
-        to.lengthen(output, int(self.use_bias), bias=False)
         return fusion.activate(to, output, self.activation)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

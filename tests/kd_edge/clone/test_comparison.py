@@ -7,7 +7,7 @@ import pytest
 from kd_edge.clone.cloning import clone_of
 from kd_edge.clone.comparison import check_clone, drawn_samples
 from kd_edge.clone.inference_clone import batch_of_one
-from kd_edge.clone.layer_names import layer_in, names_of
+from kd_edge.clone.layer_names import layer_of, names_of
 from kd_edge.clone.valid_names import valid_names
 from kd_edge.conversion.converter import convert
 from kd_edge.distillation.guides.fresh import fresh_copy
@@ -207,4 +207,4 @@ def test_a_layer_with_a_refused_name_is_named_as_the_user_did():
     )
     assert [layer.name for layer in clone_of(model).layers[1:]] == ["onnx__Gemm_1", "dense"]
     info = read_model(convert(model, X))
-    assert layer_in(info.tensors[info.ops[0].inputs[1]].name, names_of(model)) == "onnx::Gemm 1"
+    assert layer_of(info, info.ops[0], names_of(model)) == "onnx::Gemm 1"
