@@ -42,8 +42,8 @@ def convert(
     The model is cloned with a batch of 1 before converting: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK ops
     in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
     file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
-    The file's tensors are called by the model's layers, see `kd_edge.clone.short_names`; inputs and outputs as the
-    converter does. Inputs that only embeddings read are `int32` in the file. Samples of bytes (uint8) make an int8 input of scale 1 and
+    Tensors are called by the model's layers, see `kd_edge.clone.short_names`, inputs and outputs as the converter does.
+    Inputs that only embeddings read are `int32` in the file. Samples of bytes (uint8) make an int8 input of scale 1 and
     zero point -128, which reads each byte less 128. Inputs and outputs have the order of `model.inputs` and
     `model.outputs`, whatever they are called. The clone is compared with the model before anything else.
 
