@@ -12,6 +12,7 @@ __all__ = [
     "ConfigError",
     "ConversionWarning",
     "DataError",
+    "DataWarning",
     "KdEdgeError",
     "MissingDependencyError",
     "ModelError",
@@ -51,6 +52,10 @@ class ConversionWarning(UserWarning):
 
 class CalibrationWarning(ConversionWarning):
     """The samples that calibrate a quantization look wrong."""
+
+
+class DataWarning(UserWarning):
+    """Something about samples looks wrong."""
 
 
 class TrainingWarning(UserWarning):

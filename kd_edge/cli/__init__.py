@@ -22,7 +22,7 @@ from kd_edge.cli.run import run
 from kd_edge.cli.samples import samples
 from kd_edge.cli.sweep import sweep
 from kd_edge.cli.verify import verify
-from kd_edge.errors import BudgetError, ConversionWarning, KdEdgeError, RefusedError, TrainingWarning
+from kd_edge.errors import BudgetError, ConversionWarning, DataWarning, KdEdgeError, RefusedError, TrainingWarning
 from tflite_bench.cli.options import DEBUG, debug_option
 
 _EXTRAS = {
@@ -58,7 +58,7 @@ class _Group(click.Group):
 
 def _say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """Show a warning of this package without the place in its code."""
-    if issubclass(category, ConversionWarning | TrainingWarning):
+    if issubclass(category, ConversionWarning | DataWarning | TrainingWarning):
         click.echo(f"warning: {message}", err=True)
     else:
         _python_says(message, category, *where, **more)

@@ -10,6 +10,7 @@ from kd_edge.data.arrays import ARRAYS
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.model_inputs import answers_one_number, integer_reader
 from kd_edge.data.options import SourceOptions
+from kd_edge.data.overlaps import with_overlaps_told
 from kd_edge.data.sources import csv_file, entry_point, folder, npz, smartwatch
 from kd_edge.data.sources.npz import read_npz
 from kd_edge.data.sources.registry import DataSource, registered_sources
@@ -53,6 +54,9 @@ def load_data(
         ConfigError: An option means nothing to this source.
         DataError: The source is missing, cannot be read without unpickling, or its arrays do not fit together.
         MissingDependencyError: The package that holds the built-in data set is not installed.
+
+    Warns:
+        DataWarning: Splits share samples or groups; the description of the data says it, too.
     """
     text = str(source)
     sources = (*registered_sources(), *_BUILT_IN)
@@ -61,7 +65,7 @@ def load_data(
             options, models = options or SourceOptions(), list(models)
             data = _read(known, text, normalize, seed, models, options)
             two = options.task is None and data.task.kind == "multiclass" and data.num_classes == 2
-            return as_binary(data) if two and any(map(answers_one_number, models)) else data
+            return with_overlaps_told(as_binary(data) if two and any(map(answers_one_number, models)) else data)
     *others, last = (known.expected for known in sources)
     hint = nearest(text, [known.word for known in sources if known.word])
     raise DataError(f"unknown data {text!r}: expected {', '.join(others)}, or {last}; {hint}")

@@ -86,7 +86,7 @@ def test_names_of_classes_come_with_a_stream(loaded):
 
 
 def test_a_data_set_is_taken_as_it_is_and_checked(loaded):
-    arrays = {"x_train": X, "y_train": Y, "x_val": X, "y_val": Y, "x_test": X, "y_test": Y}
+    arrays = {"x_train": X, "y_train": Y, "x_val": X + 1, "y_val": Y, "x_test": X + 2, "y_test": Y}
     scaled = dataset_of("own", arrays, "own", True, 0)
     assert loaded(scaled).sha256 == scaled.sha256
     assert np.array_equal(load_data("my_streams:data").x_train, scaled.x_train)
