@@ -20,7 +20,7 @@ from kd_edge.conversion.fine_tuning.attempt import check_demand, may_pay, tuned_
 from kd_edge.conversion.fine_tuning.compression import compress
 from kd_edge.conversion.fine_tuning.student_task import as_student_answers, reconstructs
 from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning
-from kd_edge.conversion.metadata import add_metadata, describe, unlike
+from kd_edge.conversion.metadata import add_metadata, describe, unlike, weights_sha256
 from kd_edge.conversion.quality import file_metric
 from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
@@ -197,9 +197,14 @@ def _gzip_bytes(content: bytes) -> int:
 
 
 def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:
-    weights = hashlib.sha256(b"".join(weight.tobytes() for weight in student.get_weights())).hexdigest()
     versions = {"kd-edge": __version__, "tensorflow": tf.__version__, "keras": keras.__version__}
-    return {"tool": "kd-edge", **asdict(wanted), "seed": seed, "weights_sha256": weights, "versions": versions}
+    return {
+        "tool": "kd-edge",
+        **asdict(wanted),
+        "seed": seed,
+        "weights_sha256": weights_sha256(student),
+        "versions": versions,
+    }
 
 
 def _missing_ops(content: bytes, student: keras.Model) -> tuple[tuple[MissingOp, ...] | None, dict[str, str]]:

@@ -1,10 +1,11 @@
 """What a `.tflite` file says about itself: its classes, what its input and output mean, where it comes from."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ai_edge_litert import schema_py_generated as schema
 
@@ -16,6 +17,9 @@ from tflite_bench.model.info import ModelInfo, TensorInfo
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.streams import is_window
 from tflite_bench.model.writer import pack, unpack
+
+if TYPE_CHECKING:
+    import keras
 
 NAME = "KD_EDGE_METADATA"
 # What is written for every data set: provenance, the words around it, the flatbuffer's tables.
@@ -166,6 +170,30 @@ def add_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
     return pack(model)
+
+
+def weights_sha256(model: "keras.Model") -> str:
+    """Return the SHA-256 of a network's weights, which the provenance of its files has."""
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
+
+
+def check_origin(content: bytes, student: "keras.Model") -> None:
+    """Check that a file was made of a student, as far as the file tells: one of a compressed student does not.
+
+    Args:
+        content: Bytes of the file.
+        student: The float student.
+
+    Raises:
+        ModelError: The file was made of another one.
+    """
+    made = (read_metadata(content) or {}).get("provenance", {})
+    expected = made.get("weights_sha256") if made.get("compress", "none") == "none" else None
+    if expected is not None and (received := weights_sha256(student)) != expected:
+        raise ModelError(
+            f"the file was not made of student {student.name!r}: expected weights of SHA-256 {expected[:8]}, received "
+            f"{received[:8]}; give the student that was converted, or convert this one"
+        )
 
 
 def metadata_bytes(data: Dataset) -> int:

@@ -12,6 +12,7 @@ from kd_edge.clone.layer_names import LayerNames, layer_of, names_of
 from kd_edge.conversion.answer_reader import AnswerReader, OutputsReader, anomaly_threshold, reader_of
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.file_outputs import fast_outputs, reference_outputs
+from kd_edge.conversion.metadata import check_origin
 from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
@@ -88,6 +89,8 @@ def observe(
     info, data = read_model(model), as_told(model, data)
     _check_signature(info, data)
     names = names_of(student)
+    if student is not None:
+        check_origin(model, student)
     for network in (student, teacher):
         if network is not None:
             check_outputs(network, data)

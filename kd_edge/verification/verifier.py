@@ -62,7 +62,7 @@ def verify(
 
     Raises:
         ConfigError: A loss against the teacher has a limit, and there is no teacher.
-        ModelError: The file's input or output does not belong to the data.
+        ModelError: The file's input or output does not belong to the data, or the file was made of another student.
         ModelFileError: The bytes are no `.tflite` model.
         RefusedError: LiteRT refuses the file or crashes on it, and so does the device's runtime: it is broken.
         RunnerError: LiteRT alone does.

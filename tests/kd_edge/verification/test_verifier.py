@@ -295,6 +295,15 @@ def test_a_loss_of_accuracy_fails_the_model(student, data):
     assert result.gates["accuracy_loss"].passed is False
 
 
+def test_a_student_that_the_file_was_not_made_of_is_refused(student, data):
+    file = convert_for(student, data, ConvertConfig(qat="never")).content
+    other = keras.models.clone_model(student)
+    with pytest.raises(
+        ModelError, match=r"the file was not made of student .*: expected weights of SHA-256 \w{8}, rec"
+    ):
+        verify(file, data, device=BOARD, budget=ROOMY, student=other)
+
+
 def test_what_was_not_given_is_not_checked_and_says_why(content, data):
     result = verify(content, data, device=BOARD, budget=Budget(64_000, 32_000))
     assert result.passed
