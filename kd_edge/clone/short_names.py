@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kd_edge.clone.layer_names import LayerNames, layer_of
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_model
-from tflite_bench.model.writer import pack, unpack
+from tflite_bench.model.writer import has_all_constants, pack, unpack
 
 BIAS_POSITION = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 """Where the bias is among an op's inputs."""
@@ -63,13 +63,15 @@ def _role(kind: str, place: int) -> str:
 
 
 def with_short_names(content: bytes, names: LayerNames) -> bytes:
-    """Return a file whose tensors have short names.
+    """Return a file whose tensors have short names; a file beyond 2 GB as it is.
 
     Args:
         content: Bytes of the file, as the converter writes it.
         names: Of the layers of the model that it was made of.
     """
     info, model = read_model(content), unpack(content)
+    if not has_all_constants(model):
+        return content
     for index, name in _names(info, names).items():
         model.subgraphs[0].tensors[index].name = name
     return pack(model)

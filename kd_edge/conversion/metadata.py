@@ -16,7 +16,7 @@ from kd_edge.errors import ModelError
 from tflite_bench.model.info import ModelInfo, TensorInfo
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.streams import is_window
-from tflite_bench.model.writer import pack, unpack
+from tflite_bench.model.writer import has_all_constants, pack, unpack
 
 if TYPE_CHECKING:
     import keras
@@ -161,7 +161,7 @@ def add_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:
     """
     read_model(content)
     model = unpack(content)
-    if any(buffer.offset > 1 for buffer in model.buffers):
+    if not has_all_constants(model):
         raise ModelError("cannot add metadata: expected constants inside the flatbuffer, received a file beyond 2 GB")
     buffer = schema.BufferT()
     buffer.data = list(json.dumps(description, ensure_ascii=False, separators=(",", ":")).encode())

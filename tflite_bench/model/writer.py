@@ -13,6 +13,15 @@ def pack(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
+def has_all_constants(model: Any) -> bool:
+    """Return whether the constants of a model lie in its flatbuffer, where `pack` keeps them: beyond 2 GB they do not.
+
+    Args:
+        model: From `unpack`.
+    """
+    return all(buffer.offset <= 1 for buffer in model.buffers)
+
+
 def unpack(content: bytes) -> Any:
     """Return a `.tflite` file that `read_model` has accepted as the schema's object classes."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
