@@ -166,7 +166,7 @@ def summary(results: dict[str, Any]) -> str:
             f"{len(rows)} networks of the zoo.",
             f"* Non-persistent arena equal to TFLM's to the byte: {exact} of {len(run)} models that TFLM runs; "
             f"total equal to the byte: {total}.",
-            f"* File size within 1 % or 512 B: {sum(within(row) for row in rows)} of {len(rows)} networks of the zoo; "
+            f"* File size within 1 % or 128 B: {sum(within(row) for row in rows)} of {len(rows)} networks of the zoo; "
             f"nearest to that limit is `{worst['name']}`, {off:+d} B of {worst['flash_bytes']}.",
         )
     )
@@ -174,7 +174,7 @@ def summary(results: dict[str, Any]) -> str:
 
 def allowed(row: dict[str, Any]) -> float:
     """Return by how much the size of a file may be missed."""
-    return max(512.0, 0.01 * row["flash_bytes"])
+    return max(128.0, 0.01 * row["flash_bytes"])
 
 
 def within(row: dict[str, Any]) -> bool:
