@@ -196,6 +196,11 @@ def check_origin(content: bytes, student: "keras.Model") -> None:
         )
 
 
+def is_described(info: ModelInfo) -> bool:
+    """Return whether a file has what `add_metadata` writes."""
+    return NAME in info.metadata
+
+
 def metadata_bytes(data: Dataset) -> int:
     """Return how many bytes the description of a data set takes in a file, or a few more, before there is one.
 
@@ -223,7 +228,7 @@ def read_metadata(content: bytes) -> dict[str, Any] | None:
         ModelFileError: The bytes are no usable model.
         ModelError: The entry is damaged.
     """
-    if NAME not in read_model(content).metadata:
+    if not is_described(read_model(content)):
         return None
     root = schema.Model.GetRootAs(content)
     entries = [root.Metadata(index) for index in range(root.MetadataLength())]

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from kd_edge.config.choices import MAX_ACCURACY_LOSS
+from kd_edge.conversion.metadata import is_described, metadata_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.energy import Battery, energy_of, no_power
@@ -101,7 +102,8 @@ def judge(
     """
     micro, answers, data, parity = observed.micro, observed.answers, observed.data, observed.parity
     reasons = _estimates(device, micro) | dict(observed.unavailable_reason)
-    predicted, unknown = CostModel(device).estimate_known(observed.graph)
+    beside_bytes = metadata_bytes(data) if is_described(observed.info) else 0
+    predicted, unknown = CostModel(device, beside_bytes=beside_bytes).estimate_known(observed.graph)
     reasons |= unknown
     host_arena_bytes = arena_bytes(observed.graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
     ram_bytes = firmware_bytes(lower(observed.model), device, micro.measured.needed_arena_bytes)

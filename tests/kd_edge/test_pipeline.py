@@ -115,6 +115,10 @@ def test_the_models_of_the_run_are_those_of_its_figures(finished, waves_npz):
     assert finished.stages["convert"]["flash_bytes"] == (finished.folder / "model.tflite").stat().st_size
 
 
+def test_the_size_of_the_file_is_predicted_with_its_metadata(finished):
+    assert abs(finished.stages["verify"]["prediction_error_percent"]["flash_bytes"]) < 2
+
+
 def test_teacher_student_and_baseline_are_those_of_their_best_validation_epoch(finished, waves_npz):
     data = load_data(waves_npz)
     for stage, name in (("teacher", "teacher.keras"), ("distill", "distilled.keras"), ("baseline", "alone.keras")):
