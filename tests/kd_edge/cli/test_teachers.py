@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=40)
     x = (rng.normal(size=(40, 6)) + 3 * y[:, None]).astype("float32")
-    np.savez(path / "d.npz", x_train=x, y_train=y, x_val=x, y_val=y, x_test=x, y_test=y)
+    np.savez(path / "d.npz", x_train=x, y_train=y, x_val=x + 0.01, y_val=y, x_test=x - 0.01, y_test=y)
     asked = kd_edge("samples", "--data", path / "d.npz", "-o", path, "--json")
     (path / "samples.out").write_text(asked.output)
     np.save(path / "logits.npy", np.load(path / "samples.npy").mean(axis=1, keepdims=True) * [[-1, 1]] + [[3, 0]])

@@ -56,7 +56,7 @@ def test_a_file_that_names_other_classes_is_broken(data):
 def test_the_command_fails_a_job_and_prints_its_summary(tmp_path, data, check_document):
     for name, units in (("base", 8), ("change", 40)):
         (tmp_path / f"{name}.tflite").write_bytes(network(units))
-    arrays = {f"x_{split}": data.x_test for split in ("train", "val", "test")}
+    arrays = {f"x_{split}": data.x_test + moved for split, moved in (("train", 0.02), ("val", 0.01), ("test", 0.0))}
     arrays |= {f"y_{split}": data.y_test for split in ("train", "val", "test")}
     np.savez(tmp_path / "data.npz", **arrays)
     change, base = tmp_path / "change.tflite", tmp_path / "base.tflite"

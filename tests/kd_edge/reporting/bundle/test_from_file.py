@@ -96,7 +96,7 @@ def test_random_vectors_have_the_answers_of_tflm(bundled):
 
 def test_samples_are_the_vectors_and_name_the_classes(tmp_path, check_document):
     x = np.random.default_rng(1).normal(size=(40, 12, 8, 3)).astype("f4")
-    arrays = {f"x_{split}": x for split in ("train", "val", "test")}
+    arrays = {f"x_{split}": x + moved for split, moved in (("train", 0.02), ("val", 0.01), ("test", 0.0))}
     labels = {f"y_{split}": np.arange(40) % 5 for split in ("train", "val", "test")}
     np.savez(tmp_path / "data.npz", **arrays, **labels, class_names=np.array(list("vwxyz")))
     given = ("--data", tmp_path / "data.npz", "--no-normalize", "-o", tmp_path / "bundle", "--json")
