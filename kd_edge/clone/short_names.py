@@ -1,6 +1,6 @@
 """Short names of a file's tensors; the converter joins the paths of all layers that went into an op.
 
-The joined paths are up to a third of a small file. What an op computes is called by its layer, constants by what they
+The joined paths are up to 40 % of a small file. What an op computes is called by its layer, constants by what they
 are and the number of the op that reads them first: `conv2d`, `weights3`, `bias3`. Inputs and outputs keep their names,
 so constants of an op that makes an output tell its layer: `dense:weights7`.
 """
