@@ -34,9 +34,9 @@ def check_clone(model: keras.Model, clone: keras.Model, samples: Arrays) -> None
     Warns:
         ConversionWarning: The model answers differently from call to call, so that nothing can be compared.
     """
-    theirs, own = _batches(model, samples)
+    theirs, own = batches(model, samples)
     try:
-        expected, received = _answers(model, theirs, len(own[0])), _answers(clone, own)
+        expected, received = answers(model, theirs, len(own[0])), answers(clone, own)
     except Exception as error:
         raise ModelError(
             f"cannot convert {model.name!r}: expected samples that it can read, as for an embedding indices from 0 to "
@@ -46,7 +46,7 @@ def check_clone(model: keras.Model, clone: keras.Model, samples: Arrays) -> None
     differences = [_excess(a, b, tolerance) for a, b in zip(expected, received, strict=True)]
     if not any(differences):
         return
-    again = _answers(model, theirs, len(own[0]))
+    again = answers(model, theirs, len(own[0]))
     if any(_excess(a, b, tolerance) for a, b in zip(expected, again, strict=True)):
         warnings.warn(
             f"{model.name!r} was not compared with what is converted: its answers differ from call to call, at layer "
@@ -89,8 +89,13 @@ def _index_limits(model: keras.Model) -> dict[int, int]:
     return limits
 
 
-def _batches(model: keras.Model, samples: Arrays) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return what the model reads and what the clone reads: the same, but for a fixed batch or a state."""
+def batches(model: keras.Model, samples: Arrays) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return what the model reads, and of it what its clone reads: the same, but for a fixed batch or a state.
+
+    Args:
+        model: A functional or sequential model.
+        samples: See `check_clone`.
+    """
     size = model.inputs[0].shape[0]
     if size is None:
         size = NUM_COMPARED
@@ -109,8 +114,14 @@ def _tolerance(model: keras.Model) -> float:
     return max(_TOLERANCES[kind] for kind in {"float32", *(kinds & _TOLERANCES.keys())})
 
 
-def _answers(model: keras.Model, samples: Arrays, count: int | None = None) -> list[np.ndarray]:
-    """Return the outputs for samples that stand alone; of a stateful model as from its beginning."""
+def answers(model: keras.Model, samples: Arrays, count: int | None = None) -> list[np.ndarray]:
+    """Return the outputs for samples that stand alone; of a stateful model as from its beginning.
+
+    Args:
+        model: Left as it was.
+        samples: One array per input.
+        count: How many of the samples are answered; all by default.
+    """
     with _untouched(model):
         given = [array.astype(source.dtype) for source, array in zip(model.inputs, samples, strict=True)]
         structured = keras.tree.pack_sequence_as(_inputs_of(model), given)
@@ -172,4 +183,4 @@ def _values(model: keras.Model, nodes: list[Any], samples: Arrays) -> dict[int, 
     """Return the values of all tensors between a model's layers, by the tensors' ids."""
     tensors = [tensor for node in nodes for tensor in node.output_tensors]
     every = keras.Model(model.inputs, tensors)
-    return dict(zip(map(id, tensors), _answers(every, samples), strict=True))
+    return dict(zip(map(id, tensors), answers(every, samples), strict=True))

@@ -19,8 +19,9 @@ from kd_edge.config.choices import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.streams.converter import check_mode, step_converter
-from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError, nearest
+from kd_edge.errors import CalibrationWarning, ConfigError, ConversionWarning, DataError, ModelError, nearest
 from kd_edge.silence import quiet
+from tflite_bench.model.reader import read_model
 
 _LOOPS = ("While", "StatelessWhile")
 
@@ -71,6 +72,7 @@ def convert(
     Warns:
         CalibrationWarning: The samples do not look like those of the training: their activations are constant, or vary
             far more or less than BatchNormalization layers have seen.
+        ConversionWarning: Of a `"dynamic"` file all weights stay float, since none has 1,024 numbers.
     """
     if quantize not in QUANTIZE_MODES:
         raise ConfigError(f"unknown quantize mode {quantize!r}: {nearest(quantize, QUANTIZE_MODES)}")
@@ -78,7 +80,7 @@ def convert(
         check_mode(quantize)
     calibrates = quantize in ("int8", "int16x8")
     clone = batch_of_one(model, unroll=calibrates)
-    arrays = _arrays(model, data) if calibrates else _fitting(model, data)
+    arrays = _arrays(model, data) if calibrates else arrays_or_drawn(model, data)
     check_clone(model, clone, arrays)
     chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
     pairs = zip(clone.inputs, arrays, strict=True)
@@ -101,7 +103,23 @@ def convert(
     if calibrates:
         named = {source.name: values for source, values in zip(clone.inputs, samples, strict=True)}
         _quantize_fully(converter, named, sixteen_bits=quantize == "int16x8")
-    return with_short_names(in_order_of(clone, _converted(converter, model, quantize)), names)
+    content = in_order_of(clone, _converted(converter, model, quantize))
+    if quantize == "dynamic":
+        _warn_of_floats(content, model)
+    return with_short_names(content, names)
+
+
+def arrays_or_drawn(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
+    """Return the samples of each input, random ones where `data` has none that fit: for a comparison alone.
+
+    Args:
+        model: What reads them.
+        data: As for `convert`.
+    """
+    try:
+        return _arrays(model, data)
+    except DataError:
+        return drawn_samples(model)
 
 
 def _converted(converter: Any, model: keras.Model, quantize: str) -> bytes:
@@ -110,6 +128,16 @@ def _converted(converter: Any, model: keras.Model, quantize: str) -> bytes:
             return with_select_v2(bytes(converter.convert()))
     except Exception as error:
         raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason_of(error, model)}") from error
+
+
+def _warn_of_floats(content: bytes, model: keras.Model) -> None:
+    if not any(tensor.dtype == "int8" for tensor in read_model(content).tensors):
+        warnings.warn(
+            f"the weights of {model.name!r} stay float: TensorFlow's dynamic quantization leaves constants of fewer "
+            "than 1,024 numbers as they are",
+            ConversionWarning,
+            stacklevel=3,
+        )
 
 
 def _check_no_loop(model: keras.Model, clone: keras.Model) -> None:
@@ -168,14 +196,6 @@ def _arrays(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
     if len(lengths := {len(array) for array in arrays}) > 1:
         raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
     return arrays
-
-
-def _fitting(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
-    """Return the samples of each input where they are such, for a comparison alone; random ones where they are not."""
-    try:
-        return _arrays(model, data)
-    except DataError:
-        return drawn_samples(model)
 
 
 def _one_per_input(model: keras.Model, data: Samples) -> list[np.ndarray]:

@@ -1,10 +1,8 @@
 """Makes the `.tflite` file of a student for a data set: calibrated, described, looked through for TFLM."""
 
-import gzip
-import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
@@ -15,14 +13,15 @@ from kd_edge import __version__
 from kd_edge.clone.layer_names import names_of
 from kd_edge.config.stages import ConvertConfig, DistillConfig
 from kd_edge.conversion.calibration_samples import choose_samples, kinds_of
-from kd_edge.conversion.converter import convert
+from kd_edge.conversion.converter import arrays_or_drawn, convert
+from kd_edge.conversion.fidelity import LARGE_NRMSE, output_nrmse
 from kd_edge.conversion.fine_tuning.attempt import check_demand, may_pay, tuned_if_better
 from kd_edge.conversion.fine_tuning.compression import compress
 from kd_edge.conversion.fine_tuning.student_task import as_student_answers, reconstructs
 from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning
 from kd_edge.conversion.metadata import add_metadata, describe, unlike, weights_sha256
 from kd_edge.conversion.quality import file_metric
-from kd_edge.conversion.results import Compression, ConversionSummary, Tuning
+from kd_edge.conversion.results import Compression, Export, Tuning, zipped_bytes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
@@ -30,53 +29,9 @@ from kd_edge.distillation.outputs.names import output_names
 from kd_edge.errors import ConversionWarning, DataError
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.reader import read_model
-from tflite_bench.model.runtime_support import Refusal
 
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """A converted student.
-
-    Attributes:
-        content: Bytes of the `.tflite` file.
-        quantize: How it was quantized.
-        qat: Whether and why quantization-aware training was done.
-        compression: What a compression gave, `None` without one.
-        metadata_bytes: By how much the description of classes, input and provenance has made the file larger.
-        warnings: What looked wrong on the way.
-        missing_ops: Operators of the file that TFLM lacks; `None` where TFLM could not be asked.
-        refusals: What TFLM refuses of the file, by rules where it is not installed.
-        unavailable_reason: Why a figure is `None`, by the figure's name.
-        metric: What the accuracies of `qat` and `compression` are; see `Task.metric`.
-    """
-
-    content: bytes = field(repr=False)
-    quantize: str
-    qat: Tuning
-    compression: Compression | None = None
-    metadata_bytes: int = 0
-    warnings: tuple[str, ...] = ()
-    missing_ops: tuple[MissingOp, ...] | None = ()
-    refusals: tuple[Refusal, ...] = ()
-    unavailable_reason: Mapping[str, str] = field(default_factory=dict)
-    metric: str = "accuracy"
-
-    def summary(self) -> ConversionSummary:
-        """Return everything but the bytes."""
-        return ConversionSummary(
-            quantize=self.quantize,
-            flash_bytes=len(self.content),
-            gzip_bytes=_gzip_bytes(self.content),
-            sha256=hashlib.sha256(self.content).hexdigest(),
-            metadata_bytes=self.metadata_bytes,
-            warnings=self.warnings,
-            missing_ops=self.missing_ops,
-            refusals=self.refusals,
-            unavailable_reason=self.unavailable_reason,
-            qat=self.qat,
-            compression=self.compression,
-            metric=self.metric,
-        )
+# Samples, and which of them calibrate.
+_Calibration = tuple[np.ndarray | Mapping[str, np.ndarray] | None, str]
 
 
 def convert_for(
@@ -92,7 +47,8 @@ def convert_for(
     """Convert a student, with calibration samples and class names from its data set.
 
     Where int8 costs more than `wanted.max_int8_loss` on the validation samples, a copy of the student is fine-tuned
-    with simulated int8 and the distillation loss (`fine_tune`); the better of the two files is taken.
+    with simulated int8 and the distillation loss (`fine_tune`); the better of the two files is taken. The file is run
+    on calibration samples, without `data` on random ones, and compared with the student.
 
     Args:
         student: See `convert`.
@@ -108,7 +64,8 @@ def convert_for(
         ConfigError: A mode or a choice of samples is unknown.
         DataError: Samples are needed and missing, as for a fine-tuning that was demanded, or do not have the model's
             input shape.
-        ModelError: TensorFlow cannot convert the model, or fine-tuning was demanded and is not possible.
+        ModelError: TensorFlow cannot convert the model, or the file fails on calibration samples; or fine-tuning was
+            demanded and is not possible.
     """
     distill = distill or DistillConfig()
     weight = distill.student_loss_weight
@@ -118,58 +75,119 @@ def convert_for(
         data, teacher = as_student_answers(student, data, teacher)
     if wanted.qat == "always":
         check_demand(student, data)
-    content, said = _converted(student, samples, wanted, seed)
-    tuning, compression = Tuning(wanted.qat), None
+    calibration = _calibrating(samples, wanted, seed)
+    made = _Made(student, *_converted(student, calibration, wanted, seed), Tuning(wanted.qat))
     if wanted.compress != "none":
-        if data is None:
-            raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
-        student = compress(student, data, recipe, how=wanted.compress, teacher=teacher)
-        plain, (content, said) = content, _converted(student, samples, wanted, seed)
-        compression = _compare(plain, content, data, wanted.compress)
+        made = _compressed(made, data, wanted, recipe, teacher, calibration)
     elif data is not None and may_pay(student, data, wanted):
-        content, tuning = tuned_if_better(student, data, content, wanted, recipe, teacher, said)
-    num_bytes = len(content)
-    if metadata:
-        provenance = _provenance(student, wanted, seed) | {"fine_tuned": tuning.used}
-        content = _described(content, student, data, provenance, said)
-    missing, unavailable = _missing_ops(content, student)
-    return Export(
-        content,
-        wanted.quantize,
-        tuning,
-        compression,
-        metadata_bytes=len(content) - num_bytes,
-        warnings=tuple(said),
-        missing_ops=missing,
-        refusals=find_refusals(content),
-        unavailable_reason=unavailable,
-        metric="accuracy" if data is None else data.task.metric,
-    )
+        content, tuning = tuned_if_better(student, data, made.content, wanted, recipe, teacher, made.said)
+        made = replace(made, content=content, tuning=tuning)
+    return _export(made, data, wanted, calibration, seed=seed, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A file with the student that it was made of, and what was warned of on the way."""
+
+    student: keras.Model
+    content: bytes
+    said: list[str]
+    tuning: Tuning
+    compression: Compression | None = None
+
+
+def _calibrating(samples: Dataset | Mapping[str, np.ndarray] | None, wanted: ConvertConfig, seed: int) -> _Calibration:
+    """Return the samples that calibrate, and which of them: of a data set they are chosen here, by their labels."""
+    if not isinstance(samples, Dataset):
+        return samples, wanted.calibration
+    count = wanted.num_calibration_samples
+    chosen = choose_samples(kinds_of(samples), num_samples=count, choice=wanted.calibration, seed=seed)
+    return samples.x_train[chosen], "first"
 
 
 def _converted(
-    student: keras.Model, samples: Dataset | Mapping[str, np.ndarray] | None, wanted: ConvertConfig, seed: int
+    student: keras.Model, calibration: _Calibration, wanted: ConvertConfig, seed: int
 ) -> tuple[bytes, list[str]]:
     """Return the file of a student, and what was warned of."""
-    count, choice = wanted.num_calibration_samples, wanted.calibration
-    arrays: Mapping[str, np.ndarray] | np.ndarray | None
-    if isinstance(samples, Dataset):
-        chosen = choose_samples(kinds_of(samples), num_samples=count, choice=choice, seed=seed)
-        arrays, choice = samples.x_train[chosen], "first"
-    else:
-        arrays = samples
+    arrays, choice = calibration
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConversionWarning)
         content = convert(
             student,
             arrays,
             quantize=wanted.quantize,
-            num_calibration_samples=count,
+            num_calibration_samples=wanted.num_calibration_samples,
             calibration=choice,
             stream=wanted.stream,
             seed=seed,
         )
     return content, [str(said.message) for said in caught if issubclass(said.category, ConversionWarning)]
+
+
+def _compressed(
+    plain: _Made,
+    data: Dataset | None,
+    wanted: ConvertConfig,
+    recipe: FineTuning,
+    teacher: keras.Model | None,
+    calibration: _Calibration,
+) -> _Made:
+    if data is None:
+        raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
+    student = compress(plain.student, data, recipe, how=wanted.compress, teacher=teacher)
+    content, said = _converted(student, calibration, wanted, recipe.seed)
+    accuracies = file_metric(content, data), file_metric(plain.content, data)
+    gain = Compression(wanted.compress, zipped_bytes(content), zipped_bytes(plain.content), *accuracies)
+    return replace(plain, student=student, content=content, said=said, compression=gain)
+
+
+def _export(
+    made: _Made,
+    data: Dataset | None,
+    wanted: ConvertConfig,
+    calibration: _Calibration,
+    *,
+    seed: int,
+    metadata: bool,
+) -> Export:
+    """Return the file with its metadata, and what is known of it."""
+    content, said = made.content, made.said
+    nrmse, unavailable = _nrmse(made, calibration)
+    if metadata:
+        provenance = _provenance(made.student, wanted, seed) | {"fine_tuned": made.tuning.used}
+        content = _described(content, made.student, data, provenance, said)
+    missing, unknown_ops = _missing_ops(content, made.student)
+    return Export(
+        content,
+        wanted.quantize,
+        made.tuning,
+        made.compression,
+        metadata_bytes=len(content) - len(made.content),
+        warnings=tuple(said),
+        missing_ops=missing,
+        refusals=find_refusals(content),
+        unavailable_reason=unavailable | unknown_ops,
+        metric="accuracy" if data is None else data.task.metric,
+        output_nrmse=nrmse,
+    )
+
+
+def _nrmse(made: _Made, calibration: _Calibration) -> tuple[float | None, dict[str, str]]:
+    """Return how far the file is from its student, `None` with the reason; of a large difference something is said."""
+    if made.tuning.used:
+        return None, {"output_nrmse": "the weights of the file were fine-tuned: it computes something else"}
+    try:
+        found = output_nrmse(made.content, made.student, arrays_or_drawn(made.student, calibration[0]))
+    except RunnerError as error:
+        return None, {"output_nrmse": f"LiteRT does not run the file: {error}"}
+    if found is None:
+        return None, {"output_nrmse": "the student gives the same number for all samples, or none that is finite"}
+    if found > LARGE_NRMSE:
+        made.said.append(
+            f"the outputs of the file are off by {found:.0%} of their standard deviation, on calibration samples; "
+            "`kd-edge verify` tells what that costs, and which op adds the noise"
+        )
+    return found, {}
 
 
 def _described(
@@ -185,15 +203,6 @@ def _described(
         said.append(f"class names are left out of the metadata: the outputs of {student.name!r} are like its inputs")
     description = describe(content, data, provenance=provenance, classifies=not gives_back, outputs=named)
     return add_metadata(content, description)
-
-
-def _compare(plain: bytes, content: bytes, data: Dataset, how: str) -> Compression:
-    accuracies = file_metric(content, data), file_metric(plain, data)
-    return Compression(how, _gzip_bytes(content), _gzip_bytes(plain), *accuracies)
-
-
-def _gzip_bytes(content: bytes) -> int:
-    return len(gzip.compress(content, 9, mtime=0))
 
 
 def _provenance(student: keras.Model, wanted: ConvertConfig, seed: int) -> dict[str, Any]:

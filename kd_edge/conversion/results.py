@@ -1,5 +1,7 @@
-"""What a conversion found, without the file."""
+"""What a conversion found, with and without the file."""
 
+import gzip
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -65,6 +67,8 @@ class ConversionSummary:
         compression: What a compression gave, `None` without one.
         unavailable_reason: Why a figure is `None`, by the figure's name.
         metric: What the accuracies of `qat` and `compression` are; see `Task.metric`.
+        output_nrmse: By how much its outputs differ from the student's on calibration samples: root mean square over
+            the standard deviation; `None` where it was fine-tuned or not run.
     """
 
     quantize: str
@@ -79,3 +83,62 @@ class ConversionSummary:
     compression: Compression | None
     unavailable_reason: Mapping[str, str] = field(default_factory=dict)
     metric: str = "accuracy"
+    output_nrmse: Measured[float | None] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A converted student.
+
+    Attributes:
+        content: Bytes of the `.tflite` file.
+        quantize: How it was quantized.
+        qat: Whether and why quantization-aware training was done.
+        compression: What a compression gave, `None` without one.
+        metadata_bytes: By how much the description of classes, input and provenance has made the file larger.
+        warnings: What looked wrong on the way.
+        missing_ops: Operators of the file that TFLM lacks; `None` where TFLM could not be asked.
+        refusals: What TFLM refuses of the file, by rules where it is not installed.
+        unavailable_reason: Why a figure is `None`, by the figure's name.
+        metric: What the accuracies of `qat` and `compression` are; see `Task.metric`.
+        output_nrmse: By how much the file's outputs differ from the student's, see `output_nrmse`.
+    """
+
+    content: bytes = field(repr=False)
+    quantize: str
+    qat: Tuning
+    compression: Compression | None = None
+    metadata_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+    missing_ops: tuple[MissingOp, ...] | None = ()
+    refusals: tuple[Refusal, ...] = ()
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict)
+    metric: str = "accuracy"
+    output_nrmse: float | None = None
+
+    def summary(self) -> ConversionSummary:
+        """Return everything but the bytes."""
+        return ConversionSummary(
+            quantize=self.quantize,
+            flash_bytes=len(self.content),
+            gzip_bytes=zipped_bytes(self.content),
+            sha256=hashlib.sha256(self.content).hexdigest(),
+            metadata_bytes=self.metadata_bytes,
+            warnings=self.warnings,
+            missing_ops=self.missing_ops,
+            refusals=self.refusals,
+            unavailable_reason=self.unavailable_reason,
+            qat=self.qat,
+            compression=self.compression,
+            metric=self.metric,
+            output_nrmse=self.output_nrmse,
+        )
+
+
+def zipped_bytes(content: bytes) -> int:
+    """Return the size of a file zipped by gzip.
+
+    Args:
+        content: Bytes of the file.
+    """
+    return len(gzip.compress(content, 9, mtime=0))

@@ -18,6 +18,9 @@ def convert_lines(result: Result) -> Iterator[str]:
             f"{metric_word(metric_of(result))} on the validation samples {gain['accuracy']:.3f}, "
             f"before {gain['uncompressed_accuracy']:.3f}"
         )
+    if result.get("output_nrmse") is not None:
+        share = f"{result['output_nrmse']:.2g} of their standard deviation"
+        yield f"the file's outputs differ from the student's by {share} (measured in LiteRT on calibration samples)"
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     for op in result["missing_ops"] or ():
         yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"
