@@ -183,9 +183,10 @@ def _nrmse(made: _Made, calibration: _Calibration) -> tuple[float | None, dict[s
     if found is None:
         return None, {"output_nrmse": "the student gives the same number for all samples, or none that is finite"}
     if found > LARGE_NRMSE:
-        made.said.append(
+        made.said.insert(
+            0,
             f"the outputs of the file are off by {found:.0%} of their standard deviation, on calibration samples; "
-            "`kd-edge verify` tells what that costs, and which op adds the noise"
+            "`kd-edge verify` tells what that costs, and which op adds the noise",
         )
     return found, {}
 
