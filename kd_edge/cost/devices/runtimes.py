@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from kd_edge.cost.devices.profile import NOT_MEASURED, DeviceProfile
 from kd_edge.cost.devices.profile_files import load_all
+from kd_edge.errors import ConfigError
 
 # Of another runtime or release as little is known as of a board of another submitter: nine of ten held-out MLPerf Tiny
 # rows are within this (`submitters` in docs/results/calibration.json).
@@ -40,9 +41,14 @@ def for_runtime(device: DeviceProfile, wanted: str | None) -> tuple[DeviceProfil
 
     Returns:
         The profile, with a wide interval where its costs are those of another runtime, and a sentence or nothing.
+
+    Raises:
+        ConfigError: The runtime has no name.
     """
     if wanted is None or is_runtime(device, wanted):
         return device, ""
+    if not wanted.strip():
+        raise ConfigError("bad runtime: expected a name such as 'x-cube-ai 10', received an empty one; leave it out")
     one_is_reference = _REFERENCE in (wanted.strip().lower(), device.runtime)
     percent = max(device.error_percent, REFERENCE_ERROR_PERCENT if one_is_reference else OTHER_RUNTIME_ERROR_PERCENT)
     others = [f"{other.name} ({other.runtime_title})" for other in _of_board(device.board)]

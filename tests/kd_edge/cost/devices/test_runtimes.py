@@ -4,6 +4,7 @@ import pytest
 
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.devices.runtimes import for_runtime, is_runtime
+from kd_edge.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,11 @@ def test_another_runtime_widens_the_interval_and_is_said_with_the_boards_profile
     assert used.quality == "not measured"
     assert "those of x-cube-ai 8.1.0, not of hale" in sentence
     assert "nucleo-h7a3zi-hale (hale 1.0)" in sentence
+
+
+def test_a_runtime_without_a_name_is_refused():
+    with pytest.raises(ConfigError, match="expected a name such as 'x-cube-ai 10', received an empty one"):
+        for_runtime(load_device("rp2040"), " ")
 
 
 def test_the_profiles_own_runtime_changes_nothing():
