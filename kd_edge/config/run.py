@@ -38,6 +38,11 @@ class RunConfig:
                 "bad value for key 'family' in [design]: expected 'stream' in [convert] with 'streaming', the frames "
                 "of a step, by which its networks are costed; received none"
             )
+        if self.design.family != STREAMING and self.convert.stream is not None:
+            raise ConfigError(
+                f"bad value for key 'stream' in [convert]: expected 'family' in [design] {STREAMING!r}, whose networks "
+                f"look at no frame ahead, received {self.design.family!r}; name it, or leave out 'stream'"
+            )
         if self.teacher.folds and self.distill.augment in ("auto", "mixup"):
             raise ConfigError(
                 "bad value for key 'augment' in [distill]: expected an augmentation by name other than 'mixup' with "

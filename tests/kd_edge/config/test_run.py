@@ -74,6 +74,14 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
             "[data]\nsource='watch'\n[budget]\ndevice='host'\n[convert]\nquantize='int4'",
             "expected one of int8, int16x8",
         ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[convert]\nstream=2",
+            r"'stream' in \[convert\]: expected 'family' in \[design\] 'streaming'.*received 'ds_cnn'",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[design]\nfamily='streaming'",
+            r"'family' in \[design\]: expected 'stream' in \[convert\] with 'streaming'",
+        ),
     ],
 )
 def test_a_bad_configuration_names_the_key(tmp_path, text, message):
