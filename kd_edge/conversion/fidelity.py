@@ -54,10 +54,10 @@ def _run(content: bytes, info: ModelInfo, given: list[np.ndarray], output: int, 
     try:
         return litert.run_reference(content, given, output=output)[0]
     except RunnerError as error:
-        stopped = _STOPPED.search(str(error))
+        stopped = _STOPPED.findall(str(error))
         if not stopped:
             raise
-        op = info.ops[int(stopped[1])]
+        op = info.ops[int(stopped[-1])]  # those before are inside of it, in other subgraphs
         raise ModelError(
             f"cannot convert {model.name!r}: expected a file that runs on its calibration samples, received one whose "
             f"op {op.index} ({op.name}, layer {layer_of(info, op, names_of(model))!r}) fails in LiteRT: {error}; "
