@@ -15,21 +15,28 @@ _TITLES = {
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """Return the parts that a report has.
+    """Return the parts that a report has, each with when and where it was measured.
 
     Args:
         report: The JSON of `bench_design`.
     """
-    machine, versions = report["machine"], report["versions"]
     lines = [
-        f"`tools/benchmarks/design/run.py`, {report['date']}; Keras {versions['keras']}, "
-        f"TensorFlow {versions['tensorflow']}, {machine['cpu']}, {machine['num_cores']} CPUs, "
-        "one thread each for two parts at a time. Of each data set at most 6,000 training samples.",
+        "`tools/benchmarks/design/run.py`, one thread each for two parts at a time. Of each data set at most 6,000 "
+        "training samples."
     ]
     for part, write in _WRITERS.items():
         if part in report["parts"]:
-            lines += ["", *write(report["parts"][part])]
+            title, *rest = write(report["parts"][part])
+            lines += ["", title, "", _made(report["parts"][part]["made"]), *rest]
     return "\n".join(lines)
+
+
+def _made(made: Mapping[str, Any]) -> str:
+    machine, versions = made["machine"], made["versions"]
+    return (
+        f"{made['date']}; Keras {versions['keras']}, TensorFlow {versions['tensorflow']}, {machine['cpu']}, "
+        f"{machine['num_cores']} CPUs."
+    )
 
 
 def _speed(part: Mapping[str, Any]) -> Iterator[str]:

@@ -364,11 +364,11 @@ def main() -> None:
     report = json.loads(REPORT.read_text()) if REPORT.is_file() else {"parts": {}}
     for part in args.parts:
         result = PARTS[part](args.seeds, args.sets)
-        report["parts"][part] = result
         document = make_document("bench_design")
         made = {"date": datetime.date.today().isoformat()}
         made |= {name: document[name] for name in ("machine", "versions")}
-        write_json(REPORT, report | made)
+        report["parts"][part] = result | {"made": made}
+        write_json(REPORT, report)
         for line in lines(part, result):
             print(line, flush=True)
     fill(PAGE, "bench", render(json.loads(REPORT.read_text())))

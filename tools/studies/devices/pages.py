@@ -7,6 +7,8 @@ from tools.studies.devices.sets import BOARDS, LATENCIES, SETS
 from tools.studies.halting.rows import Row
 
 OURS, NARROWER, TEACHER = "kd_edge", "teacher, narrower", "teacher"
+# Before the name of a family that students were drawn from besides.
+FAMILIES = f"{OURS}, "
 _MARKS = {"reached": " =", "below": " <", "not_shown": " ~", None: ""}
 
 
@@ -51,6 +53,9 @@ def _section(name: str, rows: Sequence[Row]) -> Iterator[str]:
     yield ""
     yield from _by_cell(cells)
     yield ""
+    if families := list(dict.fromkeys(family for cell in cells for family in cell.families)):
+        yield from _by_family(cells, families)
+        yield ""
     yield from _by_network(rows, len(cells))
 
 
@@ -63,7 +68,8 @@ class _Cell:
         here = [row for row in rows if row["cell"] == ours["cell"] and row is not ours]
         fitting = [row for row in here if row["fits"]]
         self.narrower = next((row for row in fitting if row["network"] == NARROWER), None)
-        public = [row for row in fitting if row["network"] != NARROWER]
+        self.families = {row["network"]: row for row in here if row["network"].startswith(FAMILIES)}
+        public = [row for row in fitting if row["network"] != NARROWER and row["network"] not in self.families]
         self.best = max(public, key=lambda row: row["accuracy"], default=None)
 
     @property
@@ -105,6 +111,21 @@ def _by_cell(cells: Sequence[_Cell]) -> Iterator[str]:
         yield f"| {cell.board} | {cell.budget} | {_student(ours)} | {macs} | {narrower} | {best} | {binds} |"
 
 
+def _by_family(cells: Sequence[_Cell], families: Sequence[str]) -> Iterator[str]:
+    """Yield a line a board and budget whose students were drawn from other families besides."""
+    yield f"| board | budget | student of the sweep | {' | '.join(name.removeprefix(FAMILIES) for name in families)} |"
+    yield f"|---|---|---|{'---|' * len(families)}"
+    for cell in (cell for cell in cells if cell.families):
+        students = [cell.ours, *(cell.families.get(family) for family in families)]
+        yield f"| {cell.board} | {cell.budget} | {' | '.join(_with_macs(row) for row in students)} |"
+
+
+def _with_macs(row: Row | None) -> str:
+    if row is None:
+        return ""
+    return f"{_student(row)}, {row['macs']:,} MACs" if row["fits"] else _student(row)
+
+
 def _student(row: Row) -> str:
     if not row["fits"]:
         return "infeasible"
@@ -121,7 +142,7 @@ def _by_network(rows: Sequence[Row], num_cells: int) -> Iterator[str]:
     yield "| network of others | right | MACs | fits |"
     yield "|---|---|---|---|"
     for network in dict.fromkeys(row["network"] for row in rows):
-        if network in (OURS, NARROWER, TEACHER):
+        if network in (OURS, NARROWER, TEACHER) or network.startswith(FAMILIES):
             continue
         fitting = [row for row in rows if row["network"] == network and row["fits"]]
         figures = "| | |"

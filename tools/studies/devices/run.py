@@ -7,6 +7,7 @@ whether all samples were used. Needs the extras `train` and `report`, and the da
 
     python -m tools.studies.devices.run
     python -m tools.studies.devices.run --sets har --boards rp2040 nrf52840 --samples 1000 --epochs 4   # to try it
+    python -m tools.studies.devices.run --sets fashion --family from_teacher --boards pixel-3a          # one more table
     python -m tools.studies.devices.run --sets                                                          # only the page
 """
 
@@ -20,8 +21,8 @@ from kd_edge.sweep.cells import cells_of
 from kd_edge.sweep.context import SweepContext
 from tools.fill_docs import fill
 from tools.studies.devices.others import Others
-from tools.studies.devices.pages import OURS, TEACHER, render
-from tools.studies.devices.sets import BOARDS, LATENCIES, SETS, Asked, Set
+from tools.studies.devices.pages import FAMILIES, OURS, TEACHER, render
+from tools.studies.devices.sets import BOARDS, FAMILY, LATENCIES, SETS, Asked, Set
 from tools.studies.halting.rows import Rows
 
 ROOT = Path(__file__).parents[3]
@@ -40,11 +41,14 @@ def study(one: Set, asked: Asked, *, samples: Path, work: Path, rows: Rows) -> N
         rows: Of the results.
     """
     source = one.write(samples, work, asked.samples)
-    config, folder, start = asked.config(source, one.width), work / source.stem, time.monotonic()
+    network = OURS if asked.family == FAMILY else f"{FAMILIES}{asked.family}"
+    config, folder, start = asked.config(source, one.width), work / f"{source.stem}-{asked.family}", time.monotonic()
     found = run_sweep(config, asked.sweep, folder, progress=_say)
     assert found is not None  # no worker
     name = _name(one, asked)
-    _keep(found, name, rows)
+    _keep(found, name, network, rows)
+    if network != OURS:
+        return
     context = SweepContext(config, cells_of(asked.sweep, config.budget), folder, _say)
     context.results["teacher"] = found.teacher
     Others(name, context, folder / "others", rows).run()
@@ -55,7 +59,7 @@ def _name(one: Set, asked: Asked) -> str:
     return one.name if asked.samples is None else f"{one.name}, {asked.samples} samples"
 
 
-def _keep(found: SweepResult, name: str, rows: Rows) -> None:
+def _keep(found: SweepResult, name: str, network: str, rows: Rows) -> None:
     """Add the cells of a sweep to the rows."""
     teacher = {"accuracy": found.teacher.test_accuracy, "macs": found.teacher.macs, "epochs": _epochs(found)}
     rows.once(lambda: teacher, set=name, network=TEACHER, cell="")
@@ -74,7 +78,7 @@ def _keep(found: SweepResult, name: str, rows: Rows) -> None:
             "binds": list(cell.binds),
             "teacher": cell.teacher,
         }
-        rows.once(lambda figures=figures: figures, set=name, network=OURS, cell=cell.name)
+        rows.once(lambda figures=figures: figures, set=name, network=network, cell=cell.name)
 
 
 def _epochs(found: SweepResult) -> int | None:
@@ -97,11 +101,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=Asked.epochs, help="of students and other networks")
     parser.add_argument("--teacher-epochs", type=int, default=Asked.teacher_epochs)
     parser.add_argument("--trials", type=int, default=Asked.trials, help="candidates for each board and budget")
+    parser.add_argument(
+        "--family", default=FAMILY, help="of the students; another one than the first is a table of its own"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
     args = parser.parse_args()
     rows = Rows(args.results, args.work / "locks", command="study_devices", tool="tools/studies/devices/run.py")
-    plan = (args.samples, args.teacher_epochs, args.epochs, args.trials)
+    plan = (args.samples, args.teacher_epochs, args.epochs, args.trials, args.family)
     asked = Asked(tuple(args.boards), tuple(args.latencies), *plan)
     for name in args.sets:
         study(SETS[name], asked, samples=args.data, work=args.work, rows=rows)

@@ -18,6 +18,7 @@ BOARDS = (
     *("esp32-s3", "nucleo-h743zi", "raspberry-pi-zero-2w", "pixel-3a"),
 )
 LATENCIES = ("5ms", "20ms", "100ms")
+FAMILY = DesignConfig().family
 SPLITS = ("train", "val", "test")
 _NUM_VAL, _NUM_TRAIN = 5_000, 10_000
 # Those of the published networks: 49 frames of 10 features.
@@ -38,6 +39,7 @@ class Asked:
         teacher_epochs: Of the teacher.
         epochs: Of each student and of each other network.
         trials: Candidates for each board and budget.
+        family: Where the students come from.
     """
 
     boards: tuple[str, ...] = BOARDS
@@ -46,6 +48,7 @@ class Asked:
     teacher_epochs: int = 12
     epochs: int = 20
     trials: int = 2
+    family: str = FAMILY
 
     @property
     def sweep(self) -> SweepConfig:
@@ -63,7 +66,7 @@ class Asked:
             DataConfig(str(source), normalize=True),
             BudgetConfig(self.boards[0]),
             teacher=TeacherConfig(width=width, epochs=self.teacher_epochs),
-            design=DesignConfig(trials=self.trials, epochs=min(4, self.epochs), teacher_ratio=2.0),
+            design=DesignConfig(self.family, trials=self.trials, epochs=min(4, self.epochs), teacher_ratio=2.0),
             distill=DistillConfig("none", epochs=self.epochs),
             convert=ConvertConfig(),
         )
