@@ -185,8 +185,8 @@ def _nrmse(made: _Made, calibration: _Calibration) -> tuple[float | None, dict[s
     if found > LARGE_NRMSE:
         made.said.insert(
             0,
-            f"the outputs of the file are off by {found:.0%} of their standard deviation, on calibration samples; "
-            "`kd-edge verify` tells what that costs, and which op adds the noise",
+            "the file's outputs are far from the student's; `kd-edge verify` tells what that costs, and which op adds "
+            "the noise",
         )
     return found, {}
 

@@ -60,7 +60,7 @@ def _run(content: bytes, info: ModelInfo, given: list[np.ndarray], output: int, 
         op = info.ops[int(stopped[-1])]  # those before are inside of it, in other subgraphs
         raise ModelError(
             f"cannot convert {model.name!r}: expected a file that runs on its calibration samples, received one whose "
-            f"op {op.index} ({op.name}, layer {layer_of(info, op, names_of(model))!r}) fails in LiteRT: {error}; "
+            f"op {op.index} ({op.name}, layer {layer_of(info, op, names_of(model))!r}) fails in LiteRT: {str(error).rstrip('.')}; "
             "convert to another --quantize, or replace the layer"
         ) from error
 

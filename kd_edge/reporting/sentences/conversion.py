@@ -19,8 +19,8 @@ def convert_lines(result: Result) -> Iterator[str]:
             f"before {gain['uncompressed_accuracy']:.3f}"
         )
     if result.get("output_nrmse") is not None:
-        share = f"{result['output_nrmse']:.2g} of their standard deviation"
-        yield f"the file's outputs differ from the student's by {share} (measured in LiteRT on calibration samples)"
+        share = f"{max(100 * result['output_nrmse'], 0.01):.2f} % of their standard deviation"
+        yield f"the file's outputs differ from the student's by {share} (measured in LiteRT)"
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     for op in result["missing_ops"] or ():
         yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"
