@@ -58,10 +58,11 @@ def _run(content: bytes, info: ModelInfo, given: list[np.ndarray], output: int, 
         if not stopped:
             raise
         op = info.ops[int(stopped[-1])]  # those before are inside of it, in other subgraphs
+        layer, reason = layer_of(info, op, names_of(model)), str(error).rstrip(".")
         raise ModelError(
             f"cannot convert {model.name!r}: expected a file that runs on its calibration samples, received one whose "
-            f"op {op.index} ({op.name}, layer {layer_of(info, op, names_of(model))!r}) fails in LiteRT: {str(error).rstrip('.')}; "
-            "convert to another --quantize, or replace the layer"
+            f"op {op.index} ({op.name}, layer {layer!r}) fails in LiteRT: {reason}; convert to another --quantize, or "
+            "replace the layer"
         ) from error
 
 
