@@ -113,6 +113,8 @@ def _by_cell(cells: Sequence[_Cell]) -> Iterator[str]:
 
 def _by_family(cells: Sequence[_Cell], families: Sequence[str]) -> Iterator[str]:
     """Yield a line a board and budget whose students were drawn from other families besides."""
+    yield "Students of another family, by a sweep of its own (`--family`), for which a teacher was trained again:"
+    yield ""
     yield f"| board | budget | student of the sweep | {' | '.join(name.removeprefix(FAMILIES) for name in families)} |"
     yield f"|---|---|---|{'---|' * len(families)}"
     for cell in (cell for cell in cells if cell.families):
