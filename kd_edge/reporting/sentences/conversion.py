@@ -21,6 +21,8 @@ def convert_lines(result: Result) -> Iterator[str]:
     if result.get("output_nrmse") is not None:
         share = f"{max(100 * result['output_nrmse'], 0.01):.2f} % of their standard deviation"
         yield f"the file's outputs differ from the student's by {share} (measured in LiteRT)"
+    elif reason := result.get("unavailable_reason", {}).get("output_nrmse"):
+        yield f"how far the file's outputs are from the student's: not known, {reason}"
     yield from (f"warning: {sentence}" for sentence in result["warnings"])
     for op in result["missing_ops"] or ():
         yield f"warning: TFLM has no kernel for {op['op']}, layer {op['layer']!r}"

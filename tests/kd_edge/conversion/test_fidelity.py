@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.fidelity import output_nrmse
 from kd_edge.errors import ConversionWarning, ModelError
+from kd_edge.reporting.sentences.conversion import convert_lines
 
 SAMPLES = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 
@@ -48,6 +51,8 @@ def test_of_a_model_that_says_the_same_always_nothing_can_be_told():
     made = convert_for(model, None, ConvertConfig("none"))
     assert made.output_nrmse is None
     assert "same number" in made.unavailable_reason["output_nrmse"]
+    (told,) = (told for told in convert_lines(asdict(made.summary())) if "not known" in told)
+    assert told.endswith("the student gives the same number for all samples, or none that is finite")
 
 
 def test_int8_of_samples_within_a_huge_one_is_warned_of():
