@@ -88,7 +88,7 @@ class Verification:
             changes the weights; empty without the float student.
         missing_ops: Operators of the file that TFLM lacks.
         warnings: What a conversion would better have avoided: shapes and operators of a dynamic batch, and an operator
-            that LiteRT's reference kernels lack, so that its optimised ones were run.
+            that LiteRT's reference kernels lack or compute wrongly, so that its optimised ones were run.
         predicted: The cost model's figures for the device; without latencies where its profile has no costs of the
             numbers that the file computes in.
         predicted_from: `"student"`, so from what was known before there was a file, or `"file"`.

@@ -2,26 +2,30 @@
 
 import functools
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tflite_bench.errors import ConfigError
+from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.environment import read_versions
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_model
-from tflite_bench.model.streams import has_resources
 from tflite_bench.processes.isolation import Array, run_child, serve
 from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.interpreters import check_output, run_samples, time_inference, wall_times
+from tflite_bench.runners.litert_interpreter import (
+    WRONG_SUM,
+    forgotten,
+    make_interpreter,
+    reference_interpreter,
+    sums_integers,
+)
 from tflite_bench.runners.spec import Device, RunnerSpec
 
 _START_SECONDS = 60.0
-_NO_KERNEL = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
 
 
 def run_outputs(
@@ -41,7 +45,8 @@ def run_outputs(
             such array per input.
         reference_kernels: Use the plain kernels, whose results are the same bits on every machine, instead of the
             optimised ones. TFLM computes the same bits, but for FULLY_CONNECTED, which LiteRT rounds in float: there
-            the two may differ by 1 per layer (LiteRT issue 8567).
+            the two may differ by 1 per layer (LiteRT issue 8567). They are refused for SUM of int8 or int16, which
+            they compute wrongly; see `run_reference`.
         num_threads: Threads of the optimised kernels.
         output: Position of the output to return.
         time_limit_s: Give up after this many seconds.
@@ -63,6 +68,8 @@ def run_outputs(
     """
     info = read_model(model)
     check_output(info, output)
+    if reference_kernels and sums_integers(info):
+        raise RunnerError(f"cannot run the model: LiteRT's reference kernels {WRONG_SUM}; use the optimised ones")
     request = {
         "task": "outputs",
         "resolver": "BUILTIN_REF" if reference_kernels else "AUTO",
@@ -76,10 +83,10 @@ def run_outputs(
 def run_reference(
     model: bytes, inputs: Array | Sequence[Array], *, output: int = 0, time_limit_s: float = 600.0
 ) -> tuple[Array, str | None]:
-    """Run samples as `run_outputs` does, with reference kernels wherever LiteRT has them.
+    """Run samples as `run_outputs` does, with reference kernels wherever LiteRT has right ones.
 
-    Where they lack an op, as TILE of version 3 (UpSampling2D), the optimised kernels run the whole file, without
-    XNNPACK.
+    Where they lack an op, as TILE of version 3 (UpSampling2D), or compute it wrongly, which is SUM of int8 and int16,
+    the optimised kernels run the whole file, without XNNPACK.
 
     Args:
         model: Bytes of a `.tflite` file of batch 1.
@@ -88,7 +95,7 @@ def run_reference(
         time_limit_s: Give up after this many seconds.
 
     Returns:
-        The raw outputs, and `None` or a sentence that names the op that the reference kernels lack.
+        The raw outputs, and `None` or a sentence on the op for which the reference kernels were not used.
 
     Raises:
         ModelFileError, ConfigError, RunnerError: See `run_outputs`.
@@ -99,43 +106,6 @@ def run_reference(
     arrays = check_inputs(info, inputs)
     child = run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s)
     return child.arrays[0], child.values["lack"]
-
-
-def reference_interpreter(model: bytes) -> tuple[Any, str | None]:
-    """Return LiteRT's interpreter as `run_reference` runs it, for use in a child process, and its sentence."""
-    try:
-        return _interpreter(model, "BUILTIN_REF"), None
-    except ValueError as error:
-        lacking = _NO_KERNEL.search(str(error))
-        if not lacking:
-            raise
-    return _interpreter(model, "BUILTIN_WITHOUT_DEFAULT_DELEGATES"), (
-        f"LiteRT's reference kernels lack {lacking[1]} of version {lacking[2]}: its optimised kernels were run, whose "
-        "results may differ in the last bit from TFLM's and from machine to machine"
-    )
-
-
-def forgotten(interpreter: Any, model: ModelInfo, make: Callable[[], Any]) -> Any:
-    """Return an interpreter whose state is that of a new one: LiteRT resets no resource variables.
-
-    Args:
-        interpreter: It is used where it can be reset.
-        model: What it runs.
-        make: Returns a new one.
-    """
-    if has_resources(model):
-        return make()
-    interpreter.reset_all_variables()
-    return interpreter
-
-
-def _interpreter(model: bytes, resolver: str, num_threads: int = 1) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    kernels = OpResolverType[resolver]
-    interpreter = Interpreter(model_content=model, num_threads=num_threads, experimental_op_resolver_type=kernels)
-    interpreter.allocate_tensors()
-    return interpreter
 
 
 @dataclass(frozen=True)
@@ -209,7 +179,7 @@ def _handle(request: Mapping[str, Any], model: bytes, arrays: list[Array]) -> tu
         return {"lack": lack}, [_outputs(lambda: reference_interpreter(model)[0], info, arrays, output)]
     import ai_edge_litert.interpreter  # noqa: F401  # its import is no part of the initialization
 
-    make = functools.partial(_interpreter, model, request["resolver"], request["num_threads"])
+    make = functools.partial(make_interpreter, model, request["resolver"], request["num_threads"])
     if request["task"] == "outputs":
         return {}, [_outputs(make, read_model(model), arrays, request["output"])]
     start = time.perf_counter()

@@ -13,7 +13,7 @@ from tflite_bench.model.streams import steps_of
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.processes.isolation import ChildError, run_child, serve
 from tflite_bench.runners.interpreters import has_state
-from tflite_bench.runners.litert import forgotten, reference_interpreter
+from tflite_bench.runners.litert_interpreter import forgotten, reference_interpreter
 from tflite_bench.runners.tflm import load_interpreter, plenty_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -13,7 +13,7 @@ def parity_lines(verify: Result) -> Iterator[str]:
         return
     same = {"multilabel": "same labels", "reconstruction": "same verdict"}.get(verify.get("task", ""), "same class")
     yield (
-        f"LiteRT's reference kernels and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
+        f"LiteRT and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
         f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
         f"{_steps(parity['max_difference'])}"
         + ("" if parity["agreement"] is None else f", {same} in {parity['agreement']:.1%}")

@@ -66,11 +66,11 @@ def test_int8_of_samples_within_a_huge_one_is_warned_of():
 
 
 def test_a_file_that_stops_on_its_own_samples_is_refused_and_the_layer_named():
-    source = keras.Input((20, 4), name="x")
+    source = keras.Input((1000, 4), name="x")
     pooled = keras.layers.GlobalAveragePooling1D(name="mean")(keras.layers.Masking()(source))
     model = keras.Model(source, keras.layers.Dense(3)(pooled), name="masked")
-    samples = np.random.default_rng(0).normal(size=(40, 20, 4)).astype(np.float32)
-    samples[np.arange(20) > np.random.default_rng(1).integers(3, 20, (40, 1))] = 0
+    samples = np.random.default_rng(0).normal(size=(8, 1000, 4)).astype(np.float32)
+    samples[4:, 1:] = 0  # the number of their steps, 1, is 0 in steps of 1000 / 255
     with pytest.raises(ModelError, match=r"cannot convert 'masked'.*\(DIV, layer 'mean'\) fails in LiteRT"):
         convert_for(model, {"x": samples}, ConvertConfig())
     assert convert_for(model, {"x": samples}, ConvertConfig("float16")).output_nrmse < 0.01
@@ -81,3 +81,12 @@ def test_a_dynamic_file_whose_weights_are_too_few_to_be_quantized_is_warned_of()
         convert(line(KERNEL), quantize="dynamic")
     made = convert_for(line(np.random.default_rng(1).normal(size=(64, 32))), None, ConvertConfig("dynamic"))
     assert made.warnings == ()
+
+
+def test_what_reference_kernels_add_up_wrongly_is_near_its_model():
+    source = keras.Input((20, 4))
+    pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Masking()(source))
+    samples = np.random.default_rng(0).normal(size=(40, 20, 4)).astype(np.float32)
+    samples[np.arange(20) > np.random.default_rng(1).integers(3, 20, (40, 1))] = 0
+    model = keras.Model(source, pooled)
+    assert output_nrmse(convert(model, samples), model, [samples]) < 0.05

@@ -13,6 +13,8 @@ from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
 from tflite_bench.runners.litert import LiteRTRunner
+from tflite_bench.runners.litert_interpreter import make_interpreter
+from tools.networks.single_ops import CASES, signature, single_op
 
 X = np.array([[1, 2, 3, 4], [0.5, 0, -1, 2]], np.float32)
 Y = np.array([[2, 2, 2, 2], [4, 4, 4, 4]], np.float32)
@@ -87,6 +89,29 @@ def test_optimised_kernels_run_what_reference_kernels_lack_and_say_so(model_byte
     outputs, lack = litert.run_reference(content, samples)
     assert lack is None
     np.testing.assert_array_equal(outputs, litert.run_outputs(content, samples, reference_kernels=True))
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("int8", 127), ("int16", 30_000)])
+def test_integers_are_added_up_by_the_kernels_that_can(dtype: str, most: int) -> None:
+    content = single_op(CASES["SUM"], signature(CASES["SUM"], dtype))
+    samples = np.random.default_rng(0).integers(-most, most, (30, 4, 4, 4)).astype(dtype) // 16
+    outputs, told = litert.run_reference(content, samples)
+    np.testing.assert_array_equal(outputs, samples.sum(axis=(1, 2)).reshape(outputs.shape))
+    assert told is not None
+    assert told.startswith("LiteRT's reference kernels compute SUM of int8 and int16 wrongly: its optimised kernels")
+    with pytest.raises(RunnerError, match="reference kernels compute SUM of int8 and int16 wrongly; use the optimised"):
+        litert.run_outputs(content, samples, reference_kernels=True)
+
+
+def test_the_reference_kernel_of_sums_is_still_wrong() -> None:
+    """Once it is right, `sums_integers` can go."""
+    content = single_op(CASES["SUM"], signature(CASES["SUM"], "int8"))
+    interpreter = make_interpreter(content, "BUILTIN_REF")
+    sample = np.random.default_rng(0).integers(-7, 8, (1, 4, 4, 4)).astype(np.int8)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
+    interpreter.invoke()
+    sums = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    assert (sums != sample.sum(axis=(1, 2))).any()
 
 
 def test_samples_do_not_depend_on_their_neighbours(model_bytes: Callable[[str], bytes]) -> None:

@@ -184,7 +184,7 @@ def _difference(client: Client, model: bytes, info: ModelInfo, inputs: list[Arra
     client.set_inputs(inputs)
     client.run(1, limit_s=_INFERENCE_SECONDS)
     content = client.output(0, loaded.outputs[0].num_bytes)
-    expected = litert.run_outputs(model, inputs, reference_kernels=True).reshape(-1)
+    expected = litert.run_reference(model, inputs)[0].reshape(-1)
     values = np.frombuffer(content, info.output_tensors[0].dtype)
     return int(np.abs(values.astype(np.int64) - expected.astype(np.int64)).max())
 

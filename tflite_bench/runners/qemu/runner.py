@@ -61,7 +61,7 @@ class QemuRunner:
         with tempfile.TemporaryDirectory(prefix="tflite-bench-") as name:
             firmware = build_firmware(model, inputs, core, Path(name))
             outputs, counts = run_firmware(firmware, core, Path(name), time_limit_s=_START_SECONDS + plan.time_limit_s)
-        expected = litert.run_outputs(model, inputs, reference_kernels=True)
+        expected, _ = litert.run_reference(model, inputs)
         no_time = "QEMU counts instructions and has no model of time"
         return RunnerResult(
             runner=self.name,
