@@ -13,8 +13,8 @@ from kd_edge.clone.conversion_errors import reason_of
 from kd_edge.clone.file_order import in_order_of
 from kd_edge.clone.inference_clone import batch_of_one, without_state
 from kd_edge.clone.layer_names import layer_in, names_of
-from kd_edge.clone.select_operator import with_select_v2
 from kd_edge.clone.short_names import with_short_names
+from kd_edge.clone.tflm_operators import with_tflm_operators
 from kd_edge.config.choices import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.calibration_samples import choose_samples
@@ -125,7 +125,7 @@ def arrays_or_drawn(model: keras.Model, data: Samples | None) -> list[np.ndarray
 def _converted(converter: Any, model: keras.Model, quantize: str) -> bytes:
     try:
         with quiet():
-            return with_select_v2(bytes(converter.convert()))
+            return with_tflm_operators(bytes(converter.convert()))
     except Exception as error:
         raise ModelError(f"cannot convert {model.name!r} to {quantize}: {reason_of(error, model)}") from error
 

@@ -61,8 +61,8 @@ def _content(model: "keras.Model", quantized: bool) -> bytes:
     from kd_edge.clone.file_order import in_order_of
     from kd_edge.clone.inference_clone import batch_of_one
     from kd_edge.clone.layer_names import names_of
-    from kd_edge.clone.select_operator import with_select_v2
     from kd_edge.clone.short_names import with_short_names
+    from kd_edge.clone.tflm_operators import with_tflm_operators
 
     clone = None
     with suppress(KdEdgeError):
@@ -77,7 +77,7 @@ def _content(model: "keras.Model", quantized: bool) -> bytes:
         )
         if quantized and not any(operation.type in _LOOPS for operation in function.graph.get_operations()):
             _quantize(converter, source)
-        content = with_select_v2(bytes(converter.convert()))
+        content = with_tflm_operators(bytes(converter.convert()))
     return content if clone is None else with_short_names(in_order_of(clone, content), names_of(model))
 
 

@@ -21,14 +21,14 @@ _ACTIVATION_OPS = {
     "hard_swish": "HARD_SWISH",
     "leaky_relu": "LEAKY_RELU",
     "relu": "RELU",
-    "relu6": "RELU6",
+    "relu6": "RELU",  # in int8, see `kd_edge.clone.tflm_operators`
     "sigmoid": "LOGISTIC",
     "softmax": "SOFTMAX",
     "tanh": "TANH",
 }
 _COMPOSED_ACTIVATIONS = ("elu", "hard_sigmoid", "silu", "swish")
 _FUSED_ACTIVATIONS = {"relu": "RELU", "relu6": "RELU6"}
-_MOVED_BEFORE_RESHAPE = frozenset({"RELU", "RELU6", "LOGISTIC", "TANH"})
+_MOVED_BEFORE_RESHAPE = frozenset({"RELU", "LOGISTIC", "TANH"})
 _TAKES_BATCH_NORM = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 _TAKES_ACTIVATION = _TAKES_BATCH_NORM | {"ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D"}
 

@@ -49,8 +49,9 @@ def refusals_of(model: ModelInfo, *, runs_tflm: bool = True) -> tuple[Refusal, .
             fixed size are judged.
 
     Returns:
-        One entry per operator and input that is refused, in the order of the file. That there is none is no proof:
-        scales and the values of arguments are not judged.
+        One entry per operator and input that is refused, in the order of the file; among them the RELU6 that TFLM
+        runs and computes wrongly. That there is none is no proof: other scales and the values of arguments are not
+        judged.
     """
     found = list(_unsized_inputs(model))
     for number, graph in enumerate(model.subgraphs):
@@ -94,7 +95,16 @@ def _builtin_reason(op: OpInfo, graph: SubgraphInfo) -> str | None:
     empty = [i for i in op.outputs if i >= 0 and 0 in graph.tensors[i].shape and graph.tensors[i].shape != (0,)]
     if empty:
         return f"its output has the shape {graph.tensors[empty[0]].shape}: TFLM has no dynamic tensors"
+    if op.name == "RELU6" and _quantization(graph, op.inputs[0]) != _quantization(graph, op.outputs[0]):
+        return (
+            "TFLM runs it and computes wrong numbers, since it has no code for an output of another scale than the "
+            "input's; let it follow a convolution or an addition, which clip by themselves"
+        )
     return op_refusal(operands_of(graph.tensors, op.name, op.inputs, op.outputs))
+
+
+def _quantization(graph: SubgraphInfo, tensor: int) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    return graph.tensors[tensor].scales, graph.tensors[tensor].zero_points
 
 
 def _unsized_inputs(model: ModelInfo) -> Iterator[Refusal]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from kd_edge.clone.conversion_errors import reason_of
 from kd_edge.clone.layer_names import layer_of, names_of
 from kd_edge.clone.short_names import with_short_names
+from kd_edge.clone.tflm_operators import with_tflm_operators
 from kd_edge.compat.tfmot import quantize_configs, quantize_registry, reset_running_numbers
 from kd_edge.conversion.fine_tuning.qat_layers import hard_silu, to_tunable
 from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning, check_copy, load_optimization, train_copy
@@ -164,7 +165,7 @@ def _convert(aware: Any, student: keras.Model) -> bytes:
     converter.inference_input_type = converter.inference_output_type = tf.int8
     try:
         with quiet():
-            content = bytes(converter.convert())
+            content = with_tflm_operators(bytes(converter.convert()))
     except Exception as error:
         operations = {operation.type: operation.name for operation in reversed(concrete.graph.get_operations())}
         reason = reason_of(error, student, operations=operations)

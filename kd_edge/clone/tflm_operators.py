@@ -1,0 +1,85 @@
+"""Operators of a file as others that compute the same, of which TFLM has right kernels."""
+
+import math
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from tflite_bench.model.writer import pack, unpack
+
+_OPERATORS = schema.BuiltinOperator
+_LARGEST = {schema.TensorType.INT8: 127, schema.TensorType.INT16: 32767}
+
+
+def with_tflm_operators(content: bytes) -> bytes:
+    """Return a file without operators that TFLM lacks or computes wrongly; the file itself where it has none.
+
+    SELECT becomes SELECT_V2. Both choose value by value. They differ in conditions of another shape than the values:
+    SELECT takes one for each slice along the first axis, SELECT_V2 broadcasts, so one of more than one number stays.
+
+    RELU6 of int8 or int16 becomes RELU where the type's largest number stands for 6 or less, and so clips as well.
+    TFLM's RELU6 clips numbers in the input's scale and hands them on as they are, though the output has another scale.
+
+    Args:
+        content: Bytes of the file, as the converter writes it.
+    """
+    root = schema.Model.GetRootAs(content)
+    if not _REPLACED.keys() & {root.OperatorCodes(i).BuiltinCode() for i in range(root.OperatorCodesLength())}:
+        return content
+    model, changed = unpack(content), False
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            code = model.operatorCodes[op.opcodeIndex]
+            if code.builtinCode not in _REPLACED:
+                continue
+            become, applies, options = _REPLACED[code.builtinCode]
+            if not applies(graph, op):
+                continue
+            changed, op.opcodeIndex = True, len(model.operatorCodes)
+            model.operatorCodes.append(_code(code, become))
+            if options:
+                op.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+                op.builtinOptions = getattr(schema, f"{options}T")()
+    if not changed:
+        return content
+    _number_codes(model)
+    return pack(model)
+
+
+def _alike(graph: Any, op: Any) -> bool:
+    condition, value = (list(graph.tensors[op.inputs[place]].shape) for place in (0, 1))
+    return condition == value or math.prod(condition) == 1
+
+
+def _ends_at_six(graph: Any, op: Any) -> bool:
+    output = graph.tensors[op.outputs[0]]
+    if output.type not in _LARGEST or graph.tensors[op.inputs[0]].type != output.type:
+        return False
+    scale, zero = output.quantization.scale[0], output.quantization.zeroPoint[0]
+    return bool((_LARGEST[output.type] - zero) * scale < 6 + scale / 2)
+
+
+_REPLACED: dict[int, tuple[int, Callable[[Any, Any], bool], str]] = {
+    _OPERATORS.SELECT: (_OPERATORS.SELECT_V2, _alike, "SelectV2Options"),
+    _OPERATORS.RELU6: (_OPERATORS.RELU, _ends_at_six, ""),
+}
+
+
+def _code(code: Any, become: int) -> Any:
+    made = copy(code)
+    made.builtinCode = made.deprecatedBuiltinCode = become
+    return made
+
+
+def _number_codes(model: Any) -> None:
+    """Leave out codes that no operator has, and those that are there twice."""
+    kept: dict[tuple[Any, ...], Any] = {}
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            code = model.operatorCodes[op.opcodeIndex]
+            key = (code.builtinCode, code.customCode, code.version)
+            kept.setdefault(key, code)
+            op.opcodeIndex = list(kept).index(key)
+    model.operatorCodes = list(kept.values())
