@@ -1,7 +1,8 @@
 """Layers and operations of Keras written in operators that TFLM has, where Keras writes them in ones that it lacks.
 
 Keras makes TILE of an upsampling, of `RepeatVector`, `keras.ops.tile` and `keras.ops.repeat`, SELECT of an `Embedding`
-(a negative index counts from the end) and REDUCE_ANY of `Masking` and `keras.ops.any`.
+(a negative index counts from the end), REDUCE_ANY of `Masking` and `keras.ops.any`, a comparison of bits of
+`keras.ops.argmax` and `argmin`, and GATHER by 64 bits of `keras.ops.take`.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -112,10 +114,30 @@ def _not_equal(operation: Any, one: Any, other: Any) -> Any:
     return tf.abs(one - other) > 0 if one.dtype.is_floating and one.dtype == other.dtype else tf.not_equal(one, other)
 
 
+def _argmax(operation: Any, inputs: Any, *, position: Any = tf.argmax) -> Any:
+    """Ask for the position alone, where Keras asks for the sign of zeros first."""
+    if operation.axis is None:
+        return type(operation).call(operation, inputs)
+    found = position(inputs, axis=operation.axis, output_type=tf.int32)
+    return tf.expand_dims(found, operation.axis) if operation.keepdims else found
+
+
+def _take(operation: Any, inputs: Any, indices: Any) -> Any:
+    """Gather by indices of 32 bits, constant ones counted from the front."""
+    if operation.axis is None or tf.is_tensor(indices):
+        return type(operation).call(operation, inputs, indices)
+    positions = np.asarray(indices)
+    positions = np.where(positions < 0, positions + inputs.shape[operation.axis], positions)
+    return tf.gather(inputs, positions.astype(np.int32), axis=operation.axis)
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "Any": _any,
+    "Argmax": _argmax,
+    "Argmin": partial(_argmax, position=tf.argmin),
     "NotEqual": _not_equal,
     "Repeat": _repeat,
+    "Take": _take,
     "Tile": _tile,
 }
 # What `kd_edge.ir` reads keeps the names that Keras gives it, by which the size of the file is predicted.

@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tflite_bench.model.writer import pack, unpack
 
 _OPERATORS = schema.BuiltinOperator
+_HALF = 0.501  # by so much of a step a whole zero point moves the end of a range
 _LARGEST = {schema.TensorType.INT8: 127, schema.TensorType.INT16: 32767}
 
 
@@ -21,6 +22,8 @@ def with_tflm_operators(content: bytes) -> bytes:
 
     RELU6 of int8 or int16 becomes RELU where the type's largest number stands for 6 or less, and so clips as well.
     TFLM's RELU6 clips numbers in the input's scale and hands them on as they are, though the output has another scale.
+
+    RELU_N1_TO_1 of int8 (`keras.ops.clip` from -1 to 1) becomes QUANTIZE where the output's numbers end at -1 and 1.
 
     Args:
         content: Bytes of the file, as the converter writes it.
@@ -54,16 +57,28 @@ def _alike(graph: Any, op: Any) -> bool:
 
 
 def _ends_at_six(graph: Any, op: Any) -> bool:
+    _, high, step = _ends(graph, op)
+    return high < 6 + _HALF * step
+
+
+def _ends_at_one(graph: Any, op: Any) -> bool:
+    low, high, step = _ends(graph, op)
+    return -1 - _HALF * step < low and high < 1 + _HALF * step
+
+
+def _ends(graph: Any, op: Any) -> tuple[float, float, float]:
+    """Return the smallest and the largest number that the output can hold, and the step between two."""
     output = graph.tensors[op.outputs[0]]
     if output.type not in _LARGEST or graph.tensors[op.inputs[0]].type != output.type:
-        return False
-    scale, zero = output.quantization.scale[0], output.quantization.zeroPoint[0]
-    return bool((_LARGEST[output.type] - zero) * scale < 6 + scale / 2)
+        return -math.inf, math.inf, 0.0
+    scale, zero, largest = output.quantization.scale[0], output.quantization.zeroPoint[0], _LARGEST[output.type]
+    return (-largest - 1 - zero) * scale, (largest - zero) * scale, scale
 
 
 _REPLACED: dict[int, tuple[int, Callable[[Any, Any], bool], str]] = {
     _OPERATORS.SELECT: (_OPERATORS.SELECT_V2, _alike, "SelectV2Options"),
     _OPERATORS.RELU6: (_OPERATORS.RELU, _ends_at_six, ""),
+    _OPERATORS.RELU_N1_TO_1: (_OPERATORS.QUANTIZE, _ends_at_one, "QuantizeOptions"),
 }
 
 

@@ -42,6 +42,10 @@ OPERATIONS = {
     "where": lambda x: K.where(x > 0.2, x, 0.5),
     "where of two tensors": lambda x: K.where(K.flip(x, axis=1) > x, K.flip(x, axis=1), x),
     "any": lambda x: K.where(K.any(x > 0.5, axis=-1, keepdims=True), K.max(x, axis=-1, keepdims=True), 0.5),
+    "position of the largest": lambda x: K.cast(K.argmax(x, axis=-1, keepdims=True), "float32"),
+    "position of the smallest": lambda x: K.cast(K.argmin(x, axis=1), "float32"),
+    "take": lambda x: K.take(x, np.array([2, -1, 0]), axis=1),
+    "clip": lambda x: K.clip(x, -1.0, 1.0),
     "selu": L.Activation("selu"),
     "masked, both ways": lambda x: L.Bidirectional(L.GRU(3))(L.Masking(-1.0)(x)),
 }
