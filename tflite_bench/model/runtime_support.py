@@ -89,22 +89,33 @@ def _custom_reason(op: OpInfo, runs_tflm: bool) -> str | None:
 
 
 def _builtin_reason(op: OpInfo, graph: SubgraphInfo) -> str | None:
-    unsized = [graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0 and graph.tensors[i].dtype in _NO_SIZE]
-    if unsized:
-        return f"TFLM has no tensors of the type {unsized[0].dtype}"
-    empty = [i for i in op.outputs if i >= 0 and 0 in graph.tensors[i].shape and graph.tensors[i].shape != (0,)]
-    if empty:
-        return f"its output has the shape {graph.tensors[empty[0]].shape}: TFLM has no dynamic tensors"
-    if op.name == "RELU6" and _quantization(graph, op.inputs[0]) != _quantization(graph, op.outputs[0]):
-        return (
+    reason = next(_reasons_in_file(op, graph), None)
+    return reason or op_refusal(operands_of(graph.tensors, op.name, op.inputs, op.outputs))
+
+
+def _reasons_in_file(op: OpInfo, graph: SubgraphInfo) -> Iterator[str]:
+    """Yield what TFLM refuses, or computes wrongly, by what only a file tells of its tensors."""
+    inputs, outputs = ([graph.tensors[i] for i in indices if i >= 0] for indices in (op.inputs, op.outputs))
+    for tensor in (*inputs, *outputs):
+        if tensor.dtype in _NO_SIZE:
+            yield f"TFLM has no tensors of the type {tensor.dtype}"
+    for tensor in outputs:
+        if 0 in tensor.shape and tensor.shape != (0,):
+            yield f"its output has the shape {tensor.shape}: TFLM has no dynamic tensors"
+        if -1 in tensor.shape_signature[1:]:
+            yield (
+                f"its output has no fixed size ({_sizes(tensor)}), and TFLM, which has no dynamic tensors, computes "
+                "wrong numbers; of a loop over time unroll the layer, as int8 does"
+            )
+    if op.name == "RELU6" and _quantization(inputs[0]) != _quantization(outputs[0]):
+        yield (
             "TFLM runs it and computes wrong numbers, since it has no code for an output of another scale than the "
             "input's; let it follow a convolution or an addition, which clip by themselves"
         )
-    return op_refusal(operands_of(graph.tensors, op.name, op.inputs, op.outputs))
 
 
-def _quantization(graph: SubgraphInfo, tensor: int) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    return graph.tensors[tensor].scales, graph.tensors[tensor].zero_points
+def _quantization(tensor: TensorInfo) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    return tensor.scales, tensor.zero_points
 
 
 def _unsized_inputs(model: ModelInfo) -> Iterator[Refusal]:
@@ -115,9 +126,13 @@ def _unsized_inputs(model: ModelInfo) -> Iterator[Refusal]:
             yield Refusal("input", position, _unsized_reason(tensor))
 
 
+def _sizes(tensor: TensorInfo) -> str:
+    return ", ".join("any" if size < 0 else str(size) for size in tensor.shape_signature)
+
+
 def _unsized_reason(tensor: TensorInfo) -> str:
-    sizes = ", ".join("any" if size < 0 else str(size) for size in tensor.shape_signature)
-    return f"no fixed size ({sizes}): the figures would be those of {tensor.shape}; convert with a fixed input shape"
+    known = f"the figures would be those of {tensor.shape}"
+    return f"no fixed size ({_sizes(tensor)}): {known}; convert with a fixed input shape"
 
 
 def _types_reason(op: Operands, kernel: Kernel) -> str:

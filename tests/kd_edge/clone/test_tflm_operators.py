@@ -67,3 +67,14 @@ def test_one_that_shares_a_wide_scale_is_refused_for_tflm_which_computes_it_wron
     assert (refusal.op, refusal.reason[:40]) == ("RELU6", "TFLM runs it and computes wrong numbers,")
     assert refusals_of(read_model(content), runs_tflm=False) == ()
     assert error_of(content, wide, litert.run_outputs) < 0.05 < 0.2 < error_of(content, wide, tflm.run_outputs)
+
+
+def test_a_loop_that_keeps_every_step_is_refused_in_floats_and_unrolled_in_int8():
+    source = keras.Input((6, 8))
+    model = keras.Model(source, L.SimpleRNN(3, return_sequences=True)(source))
+    loop = convert(model, quantize="none")
+    assert {refusal.op for refusal in refusals_of(read_model(loop))} == {"SLICE"}
+    assert error_of(loop, model, tflm.run_outputs) > 0.5 > 0.01 > error_of(loop, model, litert.run_outputs)
+    content = convert(model, SAMPLES)
+    assert refusals_of(read_model(content)) == ()
+    assert error_of(content, model, tflm.run_outputs) < 0.1

@@ -61,6 +61,18 @@ def test_an_argument_that_is_computed_is_refused_where_tflm_reads_it_before():
     assert op_refusal(op) == "its paddings have to be a constant, TFLM reads them before it runs"
 
 
+def test_an_output_without_a_fixed_size_is_refused_but_for_its_batch():
+    model = unpack(single_op(CASES["SLICE"], signature(CASES["SLICE"], "float32")))
+    output = model.subgraphs[0].tensors[-1]
+    output.shapeSignature = [-1, *output.shape[1:]]
+    assert refusals_of(read_model(pack(model))) == ()
+    output.shapeSignature = [-1, -1, *output.shape[2:]]
+    (refusal,) = refusals_of(read_model(pack(model)))
+    assert str(refusal).startswith(
+        "SLICE (op 0): its output has no fixed size (any, any, 2, 4), and TFLM, which has no"
+    )
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
