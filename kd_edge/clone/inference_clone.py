@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kd_edge.clone.cloning import clone_of
-from kd_edge.clone.tflm_layers import class_for_tflm, operation_for_tflm
+from kd_edge.clone.tflm_layers import layer_for_tflm, operation_for_tflm
 from kd_edge.compat.keras import all_layers, nodes_in_order
 from kd_edge.errors import ModelError
 
@@ -124,7 +124,7 @@ def _clone_layer(layer: keras.layers.Layer, *, changes: Mapping[str, Any]) -> ke
         return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name, dtype=dtype)
     if not isinstance(layer, keras.layers.Layer):
         return operation_for_tflm(layer)
-    return class_for_tflm(layer).from_config(_changed(layer.get_config(), changes))
+    return layer_for_tflm(layer, _changed(layer.get_config(), changes))
 
 
 def _changed(config: Any, changes: Mapping[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 Keras makes TILE of an upsampling, of `RepeatVector`, `keras.ops.tile` and `keras.ops.repeat`, SELECT of an `Embedding`
 (a negative index counts from the end), REDUCE_ANY of `Masking` and `keras.ops.any`, a comparison of bits of
-`keras.ops.argmax` and `argmin`, and GATHER by 64 bits of `keras.ops.take`.
+`keras.ops.argmax` and `argmin`, GATHER by 64 bits of `keras.ops.take`, and EXP of a `selu`.
 """
 
 from collections.abc import Callable
@@ -131,12 +131,22 @@ def _take(operation: Any, inputs: Any, indices: Any) -> Any:
     return tf.gather(inputs, positions.astype(np.int32), axis=operation.axis)
 
 
+# Of Klambauer et al., arXiv 1706.02515.
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def _selu(inputs: Any) -> Any:
+    """Add up ELU and RELU, where Keras takes the exponential of numbers above 0, too: in int8 those leave no steps."""
+    return _SELU_SCALE * (_SELU_ALPHA * tf.nn.elu(inputs) + (1 - _SELU_ALPHA) * tf.nn.relu(inputs))
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "Any": _any,
     "Argmax": _argmax,
     "Argmin": partial(_argmax, position=tf.argmin),
     "NotEqual": _not_equal,
     "Repeat": _repeat,
+    "Selu": lambda operation, inputs: _selu(inputs),
     "Take": _take,
     "Tile": _tile,
 }
@@ -165,9 +175,18 @@ def _in_scope(operation: Any, call: Callable[..., Any], *args: Any, **kwargs: An
         return call(*args, **kwargs)
 
 
-def class_for_tflm(layer: keras.layers.Layer) -> Any:
-    """Return the class that makes a layer anew: its own, or one that does the same in operators that TFLM has."""
-    return _WRITTEN_OTHERWISE.get(type(layer), type(layer))
+def layer_for_tflm(layer: keras.layers.Layer, config: Any) -> Any:
+    """Return a layer anew, in operators that TFLM has where it is known how.
+
+    Args:
+        layer: Of Keras, or one's own.
+        config: Of the new one.
+    """
+    kind: Any = _WRITTEN_OTHERWISE.get(type(layer), type(layer))
+    made = kind.from_config(config)
+    if getattr(made, "activation", None) is keras.activations.selu:
+        made.activation = _selu
+    return made
 
 
 def _resized(images: Any, factors: tuple[int, int]) -> Any:

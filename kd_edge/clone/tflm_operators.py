@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable
-from copy import copy
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
+from kd_edge.clone.sliced_bools import copied_code, slice_bools
 from tflite_bench.model.writer import pack, unpack
 
 _OPERATORS = schema.BuiltinOperator
@@ -23,15 +23,27 @@ def with_tflm_operators(content: bytes) -> bytes:
     RELU6 of int8 or int16 becomes RELU where the type's largest number stands for 6 or less, and so clips as well.
     TFLM's RELU6 clips numbers in the input's scale and hands them on as they are, though the output has another scale.
 
+    UNPACK of bool, as of the mask of a recurrent layer, becomes STRIDED_SLICE, one for each output.
+
     RELU_N1_TO_1 of int8 (`keras.ops.clip` from -1 to 1) becomes QUANTIZE where the output's numbers end at -1 and 1.
 
     Args:
         content: Bytes of the file, as the converter writes it.
     """
     root = schema.Model.GetRootAs(content)
-    if not _REPLACED.keys() & {root.OperatorCodes(i).BuiltinCode() for i in range(root.OperatorCodesLength())}:
+    codes = {root.OperatorCodes(i).BuiltinCode() for i in range(root.OperatorCodesLength())}
+    if not codes & {*_REPLACED, _OPERATORS.UNPACK}:
         return content
-    model, changed = unpack(content), False
+    model = unpack(content)
+    if not any([_replace(model), slice_bools(model)]):
+        return content
+    _number_codes(model)
+    return pack(model)
+
+
+def _replace(model: Any) -> bool:
+    """Give operators another code, and tell whether one has."""
+    changed = False
     for graph in model.subgraphs:
         for op in graph.operators:
             code = model.operatorCodes[op.opcodeIndex]
@@ -41,14 +53,11 @@ def with_tflm_operators(content: bytes) -> bytes:
             if not applies(graph, op):
                 continue
             changed, op.opcodeIndex = True, len(model.operatorCodes)
-            model.operatorCodes.append(_code(code, become))
+            model.operatorCodes.append(copied_code(code, become))
             if options:
                 op.builtinOptionsType = getattr(schema.BuiltinOptions, options)
                 op.builtinOptions = getattr(schema, f"{options}T")()
-    if not changed:
-        return content
-    _number_codes(model)
-    return pack(model)
+    return changed
 
 
 def _alike(graph: Any, op: Any) -> bool:
@@ -80,12 +89,6 @@ _REPLACED: dict[int, tuple[int, Callable[[Any, Any], bool], str]] = {
     _OPERATORS.RELU6: (_OPERATORS.RELU, _ends_at_six, ""),
     _OPERATORS.RELU_N1_TO_1: (_OPERATORS.QUANTIZE, _ends_at_one, "QuantizeOptions"),
 }
-
-
-def _code(code: Any, become: int) -> Any:
-    made = copy(code)
-    made.builtinCode = made.deprecatedBuiltinCode = become
-    return made
 
 
 def _number_codes(model: Any) -> None:
