@@ -78,9 +78,10 @@ def _ends_at_one(graph: Any, op: Any) -> bool:
 def _ends(graph: Any, op: Any) -> tuple[float, float, float]:
     """Return the smallest and the largest number that the output can hold, and the step between two."""
     output = graph.tensors[op.outputs[0]]
-    if output.type not in _LARGEST or graph.tensors[op.inputs[0]].type != output.type:
+    steps, largest = output.quantization, _LARGEST.get(output.type)
+    if largest is None or graph.tensors[op.inputs[0]].type != output.type or steps is None or steps.scale is None:
         return -math.inf, math.inf, 0.0
-    scale, zero, largest = output.quantization.scale[0], output.quantization.zeroPoint[0], _LARGEST[output.type]
+    scale, zero = steps.scale[0], steps.zeroPoint[0]
     return (-largest - 1 - zero) * scale, (largest - zero) * scale, scale
 
 

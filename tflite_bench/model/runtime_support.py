@@ -107,15 +107,11 @@ def _reasons_in_file(op: OpInfo, graph: SubgraphInfo) -> Iterator[str]:
                 f"its output has no fixed size ({_sizes(tensor)}), and TFLM, which has no dynamic tensors, computes "
                 "wrong numbers; of a loop over time unroll the layer, as int8 does"
             )
-    if op.name == "RELU6" and _quantization(inputs[0]) != _quantization(outputs[0]):
+    if op.name == "RELU6" and len({(tensor.scales, tensor.zero_points) for tensor in (*inputs, *outputs)}) > 1:
         yield (
             "TFLM runs it and computes wrong numbers, since it has no code for an output of another scale than the "
             "input's; let it follow a convolution or an addition, which clip by themselves"
         )
-
-
-def _quantization(tensor: TensorInfo) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    return tensor.scales, tensor.zero_points
 
 
 def _unsized_inputs(model: ModelInfo) -> Iterator[Refusal]:
