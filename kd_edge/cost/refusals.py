@@ -7,10 +7,7 @@ from kd_edge.cost.gate import Gate, at_most
 from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_model
-from tflite_bench.model.runtime_support import Refusal, refusals_of
-
-# Rules judge inputs without a fixed size; TFLM runs them in the smallest size, about which nobody asked.
-_BY_RULE_ALONE = "input"
+from tflite_bench.model.runtime_support import Refusal, refusals_of, silent_refusals
 
 
 def find_refusals(model: bytes, *, runs_tflm: bool = True, info: ModelInfo | None = None) -> tuple[Refusal, ...]:
@@ -27,25 +24,17 @@ def find_refusals(model: bytes, *, runs_tflm: bool = True, info: ModelInfo | Non
     """
     from tflite_bench.runners.tflm_check import interpreter_refusals
 
-    known = refusals_of(info or read_model(model), runs_tflm=runs_tflm)
+    read = info or read_model(model)
+    known = refusals_of(read, runs_tflm=runs_tflm)
     if not runs_tflm:
         return known
     try:
         found = interpreter_refusals(model)
     except RuntimeMissingError:
         return known
-    return merged(known, found)
-
-
-def merged(known: Sequence[Refusal], found: Sequence[Refusal]) -> tuple[Refusal, ...]:
-    """Return what rules and the interpreter refuse: it is right where they differ, and they say why in more words.
-
-    Args:
-        known: By rules.
-        found: By the interpreter.
-    """
     if not found:
-        return tuple(refusal for refusal in known if refusal.op == _BY_RULE_ALONE)
+        return silent_refusals(read)
+    # The interpreter is right where they differ; the rules say why in more words.
     places = {(refusal.op, refusal.index, refusal.subgraph) for refusal in known}
     return *[refusal for refusal in found if (refusal.op, refusal.index, refusal.subgraph) not in places], *known
 

@@ -7,10 +7,10 @@ import numpy as np
 from kd_edge.clone.layer_names import UNNAMED, LayerNames
 from kd_edge.conversion.file_outputs import micro_outputs
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
-from kd_edge.cost.refusals import find_refusals, merged
+from kd_edge.cost.refusals import find_refusals
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.model.info import ModelInfo
-from tflite_bench.model.runtime_support import Refusal, refusals_of
+from tflite_bench.model.runtime_support import Refusal, refusals_of, silent_refusals
 from tflite_bench.provenance import Measured
 from tflite_bench.runners import tflm
 
@@ -91,7 +91,7 @@ def run_micro(model: bytes, info: ModelInfo, samples: np.ndarray, *, names: Laye
         return Micro(nothing, refusals=refusals, reason=str(error))
     sizes = (arena.arena_bytes, arena.persistent_bytes, arena.nonpersistent_bytes, arena.minimum_bytes)
     measured = MeasuredSizes(len(model), **dict(zip(_ARENA_FIGURES, sizes, strict=True)))
-    return Micro(measured, outputs, refusals=merged(refusals_of(info), ()))
+    return Micro(measured, outputs, refusals=silent_refusals(info))
 
 
 def _others(refusals: tuple[Refusal, ...], missing: tuple[MissingOp, ...]) -> tuple[Refusal, ...]:

@@ -1,6 +1,6 @@
 """Which operators of a file a runtime refuses, by rules: no runtime has to be installed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tflite_bench.model.info import ModelInfo, OpInfo, SubgraphInfo, TensorInfo
@@ -49,17 +49,30 @@ def refusals_of(model: ModelInfo, *, runs_tflm: bool = True) -> tuple[Refusal, .
             fixed size are judged.
 
     Returns:
-        One entry per operator and input that is refused, in the order of the file; among them the RELU6 that TFLM
-        runs and computes wrongly. That there is none is no proof: other scales and the values of arguments are not
-        judged.
+        One entry per operator and input that is refused, in the order of the file, with those of `silent_refusals`.
+        That there is none is no proof: other scales and the values of arguments are not judged.
     """
-    found = list(_unsized_inputs(model))
+
+    def reason(op: OpInfo, graph: SubgraphInfo) -> str | None:
+        return _custom_reason(op, runs_tflm) if op.custom else _builtin_reason(op, graph) if runs_tflm else None
+
+    return (*_unsized_inputs(model), *_refused_ops(model, reason))
+
+
+def silent_refusals(model: ModelInfo) -> tuple[Refusal, ...]:
+    """Return what TFLM runs, but in another size than was meant, or with wrong numbers: only rules can tell.
+
+    Args:
+        model: The file.
+    """
+    return (*_unsized_inputs(model), *_refused_ops(model, lambda op, graph: next(_wrong_numbers(op, graph), None)))
+
+
+def _refused_ops(model: ModelInfo, reason: Callable[[OpInfo, SubgraphInfo], str | None]) -> Iterator[Refusal]:
     for number, graph in enumerate(model.subgraphs):
         for op in graph.ops:
-            reason = _custom_reason(op, runs_tflm) if op.custom else _builtin_reason(op, graph) if runs_tflm else None
-            if reason:
-                found.append(Refusal(op.name, op.index, reason, number))
-    return tuple(found)
+            if said := reason(op, graph):
+                yield Refusal(op.name, op.index, said, number)
 
 
 def op_refusal(op: Operands) -> str | None:
@@ -89,29 +102,35 @@ def _custom_reason(op: OpInfo, runs_tflm: bool) -> str | None:
 
 
 def _builtin_reason(op: OpInfo, graph: SubgraphInfo) -> str | None:
-    reason = next(_reasons_in_file(op, graph), None)
-    return reason or op_refusal(operands_of(graph.tensors, op.name, op.inputs, op.outputs))
-
-
-def _reasons_in_file(op: OpInfo, graph: SubgraphInfo) -> Iterator[str]:
-    """Yield what TFLM refuses, or computes wrongly, by what only a file tells of its tensors."""
-    inputs, outputs = ([graph.tensors[i] for i in indices if i >= 0] for indices in (op.inputs, op.outputs))
-    for tensor in (*inputs, *outputs):
+    for tensor in _tensors(graph, (*op.inputs, *op.outputs)):
         if tensor.dtype in _NO_SIZE:
-            yield f"TFLM has no tensors of the type {tensor.dtype}"
-    for tensor in outputs:
+            return f"TFLM has no tensors of the type {tensor.dtype}"
+    for tensor in _tensors(graph, op.outputs):
         if 0 in tensor.shape and tensor.shape != (0,):
-            yield f"its output has the shape {tensor.shape}: TFLM has no dynamic tensors"
+            return f"its output has the shape {tensor.shape}: TFLM has no dynamic tensors"
+    wrong = next(_wrong_numbers(op, graph), None)
+    return wrong or op_refusal(operands_of(graph.tensors, op.name, op.inputs, op.outputs))
+
+
+def _wrong_numbers(op: OpInfo, graph: SubgraphInfo) -> Iterator[str]:
+    """Yield why TFLM computes wrong numbers."""
+    for tensor in _tensors(graph, op.outputs):
         if -1 in tensor.shape_signature[1:]:
             yield (
                 f"its output has no fixed size ({_sizes(tensor)}), and TFLM, which has no dynamic tensors, computes "
                 "wrong numbers; of a loop over time unroll the layer, as int8 does"
             )
-    if op.name == "RELU6" and len({(tensor.scales, tensor.zero_points) for tensor in (*inputs, *outputs)}) > 1:
+    known = {(tensor.scales, tensor.zero_points) for tensor in _tensors(graph, (*op.inputs, *op.outputs))}
+    if op.name == "RELU6" and len(known) > 1:
         yield (
             "TFLM runs it and computes wrong numbers, since it has no code for an output of another scale than the "
             "input's; let it follow a convolution or an addition, which clip by themselves"
         )
+
+
+def _tensors(graph: SubgraphInfo, indices: Sequence[int]) -> list[TensorInfo]:
+    """Return the tensors that are there."""
+    return [graph.tensors[index] for index in indices if index >= 0]
 
 
 def _unsized_inputs(model: ModelInfo) -> Iterator[Refusal]:

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from kd_edge.conversion.converter import convert
+from kd_edge.cost.refusals import find_refusals
 from kd_edge.ir.lowering import lower
+from kd_edge.verification.tflm_run import run_micro
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
-from tflite_bench.model.runtime_support import refusals_of
 from tflite_bench.runners import litert, tflm
 
 L = keras.layers
@@ -63,18 +64,27 @@ def test_in_floats_it_stays():
 def test_one_that_shares_a_wide_scale_is_refused_for_tflm_which_computes_it_wrongly():
     wide = made(joined, lambda x: L.Concatenate()([x, L.Rescaling(4.0)(L.Dense(4)(x))]))
     content = convert(wide, SAMPLES)
-    (refusal,) = refusals_of(read_model(content))
+    (refusal,) = find_refusals(content)
     assert (refusal.op, refusal.reason[:40]) == ("RELU6", "TFLM runs it and computes wrong numbers,")
-    assert refusals_of(read_model(content), runs_tflm=False) == ()
+    assert find_refusals(content, runs_tflm=False) == ()
     assert error_of(content, wide, litert.run_outputs) < 0.05 < 0.2 < error_of(content, wide, tflm.run_outputs)
+
+
+def test_tflm_is_told_to_refuse_it_although_it_ran():
+    wide = made(joined, lambda x: L.Concatenate()([x, L.Rescaling(4.0)(L.Dense(4)(x))]))
+    content = convert(wide, SAMPLES)
+    info = read_model(content)
+    micro = run_micro(content, info, quantize(SAMPLES, info.input_tensors[0]))
+    assert micro.outputs is not None
+    assert [refusal.op for refusal in micro.refusals] == ["RELU6"]
 
 
 def test_a_loop_that_keeps_every_step_is_refused_in_floats_and_unrolled_in_int8():
     source = keras.Input((6, 8))
     model = keras.Model(source, L.SimpleRNN(3, return_sequences=True)(source))
     loop = convert(model, quantize="none")
-    assert {refusal.op for refusal in refusals_of(read_model(loop))} == {"SLICE"}
+    assert {refusal.op for refusal in find_refusals(loop)} == {"SLICE"}
     assert error_of(loop, model, tflm.run_outputs) > 0.5 > 0.01 > error_of(loop, model, litert.run_outputs)
     content = convert(model, SAMPLES)
-    assert refusals_of(read_model(content)) == ()
+    assert find_refusals(content) == ()
     assert error_of(content, model, tflm.run_outputs) < 0.1
