@@ -10,7 +10,7 @@ import pytest
 from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.operators.spec import Operands
 from tflite_bench.model.reader import read_model
-from tflite_bench.model.runtime_support import op_refusal, refusals_of
+from tflite_bench.model.runtime_support import op_refusal, refusals_of, silent_refusals
 from tflite_bench.model.type_signatures import matches
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.runners.tflm_check import interpreter_refusals
@@ -71,6 +71,7 @@ def test_an_output_without_a_fixed_size_is_refused_but_for_its_batch():
     assert str(refusal).startswith(
         "SLICE (op 0): its output has no fixed size (any, any, 2, 4), and TFLM, which has no"
     )
+    assert silent_refusals(read_model(pack(model))) == (refusal,)
 
 
 @pytest.mark.parametrize(
