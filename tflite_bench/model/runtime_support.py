@@ -65,7 +65,11 @@ def silent_refusals(model: ModelInfo) -> tuple[Refusal, ...]:
     Args:
         model: The file.
     """
-    return (*_unsized_inputs(model), *_refused_ops(model, lambda op, graph: next(_wrong_numbers(op, graph), None)))
+
+    def reason(op: OpInfo, graph: SubgraphInfo) -> str | None:
+        return None if op.custom else _wrong_numbers(op, graph)
+
+    return (*_unsized_inputs(model), *_refused_ops(model, reason))
 
 
 def _refused_ops(model: ModelInfo, reason: Callable[[OpInfo, SubgraphInfo], str | None]) -> Iterator[Refusal]:
@@ -108,24 +112,25 @@ def _builtin_reason(op: OpInfo, graph: SubgraphInfo) -> str | None:
     for tensor in _tensors(graph, op.outputs):
         if 0 in tensor.shape and tensor.shape != (0,):
             return f"its output has the shape {tensor.shape}: TFLM has no dynamic tensors"
-    wrong = next(_wrong_numbers(op, graph), None)
-    return wrong or op_refusal(operands_of(graph.tensors, op.name, op.inputs, op.outputs))
+    return _wrong_numbers(op, graph) or op_refusal(operands_of(graph.tensors, op.name, op.inputs, op.outputs))
 
 
-def _wrong_numbers(op: OpInfo, graph: SubgraphInfo) -> Iterator[str]:
-    """Yield why TFLM computes wrong numbers."""
+def _wrong_numbers(op: OpInfo, graph: SubgraphInfo) -> str | None:
+    """Return why TFLM computes wrong numbers; `None` where nothing is known of that."""
     for tensor in _tensors(graph, op.outputs):
         if -1 in tensor.shape_signature[1:]:
-            yield (
+            return (
                 f"its output has no fixed size ({_sizes(tensor)}), and TFLM, which has no dynamic tensors, computes "
                 "wrong numbers; of a loop over time unroll the layer, as int8 does"
             )
-    known = {(tensor.scales, tensor.zero_points) for tensor in _tensors(graph, (*op.inputs, *op.outputs))}
-    if op.name == "RELU6" and len(known) > 1:
-        yield (
-            "TFLM runs it and computes wrong numbers, since it has no code for an output of another scale than the "
-            "input's; let it follow a convolution or an addition, which clip by themselves"
-        )
+    if op.name != "RELU6":
+        return None
+    if len({(tensor.scales, tensor.zero_points) for tensor in _tensors(graph, (*op.inputs, *op.outputs))}) < 2:
+        return None
+    return (
+        "TFLM runs it and computes wrong numbers, since it has no code for an output of another scale than the "
+        "input's; let it follow a convolution or an addition, which clip by themselves"
+    )
 
 
 def _tensors(graph: SubgraphInfo, indices: Sequence[int]) -> list[TensorInfo]:

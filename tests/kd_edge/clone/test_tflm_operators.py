@@ -28,6 +28,10 @@ def alone(x):
     return x
 
 
+def widened(x):
+    return L.Concatenate()([x, L.Rescaling(4.0)(L.Dense(4)(x))])
+
+
 def made(before, after=alone):
     keras.utils.set_random_seed(1)
     source = keras.Input((6, 8))
@@ -62,7 +66,7 @@ def test_in_floats_it_stays():
 
 
 def test_one_that_shares_a_wide_scale_is_refused_for_tflm_which_computes_it_wrongly():
-    wide = made(joined, lambda x: L.Concatenate()([x, L.Rescaling(4.0)(L.Dense(4)(x))]))
+    wide = made(joined, widened)
     content = convert(wide, SAMPLES)
     (refusal,) = find_refusals(content)
     assert (refusal.op, refusal.reason[:40]) == ("RELU6", "TFLM runs it and computes wrong numbers,")
@@ -71,8 +75,7 @@ def test_one_that_shares_a_wide_scale_is_refused_for_tflm_which_computes_it_wron
 
 
 def test_tflm_is_told_to_refuse_it_although_it_ran():
-    wide = made(joined, lambda x: L.Concatenate()([x, L.Rescaling(4.0)(L.Dense(4)(x))]))
-    content = convert(wide, SAMPLES)
+    content = convert(made(joined, widened), SAMPLES)
     info = read_model(content)
     micro = run_micro(content, info, quantize(SAMPLES, info.input_tensors[0]))
     assert micro.outputs is not None

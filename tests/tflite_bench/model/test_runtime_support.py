@@ -72,6 +72,10 @@ def test_an_output_without_a_fixed_size_is_refused_but_for_its_batch():
         "SLICE (op 0): its output has no fixed size (any, any, 2, 4), and TFLM, which has no"
     )
     assert silent_refusals(read_model(pack(model))) == (refusal,)
+    code = model.operatorCodes[0]
+    code.builtinCode = code.deprecatedBuiltinCode = 32
+    code.customCode = "TFLite_Detection_PostProcess"  # how many it finds is in one of its outputs
+    assert silent_refusals(read_model(pack(model))) == ()
 
 
 @pytest.mark.parametrize(
