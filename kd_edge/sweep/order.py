@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kd_edge.config.run import RunConfig
@@ -18,8 +18,15 @@ from kd_edge.sweep.cells import cells_of
 from kd_edge.sweep.context import SweepContext
 from kd_edge.sweep.files import SWEEP_FILES, claim_sweep, write_sweep
 from kd_edge.sweep.results import BoardResult, CellResult, StudentResult, SweepResult
-from kd_edge.sweep.screening import BoardCosts
-from kd_edge.sweep.students import Chosen, StudentContext, choose_networks, stage_progress, train_student
+from kd_edge.sweep.screening import BoardCosts, Feasible
+from kd_edge.sweep.students import (
+    Chosen,
+    StudentContext,
+    choose_networks,
+    serve_cells,
+    stage_progress,
+    train_student,
+)
 from kd_edge.sweep.verdicts import by_name, cell_result, infeasible_result, verify_cells
 from kd_edge.sweep.wanted import SweepConfig
 
@@ -104,7 +111,8 @@ class _Sweep:
             return None
         candidates = {own.cell.name: pool.candidates(own) for own in feasible}
         chosen = choose_networks(pool, feasible, context.space, candidates)
-        students = [self._student(pool, taught, own, at, len(chosen)) for at, own in enumerate(chosen)]
+        trained = [self._student(pool, taught, own, at, len(chosen)) for at, own in enumerate(chosen)]
+        students = self._served(trained, feasible)
         found = self._verdicts(students, candidates)
         results = [
             found[c.name] if c.name in found else infeasible_result(c, infeasible[c.name]) for c in context.cells
@@ -126,6 +134,18 @@ class _Sweep:
     def _student(self, pool: Pool, taught: str, chosen: Chosen, position: int, count: int) -> _Student:
         own = StudentContext(self._context, chosen, stage_progress(self._progress, position, count))
         return _Student(own, *train_student(own, chosen, pool, taught))
+
+    def _served(self, students: Sequence[_Student], feasible: Sequence[Feasible]) -> list[_Student]:
+        """Return the students with the cells that take them."""
+        from kd_edge.search.scores import validation_score
+
+        context = self._context
+        worth = [validation_score(student.context.student, context.data, context.objective) for student in students]
+        taken = serve_cells(feasible, [student.result.values for student in students], worth)
+        return [
+            replace(student, result=replace(student.result, cells=cells))
+            for student, cells in zip(students, taken, strict=True)
+        ]
 
     def _verdicts(
         self, students: Sequence[_Student], candidates: dict[str, tuple[Candidate, ...]]

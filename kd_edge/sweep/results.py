@@ -30,11 +30,11 @@ REACHED, BELOW, NOT_SHOWN = "reached", "below", "not_shown"
 
 @dataclass(frozen=True, kw_only=True)
 class StudentResult:
-    """A network that some cells have chosen; trained, converted and compared once for all of them.
+    """A network that some cells chose by the search; trained, converted and compared once for all of them.
 
     Attributes:
         name: Its folder within `students`.
-        cells: The cells that chose it.
+        cells: The cells that take it, now that it is trained; none where another student is better in each.
         values: Its hyperparameters.
         blueprint: The network.
         searched: How the search has trained it.

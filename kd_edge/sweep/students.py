@@ -10,6 +10,7 @@ from kd_edge.files import write_model
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.pipeline import do_stages
 from kd_edge.search.results import STUDENT, Candidate, CandidateTraining
+from kd_edge.search.space.student_space import Values
 from kd_edge.stages.context import Progress, RunContext
 from kd_edge.stages.store import StageStore, stage_key
 from kd_edge.sweep.candidates import Pool, same
@@ -36,7 +37,7 @@ class Chosen:
         chosen: The candidate.
         blueprint: The network.
         training: How the search has trained it.
-        cells: Names of the cells.
+        cells: Names of the cells that chose it.
     """
 
     name: str
@@ -142,6 +143,27 @@ def train_student(context: StudentContext, chosen: Chosen, pool: Pool, taught: s
         **{stage: context.results[stage] for stage in STUDENT_STAGES},
     )
     return result, digest
+
+
+def serve_cells(
+    cells: Sequence[Feasible], values: Sequence[Values], worth: Sequence[float]
+) -> tuple[tuple[str, ...], ...]:
+    """Return of each trained student the cells that take it: of all students that fit a cell it takes the best one.
+
+    The brief training has ranked the networks before; after the whole one the student of a smaller budget can be the
+    better one, too.
+
+    Args:
+        cells: Those that some network fits; some student fits each.
+        values: Hyperparameters of the students.
+        worth: What they are worth on the validation samples; of equal ones the fastest is taken.
+    """
+    taken: list[list[str]] = [[] for _ in values]
+    for own in cells:
+        fitting = [at for at, network in enumerate(values) if own.fits(network)]
+        best = max(fitting, key=lambda at: (worth[at], -own.costs.cost(values[at]).latency_ms))
+        taken[best].append(own.cell.name)
+    return tuple(map(tuple, taken))
 
 
 def stage_progress(progress: Callable[..., None], position: int, num_students: int) -> Progress:

@@ -22,33 +22,47 @@ def board_charts(result: Result, board: Result, cells: list[Result]) -> Iterator
         board: The board.
         cells: Its budgets.
     """
+    chosen = _chosen(result, board, cells)
     reached = f"validation {metric_word(result['objective'])} in the search"
     for name, title, unit in _PANELS:
         described = f"{title} of the trained networks on {board['name']} against {reached}, with the budgets as lines"
         chart = front_chart(
-            list(_points(board, cells, name, unit)),
+            list(_points(board, cells, chosen, name, unit)),
             x_title=title,
             y_title=reached,
             limits=_limits(cells, name, unit),
             log=True,
         )
-        figures = _figures(board, cells) if name == "latency_ms" else Rows("", (), ())
+        figures = _figures(board, chosen) if name == "latency_ms" else Rows("", (), ())
         yield Chart(f"{board['name'].replace('.', '-')}-{name.split('_')[0]}", chart, described, figures)
 
 
-def _points(board: Result, cells: list[Result], name: str, unit: int) -> Iterator[FrontPoint]:
+def _chosen(result: Result, board: Result, cells: list[Result]) -> dict[str, list[str]]:
+    """Return by the trial of each candidate which budgets have it as their student."""
+    values = {student["name"]: student["values"] for student in result["students"]}
+    return {
+        candidate["trial"]: [
+            budget_text(cell) for cell in cells if cell["student"] and values[cell["student"]] == candidate["values"]
+        ]
+        for candidate in board["candidates"]
+    }
+
+
+def _points(
+    board: Result, cells: list[Result], chosen: dict[str, list[str]], name: str, unit: int
+) -> Iterator[FrontPoint]:
     front = {trial for cell in cells for trial in cell["front"]}
     for candidate in sorted(board["candidates"], key=lambda c: c["trial"] not in front):
-        cost, chosen = candidate["cost"], _chosen_by(candidate, cells)
+        cost, budgets = candidate["cost"], chosen[candidate["trial"]]
         timed = name == "latency_ms"
         yield FrontPoint(
-            label=f"network {candidate['trial']}" + (f", chosen for {', '.join(chosen)}" if chosen else ""),
+            label=f"network {candidate['trial']}" + (f", chosen for {', '.join(budgets)}" if budgets else ""),
             series=_FRONT if candidate["trial"] in front else _OTHER,
             x=cost[name] / unit,
             y=_rank(candidate),
             x_low=cost["latency_low_ms"] if timed else None,
             x_high=cost["latency_high_ms"] if timed else None,
-            chosen=bool(chosen),
+            chosen=bool(budgets),
         )
 
 
@@ -62,19 +76,15 @@ def _limits(cells: list[Result], name: str, unit: int) -> list[Limit]:
     return [Limit(value / unit, "all budgets" if alike else ", ".join(texts)) for value, texts in budgets.items()]
 
 
-def _figures(board: Result, cells: list[Result]) -> Rows:
+def _figures(board: Result, chosen: dict[str, list[str]]) -> Rows:
     rows = []
     for candidate in sorted(board["candidates"], key=_rank, reverse=True):
         cost = candidate["cost"]
         sizes = short_size(cost["ram_bytes"]), short_size(cost["flash_bytes"])
-        chosen = ", ".join(_chosen_by(candidate, cells))
-        rows.append((candidate["trial"], f"{_rank(candidate):.3f}", latency_text(cost), *sizes, chosen))
+        budgets = ", ".join(chosen[candidate["trial"]])
+        rows.append((candidate["trial"], f"{_rank(candidate):.3f}", latency_text(cost), *sizes, budgets))
     header = ("network", "reached", "latency", "RAM", "flash", "chosen for")
     return Rows(f"The trained networks on {board['name']}", header, rows, frozenset({0, 5}))
-
-
-def _chosen_by(candidate: Result, cells: list[Result]) -> list[str]:
-    return [budget_text(cell) for cell in cells if cell["candidates"][:1] == [candidate["trial"]]]
 
 
 def _rank(candidate: Result) -> float:

@@ -17,9 +17,11 @@ from kd_edge.conversion.metadata import metadata_bytes
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
+from kd_edge.distillation.models.model_files import load_model
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.files import sole_use
 from kd_edge.search.results import Candidate
+from kd_edge.search.scores import validation_score
 from kd_edge.stages.serialization import from_plain, to_plain
 from kd_edge.sweep.order import run_sweep
 from kd_edge.sweep.wanted import SweepConfig
@@ -91,15 +93,24 @@ def test_a_candidate_is_trained_once_and_enters_every_cell_that_it_fits(finished
     assert max(Counter(served).values()) >= 2
 
 
-def test_a_cell_has_the_best_network_of_all_that_fit_it(finished):
-    students = {student.name: student for student in finished.students}
+def test_a_cell_has_the_best_student_of_all_that_fit_it_and_its_best_candidate_is_one(finished, folder, waves_npz):
+    data = load_data(waves_npz)
+    worth = {
+        student.name: validation_score(
+            load_model(folder / "students" / student.name / "student.keras"), data, finished.objective
+        )
+        for student in finished.students
+    }
     for cell in finished.cells:
         board = next(board for board in finished.boards if board.name == cell.device)
         known = {c.trial: c for c in board.candidates}
         if cell.student:
             best = max(known[trial].accuracy for trial in cell.candidates)
             assert known[cell.candidates[0]].accuracy == best
-            assert students[cell.student].values == known[cell.candidates[0]].values
+            fitting = {s.name: s for s in finished.students if s.values in [known[t].values for t in cell.candidates]}
+            assert known[cell.candidates[0]].values in [student.values for student in fitting.values()]
+            assert worth[cell.student] == max(worth[name] for name in fitting)
+            assert cell.name in fitting[cell.student].cells
 
 
 def test_costs_of_candidates_are_those_of_their_board_with_what_the_file_says_of_itself(finished, waves_npz):

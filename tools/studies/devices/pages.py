@@ -16,7 +16,8 @@ def render(document: Mapping[str, Any]) -> str:
     """Return the tables of the study, and first what of it has been run."""
     rows = document["result"]["rows"]
     lines = [*_head(document, rows)]
-    for name in dict.fromkeys(row["set"] for row in rows):
+    found = {row["set"] for row in rows}
+    for name in [*(name for name in SETS if name in found), *sorted(found - SETS.keys())]:
         lines += ["", *_section(name, [row for row in rows if row["set"] == name])]
     return "\n".join(lines)
 
@@ -32,9 +33,21 @@ def _head(document: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
         tried = "; ".join(parts)
         yield f"Run only to try the tool, with few samples and epochs, which says nothing of the method: {tried}."
     if rows:
-        versions, machine = document["versions"], document["machine"]
+        versions, machine, date = document["versions"], document["machine"], document["created"][:10]
         yield ""
-        yield f"`{document['tool']}`; Keras {versions['keras']}, TensorFlow {versions['tensorflow']}, {machine['cpu']}."
+        yield (
+            f"`{document['tool']}`, {date}; Keras {versions['keras']}, TensorFlow {versions['tensorflow']}, "
+            f"{machine['cpu']}.{_times(document)}"
+        )
+
+
+def _times(document: Mapping[str, Any]) -> str:
+    """Return what each set has taken, as far as that is known."""
+    minutes = {name: document.get("seconds", {}).get(name, 0.0) / 60 for name in SETS}
+    if not all(minutes.values()):
+        return ""
+    each = ", ".join(f"{name} {taken:.0f}" for name, taken in minutes.items())
+    return f" Minutes that the data sets took: {each}; together {sum(minutes.values()):.0f}."
 
 
 def _cells(rows: Sequence[Row], name: str) -> int:

@@ -3,7 +3,9 @@
 Keywords, activities by person and clothes: of each data set one sweep, then the other networks, trained by the same
 recipe with the same teacher and held against the same budgets. Each finished network is a row of
 docs/results/devices.json at once, and the sweeps resume: a study that was interrupted goes on where it was. A row tells
-whether all samples were used. Needs the extras `train` and `report`, and the data sets' files in the folder `--data`.
+whether all samples were used. Data sets are done side by side, each by a process of its own on one core: networks as
+small as these keep one core busier than several. Needs the extras `train` and `report`, and the data sets' files in the
+folder `--data`.
 
     python -m tools.studies.devices.run
     python -m tools.studies.devices.run --sets har --boards rp2040 nrf52840 --samples 1000 --epochs 4   # to try it
@@ -12,8 +14,11 @@ whether all samples were used. Needs the extras `train` and `report`, and the da
 """
 
 import argparse
+import os
+import subprocess
 import sys
-import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kd_edge.sweep import SweepResult, run_sweep
@@ -42,21 +47,16 @@ def study(one: Set, asked: Asked, *, samples: Path, work: Path, rows: Rows) -> N
     """
     source = one.write(samples, work, asked.samples)
     network = OURS if asked.family == FAMILY else f"{FAMILIES}{asked.family}"
-    config, folder, start = asked.config(source, one.width), work / f"{source.stem}-{asked.family}", time.monotonic()
+    config, folder = asked.config(source, one.width), work / f"{source.stem}-{asked.family}"
     found = run_sweep(config, asked.sweep, folder, progress=_say)
     assert found is not None  # no worker
-    name = _name(one, asked)
+    name = asked.name_of(one)
     _keep(found, name, network, rows)
     if network != OURS:
         return
     context = SweepContext(config, cells_of(asked.sweep, config.budget), folder, _say)
     context.results["teacher"] = found.teacher
     Others(name, context, folder / "others", rows).run()
-    print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
-
-
-def _name(one: Set, asked: Asked) -> str:
-    return one.name if asked.samples is None else f"{one.name}, {asked.samples} samples"
 
 
 def _keep(found: SweepResult, name: str, network: str, rows: Rows) -> None:
@@ -106,14 +106,36 @@ def main() -> None:
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="sets at a time; all cores by default")
     args = parser.parse_args()
     rows = Rows(args.results, args.work / "locks", command="study_devices", tool="tools/studies/devices/run.py")
     plan = (args.samples, args.teacher_epochs, args.epochs, args.trials, args.family)
     asked = Asked(tuple(args.boards), tuple(args.latencies), *plan)
-    for name in args.sets:
-        study(SETS[name], asked, samples=args.data, work=args.work, rows=rows)
-        fill(args.page, "study", render(rows.document))
+    if len(args.sets) > 1 and args.jobs > 1:
+        _side_by_side(args.sets, args.jobs)
+    else:
+        for name in args.sets:
+            with rows.timed(asked.name_of(SETS[name])):
+                study(SETS[name], asked, samples=args.data, work=args.work, rows=rows)
     fill(args.page, "study", render(rows.document))
+
+
+def _side_by_side(sets: Sequence[str], jobs: int) -> None:
+    """Do each set by this very command in a process of its own.
+
+    Raises:
+        SystemExit: Some of them failed; the others were done.
+    """
+    one_core = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    command = [sys.executable, "-m", "tools.studies.devices.run", *sys.argv[1:], "--jobs", "1", "--sets"]
+
+    def do(name: str) -> int:
+        return subprocess.run([*command, name], env={**os.environ, **one_core}, check=False).returncode
+
+    with ThreadPoolExecutor(jobs) as pool:
+        failed = [name for name, code in zip(sets, pool.map(do, sets), strict=True) if code]
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}; the same command goes on where they were")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,10 @@ class Asked:
         """The boards and budgets."""
         return SweepConfig(device=list(self.boards), latency=list(self.latencies))
 
+    def name_of(self, one: "Set") -> str:
+        """Return by which name rows of a data set are known."""
+        return one.name if self.samples is None else f"{one.name}, {self.samples} samples"
+
     def config(self, source: Path, width: int) -> RunConfig:
         """Return what is asked of a data set.
 
@@ -150,9 +154,11 @@ def _images(found: Mapping[str, np.ndarray]) -> Arrays:
     return arrays | tested | {"class_names": found["class_names"]}
 
 
+# Those that take longest first: they are done side by side.
 SETS = {
     one.name: one
     for one in (
+        Set("fashion", "Fashion-MNIST, 10,000 training samples", "fashion_mnist.npz", _images, 24),
         Set(
             "keywords",
             "Arabic speech commands, by speaker, 49 frames of 10 bands",
@@ -161,6 +167,5 @@ SETS = {
             20,
         ),
         Set("har", "UCI HAR, raw signals, by person", "uci_har_raw.npz", _people, 32),
-        Set("fashion", "Fashion-MNIST, 10,000 training samples", "fashion_mnist.npz", _images, 24),
     )
 }

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,19 @@ class Rows:
         """Write a field of the document beside the rows."""
         with self.locked("rows"):
             self._write({**self.document, name: value})
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the wall-clock time of what is done meanwhile to the document's `seconds`, also where it is cut short."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            with self.locked("rows"):
+                document = self.document
+                seconds = document.setdefault("seconds", {})
+                seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - start, 1)
+                self._write(document)
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
