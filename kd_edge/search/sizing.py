@@ -23,14 +23,14 @@ from kd_edge.search.checkpoint import PROJECT, TARGETS, claim_folder, identify_s
 from kd_edge.search.local_workers import is_worker
 from kd_edge.search.oracles import BudgetOracle
 from kd_edge.search.results import STUDENT, Candidate, SearchResult, budget_shares, pareto_front, sort_candidates
-from kd_edge.search.space.student_space import Screening, StudentSpace, Values
+from kd_edge.search.space.screening import Screening, Size
+from kd_edge.search.space.student_space import StudentSpace, Values
 from kd_edge.search.strategies import find_strategy, make_oracle
 from kd_edge.search.tuner import SizingTuner, search_trials
 from kd_edge.search.weight_inheritance import WeightInheritance
 from kd_edge.silence import say
 
-# Of the candidates that fit, this share, those with fewer MACs, is not trained: the largest are usually the best
-# (`tools/benchmarks/design/run.py size`).
+# Of the candidates that fit, this share, the smaller ones, is not trained: see `Size`.
 SCREENED_OUT = 0.8
 
 # Random draws for one trial; where so few fit, those that the screening found are taken.
@@ -60,7 +60,7 @@ def design(
 ) -> SearchResult | None:
     """Find the best student of a space that fits a budget.
 
-    Thousands of networks are costed without building one; of those that fit, the fifth with most MACs is searched by
+    Thousands of networks are costed without building one; of those that fit, the largest fifth is searched by
     keras-tuner, and only these are built and trained, from the teacher's weights where the space is derived from it. An
     interrupted search resumes from `directory`, which also keeps `student.keras`, the chosen student as it was trained.
 
@@ -111,7 +111,7 @@ def design(
     objective = objective_for(objective, data.task)
     cost_model, max_macs = CostModel(device, beside_bytes=beside_bytes), macs_limit(teacher, teacher_ratio)
     screening = screening or space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
-    limits = _Limits(space, cost_model, budget, screening, screening.macs_quantile(SCREENED_OUT), max_macs)
+    limits = _Limits(space, cost_model, budget, screening, least_size(screening, num_trials), max_macs)
     inheritance = _inheritance(teacher, space, importance)
     settings = {
         "device": device,
@@ -156,7 +156,7 @@ class _Limits:
     cost_model: CostModel
     budget: Budget
     screening: Screening
-    least_macs: float
+    least: Size
     max_macs: float
 
     def cost(self, values: Values) -> Cost:
@@ -164,7 +164,17 @@ class _Limits:
 
     def accept(self, values: Values) -> bool:
         cost = self.cost(values)
-        return self.least_macs <= cost.known_macs <= self.max_macs and cost.fits(self.budget)
+        return Size.of(cost).reaches(self.least) and cost.known_macs <= self.max_macs and cost.fits(self.budget)
+
+
+def least_size(screening: Screening, num_trials: int) -> Size:
+    """Return from which size on a network is trained: the largest fifth of those that fit, or as many as are asked for.
+
+    Args:
+        screening: Which networks fit.
+        num_trials: How many candidates are trained.
+    """
+    return screening.least_size(max(num_trials, screening.num_feasible - int(SCREENED_OUT * screening.num_feasible)))
 
 
 def macs_limit(teacher: keras.Model | SoftTargets, teacher_ratio: float | None) -> float:

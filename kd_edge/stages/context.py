@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import keras
 
     from kd_edge.distillation.targets.stored import SoftTargets
-    from kd_edge.search.space.student_space import Screening, StudentSpace
+    from kd_edge.search.space.screening import Screening
+    from kd_edge.search.space.student_space import StudentSpace
     from kd_edge.search.weight_inheritance import WeightInheritance
 
 TEACHER, STUDENT, MODEL = "teacher.keras", "student.keras", "model.tflite"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import keras
 
     from kd_edge.distillation.targets.stored import SoftTargets
-    from kd_edge.search.space.student_space import Screening, StudentSpace
+    from kd_edge.search.space.screening import Screening
+    from kd_edge.search.space.student_space import StudentSpace
 
 
 def space_of(

@@ -9,7 +9,8 @@ from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.model import Cost, CostModel
 from kd_edge.errors import BudgetError
 from kd_edge.search.space.feasibility import NothingFitsError
-from kd_edge.search.space.student_space import Screening, StudentSpace, Values
+from kd_edge.search.space.screening import Screening, Size
+from kd_edge.search.space.student_space import StudentSpace, Values
 from kd_edge.sweep.cells import Cell
 from tflite_bench.provenance import Computed, Given
 
@@ -69,14 +70,14 @@ class Feasible:
         costs: Of networks on the board.
         screening: What costing many networks said.
         max_macs: The most multiply-accumulates of a candidate: the teacher's share.
-        least_macs: A candidate that is trained for this cell has no fewer: the largest that fit are usually the best.
+        least: A candidate that is trained for this cell is no smaller.
     """
 
     cell: Cell
     costs: BoardCosts
     screening: Screening
     max_macs: float
-    least_macs: int
+    least: Size
 
     def fits(self, values: Values) -> bool:
         """Return whether a network keeps the budget."""
@@ -85,7 +86,7 @@ class Feasible:
 
     def wants(self, values: Values) -> bool:
         """Return whether a network is one of those that are trained for this cell."""
-        return self.costs.cost(values).known_macs >= self.least_macs and self.fits(values)
+        return Size.of(self.costs.cost(values)).reaches(self.least) and self.fits(values)
 
     def known(self) -> Sequence[Values]:
         """Return networks that are wanted, the largest first."""
@@ -105,6 +106,8 @@ def screen_cells(
         num_trials: How many candidates a cell is to have.
         seed: Draws the networks that are costed.
     """
+    from kd_edge.search.sizing import least_size
+
     boards: dict[str, BoardCosts] = {}
     feasible, infeasible = [], {}
     for cell in cells:
@@ -114,16 +117,8 @@ def screen_cells(
         except BudgetError as error:
             infeasible[cell.name] = _why(error, cell.budget)
         else:
-            feasible.append(Feasible(cell, costs, screening, max_macs, _least(screening, num_trials)))
+            feasible.append(Feasible(cell, costs, screening, max_macs, least_size(screening, num_trials)))
     return tuple(feasible), infeasible
-
-
-def _least(screening: Screening, num_trials: int) -> int:
-    """Return from how many multiply-accumulates on a network is trained: the fifth with most, or as many as asked."""
-    from kd_edge.search.sizing import SCREENED_OUT
-
-    position = min(int(SCREENED_OUT * screening.num_feasible), max(0, screening.num_feasible - num_trials))
-    return screening.feasible_macs[position]
 
 
 def _why(error: BudgetError, budget: Budget) -> Infeasible:

@@ -5,7 +5,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from kd_edge.search.space.feasibility import FeasibilityProblem, NothingFitsErro
 from kd_edge.search.space.graph_template import GraphTemplate
 from kd_edge.search.space.prunable import PrunableNetwork, find_prunable
 from kd_edge.search.space.pruning import group_widths, prune, pruning_choices
-from tflite_bench.provenance import Computed
+from kd_edge.search.space.screening import Screening, Size, by_size
 
 if TYPE_CHECKING:
     import keras
@@ -203,7 +202,7 @@ class StudentSpace:
         max_macs: float = math.inf,
         num_samples: int = 2000,
         seed: int = 0,
-    ) -> "Screening":
+    ) -> Screening:
         """Cost many networks without building one.
 
         Args:
@@ -223,13 +222,13 @@ class StudentSpace:
         }
         costs = [cost_model.estimate(self.graph(values)) for values in drawn.values()]
         over = [[*cost.excess(budget), *(["teacher_ratio"] if cost.known_macs > max_macs else [])] for cost in costs]
-        feasible = [(cost.known_macs, v) for v, cost, o in zip(drawn.values(), costs, over, strict=True) if not o]
-        feasible = sorted(feasible or [self._find_fitting(cost_model, budget, max_macs)], key=itemgetter(0))
+        fitting = [(Size.of(cost), v) for v, cost, o in zip(drawn.values(), costs, over, strict=True) if not o]
+        fitting = fitting or [self._find_fitting(cost_model, budget, max_macs)]
+        sizes, values = zip(*(fitting[place] for place in by_size(size for size, _ in fitting)), strict=True)
         num_over = Counter(name for exceeded in over for name in exceeded)
-        macs, values = zip(*feasible, strict=True)
-        return Screening(len(costs), len(feasible), macs, values, num_over)
+        return Screening(len(costs), len(fitting), sizes, values, num_over)
 
-    def _find_fitting(self, cost_model: CostModel, budget: Budget, max_macs: float) -> tuple[int, Values]:
+    def _find_fitting(self, cost_model: CostModel, budget: Budget, max_macs: float) -> tuple[Size, Values]:
         limits = {
             "flash_bytes": budget.flash_bytes,
             "ram_bytes": budget.ram_bytes,
@@ -246,30 +245,7 @@ class StudentSpace:
         cost = problem.cost(result.values)
         if cost.refusals:
             raise BudgetError(f"no candidate of the space {self.name!r} fits: TFLM refuses {cost.refusals[0]}")
-        return cost.known_macs, result.values
-
-
-@dataclass(frozen=True, slots=True)
-class Screening:
-    """What costing many networks of a space said.
-
-    Attributes:
-        num_costed: Different networks costed.
-        num_feasible: Those that fit the budget.
-        feasible_macs: Their MACs, ascending.
-        feasible_values: Their hyperparameters, in the same order.
-        num_over: How many exceed each limit, by its name in `Budget`, and `teacher_ratio` for the most MACs.
-    """
-
-    num_costed: Computed[int]
-    num_feasible: Computed[int]
-    feasible_macs: Computed[tuple[int, ...]]
-    feasible_values: Computed[tuple[Values, ...]]
-    num_over: Computed[Mapping[str, int]]
-
-    def macs_quantile(self, fraction: float) -> int:
-        """Return the MACs that `fraction` of the feasible networks stay below."""
-        return self.feasible_macs[min(int(fraction * self.num_feasible), self.num_feasible - 1)]
+        return Size.of(cost), result.values
 
 
 def _check_family(name: str, shape: tuple[int, ...], frames: int | None, heads: Mapping[str, int]) -> None:

@@ -6,7 +6,7 @@ again. Parts:
 
 speed       candidates drawn, rendered and costed per second on one core
 inherit     epochs to a given accuracy with inherited and with fresh weights
-size        whether the largest networks that fit are the best
+size        what tells the better ones of the networks that fit
 stock       our search against stock keras-tuner at equal training time
 references  our search against networks made by hand, at their budget
 boards      one teacher designed for five boards, each student verified in the real runtimes
@@ -36,7 +36,7 @@ from kd_edge.data.options import SourceOptions
 from kd_edge.errors import BudgetError
 from kd_edge.files import write_json
 from kd_edge.reporting.documents import make_document
-from kd_edge.search.space.student_space import StudentSpace
+from kd_edge.search.space.student_space import FROM_TEACHER, StudentSpace
 from tools.benchmarks.design.results import render
 from tools.fill_docs import fill
 
@@ -175,32 +175,45 @@ def _inherit(name: str, seed: int) -> dict[str, Any]:
 
 
 def size(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
-    """Correlate MACs with accuracy among uniformly drawn networks that fit."""
-    return {"runs": [kept(f"size_{name}", lambda name=name: _size(name)) for name in ("watch", "har") if name in sets]}
+    """Train networks alike that were drawn uniformly from those that fit, to see what tells the better ones."""
+    spaces = (FROM_TEACHER, "ds_cnn")
+    return {
+        "runs": [
+            kept(f"size_{name}_{space}", lambda name=name, space=space: _size(name, space))
+            for name in SETS
+            if name in sets
+            for space in spaces
+        ]
+    }
 
 
-def _size(name: str, num: int = 10) -> dict[str, Any]:
+def _size(name: str, space: str, num: int = 20) -> dict[str, Any]:
+    """Train networks of a space that fit what the board leaves and have at most half of the teacher's MACs."""
     import keras
 
     from kd_edge.distillation.results import Recipe
     from kd_edge.distillation.targets.soft_targets import soft_targets
     from kd_edge.distillation.training import distill
+    from kd_edge.search.sizing import macs_limit
     from kd_edge.search.weight_inheritance import WeightInheritance
 
     data = data_of(name)
     teacher = teacher_of(name, data)
-    space = StudentSpace.from_teacher(teacher)
-    screening = space.screen(CostModel(load_device(BOARD)), SETS[name][2])
-    inheritance, targets = WeightInheritance(teacher), soft_targets(teacher, data.x_train)
-    pairs = []
-    for place in np.linspace(0, screening.num_feasible - 1, num).astype(int):
+    students, start = StudentSpace.family("ds_cnn", data.input_shape, data.num_outputs), None
+    if space == FROM_TEACHER:
+        students, start = StudentSpace.from_teacher(teacher), WeightInheritance(teacher)
+    board = load_device(BOARD)
+    screening = students.screen(CostModel(board), Budget.of(board), max_macs=macs_limit(teacher, 2.0))
+    targets, recipe = soft_targets(teacher, data.x_train), Recipe(SETS[name][1][1], learning_rate=4e-3)
+    networks = []
+    for place in np.sort(np.random.default_rng(0).permutation(screening.num_feasible)[:num]):
         keras.utils.set_random_seed(0)
-        student = inheritance.student(screening.feasible_values[place], data.x_train)
-        recipe = Recipe(SETS[name][1][1], learning_rate=4e-3)
-        history = distill(student, data, recipe, teacher=targets).history
-        pairs.append((screening.feasible_macs[place], max(history["val_accuracy"])))
-    ranks = [np.argsort(np.argsort(column)) for column in zip(*pairs, strict=True)]
-    return {"data": name, "macs_and_accuracy": pairs, "spearman": float(np.corrcoef(*ranks)[0, 1])}
+        values = screening.feasible_values[place]
+        student = students.blueprint(values).to_keras() if start is None else start.student(values, data.x_train)
+        training = distill(student, data, recipe, teacher=targets)
+        found = {"accuracy": max(training.history["val_accuracy"]), "seconds": round(training.seconds, 1)}
+        networks.append(asdict(screening.feasible_sizes[place]) | found)
+    return {"data": name, "space": space, "networks": networks}
 
 
 def stock(seeds: int, sets: Sequence[str]) -> dict[str, Any]:

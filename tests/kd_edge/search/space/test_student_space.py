@@ -13,6 +13,7 @@ from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.ir import Blueprint, Layer
 from kd_edge.ir.layers import Node
 from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
+from kd_edge.search.space.screening import Screening, Size, by_size
 from kd_edge.search.space.student_space import StudentSpace
 from tools.networks.teachers import TEACHERS
 
@@ -30,7 +31,7 @@ def test_the_same_generator_draws_the_same_networks():
     assert [SPACE.sample(first) for _ in range(20)] == [SPACE.sample(second) for _ in range(20)]
 
 
-def test_screening_counts_what_fits_and_orders_it_by_macs():
+def test_screening_counts_what_fits_and_orders_it_by_size():
     tight = Budget(20_000, 8_000)
     screening = SPACE.screen(CostModel(BOARD), tight, num_samples=300, seed=1)
     rng = np.random.default_rng(1)
@@ -39,10 +40,27 @@ def test_screening_counts_what_fits_and_orders_it_by_macs():
         CostModel(BOARD).estimate(SPACE.blueprint(dict(zip(SPACE.choices, v, strict=True))).to_graph()) for v in drawn
     ]
     assert screening.num_costed == len(drawn)
-    assert screening.feasible_macs == tuple(sorted(cost.macs for cost in costs if cost.fits(tight)))
+    fitting = [(cost.macs, cost.flash_bytes) for cost in costs if cost.fits(tight)]
+    assert sorted((size.macs, size.flash_bytes) for size in screening.feasible_sizes) == sorted(fitting)
     assert 0 < screening.num_feasible < screening.num_costed
-    assert screening.macs_quantile(0.0) == screening.feasible_macs[0]
-    assert screening.macs_quantile(1.0) == screening.feasible_macs[-1]
+    for values, size in zip(screening.feasible_values, screening.feasible_sizes, strict=True):
+        assert Size.of(CostModel(BOARD).estimate(SPACE.graph(values))) == size
+    assert screening.least_size(screening.num_feasible) == Size(*map(min, zip(*fitting, strict=True)))
+    assert screening.least_size(1) == screening.feasible_sizes[-1]
+    for size in screening.feasible_sizes[-20:]:
+        assert size.reaches(screening.least_size(20))
+
+
+def test_a_network_is_large_that_has_many_multiply_accumulates_and_many_weights():
+    sizes = [Size(900, 10), Size(10, 900), Size(500, 500), Size(20, 20), Size(600, 400)]
+    assert [sizes[place] for place in by_size(sizes)] == [
+        *(Size(10, 900), Size(900, 10)),
+        *(Size(20, 20), Size(500, 500), Size(600, 400)),
+    ]
+    screening = Screening(9, 5, tuple(sizes[place] for place in by_size(sizes)), ({},) * 5, {})
+    least = screening.least_size(2)
+    assert least == Size(500, 400)
+    assert [size for size in sizes if size.reaches(least)] == [Size(500, 500), Size(600, 400)]
 
 
 @pytest.mark.parametrize(
