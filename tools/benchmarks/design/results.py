@@ -80,8 +80,9 @@ def _size(part: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {_TITLES[run['data']]} | `{run['space']}` | {' | '.join(cells)} |"
     yield ""
     yield (
-        f"The fifth that is largest by both is {100 * np.mean(gains):+.1f} points better on average than that by MACs "
-        f"alone, {100 * min(gains):+.1f} to {100 * max(gains):+.1f}. So the search trains only the largest fifth by both."
+        f"The fifth that is largest by both is better than that by MACs alone by {100 * np.mean(gains):+.1f} points on "
+        f"average, {100 * min(gains):+.1f} to {100 * max(gains):+.1f}. So the search trains only the fifth that is "
+        "largest by both."
     )
 
 

@@ -47,7 +47,7 @@ def study(one: Set, asked: Asked, *, samples: Path, work: Path, rows: Rows) -> N
     """
     source = one.write(samples, work, asked.samples)
     network = OURS if asked.family == FAMILY else f"{FAMILIES}{asked.family}"
-    config, folder = asked.config(source, one.width), work / f"{source.stem}-{asked.family}"
+    config, folder = asked.config(source), work / f"{source.stem}-{asked.family}"
     found = run_sweep(config, asked.sweep, folder, progress=_say)
     assert found is not None  # no worker
     name = asked.name_of(one)

@@ -18,6 +18,7 @@ BOARDS = (
     *("esp32-s3", "nucleo-h743zi", "raspberry-pi-zero-2w", "pixel-3a"),
 )
 LATENCIES = ("5ms", "20ms", "100ms")
+TEACHER_WIDTH = 32
 FAMILY = DesignConfig().family
 SPLITS = ("train", "val", "test")
 _NUM_VAL, _NUM_TRAIN = 5_000, 10_000
@@ -47,7 +48,7 @@ class Asked:
     samples: int | None = None
     teacher_epochs: int = 12
     epochs: int = 20
-    trials: int = 2
+    trials: int = 4
     family: str = FAMILY
 
     @property
@@ -59,17 +60,12 @@ class Asked:
         """Return by which name rows of a data set are known."""
         return one.name if self.samples is None else f"{one.name}, {self.samples} samples"
 
-    def config(self, source: Path, width: int) -> RunConfig:
-        """Return what is asked of a data set.
-
-        Args:
-            source: Its file.
-            width: Of the teacher.
-        """
+    def config(self, source: Path) -> RunConfig:
+        """Return what is asked of a data set, by its file."""
         return RunConfig(
             DataConfig(str(source), normalize=True),
             BudgetConfig(self.boards[0]),
-            teacher=TeacherConfig(width=width, epochs=self.teacher_epochs),
+            teacher=TeacherConfig(width=TEACHER_WIDTH, epochs=self.teacher_epochs),
             design=DesignConfig(self.family, trials=self.trials, epochs=min(4, self.epochs), teacher_ratio=2.0),
             distill=DistillConfig("none", epochs=self.epochs),
             convert=ConvertConfig(),
@@ -85,14 +81,12 @@ class Set:
         title: What it is.
         file: In the folder of the data.
         read: Makes arrays by split of what the file holds.
-        width: Of its teacher.
     """
 
     name: str
     title: str
     file: str
     read: Callable[[Mapping[str, np.ndarray]], Arrays]
-    width: int
 
     def write(self, samples: Path, folder: Path, limit: int | None) -> Path:
         """Write the arrays into a file of their own, unless it is there; return its path.
@@ -158,14 +152,13 @@ def _images(found: Mapping[str, np.ndarray]) -> Arrays:
 SETS = {
     one.name: one
     for one in (
-        Set("fashion", "Fashion-MNIST, 10,000 training samples", "fashion_mnist.npz", _images, 24),
+        Set("fashion", "Fashion-MNIST, 10,000 training samples", "fashion_mnist.npz", _images),
         Set(
             "keywords",
             "Arabic speech commands, by speaker, 49 frames of 10 bands",
             "arabic_speech_commands_logmel.npz",
             _keywords,
-            20,
         ),
-        Set("har", "UCI HAR, raw signals, by person", "uci_har_raw.npz", _people, 32),
+        Set("har", "UCI HAR, raw signals, by person", "uci_har_raw.npz", _people),
     )
 }
