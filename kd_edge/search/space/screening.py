@@ -15,9 +15,9 @@ class Size:
     """How large a network is.
 
     Many multiply-accumulates alone can be few channels on a large image, many bytes of weights alone many channels on
-    hardly any: of networks that are trained alike those that have both are the better ones
-    (`tools/benchmarks/design/run.py size`). Counts of both are strong predictors of accuracy in benchmarks of
-    architecture search, too (arXiv 2210.03230).
+    hardly any: networks that have both are the better ones more reliably than those that have one
+    (`tools/benchmarks/design/run.py size`). Both counts are among the predictors of accuracy that arXiv 2210.03230
+    compares.
 
     Attributes:
         macs: Multiply-accumulates.
