@@ -14,27 +14,27 @@ from tflite_bench.provenance import Computed
 class Size:
     """How large a network is.
 
-    Many multiply-accumulates alone can be few channels on a large image, many bytes of weights alone many channels on
-    hardly any: networks that have both are the better ones more reliably than those that have one
+    Many multiply-accumulates alone can be few channels on a large image, many weights alone many channels on hardly
+    any: networks that have both are the better ones more reliably than those that have one
     (`tools/benchmarks/design/run.py size`). Both counts are among the predictors of accuracy that arXiv 2210.03230
     compares.
 
     Attributes:
         macs: Multiply-accumulates.
-        flash_bytes: Of the file.
+        params: Weights and biases.
     """
 
     macs: Computed[int]
-    flash_bytes: Computed[int]
+    params: Computed[int]
 
     @classmethod
     def of(cls, cost: Cost | UntimedCost) -> "Size":
         """Return the size of a network that costs this."""
-        return cls(cost.known_macs, cost.flash_bytes)
+        return cls(cost.known_macs, cost.params)
 
     def reaches(self, least: "Size") -> bool:
         """Return whether neither figure is below that of another size."""
-        return self.macs >= least.macs and self.flash_bytes >= least.flash_bytes
+        return self.macs >= least.macs and self.params >= least.params
 
 
 def by_size(sizes: Iterable[Size]) -> list[int]:
@@ -43,7 +43,7 @@ def by_size(sizes: Iterable[Size]) -> list[int]:
     Args:
         sizes: Of the networks.
     """
-    figures = np.array([(size.macs, size.flash_bytes) for size in sizes])
+    figures = np.array([(size.macs, size.params) for size in sizes])
     ranks = [np.unique(column, return_inverse=True)[1].ravel() for column in figures.T]
     lower = np.minimum(*ranks)
     return [int(place) for place in np.lexsort((figures[:, 1], figures[:, 0], lower))]
@@ -74,4 +74,4 @@ class Screening:
             num_largest: How many they are; all where there are fewer.
         """
         largest = self.feasible_sizes[-max(1, num_largest) :]
-        return Size(min(size.macs for size in largest), min(size.flash_bytes for size in largest))
+        return Size(min(size.macs for size in largest), min(size.params for size in largest))

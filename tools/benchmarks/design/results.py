@@ -62,12 +62,12 @@ def _size(part: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Of each space {len(part['runs'][0]['networks'])} networks, drawn uniformly from those that fit the "
         "NUCLEO-L4R5ZI and have at most half of the teacher's MACs, trained alike and briefly. The rank correlation of "
-        "validation accuracy with MACs, with the file's size, and with both: the lower of a network's two places; then "
+        "validation accuracy with MACs, with parameters, and with both: the lower of a network's two places; then "
         "the mean accuracy of all, and the mean, the worst and the seconds of training of the fifth that is largest by "
         "MACs, and by both:"
     )
     yield ""
-    yield "| data | space | MACs | file | both | all | largest by MACs | worst | s | largest by both | worst | s |"
+    yield "| data | space | MACs | parameters | both | all | largest by MACs | worst | s | largest by both | worst | s |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
     found = []
     for run in part["runs"]:
@@ -80,18 +80,18 @@ def _size(part: Mapping[str, Any]) -> Iterator[str]:
         cells = [*(f"{value:.2f}" for value in correlations), f"{accuracy.mean():.3f}", *map(_fifth, fifths)]
         yield f"| {_TITLES[run['data']]} | `{run['space']}` | {' | '.join(cells)} |"
     yield ""
-    by_macs, by_file, by_both = (
+    by_macs, by_params, by_both = (
         f"{np.mean(c):.2f} on average, {min(c):.2f} at worst" for c in zip(*found, strict=True)
     )
-    yield f"By MACs the correlation is {by_macs}; by the file's size {by_file}; by both {by_both}."
+    yield f"By MACs the correlation is {by_macs}; by parameters {by_params}; by both {by_both}."
 
 
 def _places(networks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the places of networks by MACs, by the size of their files, and by both."""
-    sizes = [Size(network["macs"], network["flash_bytes"]) for network in networks]
+    """Return the places of networks by MACs, by parameters, and by both."""
+    sizes = [Size(network["macs"], network["params"]) for network in networks]
     return {
         "macs": _ranks([size.macs for size in sizes]),
-        "file": _ranks([size.flash_bytes for size in sizes]),
+        "params": _ranks([size.params for size in sizes]),
         "both": np.argsort(by_size(sizes)),
     }
 

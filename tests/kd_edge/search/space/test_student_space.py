@@ -40,8 +40,8 @@ def test_screening_counts_what_fits_and_orders_it_by_size():
         CostModel(BOARD).estimate(SPACE.blueprint(dict(zip(SPACE.choices, v, strict=True))).to_graph()) for v in drawn
     ]
     assert screening.num_costed == len(drawn)
-    fitting = [(cost.macs, cost.flash_bytes) for cost in costs if cost.fits(tight)]
-    assert sorted((size.macs, size.flash_bytes) for size in screening.feasible_sizes) == sorted(fitting)
+    fitting = [(cost.macs, cost.params) for cost in costs if cost.fits(tight)]
+    assert sorted((size.macs, size.params) for size in screening.feasible_sizes) == sorted(fitting)
     assert 0 < screening.num_feasible < screening.num_costed
     for values, size in zip(screening.feasible_values, screening.feasible_sizes, strict=True):
         assert Size.of(CostModel(BOARD).estimate(SPACE.graph(values))) == size
