@@ -166,7 +166,7 @@ class SweepResult:
         objective: What candidates are ranked by.
         num_trained: Networks that the one search has trained for all cells.
         boards: In the order in which they were named.
-        students: The networks that were chosen.
+        students: The networks that were trained to the end.
         cells: Boards with budgets, by boards.
     """
 

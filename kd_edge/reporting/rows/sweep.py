@@ -30,7 +30,7 @@ def energy_rows(result: Result) -> Rows | None:
 
 
 def student_rows(result: Result) -> Rows:
-    """Return the networks that were chosen, with what guides are worth to each."""
+    """Return the networks that were trained to the end, with what guides are worth to each."""
     rows = []
     for student in result["students"]:
         distill, alone = student["distill"], student["baseline"]
@@ -38,7 +38,9 @@ def student_rows(result: Result) -> Rows:
         cells = (str(len(student["cells"])), f"{distill['macs']:,}", f"{student['convert']['flash_bytes']:,} B")
         rows.append((student["name"], *cells, guided, f"{alone['test_accuracy']:.3f}", student["choice"]["shipped"]))
     header = ("network", "cells", "MACs", "file", "distilled", "alone", "handed on")
-    return Rows("the chosen networks (float, on the test samples)", header, rows, frozenset({0, 6}))
+    return Rows(
+        "the networks that were trained to the end (float, on the test samples)", header, rows, frozenset({0, 6})
+    )
 
 
 def _row(cell: Result) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def sweep_lines(result: Result) -> Iterator[str]:
     """Yield what was done for all cells."""
     cells, feasible = result["cells"], [cell for cell in result["cells"] if cell["student"] is not None]
     one_search = f"one search trained {counted(result['num_trained'], 'network', 'networks')}"
-    students = counted(len(result["students"]), "was chosen", "were chosen")
+    students = counted(len(result["students"]), "was trained to the end", "were trained to the end")
     yield f"{len(feasible)} of {len(cells)} boards and budgets have a student; {one_search}, {students}"
     teacher = result["teacher"]
     if teacher["test_accuracy"] is not None:
