@@ -70,36 +70,49 @@ def _size(part: Mapping[str, Any]) -> Iterator[str]:
     largest = "largest by MACs | worst | s | largest by both | worst | s"
     yield f"| data | space | MACs | parameters | both | all | {largest} |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
-    found, points = [], []
-    for run in part["runs"]:
-        networks = run["networks"]
-        places = _places(networks)
-        accuracy = np.array([network["accuracy"] for network in networks])
-        correlations = [np.corrcoef(_ranks(accuracy), place)[0, 1] for place in places.values()]
-        fifths = [[networks[i] for i in np.argsort(-places[by])[: len(networks) // 5]] for by in ("macs", "both")]
-        found.append(correlations)
-        points.append(100 * np.subtract(*(np.mean([n["accuracy"] for n in fifth]) for fifth in fifths[::-1])))
-        cells = [*(f"{value:.2f}" for value in correlations), f"{accuracy.mean():.3f}", *map(_fifth, fifths)]
+    ranked = [_Ranked(run["networks"]) for run in part["runs"]]
+    for run, found in zip(part["runs"], ranked, strict=True):
+        cells = [*(f"{value:.2f}" for value in found.correlations), f"{found.accuracy.mean():.3f}"]
+        cells += [_fifth(found.fifth(by)) for by in ("macs", "both")]
         yield f"| {_TITLES[run['data']]} | `{run['space']}` | {' | '.join(cells)} |"
     yield ""
-    by_macs, by_params, by_both = (
-        f"{np.mean(c):.2f} on average, {min(c):.2f} at worst" for c in zip(*found, strict=True)
-    )
+    columns = zip(*(found.correlations for found in ranked), strict=True)
+    by_macs, by_params, by_both = (f"{np.mean(c):.2f} on average, {min(c):.2f} at worst" for c in columns)
+    points = [found.points for found in ranked]
     yield (
-        f"By MACs the correlation is {by_macs}; by parameters {by_params}; by both {by_both}. The fifth that is largest "
-        f"by both is {np.mean(points):+.1f} points from that by MACs on average, {min(points):+.1f} to "
+        f"By MACs the correlation is {by_macs}; by parameters {by_params}; by both {by_both}. The fifth that is "
+        f"largest by both is {np.mean(points):+.1f} points from that by MACs on average, {min(points):+.1f} to "
         f"{max(points):+.1f}. So the search trains the fifth that is largest by both."
     )
 
 
-def _places(networks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the places of networks by MACs, by parameters, and by both."""
-    sizes = [Size(network["macs"], network["params"]) for network in networks]
-    return {
-        "macs": _ranks([size.macs for size in sizes]),
-        "params": _ranks([size.params for size in sizes]),
-        "both": np.argsort(by_size(sizes)),
-    }
+class _Ranked:
+    """Networks that were trained alike, and their places by what may tell the better ones."""
+
+    def __init__(self, networks: Sequence[Mapping[str, Any]]) -> None:
+        self._networks = networks
+        self.accuracy = np.array([network["accuracy"] for network in networks])
+        sizes = [Size(network["macs"], network["params"]) for network in networks]
+        self._places = {
+            "macs": _ranks([size.macs for size in sizes]),
+            "params": _ranks([size.params for size in sizes]),
+            "both": np.argsort(by_size(sizes)),
+        }
+
+    @property
+    def correlations(self) -> list[float]:
+        """Of each kind of place with the place by accuracy."""
+        return [float(np.corrcoef(_ranks(self.accuracy), place)[0, 1]) for place in self._places.values()]
+
+    @property
+    def points(self) -> float:
+        """How much more the fifth that is largest by both gets right than that by MACs."""
+        both, macs = (np.mean([network["accuracy"] for network in self.fifth(by)]) for by in ("both", "macs"))
+        return float(100 * (both - macs))
+
+    def fifth(self, by: str) -> list[Mapping[str, Any]]:
+        """Return the largest fifth by a kind of place."""
+        return [self._networks[place] for place in np.argsort(-self._places[by])[: len(self._networks) // 5]]
 
 
 def _ranks(figures: Sequence[float]) -> Any:
