@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -95,6 +96,24 @@ def write_file(path: str | Path, write: Callable[[Path], object], *, instead: st
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Refuse a file that cannot be written, before the work of hours whose result it is for.
+
+    Args:
+        path: The file to make or replace later; nothing is made.
+
+    Raises:
+        ConfigError: It is a folder, or the nearest folder that is there cannot be written to.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise ConfigError(f"cannot write {target}: expected a file, found a folder; choose another --output")
+    try:
+        tempfile.TemporaryFile(dir=next(folder for folder in target.absolute().parents if folder.exists())).close()
+    except OSError as error:
+        raise ConfigError(f"cannot write {target}: {error.strerror or error}; choose another --output") from error
 
 
 def write_bytes(path: str | Path, content: bytes, **options: str) -> Path:

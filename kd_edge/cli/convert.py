@@ -98,12 +98,13 @@ def convert(
     """Convert STUDENT (.keras) to .tflite."""
     from kd_edge.data.dataset import Dataset
     from kd_edge.data.loading import load_calibration
-    from kd_edge.files import write_bytes
+    from kd_edge.files import check_writable, write_bytes
     from kd_edge.reporting.tables.stages import convert_tables
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress, stream)
     output = output or student.with_suffix(".tflite")
     refuse_reading(output, student, source, teacher)
+    check_writable(output)
     _check_use(wanted, source, teacher)
     data = (
         load_calibration(source, normalize=normalize, seed=seed, options=options, models=(student,)) if source else None

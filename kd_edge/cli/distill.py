@@ -87,15 +87,19 @@ def distill(
     from kd_edge.data.class_weights import with_class_weight
     from kd_edge.data.loading import load_data
     from kd_edge.errors import ConfigError
+    from kd_edge.files import check_writable, write_model
     from kd_edge.reporting.progress import StageDisplay
     from kd_edge.reporting.tables.stages import distill_tables
 
     if training["trainee"] not in TRAINEES:
         raise ConfigError(f"bad --trainee: expected 'like_teacher' or 'none', received {training['trainee']!r}")
     wanted = DistillConfig(**training | {"learning_rate": rate(training["learning_rate"])})
+    if output.suffix not in (".keras", ".h5"):
+        raise ConfigError(f"bad --output: expected a file ending in .keras or .h5, received {output}")
     beside = output.with_stem(f"{output.stem}-alone")
     for path in (output, beside):
         refuse_reading(path, teacher, teacher_outputs, student, source)
+        check_writable(path)
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher, student))
     data, wanted = with_class_weight(data, class_weight), wanted.for_task(data.task)
     load_tensorflow()
@@ -107,7 +111,6 @@ def distill(
     from kd_edge.distillation.models.model_files import load_teacher
     from kd_edge.distillation.outputs.decisions import accuracy
     from kd_edge.distillation.training import epochs_shown
-    from kd_edge.files import write_model
     from kd_edge.stages.student import distill_student, train_baseline
 
     if wanted.augment != "auto":

@@ -149,7 +149,8 @@ def outputs_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--teacher-outputs",
         type=click.Path(path_type=Path),
-        help="In place of a teacher: an .npy file of its outputs, beside the samples.json of `kd-edge samples`.",
+        help="In place of a teacher: a file of its outputs (.npy, for several .npz), beside the samples.json of "
+        "`kd-edge samples`.",
     )(command)
 
 

@@ -24,12 +24,13 @@ def samples(
     """Write the samples that a teacher which lives elsewhere has to answer, for --teacher-outputs.
 
     samples.npy has the training samples, and those without labels, as the student sees them; samples.json has a hash of
-    each. Put the teacher's outputs beside them: an .npy file with a row per sample in this order, a column per class.
+    each. Put the teacher's outputs beside them: an .npy file with a row per sample in this order, a column per class;
+    of data with several outputs an .npz file with such an array for each.
     """
     if Path(source).is_dir():  # images are read by Keras
         load_tensorflow()
     from kd_edge.data.loading import load_data
-    from kd_edge.distillation.targets.teacher_outputs import write_samples
+    from kd_edge.distillation.targets.samples_to_answer import write_samples
 
     written = write_samples(load_data(source, normalize=normalize, seed=seed, options=options), output)
     print_document(

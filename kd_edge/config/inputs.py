@@ -82,7 +82,7 @@ class BudgetConfig:
 class TeacherConfig:
     """A trained model at `path`, see `load_model`, or how a teacher is trained here when `path` is missing.
 
-    `outputs` instead names an `.npy` file of the outputs of a teacher that lives elsewhere, see `read_outputs`.
+    `outputs` instead names a file of the outputs of a teacher that lives elsewhere, see `read_outputs`.
     With `folds`, each sample's targets come from a teacher that has not seen it; see `cross_fitted_targets`. Those
     teachers are trained here, for which a file's network needs `epochs` and `learning_rate`.
     """

@@ -99,8 +99,8 @@ def _known_of_outputs(targets: "SoftTargets", data: Dataset, wanted: TeacherConf
     """Return what is known of a teacher by its outputs for the training samples alone."""
     import numpy as np
 
-    (logits,) = targets.outputs(np.arange(len(data.y_train)))
-    information, reasons = _information(lambda: logits, data)
+    answers = targets.outputs(np.arange(len(data.y_train)))
+    information, reasons = _information(lambda: answers[0], data)
     reason = "the teacher lives elsewhere: its outputs for the training samples are all that is here"
     return TeacherResult(
         test_accuracy=None,

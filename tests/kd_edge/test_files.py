@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from kd_edge.cli import main
 from kd_edge.errors import ConfigError
-from kd_edge.files import sole_use, write_bytes
+from kd_edge.files import check_writable, sole_use, write_bytes
 
 # No process has this number: Linux counts to 4,194,304.
 GONE = 2**30
@@ -49,6 +49,20 @@ def test_a_file_is_written_anew_without_what_a_killed_process_left_of_it(tmp_pat
     (tmp_path / f".{GONE}-other.keras").write_bytes(b"half")
     write_bytes(tmp_path / "out.keras", b"whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [f".{GONE}-other.keras", "out.keras"]
+
+
+def test_whether_a_file_can_be_written_is_known_before_and_leaves_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    check_writable(tmp_path / "file")
+    check_writable(tmp_path / "missing" / "out.keras")
+    for path, message in (
+        (tmp_path, "expected a file, found a folder; choose another --output"),
+        (tmp_path / "file" / "folder" / "out.keras", "out.keras: Not a directory; choose another --output"),
+        ("/proc/out.keras", "/proc/out.keras: No such file or directory; choose another --output"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            check_writable(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_one_line(tmp_path):

@@ -416,7 +416,19 @@ def test_wrong_use_is_named_in_one_line(files, waves_npz, tmp_path):
     assert "expected 'like_teacher' or 'none'" in fails(
         "distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "--trainee", "me"
     )
+    both = ("--teacher", teacher, "--student", student, "--data", waves_npz)
+    assert "expected a file ending in .keras or .h5, received" in fails("distill", *both, "-o", tmp_path / "student")
     assert list(tmp_path.iterdir()) == [text]
+
+
+def test_what_is_a_folder_is_no_output_that_is_trained_for(files, waves_npz, tmp_path):
+    teacher, student = files / "teacher.keras", files / "student.keras"
+    for name in ("out.keras", "out-alone.keras"):
+        (tmp_path / name).mkdir()
+        arguments = ("distill", "--teacher", teacher, "--student", student, "--data", waves_npz, "-o")
+        assert "expected a file, found a folder" in fails(*arguments, tmp_path / "out.keras")
+        (tmp_path / name).rmdir()
+    assert "expected a file, found a folder" in fails("convert", student, "--data", waves_npz, "-o", tmp_path)
 
 
 def test_class_weights_of_a_command_count_in_its_training(files, waves_npz, tmp_path):

@@ -11,8 +11,9 @@ from kd_edge.distillation.models.given_models import check_trained
 from kd_edge.distillation.models.model_files import load_teacher
 from kd_edge.distillation.models.value_scale import in_units_of_task
 from kd_edge.distillation.targets.information import teacher_information
+from kd_edge.distillation.targets.samples_to_answer import write_samples
 from kd_edge.distillation.targets.soft_targets import soft_targets
-from kd_edge.distillation.targets.teacher_outputs import read_outputs, write_samples
+from kd_edge.distillation.targets.teacher_outputs import read_outputs
 from kd_edge.errors import DataError, ModelError
 
 RNG = np.random.default_rng(0)

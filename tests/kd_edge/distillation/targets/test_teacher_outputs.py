@@ -10,9 +10,12 @@ import pytest
 from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
 from kd_edge.config.run import RunConfig
 from kd_edge.config.stages import DesignConfig, DistillConfig, VerifyConfig
+from kd_edge.data.arrays import dataset_of
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.options import SourceOptions
 from kd_edge.distillation.results import Recipe
-from kd_edge.distillation.targets.teacher_outputs import asked_samples, read_outputs, write_samples
+from kd_edge.distillation.targets.samples_to_answer import samples_to_answer, write_samples
+from kd_edge.distillation.targets.teacher_outputs import read_outputs
 from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError, DataError
 from kd_edge.search.sizing import design
@@ -38,7 +41,7 @@ def data():
 @pytest.fixture(scope="module")
 def answers(data):
     """Logits of a perfect teacher, one row per sample that is asked."""
-    return -((asked_samples(data)[:, None] - centres(np.arange(3))[None]) ** 2).sum(axis=2)
+    return -((samples_to_answer(data)[:, None] - centres(np.arange(3))[None]) ** 2).sum(axis=2)
 
 
 @pytest.fixture
@@ -123,6 +126,68 @@ def test_damaged_hashes_are_refused(data, folder):
     (folder / "samples.json").write_text("{}")
     with pytest.raises(DataError, match=r"samples\.json is damaged: KeyError\('num_samples'\)"):
         read_outputs(folder / "logits.npy", data)
+
+
+def test_a_damaged_archive_is_no_array(data, folder):
+    (folder / "logits.npy").write_bytes(b"PK\x03\x04" + bytes(60))
+    with pytest.raises(DataError, match=r"expected an \.npy file: File is not a zip file"):
+        read_outputs(folder / "logits.npy", data)
+
+
+@pytest.fixture(scope="module")
+def gloves():
+    """Two classes by the first number, a value by the second."""
+    x = np.random.default_rng(0).normal(size=(NUM_TRAIN, 4)).astype("float32")
+    arrays = {"y_train_speed": 3 * x[:, 1] + 20, "y_train_gesture": (x[:, 0] > 0).astype(int)}
+    arrays |= {name.replace("train", "test"): y for name, y in arrays.items()} | {"x_train": x, "x_test": x}
+    return dataset_of("gloves", arrays, "gloves", None, 0, SourceOptions(task="speed:regression"))
+
+
+@pytest.fixture
+def spoken(gloves, tmp_path):
+    """A folder with the answers of a perfect teacher, logits and values in their units."""
+    write_samples(gloves, tmp_path)
+    x = samples_to_answer(gloves)
+    answers = {"gesture": np.stack([-9 * x[:, 0], 9 * x[:, 0]], axis=1), "speed": 3 * x[:, 1] + 20}
+    np.savez(tmp_path / "answers.npz", **answers)
+    return tmp_path, answers
+
+
+def test_each_of_several_outputs_has_its_own_array(gloves, spoken):
+    targets = read_outputs(spoken[0] / "answers.npz", gloves)
+    found = targets.lookup(gloves.x_train)
+    np.testing.assert_allclose(found["gesture"][:, 1], 9 * gloves.x_train[:, 0], rtol=2e-3)
+    np.testing.assert_allclose(found["speed"], gloves.y_train["speed"], atol=2e-3)
+    result = teach(targets, gloves, TeacherConfig(outputs="answers.npz")).result
+    assert result.unavailable_reason["information"].endswith("there are several outputs")
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    heads = [keras.layers.Dense(2, name="gesture")(inputs), keras.layers.Dense(1, name="speed")(inputs)]
+    student = keras.Model(inputs, heads)
+    trained = distill(student, gloves, Recipe(60, 10, 0.1), teacher=targets, student_loss_weight=0.0)
+    assert trained.val_accuracy > 0.7
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: {"gesture": a["gesture"]}, "expected an array for each output of the data, gesture, speed, receiv"),
+        (lambda a: a | {"speed": a["speed"][::-1]}, "output 'speed' are no better .* than in a random order"),
+        (lambda a: a | {"gesture": a["gesture"][:, :1]}, r"output 'gesture': expected 2 classes, received 1"),
+        (lambda a: a | {"speed": a["speed"][:-1]}, r"output 'speed': expected a row for each of \d+ samples"),
+    ],
+)
+def test_answers_that_cannot_be_those_of_one_of_the_outputs_are_refused(gloves, spoken, change, message):
+    folder, answers = spoken
+    np.savez(folder / "answers.npz", **change(answers))
+    with pytest.raises(DataError, match=message):
+        read_outputs(folder / "answers.npz", gloves)
+
+
+def test_one_array_is_not_that_of_several_outputs(gloves, spoken):
+    np.save(spoken[0] / "answers.npy", spoken[1]["gesture"])
+    with pytest.raises(DataError, match=r"expected an \.npz archive, received a single \.npy array"):
+        read_outputs(spoken[0] / "answers.npy", gloves)
 
 
 def test_a_student_learns_from_answers_alone(data, folder):
