@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import glob
+import hashlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 # A file that is being written: the process, and what it will be called.
-_PARTIAL = re.compile(r"\.(\d+)-.+")
+_PARTIAL = re.compile(r"\.partial-(\d+)-.+")
 _LOCK = ".lock"
 
 
@@ -47,7 +48,7 @@ def sole_use(folder: str | Path) -> Iterator[None]:
                 f"{folder} is in use: expected one process at a time in it, received a second one; wait for the first, "
                 "or choose another --output"
             )
-        for left in path.parent.rglob(".*-*"):
+        for left in path.parent.rglob(".partial-*"):
             _remove_left(left)
         try:
             yield
@@ -84,10 +85,10 @@ def write_file(path: str | Path, write: Callable[[Path], object], *, instead: st
         ConfigError: The folder cannot be made or written to.
     """
     target = Path(path)
-    partial = target.with_name(f".{os.getpid()}-{target.name}")
+    partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for left in target.parent.glob(f".*-{glob.escape(target.name)}"):
+        for left in target.parent.glob(f".partial-*-{glob.escape(target.name)}"):
             _remove_left(left)
         write(partial)
         return partial.replace(target)
@@ -132,6 +133,16 @@ def write_model(path: str | Path, model: "keras.Model") -> Path:
     return write_file(path, model.save)
 
 
+def content_digest(path: str | Path) -> str:
+    """Return a hash of a file, or of all files in a folder with their names there."""
+    path, digest = Path(path), hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(path).as_posix()} {len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
 def _remove_left(path: Path) -> None:
     """Remove a file that is half-written, and was being written by a process that is gone."""
     found = _PARTIAL.fullmatch(path.name)
@@ -140,6 +151,7 @@ def _remove_left(path: Path) -> None:
     try:
         os.kill(int(found[1]), 0)
     except (ProcessLookupError, OverflowError):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of another user
+            path.unlink(missing_ok=True)
     except PermissionError:  # it lives, and is another user's
         pass

@@ -109,4 +109,4 @@ def _toml_key(key: str) -> str:
 
 def _toml_value(value: object) -> str:
     # JSON's strings, numbers, booleans and lists are TOML too; 0x7f alone is not allowed bare there.
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -102,7 +102,7 @@ def convert(
     from kd_edge.reporting.tables.stages import convert_tables
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress, stream)
-    output = output or student.with_suffix(".tflite")
+    output = output or student.parent / f"{student.stem}.tflite"
     refuse_reading(output, student, source, teacher)
     check_writable(output)
     _check_use(wanted, source, teacher)

@@ -46,11 +46,12 @@ def devices(context: click.Context, as_json: bool) -> None:
 @devices.command()
 @click.argument("name")
 @json_option
-def show(name: str, as_json: bool) -> None:
+@click.pass_context
+def show(context: click.Context, name: str, as_json: bool) -> None:
     """Show the device NAME, or the one in a TOML file."""
     from kd_edge.cost.devices import load_device
 
-    _print([load_device(name)], as_json)
+    _print([load_device(name)], as_json or _json_of_group(context))
 
 
 @devices.command()
@@ -67,7 +68,9 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--macs-per-second", type=float, help="Where nothing was measured: what convolutions reach, such as 2e7.")
 @click.option("--like", default="cortex-m4", show_default=True, help="A device or core with the same kind of kernels.")
 @json_option
+@click.pass_context
 def add(
+    context: click.Context,
     name: str,
     flash: str | None,
     ram: str | None,
@@ -88,8 +91,13 @@ def add(
         speed=[_read_measurement(text) for text in measured] if macs_per_second is None else macs_per_second,
         like=like,
     )
-    _print([profile], as_json)
+    _print([profile], as_json or _json_of_group(context))
     click.echo(f"saved to {profile_path(name)}", err=True)
+
+
+def _json_of_group(context: click.Context) -> bool:
+    """Return whether `--json` stands before the name or the command."""
+    return context.parent is not None and bool(context.parent.params["as_json"])
 
 
 def _memory(like: str, flash: str | None, ram: str | None, clock_mhz: float | None) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The samples of a command that is given a `.tflite` file, read as the file reads them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,10 +39,9 @@ def samples_of(
 
     content = read_file(model)
     raw, told = reads_raw_values(content), task_told(content)
-    if options.task is None and told in _NOT_IN_LABELS:
-        options = replace(options, task=told)
-    if options.task is None and (outputs := outputs_told(content)):
-        options = replace(options, task=",".join(f"{name}:{output['task']}" for name, output in outputs.items()))
+    task = told if told in _NOT_IN_LABELS else None
+    if outputs := outputs_told(content):
+        task = ",".join(f"{name}:{output['task']}" for name, output in outputs.items())
     models = [path for path in given if path is not None and raw is None]
-    data = load_data(source, normalize=normalize, seed=seed, options=options, models=models)
+    data = load_data(source, normalize=normalize, seed=seed, options=options, models=models, told_task=task)
     return as_told(content, unscaled(data) if raw and normalize is None else data)

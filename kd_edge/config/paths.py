@@ -17,8 +17,8 @@ def located(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: That of the configuration.
     """
 
-    def change(text: str) -> str:
-        return os.path.normpath(folder / text) if _is_file(folder / text) else text
+    def change(text: str, key: str) -> str:
+        return _short(folder / text) if _is_path(folder / text, key) else text
 
     return _with_paths(table, change)
 
@@ -33,24 +33,42 @@ def relative_to(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: Where the configuration will lie.
     """
 
-    def change(text: str) -> str:
-        there = not Path(text).is_absolute() and _is_file(Path(text))
-        return os.path.relpath(text, folder) if there else text
+    def change(text: str, key: str) -> str:
+        there = not Path(text).is_absolute() and _is_path(Path(text), key)
+        # Where the folder is a link, `..` leads out of what it points to.
+        return os.path.relpath(_real(Path(text)), folder.resolve()) if there else text
 
     return _with_paths(table, change)
 
 
-def _with_paths(table: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+def _with_paths(table: Mapping[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
     changed = dict(table)
     for section, keys in _PATHS.items():
         own = changed.get(section)
         if isinstance(own, Mapping):
-            known = {key: change(own[key]) for key in keys if isinstance(own.get(key), str)}
+            known = {key: change(own[key], key) for key in keys if isinstance(own.get(key), str)}
             changed[section] = {**own, **known}
     return changed
 
 
-def _is_file(path: Path) -> bool:
-    """Return whether a path is one of a file or folder; of `module:function` whether the module is there."""
+def _is_path(path: Path, key: str) -> bool:
+    """Return whether a path is one of a file or folder; of `module:function` whether the module is there.
+
+    A device's is one of a file of its own: a folder may be called like the board.
+    """
     module, colon, _ = path.name.rpartition(":")
-    return path.with_name(module.replace(".", "/") + ".py").is_file() if colon and module else path.exists()
+    if colon and module:
+        place = path.parent.joinpath(*module.split("."))
+        return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+    return path.is_file() if key == "device" else path.exists()
+
+
+def _short(path: Path) -> str:
+    """Return a path without `..` where it names the same without them."""
+    short = os.path.normpath(path)
+    return short if os.path.realpath(short) == os.path.realpath(path) else str(path)
+
+
+def _real(path: Path) -> Path:
+    """Return a path, or that of a function's module, without links in its folder."""
+    return path.parent.resolve() / path.name

@@ -113,6 +113,11 @@ def _check_anomalies(y: np.ndarray, name: str, task: Task, source: str) -> np.nd
             f"bad data in {source}: expected normal samples alone in {name.replace('y', 'x', 1)}, of which a network "
             f"learns what is normal, received {int(labels.sum())} anomalies; move them to x_test"
         )
+    if labels.all():
+        raise DataError(
+            f"bad data in {source}: expected normal samples, with 0 in {name}, to judge a reconstruction by, received "
+            f"{len(labels)} anomalies"
+        )
     return labels
 
 

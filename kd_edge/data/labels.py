@@ -33,7 +33,7 @@ def numbered(
         return {name: array.astype(np.int64) for name, array in arrays.items()}, names
     if kinds <= set("US"):
         texts = {name: _as_text(array, name, source) for name, array in arrays.items()}
-        names = np.unique(texts["y_train"]).tolist() if class_names is None else list(map(_word, class_names))
+        names = np.unique(texts["y_train"]).tolist() if class_names is None else list(map(word, class_names))
         return {name: _places(array, names, name, source) for name, array in texts.items()}, names
     if not kinds <= set("iu") and all(array.ndim == 1 for array in arrays.values()):
         types = ", ".join(f"{array.dtype} in {name}" for name, array in arrays.items())
@@ -59,7 +59,8 @@ def _as_text(array: np.ndarray, name: str, source: str) -> np.ndarray:
         raise DataError(f"bad data in {source}: expected text in UTF-8 in {name}, received {error}") from error
 
 
-def _word(name: object) -> str:
+def word(name: object) -> str:
+    """Return what a class is called, bytes as the text that they are."""
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 

@@ -1,6 +1,7 @@
 """Data sets by name: a built-in one, a file, or a Python function."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def load_data(
     seed: int = 0,
     models: Iterable[Any] = (),
     options: SourceOptions | None = None,
+    told_task: str | None = None,
 ) -> Dataset:
     """Load a data set and check it.
 
@@ -49,6 +51,8 @@ def load_data(
         models: Keras models, or paths of `.keras` or `.h5` files, that will read the samples; see `integer_reader`.
             Where one answers with one number, two classes are a `"binary"` task.
         options: How it is read.
+        told_task: What else says the task, as in `SourceOptions`, such as the metadata of a file. It counts where
+            `options` say none and the source can be asked for one.
 
     Raises:
         ConfigError: An option means nothing to this source.
@@ -63,6 +67,8 @@ def load_data(
     for known in sources:
         if known.accepts(text):
             options, models = options or SourceOptions(), list(models)
+            if options.task is None and "task" in known.options:
+                options = replace(options, task=told_task)
             data = _read(known, text, normalize, seed, models, options)
             two = options.task is None and data.task.kind == "multiclass" and data.num_classes == 2
             return with_overlaps_told(as_binary(data) if two and any(map(answers_one_number, models)) else data)

@@ -65,6 +65,7 @@ def answers_one_number(model: Any) -> bool:
         return False
     layers = {layer.get("name") or layer["config"].get("name"): layer for layer in config["layers"]}
     ends = config.get("output_layers", [[list(layers)[-1]]])
+    ends = list(ends.values()) if isinstance(ends, Mapping) else ends
     flat = [ends] if ends and isinstance(ends[0], str) else ends
     if len(flat) != 1 or not isinstance(flat, list):
         return False

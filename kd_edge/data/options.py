@@ -68,7 +68,10 @@ class SourceOptions:
                 f"bad value for option 'color' of the data: expected one of {', '.join(COLORS)}, "
                 f"received {self.color!r}"
             )
-        for kind in [] if self.task is None else self.tasks.values() if ":" in self.task else [self.task]:
+        several = self.task is not None and ":" in self.task
+        if several and not all(":" in pair for pair in str(self.task).split(",")):
+            raise ConfigError(f"bad option 'task' of the data: expected NAME:TASK,NAME:TASK, received {self.task!r}")
+        for kind in [] if self.task is None else self.tasks.values() if several else [self.task]:
             if kind not in TASKS:
                 raise ConfigError(f"unknown task {kind!r}: {nearest(kind, TASKS)}")
         if self.units is not None and self.task != "regression":

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kd_edge.errors import DataError
+
 # Larger arrays are kept in a file.
 MAPPED_BYTES = 2**28
 _CHUNK_BYTES = 2**23
+# macOS has no such call.
+_reserve = getattr(os, "posix_fallocate", lambda file, _, size: os.ftruncate(file, size))
 # In GNU's malloc.h.
 _M_ARENA_MAX = -8
 # Of what a network is shown at once of a mapped array: bytes become floats, and layers hold several copies of them.
@@ -28,14 +32,26 @@ def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike, *, mapped: bool
         shape: Of the array.
         dtype: Of its values.
         mapped: Whether it is a file. By default that is so for more than 256 MB.
+
+    Raises:
+        DataError: There is no space for the file.
     """
     if mapped is None:
         mapped = num_bytes(shape, dtype) > MAPPED_BYTES
     if not mapped or 0 in shape:
         return np.empty(shape, dtype)
     share_heaps()
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
+    size = num_bytes(shape, dtype)
+    try:
+        with tempfile.TemporaryFile() as file:
+            # A mapped file that is only told its size kills the process where the disk is full.
+            _reserve(file.fileno(), 0, size)
+            return np.memmap(file, dtype, "r+", shape=shape)
+    except OSError as error:
+        raise DataError(
+            f"no room for {size:,} bytes of samples in {tempfile.gettempdir()}: {error.strerror or error}; name a "
+            "folder with more space in the environment variable TMPDIR"
+        ) from error
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset, joined
 from kd_edge.data.label_checks import check_labels
-from kd_edge.data.labels import numbered
+from kd_edge.data.labels import numbered, word
 from kd_edge.data.options import SEVERAL, SourceOptions
 from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
@@ -46,7 +46,8 @@ def targets_of(
     if any(isinstance(values, Mapping) for values in labels.values()):
         return _of_outputs(labels, names, task=task, source=source)
     arrays = {name: np.asarray(values) for name, values in labels.items()}
-    listed = [] if names is None else list(map(str, names))
+    names = None if names is None else list(map(word, names))
+    listed = names or []
     if twice := [name for name in dict.fromkeys(listed) if listed.count(name) > 1]:
         raise DataError(f"bad data in {source}: expected class_names that differ, received {twice[0]!r} twice")
     kind = task or ("multilabel" if _hold_together(arrays["y_train"]) else "multiclass")
@@ -65,8 +66,8 @@ def targets_of(
         arrays = {name: _whole(array) for name, array in arrays.items()}
     numbers, known = numbered(arrays, names, source)
     if kind == "multiclass":
-        return numbers, None if known is None else Task(kind, tuple(map(str, known)))
-    known = tuple(map(str, ("0", "1") if known is None else known))
+        return numbers, None if known is None else Task(kind, tuple(map(word, known)))
+    known = tuple(map(word, ("0", "1") if known is None else known))
     if len(known) != 2:
         raise DataError(
             f"bad data in {source}: expected two classes for the task 'binary', received {', '.join(known)}"
@@ -139,6 +140,11 @@ def _of_outputs(
             f"bad option 'task' of the data {source!r}: expected tasks of the outputs {', '.join(first)}, such as "
             f"'{first[0]}:regression', received {sorted(map(str, strange))[0]!r}"
         )
+    if names is not None and (not isinstance(names, Mapping) or set(names) - set(first)):
+        wrong = ", ".join(sorted(set(names) - set(first))) if isinstance(names, Mapping) else "one list"
+        raise DataError(
+            f"bad data in {source}: expected class_names of the outputs {', '.join(first)}, received {wrong}"
+        )
     tasks, columns = [], {}
     for name in first:
         own = {split: values[name] for split, values in labels.items()}
@@ -168,7 +174,7 @@ def _names(y: np.ndarray, given: Sequence[str] | None, source: str, word: str) -
         raise DataError(
             f"bad data in {source}: expected {count} class_names, one for each {word}, received {len(given)}"
         )
-    return tuple(map(str, given))
+    return tuple(given)
 
 
 def _whole(array: np.ndarray) -> np.ndarray:
@@ -178,8 +184,9 @@ def _whole(array: np.ndarray) -> np.ndarray:
 
 def _anomalies(arrays: Mapping[str, np.ndarray], source: str) -> dict[str, np.ndarray]:
     """Return 0 for each normal sample, 1 for an anomaly; samples that train are of one class, which is normal."""
-    normal: Any = 0
-    if "y_train" in arrays:
+    if "y_train" not in arrays:
+        normal = _normal_of(arrays, source)
+    else:
         classes = np.unique(arrays["y_train"])
         if len(classes) != 1:
             raise DataError(
@@ -188,3 +195,17 @@ def _anomalies(arrays: Mapping[str, np.ndarray], source: str) -> dict[str, np.nd
             )
         normal = classes[0]
     return {name: (array.ravel() != normal).astype(np.int64) for name, array in arrays.items()}
+
+
+def _normal_of(arrays: Mapping[str, np.ndarray], source: str) -> Any:
+    """Return what normal samples are called where no training sample says it."""
+    for name, array in arrays.items():
+        said = np.unique(array).tolist()
+        known = ("0", "1", "False", "True", "0.0", "1.0") if array.dtype.kind in "biuf" else _ANOMALIES
+        if strange := [value for value in said if str(value) not in known]:
+            raise DataError(
+                f"bad data in {source}: expected 0 for a normal sample and 1 for an anomaly in {name}, or these words, "
+                f"received {strange[0]!r}; or say what is normal by y_train"
+            )
+    words = any(array.dtype.kind not in "biuf" for array in arrays.values())
+    return _ANOMALIES[0] if words else 0

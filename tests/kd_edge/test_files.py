@@ -37,7 +37,10 @@ def test_a_second_process_in_a_folder_is_refused_until_the_first_is_gone(tmp_pat
 
 
 def test_what_dead_processes_left_half_written_goes_and_what_others_write_stays(tmp_path):
-    names = (f".{GONE}-model.tflite", f"stages/.{GONE}-data.json", f".{os.getpid()}-alive.json", ".my-notes", "12-a")
+    names = (
+        *(f".partial-{GONE}-model.tflite", f"stages/.partial-{GONE}-data.json", f".partial-{os.getpid()}-alive.json"),
+        *(".my-notes", "12-a", f".{GONE}-plan.md", "sub/.20240131-notes.txt", ".partial-plan.md"),
+    )
     for name in names:
         write_bytes(tmp_path / name, b"half")
     with sole_use(tmp_path):
@@ -45,10 +48,10 @@ def test_what_dead_processes_left_half_written_goes_and_what_others_write_stays(
 
 
 def test_a_file_is_written_anew_without_what_a_killed_process_left_of_it(tmp_path):
-    (tmp_path / f".{GONE}-out.keras").write_bytes(b"half")
-    (tmp_path / f".{GONE}-other.keras").write_bytes(b"half")
+    (tmp_path / f".partial-{GONE}-out.keras").write_bytes(b"half")
+    (tmp_path / f".partial-{GONE}-other.keras").write_bytes(b"half")
     write_bytes(tmp_path / "out.keras", b"whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f".{GONE}-other.keras", "out.keras"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".partial-{GONE}-other.keras", "out.keras"]
 
 
 def test_whether_a_file_can_be_written_is_known_before_and_leaves_nothing(tmp_path):

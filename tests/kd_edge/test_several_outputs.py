@@ -118,6 +118,8 @@ def test_a_dataset_takes_mappings_of_labels(data):
     [
         ({"y_test_flags": None}, OPTIONS, "same outputs in each split, received .*gesture, speed in y_test"),
         ({"y_test_flags": np.zeros((7, 2), int)}, OPTIONS, "as many rows for each output, received .*7 as 'flags'"),
+        ({"class_names_gestures": ["up", "down"]}, OPTIONS, "class_names of the outputs .*, received gestures"),
+        ({"class_names": ["up", "down"]}, OPTIONS, "class_names of the outputs .*, received one list"),
         ({"y_train": np.zeros(240, int)}, OPTIONS, "either y_train or an array for each of several outputs"),
         ({}, SourceOptions(), "output 'speed': expected classes as integers.*'?task = \"regression\""),
         ({"y_train_speed": np.full(240, np.nan)}, OPTIONS, "output 'speed': expected finite numbers"),

@@ -1,5 +1,6 @@
 """Strict reading of TOML tables."""
 
+import tomllib
 from dataclasses import dataclass, field
 
 import pytest
@@ -69,3 +70,8 @@ def test_tables_in_tables_are_written_and_read_back(tmp_path):
     assert '[data.class_weight]\nN = 1.0\n"a b" = 5.0\n' in to_toml(table)
     del table["data"]["left_out"]
     assert read_toml(tmp_path / "t.toml") == table
+
+
+def test_what_is_written_is_read_again_whatever_characters_it_has():
+    table = {"a b": 'caf\u00e9 \U0001f600 \x7f \x1b "quoted" \\ \n', "size": 3}
+    assert tomllib.loads(to_toml(table)) == table

@@ -57,8 +57,8 @@ def test_an_end_is_a_fault_where_the_manual_does_not_know_it():
 
 
 def test_half_written_files_and_json_that_does_not_load_are_found(tmp_path):
-    (tmp_path / ".123-model.tflite").write_bytes(b"half")
+    (tmp_path / ".partial-123-model.tflite").write_bytes(b"half")
     (tmp_path / "good.json").write_text("{}")
     (tmp_path / "bad.json").write_text("{")
-    assert [Path(path).name for path in kills.left_over(tmp_path)] == [".123-model.tflite", "bad.json"]
+    assert [Path(path).name for path in kills.left_over(tmp_path)] == [".partial-123-model.tflite", "bad.json"]
     assert full_disk.size_of(tmp_path) == 3 * 4096

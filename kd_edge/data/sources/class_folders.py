@@ -146,7 +146,7 @@ def _files(place: Path, endings: tuple[str, ...]) -> tuple[list[str], list[str]]
     """Return the paths of all files below a folder that end so, and those of others, both sorted; none is hidden."""
     fit: list[str] = []
     unfit: list[str] = []
-    for folder, inside, names in os.walk(place):
+    for folder, inside, names in os.walk(place, followlinks=True):
         inside[:] = [name for name in inside if not name.startswith(".")]
         for name in names:
             if not name.startswith(".") and name != "Thumbs.db":

@@ -78,7 +78,7 @@ def _check_folder(text: str, module: str, folder: str) -> None:
 def _told(error: BaseException) -> str:
     """Return an error of the user's code in a line, with the place where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if "site-packages" not in frame.filename]
+    theirs = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     place = f" ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"
     said = f": {reason_in(error)}" if str(error).strip() else ""
     return f"{type(error).__name__}{said}{place}; --debug shows the traceback"
@@ -100,14 +100,22 @@ def _importable(folder: str) -> Iterator[None]:
 def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) -> Dataset:
     result = _call_entry_point(text)
     if isinstance(result, Dataset):
-        if options.task not in (None, result.task.kind):
-            raise ConfigError(
-                f"bad option 'task' of the data {text!r}: expected that of its Dataset, {result.task.kind!r}, received "
-                f"{options.task!r}; let the function return Dataset(..., task=Task(...))"
-            )
+        _check_task(result, text, options)
+        options.check_known(("task",), text)
         return dataset_as_given(result, normalize)
     arrays = _arrays_in(result, text)
     return dataset_of(os.path.basename(text), arrays, text, normalize, seed, options)
+
+
+def _check_task(data: Dataset, text: str, options: SourceOptions) -> None:
+    known = {name: task.kind for name, task in data.task.by_output.items()}
+    wrong = options.tasks.items() - known.items() if known else options.task not in (None, data.task.kind)
+    if wrong:
+        said = ",".join(f"{name}:{kind}" for name, kind in known.items()) or data.task.kind
+        raise ConfigError(
+            f"bad option 'task' of the data {text!r}: expected that of its Dataset, {said!r}, received "
+            f"{options.task!r}; let the function return Dataset(..., task=Task(...))"
+        )
 
 
 SOURCE = DataSource(

@@ -19,7 +19,7 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
     if any(folder.glob("*.npy")):
         options.check_known(ARRAY_OPTIONS, text)
         return dataset_of(folder.resolve().name, _arrays(folder), text, normalize, seed, options)
-    endings = {os.path.splitext(name)[1].lower() for _, _, names in os.walk(folder) for name in names}
+    endings = {os.path.splitext(name)[1].lower() for _, _, names in os.walk(folder, followlinks=True) for name in names}
     has_images, has_sounds = endings & set(images.ENDINGS), endings & set(sounds.ENDINGS)
     if has_images and has_sounds:
         raise DataError(
@@ -44,7 +44,7 @@ def _arrays(folder: Path) -> dict[str, Any]:
     for path in sorted(folder.glob("*.npy")):
         try:
             arrays[path.stem] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DataError(f"bad data in {path}: expected an array of plain numbers, received {error}") from error
     return arrays
 

@@ -156,12 +156,16 @@ def _read(
     mapped = num_bytes((len(splits), *shape), np.uint8) > MAPPED_BYTES
     samples = {split: room_for((int((splits == split).sum()), *shape), np.uint8, mapped=mapped) for split in SPLITS}
     places = dict(zip(map(str, files.paths), _places(splits), strict=True))
+    num_read = 0
     for paths, batch in _batches(files.folder, size, color, unreadable):
         known = [i for i, path in enumerate(paths) if path in places]
+        num_read += len(known)
         for split in SPLITS:
             rows = [i for i in known if places[paths[i]][0] == split]
             samples[split][[places[paths[i]][1] for i in rows]] = batch[rows]
             release(samples[split])
+    if num_read != len(places):
+        raise DataError(f"bad data in {files.folder}: expected {len(places)} images, received {num_read} from Keras")
     return samples
 
 
@@ -199,6 +203,7 @@ def _dataset(folder: Path, size: tuple[int, int], color: str, batch_size: int | 
         batch_size=batch_size,
         image_size=size,
         shuffle=False,
+        follow_links=True,
         verbose=False,
     )
 

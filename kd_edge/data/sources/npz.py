@@ -1,6 +1,7 @@
 """Data from `.npz` archives of plain arrays."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def read_npz(path: Path) -> dict[str, Any]:
                 "save plain arrays with numpy.savez"
             ) from error
         raise DataError(f"bad data in {path}: expected an .npz archive of arrays, received {error}") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zipfile.error, KeyError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise DataError(f"bad data in {path}: the file is truncated or no .npz archive ({error})") from error
 
 

@@ -1,6 +1,7 @@
 """The command line: each command alone, JSON on stdout, one-line errors and exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,15 @@ def test_a_stdout_that_takes_nothing_is_one_line(options):
     assert "cannot print the result: No space left on device" in done.stderr
 
 
+def test_a_stdout_that_lacks_the_lines_of_tables_gets_question_marks():
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "kd_edge", "devices"]
+    done = subprocess.run(command, capture_output=True, encoding="latin-1", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?" in done.stdout
+    assert "nucleo-l4r5zi" in done.stdout
+
+
 def test_a_list_of_boards_names_each_once_and_one_at_least():
     document = json.loads(call("cost", MODEL, "--device", "rp2040,rp2040", "--json").stdout)
     assert [row["device"] for row in document["result"]["devices"]] == ["rp2040"]
@@ -205,6 +215,24 @@ def test_a_file_that_is_read_is_not_written_over(files, waves_npz):
     ):
         assert "which is read; choose another one" in fails(*command)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_boards_are_not_compared_by_one_runtime_or_battery():
+    message = fails("cost", MODEL, "--device", "all", "--runtime", "hale")
+    assert "bad --runtime: expected boards by their names, received --device all" in message
+    battery = ("--every", "1s", "--battery", "220mAh@3V")
+    assert "bad --battery: expected one --device" in fails("cost", MODEL, "--device", "rp2040,esp32", *battery)
+
+
+def test_with_another_runtime_a_file_is_refused_and_its_ram_counted_as_there():
+    cost = ("cost", MODEL, "--json", "--device")
+    mine, theirs = (
+        json.loads(call(*cost, *board).stdout)["result"]
+        for board in (("esp32-s3-reference", "--runtime", "tflm+esp-nn esp-nn d45b843"), ("esp32-s3",))
+    )
+    assert mine["runtime"] == theirs["runtime"]
+    assert (mine["ram_low_bytes"], mine["ram_bytes"]) == (theirs["ram_low_bytes"], theirs["ram_bytes"])
+    assert mine["ram_low_bytes"] < mine["ram_bytes"]
 
 
 def test_a_profile_of_another_runtime_than_the_users_is_said():
@@ -429,6 +457,14 @@ def test_what_is_a_folder_is_no_output_that_is_trained_for(files, waves_npz, tmp
         assert "expected a file, found a folder" in fails(*arguments, tmp_path / "out.keras")
         (tmp_path / name).rmdir()
     assert "expected a file, found a folder" in fails("convert", student, "--data", waves_npz, "-o", tmp_path)
+
+
+def test_a_path_without_a_name_is_no_model(waves_npz):
+    assert "expected" in fails("convert", "", "--data", waves_npz)
+
+
+def test_json_may_be_asked_for_before_the_name_of_a_device():
+    assert json.loads(call("devices", "--json", "rp2040").stdout)["command"] == "devices"
 
 
 def test_class_weights_of_a_command_count_in_its_training(files, waves_npz, tmp_path):

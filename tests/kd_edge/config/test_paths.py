@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,6 +70,33 @@ def test_a_function_of_a_module_beside_the_configuration_is_found_from_anywhere(
     source = load_config(folder / "run.toml").data.source
     data = load_data(source)
     assert (data.name, data.x_train.shape) == ("my_samples:samples", (8, 3))
+
+
+def test_a_module_of_a_package_beside_the_configuration_is_found(folder):
+    (folder / "packed").mkdir()
+    (folder / "packed" / "my_data.py").write_text(MODULE)
+    (folder / "packed" / "__init__.py").write_text(MODULE)
+    for source in ("packed.my_data:samples", "packed:samples"):
+        (folder / "run.toml").write_text(f'[data]\nsource = "{source}"\n[budget]\ndevice = "rp2040"\n')
+        assert load_data(load_config(folder / "run.toml").data.source).x_train.shape == (8, 3)
+
+
+def test_a_folder_that_is_called_like_the_board_is_no_profile(folder):
+    (folder / "rp2040").mkdir()
+    table = {"budget": {"device": "rp2040"}}
+    assert located(table, folder) == table
+
+
+def test_paths_through_folders_that_are_links_name_what_the_system_finds(folder, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "samples.npz").touch()
+    (tmp_path / "samples.npz").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    found = located({"data": {"source": "../samples.npz"}}, tmp_path / "link")
+    assert Path(found["data"]["source"]).samefile(tmp_path / "elsewhere" / "samples.npz")
+    monkeypatch.chdir(folder)
+    written = relative_to(TABLE, tmp_path / "link")
+    assert (tmp_path / "link" / written["data"]["source"]).samefile(folder / "samples.npz")
 
 
 def test_two_modules_of_one_name_are_not_taken_for_each_other(folder, tmp_path):

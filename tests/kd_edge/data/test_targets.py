@@ -88,6 +88,28 @@ def test_what_differs_from_the_one_class_that_trains_is_an_anomaly():
     assert (data.y_train.sum(), data.y_test.tolist()) == (0, SIDES.tolist())
 
 
+@pytest.mark.parametrize("said", [np.where(SIDES, "anomaly", "normal"), SIDES > 0, SIDES.astype(float)])
+def test_without_labels_that_train_the_test_samples_say_which_is_an_anomaly(said):
+    assert read(None, said, task="reconstruction").y_test.tolist() == SIDES.tolist()
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (np.where(SIDES, "broken", "fine"), "expected 0 for a normal sample and 1 for an anomaly .* received 'broken'"),
+        (1 - 2 * SIDES, "received -1; or say what is normal by y_train"),
+        (np.ones(40, int), "expected normal samples, with 0 in y_test, to judge .* received 40 anomalies"),
+    ],
+)
+def test_what_does_not_tell_normal_samples_is_refused_before_anything_is_trained(said, message):
+    with pytest.raises(DataError, match=message):
+        read(None, said, task="reconstruction")
+
+
+def test_names_that_are_bytes_are_the_text_that_they_are():
+    assert read(SIDES, names=np.array([b"nobody", b"person"])).class_names == ("nobody", "person")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -109,6 +131,8 @@ def test_labels_of_another_task_are_refused(arguments, message):
 def test_unknown_tasks_and_units_without_values_are_refused():
     with pytest.raises(ConfigError, match="unknown task 'regresion': did you mean 'regression'"):
         SourceOptions(task="regresion")
+    with pytest.raises(ConfigError, match="expected NAME:TASK,NAME:TASK, received 'gesture:binary,alarm=binary'"):
+        SourceOptions(task="gesture:binary,alarm=binary")
     with pytest.raises(ConfigError, match="expected it with task 'regression', received None"):
         SourceOptions(units=["g"])
 

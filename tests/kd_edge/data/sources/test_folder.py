@@ -285,3 +285,22 @@ def test_a_recording_without_sound_is_no_silence(words):
 def test_files_by_class_have_no_other_labels(pictures, task):
     with pytest.raises(ConfigError, match=f"'task' .*: expected samples of one class each, received '{task}'"):
         read(pictures, task=task)
+
+
+def test_folders_that_are_links_are_folders(pictures, tmp_path):
+    (tmp_path / "store").mkdir()
+    for name in CLASSES:
+        (pictures / name).rename(tmp_path / "store" / name)
+    (tmp_path / "mixed" / "cat").mkdir(parents=True)
+    (tmp_path / "mixed" / "cat" / "inside").symlink_to(tmp_path / "store" / "cat")
+    for name in CLASSES[1:]:
+        (tmp_path / "mixed" / name).symlink_to(tmp_path / "store" / name)
+    data = read(tmp_path / "mixed")
+    shown = np.concatenate([data.x_train, data.x_val, data.x_test])[:, 0, 0, 0].tolist()
+    assert sorted(shown) == sorted(20 * i + number for number in range(3) for i in range(10))
+
+
+def test_an_empty_file_is_no_array(tmp_path):
+    (tmp_path / "x_train.npy").write_bytes(b"")
+    with pytest.raises(DataError, match=r"x_train\.npy: expected an array of plain numbers, received No data left"):
+        read(tmp_path)

@@ -11,9 +11,10 @@ from kd_edge.data import storage
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.sources import streams
+from kd_edge.data.sources import registry, streams
 from kd_edge.data.sources.entry_point import SOURCE
-from kd_edge.errors import DataError
+from kd_edge.data.sources.registry import DataSource, register_source
+from kd_edge.errors import ConfigError, DataError
 
 X = np.arange(240, dtype=np.uint8).reshape(40, 3, 2)
 Y = np.arange(40) % 4
@@ -135,3 +136,24 @@ def test_labels_of_several_outputs_do_not_come_in_batches(loaded):
     batches = sliced(y={"kind": Y, "speed": Y * 0.5}).batch(8)
     with pytest.raises(DataError, match="labels of one output in train, received a dict of labels; return arrays"):
         loaded({"train": batches, "test": batches})
+
+
+def test_a_dataset_of_several_outputs_may_be_asked_for_its_own_tasks_alone(loaded):
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    y = {"gesture": Y % 2, "speed": x[:, 0]}
+    arrays = {"x_train": x, "x_test": x, "y_train": y, "y_test": y}
+    gloves = dataset_of("gloves", arrays, "gloves", None, 0, SourceOptions(task="speed:regression"))
+    told = "gesture:multiclass,speed:regression"
+    assert loaded(gloves, told_task=told).task.kind == "several"
+    assert loaded(gloves, options=SourceOptions(task=told)).task.kind == "several"
+    with pytest.raises(ConfigError, match=f"expected that of its Dataset, '{told}', received 'speed:binary'"):
+        loaded(gloves, options=SourceOptions(task="speed:binary"))
+    with pytest.raises(ConfigError, match=r"bad option 'ignore' .* its source reads task"):
+        loaded(gloves, options=SourceOptions(ignore=["noise"]))
+
+
+def test_a_source_that_cannot_be_asked_for_a_task_is_not(loaded, monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", [])
+    data = loaded((sliced(), sliced()))
+    register_source(DataSource("'noise'", lambda text: text == "noise", lambda text, normalize, seed: data))
+    assert load_data("noise", told_task="regression").task == data.task
