@@ -47,7 +47,7 @@ def _times(document: Mapping[str, Any]) -> str:
     if not all(minutes.values()):
         return ""
     each = ", ".join(f"{name} {taken:.0f}" for name, taken in minutes.items())
-    return f" Minutes that the data sets took: {each}; together {sum(minutes.values()):.0f}."
+    return f" Minutes of processor time that the data sets took: {each}; together {sum(minutes.values()):.0f}."
 
 
 def _cells(rows: Sequence[Row], name: str) -> int:

@@ -15,6 +15,7 @@ folder `--data`.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -108,6 +109,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="sets at a time; all cores by default")
     args = parser.parse_args()
+    # So that the time that was spent is kept.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows = Rows(args.results, args.work / "locks", command="study_devices", tool="tools/studies/devices/run.py")
     plan = (args.samples, args.teacher_epochs, args.epochs, args.trials, args.family)
     asked = Asked(tuple(args.boards), tuple(args.latencies), *plan)
