@@ -104,7 +104,7 @@ def run_benchmark(
     ```
     """
     plan = _plan(precision, num_runs, time_limit_s, seed)
-    chosen = make_runner(runner) if isinstance(runner, str) else runner
+    chosen = make_runner(runner, plan=plan) if isinstance(runner, str) else runner
     content = model if isinstance(model, bytes) else read_file(model)
     info = read_model(content, name=None if isinstance(model, bytes) else str(model))
     machine = read_machine()

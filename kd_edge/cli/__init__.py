@@ -24,6 +24,7 @@ from kd_edge.cli.sweep import sweep
 from kd_edge.cli.verify import verify
 from kd_edge.errors import BudgetError, ConversionWarning, DataWarning, KdEdgeError, RefusedError, TrainingWarning
 from tflite_bench.cli.options import DEBUG, debug_option
+from tflite_bench.cli.output import replace_unprintable
 
 _EXTRAS = {
     "train": ("tensorflow", "keras", "keras_tuner", "cattrs"),
@@ -34,6 +35,10 @@ _EXTRAS = {
 
 class _Group(click.Group):
     """Turns every failure of the user's making into one line and an exit code."""
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        replace_unprintable()
+        return super().main(*arguments, **settings)
 
     def invoke(self, context: click.Context) -> Any:
         try:

@@ -56,7 +56,7 @@ def names_of(model: "keras.Model | None") -> LayerNames:
     return LayerNames(known, outputs, valid.get(model.name, model.name), renamed)
 
 
-def layer_of(info: ModelInfo, op: OpInfo, names: LayerNames = UNNAMED) -> str:
+def layer_of(info: ModelInfo, op: OpInfo, names: LayerNames = UNNAMED, *, subgraph: int = 0) -> str:
     """Return the name of the layer that made an op.
 
     The converter names a tensor by the path of its layer, such as `"student_1/conv2d_1/convolution"`; where it has
@@ -66,14 +66,17 @@ def layer_of(info: ModelInfo, op: OpInfo, names: LayerNames = UNNAMED) -> str:
         info: The file.
         op: One of its ops.
         names: Names of the model's layers.
+        subgraph: Position of the subgraph that has the op.
 
     Returns:
         The layer's name; the tensor's name where no layer is named.
     """
-    constants = [info.tensors[i].name for i in op.inputs if i >= 0 and info.tensors[i].constant]
-    tensors = [info.tensors[i].name for i in op.outputs if i >= 0] + constants
+    own = info.subgraphs[subgraph].tensors
+    constants = [own[i].name for i in op.inputs if i >= 0 and own[i].constant]
+    tensors = [own[i].name for i in op.outputs if i >= 0] + constants
     found = [_named_shortly(name, names) or layer_in(name, names) for name in tensors]
-    at_end = [name for i, name in zip(info.outputs, names.outputs, strict=False) if i in op.outputs]
+    ends = () if subgraph else zip(info.outputs, names.outputs, strict=False)
+    at_end = [name for i, name in ends if i in op.outputs]
     return next((layer for layer in (*found, *at_end) if layer), next(iter(tensors), ""))
 
 

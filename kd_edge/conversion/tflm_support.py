@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from kd_edge.clone.layer_names import UNNAMED, LayerNames, layer_of, names_of
 from kd_edge.errors import ModelError
 from tflite_bench.errors import RunnerError
-from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.info import ModelInfo, OpInfo
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Measured
 from tflite_bench.runners import tflm
@@ -21,13 +21,15 @@ class MissingOp:
 
     Attributes:
         op: TFLite's name.
-        index: Position of its first use in the file.
+        index: Position of its first use in its subgraph.
         layer: The layer that made that.
+        subgraph: Position of the subgraph.
     """
 
     op: str
     index: Measured[int]
     layer: str
+    subgraph: Measured[int] = 0
 
 
 def missing_from(model: "keras.Model") -> tuple[str, ...]:
@@ -54,7 +56,9 @@ def find_missing_ops(info: ModelInfo, names: LayerNames = UNNAMED) -> tuple[Miss
         RuntimeMissingError: `tflite-micro` is not installed.
         RunnerError: TFLM crashed or hung.
     """
-    first = {op.name: op for op in reversed(info.ops)}
-    return tuple(
-        MissingOp(name, first[name].index, layer_of(info, first[name], names)) for name in tflm.missing_ops(info)
-    )
+    first: dict[str, tuple[int, OpInfo]] = {}
+    for number, graph in enumerate(info.subgraphs):
+        for op in graph.ops:
+            first.setdefault(op.name, (number, op))
+    found = [(name, *first[name]) for name in tflm.missing_ops(info)]
+    return tuple(MissingOp(name, op.index, layer_of(info, op, names, subgraph=at), at) for name, at, op in found)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 VERSION, MAX_DATA = 0x01000001, 256 * 1024  # this version has no checksums
-BANNER = b"device::ro.product.name=standin;ro.product.model=Stand-in;ro.product.device=standin;features=shell_v2,cmd"
+BANNER = b"device::ro.product.name=standin;ro.product.model=Stand-in;ro.product.device=standin;features="
+FEATURES = b"shell_v2,cmd"
 STDOUT, STDERR, EXIT = 1, 2, 3
 
 
@@ -24,13 +25,21 @@ class StandInPhone:
         authorized: False to ask for a key that the user never confirms.
         full: True for a disk that takes no file.
         vanish_on: Cut the connection when a command that holds this text is to run.
+        android: Its version; since 8, phones have the feature `stat_v2`.
         environment: Variables of the commands that it runs.
     """
 
     def __init__(
-        self, *, authorized: bool = True, full: bool = False, vanish_on: str = "", environment: dict[str, str]
+        self,
+        *,
+        authorized: bool = True,
+        full: bool = False,
+        vanish_on: str = "",
+        android: int = 8,
+        environment: dict[str, str],
     ) -> None:
         self.authorized, self.full, self.vanish_on, self.environment = authorized, full, vanish_on, environment
+        self.banner = BANNER + FEATURES + (b",stat_v2" if android >= 8 else b"")
         self.commands: list[str] = []
         self._server = socket.create_server(("127.0.0.1", 0))
         self.serial = f"127.0.0.1:{self._server.getsockname()[1]}"
@@ -74,7 +83,7 @@ class _Connection:
     def _handle(self, name: bytes, first: int, second: int, data: bytes) -> None:
         if name in (b"CNXN", b"AUTH"):
             if self._phone.authorized:
-                self.send(b"CNXN", VERSION, MAX_DATA, BANNER)
+                self.send(b"CNXN", VERSION, MAX_DATA, self._phone.banner)
             else:
                 self.send(b"AUTH", 1, 0, b"t" * 20)
         elif name == b"OPEN":
@@ -143,7 +152,10 @@ class _Stream:
                 self._connection.send(b"CLSE", self._remote, self._remote)
                 return
             path = self._read(size).decode()
-            {b"SEND": self._receive_file, b"RECV": self._send_file}.get(name, self._stat)(path)
+            if name in (b"STA2", b"LST2"):
+                self._stat_v2(name, path)
+            else:
+                {b"SEND": self._receive_file, b"RECV": self._send_file}.get(name, self._stat)(path)
 
     def _stat(self, path: str) -> None:
         try:
@@ -151,6 +163,16 @@ class _Stream:
             self._write(struct.pack("<4sIII", b"STAT", facts.st_mode, facts.st_size, int(facts.st_mtime)))
         except OSError:
             self._write(struct.pack("<4sIII", b"STAT", 0, 0, 0))
+
+    def _stat_v2(self, name: bytes, path: str) -> None:
+        facts = [0] * 11
+        try:
+            found = Path(path).stat()
+            facts[1:4] = found.st_dev, found.st_ino, found.st_mode
+            facts[7] = found.st_size
+        except OSError as error:
+            facts[0] = error.errno or 0
+        self._write(struct.pack("<4sIQQIIIIQqqq", name, *facts))
 
     def _receive_file(self, path: str) -> None:
         path, _, mode = path.rpartition(",")

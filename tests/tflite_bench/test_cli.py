@@ -1,6 +1,7 @@
 """The command tflite-bench."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -122,6 +123,14 @@ def test_inspect_without_the_tflm_wheel_says_why_it_cannot_tell(
         (["run", "x", "--precision", "nan"], "expected a share between 0% and 100%"),
         (["run", "x", "--on", "phone"], "unknown runner 'phone': expected one of litert, tflm"),
         (["run", "x", "--on", "tflm", "--threads", "2"], "--threads has no meaning on tflm; it belongs to --on"),
+        (
+            ["run", "x", "--on", "qemu:m4", "--num-runs", "9"],
+            "--num-runs has no meaning on qemu; it belongs to --on adb, benchmark_model, litert, litert-benchmark, ",
+        ),
+        (
+            ["run", "x", "--on", "ethos-u", "--seed", "9"],
+            "--seed has no meaning on ethos-u; it belongs to --on litert,",
+        ),
         (["run", "x", "--cpus", "1-x"], "expected cores such as 0, 2,3 or 4-7, received '1-x'"),
         (["run", "x", "--cpus", "99999999"], "expected cores such as 0, 2,3 or 4-7"),
         (["run", "x", "--cpus", "3-1"], "expected cores such as 0, 2,3 or 4-7, received '3-1'"),
@@ -180,6 +189,15 @@ def test_a_full_disk_is_named(model_path: Callable[[str], Path]) -> None:
         command = [sys.executable, "-c", program, "inspect", model_path("atan2"), "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (2, "tflite-bench: cannot print the result: No space left on device\n")
+
+
+def test_a_stdout_that_lacks_the_lines_of_tables_gets_question_marks(model_path: Callable[[str], Path]) -> None:
+    command = [sys.executable, "-m", "tflite_bench", "inspect", model_path("residual_int8")]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, encoding="latin-1", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "????" in done.stdout
+    assert "6 operators" in done.stdout
 
 
 def test_a_temporary_folder_that_takes_nothing_is_named(

@@ -20,7 +20,7 @@ from tflite_bench.cli.options import (
     output_option,
     read_share,
 )
-from tflite_bench.cli.output import drop_stdout, show, write
+from tflite_bench.cli.output import drop_stdout, replace_unprintable, show, write
 from tflite_bench.errors import ConfigError, TfliteBenchError
 
 # kd-edge takes no other name of a device, and a profile is called like its file.
@@ -47,6 +47,7 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
+        replace_unprintable()
         try:
             sys.exit(super().main(*args, **kwargs))
         except click.ClickException as error:
@@ -88,18 +89,31 @@ def main(context: click.Context) -> None:
 @click.option("--threads", "num_threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads.")
 @click.option(
     "--precision",
+    cls=RunnerOption,
     callback=read_share,
     default="2%",
     show_default=True,
-    help="Half-width of the median's 95% interval.",
+    help="Half-width of the median's 95% interval ({knowing}).",
 )
-@click.option("--num-runs", type=click.IntRange(1), help="Measure exactly this many inferences instead.")
+@click.option(
+    "--num-runs",
+    cls=RunnerOption,
+    type=click.IntRange(1),
+    help="Measure exactly this many inferences instead ({knowing}).",
+)
 @click.option("--time-limit", type=click.FloatRange(0.01, 86400), default=30.0, show_default=True, help="Seconds.")
 @click.option("--no-xnnpack", is_flag=True, help="Switch the XNNPACK delegate off.")
 @click.option("--profile", cls=RunnerOption, is_flag=True, help="Also measure every operator ({knowing}).")
 @on_devices
 @click.option("--flag", "flags", multiple=True, help="One more flag for the benchmark program, e.g. --use_gpu=true.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the input values.")
+@click.option(
+    "--seed",
+    cls=RunnerOption,
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of the input values ({knowing}).",
+)
 @json_option
 @output_option
 def run(
@@ -121,14 +135,14 @@ def run(
     microcontroller.
     """
     from tflite_bench.benchmark import run_benchmark
+    from tflite_bench.measurement.timing import Plan
     from tflite_bench.reporting import documents, tables
     from tflite_bench.runners.registry import make_runner
     from tflite_bench.runners.spec import Wishes
 
-    chosen = make_runner(choice, Wishes(xnnpack=not no_xnnpack, **wishes))
-    benchmark = run_benchmark(
-        model, runner=chosen, precision=precision, num_runs=num_runs, time_limit_s=time_limit, seed=seed
-    )
+    plan = Plan(precision, num_runs, time_limit, seed)
+    chosen = make_runner(choice, Wishes(xnnpack=not no_xnnpack, **wishes), plan)
+    benchmark = run_benchmark(model, runner=chosen, **plan._asdict())
     show(documents.benchmark_document(benchmark), tables.benchmark_text(benchmark), as_json, output)
 
 

@@ -1,5 +1,6 @@
 """How a result is printed and written."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -35,6 +36,12 @@ def write(path: Path, text: str) -> None:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}; choose another --output") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def replace_unprintable() -> None:
+    """Print `?` for what the encoding of stdout lacks, such as the lines of tables; as it is, Python would fail."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def drop_stdout() -> None:

@@ -122,7 +122,12 @@ def _read(path: Path) -> tuple[Series, Series, Series | None]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is no text'}") from error
     mark = next((mark for mark in ";\t" if lines and mark in lines[0]), ",")
-    rows = [row for row in csv.reader(lines, delimiter=mark) if any(cell.strip() for cell in row)]
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=mark) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise ConfigError(
+            f"cannot read {path}: expected a CSV file, received {error}; is a quote left open?"
+        ) from error
     if len(rows) < 3:
         raise ConfigError(f"{path} is no series: expected a line of names and two samples or more")
     time = _column(path, rows, ("time", "timestamp", "t"), _TIMES)

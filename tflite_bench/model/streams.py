@@ -11,7 +11,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 def has_resources(model: ModelInfo) -> bool:
     """Return whether a network keeps something in resource variables from one inference to the next."""
-    return any(op.name == "VAR_HANDLE" for op in model.ops)
+    return any(op.name == "VAR_HANDLE" for graph in model.subgraphs for op in graph.ops)
 
 
 def is_window(model: ModelInfo, shape: tuple[int, ...]) -> bool:

@@ -30,7 +30,9 @@ class ModelContents:
     """A model; see `ModelInfo` for the fields. What the file states is given.
 
     Attributes:
-        constant_bytes: Bytes of all constants; a buffer that several tensors share counts once.
+        constant_bytes: Bytes of all constants, of every subgraph; a buffer that several tensors share counts once.
+        ops: Operators of the first subgraph, which is what runs.
+        tensors: Its tensors.
     """
 
     size_bytes: Measured[int]
@@ -66,8 +68,9 @@ def contents_of(model: ModelInfo) -> ModelContents:
 
 
 def constant_bytes(model: ModelInfo) -> int:
-    """Return the bytes of all constants; a buffer that several tensors share counts once."""
-    return sum({tensor.buffer: tensor.constant_bytes for tensor in model.tensors if tensor.constant}.values())
+    """Return the bytes of all constants, of every subgraph; a buffer that several tensors share counts once."""
+    tensors = (tensor for graph in model.subgraphs for tensor in graph.tensors)
+    return sum({tensor.buffer: tensor.constant_bytes for tensor in tensors if tensor.constant}.values())
 
 
 def _tensor(tensor: TensorInfo) -> TensorContents:

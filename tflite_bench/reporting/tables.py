@@ -215,13 +215,22 @@ def _warnings(result: RunnerResult) -> list[str]:
 def _totals(model: ModelInfo, missing_ops: tuple[str, ...] | None, missing_reason: str | None) -> list[str]:
     lacks = f"unknown: {missing_reason}" if missing_ops is None else ", ".join(missing_ops) or "none"
     return [
-        f"{len(model.ops)} operators, {len(model.tensors)} tensors, {model.num_subgraphs} subgraph(s)",
+        _counts(model),
         f"{model.size_bytes:,} B, of which {constant_bytes(model):,} B are constants",
         f"inputs {_numbers(model.inputs)}, outputs {_numbers(model.outputs)}",
         f"{model.description or 'no description'}; metadata: {', '.join(model.metadata) or 'none'}",
         f"operators without a TFLM kernel: {lacks}",
         f"sha256 {model.sha256}",
     ]
+
+
+def _counts(model: ModelInfo) -> str:
+    first = f"{len(model.ops)} operators, {len(model.tensors)} tensors"
+    if not model.others:
+        return first
+    graphs = model.subgraphs
+    every = f"{sum(len(graph.ops) for graph in graphs)} and {sum(len(graph.tensors) for graph in graphs)} in all"
+    return f"{first} in the first of {len(graphs)} subgraphs, which the tables show; {every}"
 
 
 def _tensor_cells(tensor: TensorInfo) -> tuple[object, ...]:
@@ -240,7 +249,7 @@ def _numbers(values: tuple[int, ...]) -> str:
 
 
 def _render(table: Table) -> str:
-    console = Console(file=StringIO(), width=_WIDTH)
+    console = Console(file=StringIO(), width=_WIDTH, markup=False, emoji=False)
     console.print(table)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())

@@ -82,19 +82,24 @@ class Estimate:
         latency_ms: Its estimate of one inference; None if nothing runs on the accelerator.
         num_npu_ops: Operators that the accelerator runs.
         cpu_ops: Operators that are left to the CPU, whose time the estimate does not know.
-        sram_bytes: Working memory of the accelerator's program.
-        flash_bytes: Its constants and commands.
+        sram_bytes: Working memory of the accelerator's program, as far as it is in SRAM.
+        flash_bytes: Its constants and commands; None where they are in DRAM.
         accelerator: Which one, and in which system.
         compiler: Compiler and version.
+        dram_bytes: What it has in DRAM: constants, commands and the working memory that is not in SRAM; None where the
+            system has no DRAM for it.
     """
 
     latency_ms: Annotated[Computed[float | None], Figure("compiler estimate")]
     num_npu_ops: Computed[int]
     cpu_ops: tuple[str, ...]
-    sram_bytes: Annotated[Computed[int | None], Figure("bytes", "working memory")]
+    sram_bytes: Annotated[Computed[int | None], Figure("bytes", "working memory in SRAM")]
     flash_bytes: Annotated[Computed[int | None], Figure("bytes", "constants and commands")]
     accelerator: str
     compiler: str
+    dram_bytes: Annotated[Computed[int | None], Figure("bytes", "constants, commands and working memory in DRAM")] = (
+        None
+    )
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ ACCELERATORS = (
 
 _DEFAULT = "ethos-u55-128"
 _NPU_OP = "ethos-u"
-_OF_THE_NPU = ("latency_ms", "sram_bytes", "flash_bytes")
+_OF_THE_NPU = ("latency_ms", "sram_bytes", "flash_bytes", "dram_bytes")
 _START_SECONDS = 600.0
 
 
@@ -57,9 +57,8 @@ class EthosURunner:
         estimate = _estimate(summary, cpu_ops, num_npu_ops=max(0, len(info.ops) - len(cpu_ops)))
         no_time = "Vela estimates, it measures nothing"
         reasons = {"latency": no_time, "ops.latency_ms": no_time}
-        if estimate.latency_ms is None:
-            absent = "not on the NPU: Vela left every operator to the CPU"
-            reasons |= dict.fromkeys((f"estimate.{name}" for name in _OF_THE_NPU), absent)
+        absent = _absent_reason(estimate, summary)
+        reasons |= {f"estimate.{name}": absent for name in _OF_THE_NPU if getattr(estimate, name) is None}
         return RunnerResult(
             runner=self.name,
             kind="compiler estimate",
@@ -113,7 +112,7 @@ def _cpu_ops(compiled: bytes) -> tuple[str, ...]:
 def _estimate(summary: Mapping[str, str], cpu_ops: tuple[str, ...], *, num_npu_ops: int) -> Estimate:
     try:
         time_ms = float(summary["inference_time"]) * 1e3
-        sram, flash = (float(summary[f"{name}_memory_used"]) for name in ("sram", "off_chip_flash"))
+        sram, dram, *flash = (_size(summary, name) for name in ("sram", "dram", "on_chip_flash", "off_chip_flash"))
         system = f"{float(summary['core_clock']) / 1e6:g} MHz, {summary['system_config']}, {summary['memory_mode']}"
         accelerator = f"{summary['accelerator_configuration']}, {system}"
     except (KeyError, ValueError) as error:
@@ -123,11 +122,24 @@ def _estimate(summary: Mapping[str, str], cpu_ops: tuple[str, ...], *, num_npu_o
         latency_ms=time_ms if on_npu else None,
         num_npu_ops=num_npu_ops,
         cpu_ops=cpu_ops,
-        sram_bytes=round(sram * 1024) if on_npu else None,
-        flash_bytes=round(flash * 1024) if on_npu else None,
+        sram_bytes=sram if on_npu else None,
+        flash_bytes=sum(flash) if on_npu and not dram else None,
         accelerator=accelerator,
         compiler=f"ethos-u-vela {importlib.metadata.version('ethos-u-vela')}",
+        dram_bytes=dram if on_npu and dram else None,
     )
+
+
+def _size(summary: Mapping[str, str], memory: str) -> int:
+    return round(float(summary[f"{memory}_memory_used"]) * 1024)
+
+
+def _absent_reason(estimate: Estimate, summary: Mapping[str, str]) -> str:
+    """Return why figures of an estimate are None."""
+    if estimate.latency_ms is None:
+        return "not on the NPU: Vela left every operator to the CPU"
+    used = "DRAM, no flash" if estimate.flash_bytes is None else "flash, no DRAM"
+    return f"Vela's memory mode {one_line(summary['memory_mode'])} has constants and commands in {used}"
 
 
 def _note(estimate: Estimate) -> str:
@@ -148,4 +160,5 @@ SPEC = RunnerSpec(
     make=lambda rest, wishes: EthosURunner(rest or _DEFAULT),
     discover=_discover,
     choices=ACCELERATORS,
+    plan=frozenset({"time_limit_s"}),
 )

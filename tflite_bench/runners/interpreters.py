@@ -26,7 +26,7 @@ def check_output(model: ModelInfo, output: int) -> None:
 
 def has_state(model: ModelInfo) -> bool:
     """Return whether something survives from one inference to the next, which then is reset before each sample."""
-    return has_resources(model) or any(tensor.is_variable for tensor in model.tensors)
+    return has_resources(model) or any(tensor.is_variable for graph in model.subgraphs for tensor in graph.tensors)
 
 
 def run_samples(

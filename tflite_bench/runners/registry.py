@@ -1,6 +1,7 @@
 """Registry of runners: turns what a user asked for, such as `"ssh:pi@board"`, into a runner."""
 
 from tflite_bench.errors import ConfigError, RuntimeMissingError
+from tflite_bench.measurement.timing import Plan
 from tflite_bench.runners import ethos_u, litert, tflm
 from tflite_bench.runners.base import Runner
 from tflite_bench.runners.board import runner as board
@@ -32,20 +33,21 @@ def runner_specs() -> tuple[RunnerSpec, ...]:
 
 
 def runners_knowing(option: str) -> tuple[str, ...]:
-    """Return the names of the runners that know an option, a field of `Wishes`."""
-    return tuple(spec.name for spec in runner_specs() if option in spec.options)
+    """Return the names of the runners that know an option, a field of `Wishes` or of `Plan`."""
+    return tuple(spec.name for spec in runner_specs() if option in spec.options | spec.plan)
 
 
-def make_runner(choice: str, wishes: Wishes | None = None) -> Runner:
+def make_runner(choice: str, wishes: Wishes | None = None, plan: Plan | None = None) -> Runner:
     """Return the runner of a name.
 
     Args:
         choice: What follows `--on`, such as `"litert"`; `"adb:SERIAL"` chooses among several phones, `"qemu:m7"` and
             `"qemu:m55"` are other processors, `"ethos-u:ethos-u65-256"` another accelerator.
         wishes: How it is to work.
+        plan: How long it is to measure; it is handed to its `benchmark` later.
 
     Raises:
-        ConfigError: There is no such runner, or it cannot work in this way.
+        ConfigError: There is no such runner, or it cannot work or measure in this way.
         RuntimeMissingError: Its program or library is not installed.
     """
     wishes = wishes or Wishes()
@@ -54,7 +56,7 @@ def make_runner(choice: str, wishes: Wishes | None = None) -> Runner:
     if spec is None or not spec.accepts(colon, rest):
         known = ", ".join(spec.usage for spec in runner_specs())
         raise ConfigError(f"unknown runner {choice!r}: expected one of {known}")
-    for option in spec.strange_options(wishes):
+    for option in spec.strange_options(wishes, plan or Plan()):
         knowing = ", ".join(sorted(runners_knowing(option)))
         raise ConfigError(f"{option_name(option)} has no meaning on {name}; it belongs to --on {knowing}")
     if rest and spec.choices and rest not in spec.choices:

@@ -1,9 +1,10 @@
 """Plug-in description of a runner: its name on the command line, what it can be asked, how it is found and made."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from tflite_bench.errors import ConfigError
+from tflite_bench.measurement.timing import Plan
 from tflite_bench.runners.base import Runner
 
 
@@ -34,8 +35,8 @@ class Wishes:
     ssh_config: str | None = None
 
 
-# How the command line spells a wish where it is not the field's own name.
-_SPELLED = {"num_threads": "--threads", "xnnpack": "--no-xnnpack", "flags": "--flag"}
+# How the command line spells a wish, or a part of the plan, where it is not the field's own name.
+_SPELLED = {"num_threads": "--threads", "xnnpack": "--no-xnnpack", "flags": "--flag", "time_limit_s": "--time-limit"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class RunnerSpec:
         discover: Returns what of its kind there is from here, and what is missing; where it raises a `RunnerError`
             or an `ImportError`, that is why there is no more.
         options: The fields of `Wishes` that it knows.
+        plan: The fields of `Plan` that it goes by; all by default.
         choices: All that may follow the colon; empty for anything.
 
     Example:
@@ -79,11 +81,16 @@ class RunnerSpec:
     discover: Callable[[], Iterable[Device]]
     options: frozenset[str] = frozenset()
     choices: tuple[str, ...] = ()
+    plan: frozenset[str] = frozenset(Plan._fields)
 
     def __post_init__(self) -> None:
         if strange := self.options - {field.name for field in fields(Wishes)}:
             raise ConfigError(
                 f"bad runner {self.usage!r}: expected options that Wishes has, received {sorted(strange)}"
+            )
+        if strange := self.plan - set(Plan._fields):
+            raise ConfigError(
+                f"bad runner {self.usage!r}: expected parts of a plan that Plan has, received {sorted(strange)}"
             )
 
     @property
@@ -100,13 +107,13 @@ class RunnerSpec:
         """Return whether its name may be followed by this: a colon and something, or neither."""
         return bool(rest) and ":" in self.usage if colon else ":" not in self.shortest
 
-    def strange_options(self, wishes: Wishes) -> tuple[str, ...]:
-        """Return the fields of the wishes that it does not know and that are not as they are by default."""
-        default = Wishes()
-        names = (field.name for field in fields(Wishes) if field.name not in self.options)
-        return tuple(name for name in names if getattr(wishes, name) != getattr(default, name))
+    def strange_options(self, wishes: Wishes, plan: Plan) -> tuple[str, ...]:
+        """Return the fields of the wishes and of the plan that it does not know and that are not as by default."""
+        asked, default = ({**asdict(one), **two._asdict()} for one, two in ((wishes, plan), (Wishes(), Plan())))
+        known = self.options | self.plan
+        return tuple(name for name, value in asked.items() if name not in known and value != default[name])
 
 
 def option_name(field: str) -> str:
-    """Return how the command line spells a field of `Wishes`."""
+    """Return how the command line spells a field of `Wishes` or of `Plan`."""
     return _SPELLED.get(field, f"--{field.replace('_', '-')}")

@@ -26,6 +26,8 @@ FOLDER = "/data/local/tmp"
 
 _GONE = re.compile(r"device '.*' not found|device offline|no devices/emulators found|error: closed|protocol fault")
 _UNAUTHORIZED = re.compile(r"unauthorized|still authorizing")
+# Phones since Android 8 say the latter: they announce the feature stat_v2, which carries the system's own reason.
+_MISSING = re.compile(r"remote object '.*' does not exist|stat remote object '.*': No such file or directory")
 _FACTS = {
     "manufacturer": "ro.product.manufacturer",
     "model": "ro.product.model",
@@ -94,7 +96,7 @@ class Phone:
             done = self._adb(["pull", remote, str(file)], COPY_SECONDS)
             if done.returncode == 0:
                 return file.read_bytes()
-        if "does not exist" in done.stdout + done.stderr:
+        if _MISSING.search(done.stdout + done.stderr):
             return None
         self._require_connection()
         raise RunnerError(f"cannot copy a file from phone {self.chosen}: {_told(done)}")

@@ -36,6 +36,16 @@ def test_the_energy_is_the_area_under_current_times_voltage(text: str, tmp_path:
     assert energy.energy_per_inference_mj == pytest.approx((18 - 12) / 2)
 
 
+def test_a_quote_that_is_left_open_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text('Timestamp(ms),"Current(uA)\n' + "".join(f"{i},4000\n" for i in range(20_000)))
+    result = run(path, "--voltage", 3)
+    assert result.exit_code == 2
+    assert (
+        "expected a CSV file, received field larger than field limit (131072); is a quote left open?" in result.stderr
+    )
+
+
 def test_a_column_of_the_voltage_is_used(tmp_path: Path) -> None:
     path = tmp_path / "series.csv"
     path.write_text("time(s),current(mA),voltage(mV)\n0,2,3000\n1,2,3000\n2,2,3000\n")

@@ -45,6 +45,31 @@ def test_a_larger_accelerator_is_expected_to_be_faster() -> None:
     assert small.latency_ms > large.latency_ms
 
 
+def test_constants_that_vela_puts_into_dram_are_a_figure_of_their_own_and_flash_is_not_known() -> None:
+    network = SyntheticNetwork((32, 32, 16))
+    network.conv(64, 3)
+    content = network.to_bytes()
+    flash, dram = (EthosURunner(f"ethos-{name}").benchmark(content, Plan()) for name in ("u55-256", "u65-256"))
+    assert flash.estimate is not None
+    assert dram.estimate is not None
+    # 64 kernels of 3 x 3 x 16 random weights, which Vela compresses.
+    assert flash.estimate.flash_bytes > 64 * 3 * 3 * 16 / 2
+    assert (flash.estimate.dram_bytes, dram.estimate.flash_bytes) == (None, None)
+    assert dram.estimate.dram_bytes > 64 * 3 * 3 * 16 / 2
+    assert "Shared_Sram has constants and commands in flash" in flash.unavailable_reason["estimate.dram_bytes"]
+    assert "Dedicated_Sram_384KB has constants and commands in DRAM" in dram.unavailable_reason["estimate.flash_bytes"]
+    assert "estimate.dram_bytes" not in dram.unavailable_reason
+
+
+def test_working_memory_beyond_the_sram_is_counted_in_dram() -> None:
+    network = SyntheticNetwork((128, 128, 16))
+    network.conv(64, 3)  # its output alone has 128 x 128 x 64 bytes
+    estimate = EthosURunner("ethos-u65-256").benchmark(network.to_bytes(), Plan()).estimate
+    assert estimate is not None
+    assert estimate.sram_bytes <= 384 * 1024
+    assert estimate.sram_bytes + estimate.dram_bytes >= 128 * 128 * 64
+
+
 def test_a_float_model_is_not_on_the_npu_and_has_no_time(model_bytes: Callable[[str], bytes]) -> None:
     result = EthosURunner().benchmark(model_bytes("residual_float"), Plan())
     estimate = result.estimate
@@ -54,7 +79,7 @@ def test_a_float_model_is_not_on_the_npu_and_has_no_time(model_bytes: Callable[[
         "CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D", "ADD", "AVERAGE_POOL_2D", "FULLY_CONNECTED",
     )  # fmt: skip
     assert "not on the NPU" in result.note
-    for name in ("latency_ms", "sram_bytes", "flash_bytes"):
+    for name in ("latency_ms", "sram_bytes", "flash_bytes", "dram_bytes"):
         assert "not on the NPU" in result.unavailable_reason[f"estimate.{name}"]
 
 

@@ -75,6 +75,26 @@ def test_what_a_runner_cannot_do_is_refused(choice: str, wishes: dict[str, Any],
         make_runner(choice, Wishes(**wishes))
 
 
+@pytest.mark.parametrize(
+    ("choice", "plan", "message"),
+    [
+        ("qemu:m4", Plan(precision=0.1), "--precision has no meaning on qemu; it belongs to --on litert, serial, tflm"),
+        ("ethos-u", Plan(num_runs=10), "--num-runs has no meaning on ethos-u; it belongs to --on adb, benchmark_model"),
+        ("adb", Plan(seed=1), "--seed has no meaning on adb; it belongs to --on litert, qemu, serial, tflm"),
+        ("litert-benchmark", Plan(precision=0.1), "--precision has no meaning on litert-benchmark"),
+    ],
+)
+def test_a_plan_that_a_runner_cannot_keep_is_refused(choice: str, plan: Plan, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_runner(choice, plan=plan)
+    assert make_runner(choice, plan=Plan(time_limit_s=5.0)).name
+
+
+def test_a_plan_that_a_runner_cannot_keep_is_refused_from_python_too(model_path: Callable[[str], Path]) -> None:
+    with pytest.raises(ConfigError, match="--num-runs has no meaning on qemu"):
+        run_benchmark(model_path("residual_int8"), runner="qemu:m4", num_runs=1000)
+
+
 class Constant:
     """A runner of another package."""
 
@@ -166,6 +186,8 @@ def test_a_name_that_is_taken_is_refused_for_another_runner() -> None:
 def test_an_option_that_does_not_exist_is_refused_in_a_description() -> None:
     with pytest.raises(ConfigError, match=r"bad runner 'constant\[:MS\]': expected options that Wishes has, received"):
         dataclasses.replace(CONSTANT, options=frozenset({"threads"}))
+    with pytest.raises(ConfigError, match=r"bad runner 'constant\[:MS\]': expected parts of a plan that Plan has"):
+        dataclasses.replace(CONSTANT, plan=frozenset({"runs"}))
 
 
 @pytest.mark.parametrize(("choice", "allowed"), [("qemu:m3", "m4, m7, m55"), ("ethos-u:x", "ethos-u55-32, ethos-u55")])

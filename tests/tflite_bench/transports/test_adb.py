@@ -156,10 +156,40 @@ def test_a_folder_that_is_not_there_is_named(connect: Callable[..., StandInPhone
         Phone(phone.serial, str(tmp_path / "nowhere")).make_folder()
 
 
-def test_a_file_that_is_not_there_is_none(connect: Callable[..., StandInPhone], folder: Path) -> None:
-    phone = Phone(connect().serial, str(folder))
+@pytest.mark.parametrize("android", [7, 8])
+def test_a_file_that_is_not_there_is_none(android: int, connect: Callable[..., StandInPhone], folder: Path) -> None:
+    phone = Phone(connect(android=android).serial, str(folder))
     with fresh_folder(phone) as fresh:
         assert phone.pull(f"{fresh}/it's not there") is None
+
+
+@pytest.mark.parametrize("android", [7, 8])
+def test_a_program_that_fails_says_why(
+    android: int,
+    connect: Callable[..., StandInPhone],
+    folder: Path,
+    tmp_path: Path,
+    model_bytes: Callable[[str], bytes],
+) -> None:
+    program = tmp_path / "failing"
+    program.write_text("#!/bin/sh\necho 'ERROR: Op builtin_code out of range: 210' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(RunnerError, match="exit status 1; it said: ERROR: Op builtin_code out of range: 210"):
+        measure(connect(android=android), folder, model_bytes("atan2"), binary=str(program))
+
+
+@pytest.mark.parametrize("android", [7, 8])
+def test_a_release_that_writes_no_result_file_is_read_from_what_it_prints(
+    android: int,
+    connect: Callable[..., StandInPhone],
+    tmp_path: Path,
+    model_bytes: Callable[[str], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REPLAY", "old")
+    phone = connect(android=android)
+    result = measure(phone, tmp_path, model_bytes("residual_int8"), binary=None, device_binary=str(REPLAY))
+    assert result.num_runs == 134
 
 
 def test_a_serial_number_that_nobody_has_is_an_error(connect: Callable[..., StandInPhone]) -> None:

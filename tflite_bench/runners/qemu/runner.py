@@ -14,6 +14,7 @@ import numpy as np
 from tflite_bench.errors import RunnerError, RuntimeMissingError
 from tflite_bench.measurement.inputs import random_inputs
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_model
 from tflite_bench.processes.isolation import Array
 from tflite_bench.processes.program import one_line, run_process
@@ -56,6 +57,7 @@ class QemuRunner:
     def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
         """Execute the model on random inputs; see `Runner`."""
         info = read_model(model)
+        _require_one_input(info)
         inputs = np.concatenate([random_inputs(info, seed=plan.seed + i)[0] for i in range(_NUM_INPUTS)])
         core = CORES[self.core]
         with tempfile.TemporaryDirectory(prefix="tflite-bench-") as name:
@@ -73,6 +75,13 @@ class QemuRunner:
             ops=tuple(OpResult(op.index, op.name) for op in info.ops),
             unavailable_reason={"latency": no_time, "ops.latency_ms": no_time},
         )
+
+
+def _require_one_input(info: ModelInfo) -> None:
+    shapes = [tensor.shape for tensor in info.input_tensors]
+    if len(shapes) != 1 or shapes[0][:1] != (1,):
+        received = ", ".join(map(str, shapes)) or "none"
+        raise RunnerError(f"cannot emulate the model: expected one input, of batch 1, received inputs {received}")
 
 
 def is_installed() -> bool:
@@ -170,4 +179,5 @@ SPEC = RunnerSpec(
     make=lambda rest, wishes: QemuRunner(rest),
     discover=_discover,
     choices=tuple(CORES),
+    plan=frozenset({"seed", "time_limit_s"}),
 )

@@ -10,7 +10,7 @@ from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.measurement.environment import read_versions
 from tflite_bench.runners.base import Runner
 from tflite_bench.runners.spec import Device, RunnerSpec, Wishes
-from tflite_bench.runners.vendor.programs import BenchmarkModel, LiteRTBenchmark, Settings
+from tflite_bench.runners.vendor.programs import PLAN, BenchmarkModel, LiteRTBenchmark, Settings
 from tflite_bench.runners.vendor.runner import BinaryRunner
 
 VARIABLE = "BENCHMARK_MODEL"
@@ -81,11 +81,13 @@ SPECS = (
         make=lambda rest, wishes: _make("litert-benchmark", wishes),
         discover=_discover_litert,
         options=frozenset({"num_threads", "cpus", "flags"}),
+        plan=PLAN,
     ),
     RunnerSpec(
         "benchmark_model",
         make=lambda rest, wishes: _make("benchmark_model", wishes),
         discover=_discover_benchmark_model,
         options=frozenset({"num_threads", "xnnpack", "cpus", "profile", "binary", "flags"}),
+        plan=PLAN,
     ),
 )

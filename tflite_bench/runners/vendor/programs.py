@@ -13,6 +13,9 @@ from tflite_bench.runners.spec import Wishes
 from tflite_bench.runners.vendor.result_proto import read_result
 from tflite_bench.runners.vendor.text_output import Printout, read_printout, unconsumed_flags, without_samples
 
+PLAN = frozenset({"num_runs", "time_limit_s"})
+"""The fields of a plan that they go by: they make their input values themselves, and aim at no precision."""
+
 _DEFAULT_RUNS = 50
 _RESULT_FLAG = "--result_file_path="
 _LATENCY = ("median", "avg", "std", "min", "max", "p5", "p95", "init", "warmup_first", "warmup_avg")

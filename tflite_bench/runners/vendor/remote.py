@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from tflite_bench.errors import ConfigError
 from tflite_bench.runners.base import Runner
 from tflite_bench.runners.spec import Device, RunnerSpec, Wishes
-from tflite_bench.runners.vendor.programs import BenchmarkModel, LiteRTBenchmark, Program, Settings
+from tflite_bench.runners.vendor.programs import PLAN, BenchmarkModel, LiteRTBenchmark, Program, Settings
 from tflite_bench.runners.vendor.runner import BinaryRunner
 from tflite_bench.transports.adb import FOLDER, Phone, list_phones
 from tflite_bench.transports.base import Target
@@ -50,6 +50,12 @@ def _discover_boards() -> Iterator[Device]:
 
 
 SPECS = (
-    RunnerSpec("adb[:SERIAL]", make=_make_on_phone, discover=_discover_phones, options=_OPTIONS),
-    RunnerSpec("ssh:user@host", make=_make_on_board, discover=_discover_boards, options=_OPTIONS | {"ssh_config"}),
+    RunnerSpec("adb[:SERIAL]", make=_make_on_phone, discover=_discover_phones, options=_OPTIONS, plan=PLAN),
+    RunnerSpec(
+        "ssh:user@host",
+        make=_make_on_board,
+        discover=_discover_boards,
+        options=_OPTIONS | {"ssh_config"},
+        plan=PLAN,
+    ),
 )

@@ -230,3 +230,22 @@ def test_without_the_tools_the_error_says_what_to_install(monkeypatch: pytest.Mo
         build_firmware(residual_network(), np.zeros((1, 12, 8, 3), np.int8), CORES["m4"], tmp_path)
     with pytest.raises(RuntimeMissingError, match=r"qemu-system-arm \(Debian: apt install qemu-system-arm"):
         run_firmware(Firmware(tmp_path, 0, 0, 0, "", ""), CORES["m4"], tmp_path, time_limit_s=1)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "received"),
+    [([], "none"), ([[]], r"\(\)"), ([[2, 4]], r"\(2, 4\)"), ([[1, 4]] * 2, r"\(1, 4\), \(1, 4\)")],
+)
+def test_a_model_without_one_input_of_batch_1_is_refused(shapes: list[list[int]], received: str) -> None:
+    def change(model: schema.ModelT) -> None:
+        graph = model.subgraphs[0]
+        graph.inputs = []
+        for shape in shapes:
+            tensor = schema.TensorT()
+            tensor.name, tensor.shape, tensor.type, tensor.buffer = "more", shape, schema.TensorType.INT8, 0
+            graph.inputs.append(len(graph.tensors))
+            graph.tensors.append(tensor)
+        graph.outputs, graph.operators = graph.inputs, []
+
+    with pytest.raises(RunnerError, match=f"expected one input, of batch 1, received inputs {received}"):
+        executed(changed(residual_network(), change))
