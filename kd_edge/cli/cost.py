@@ -32,19 +32,19 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
     from kd_edge.cost.energy import battery_of, energy_of, no_power
 
     paid = battery_of(battery, every)
+    runtime = options.pop("runtime")
+    compares = _compares(device, battery, runtime)
     graph, content = load_graph(model)
     graph = graph if content is None else graph._replace(layers=_layers(content))
     file_bytes = None if content is None else len(content)
-    if device == "all" or "," in device:
-        if battery is not None:
-            raise ConfigError("bad --battery: expected one --device; leave it out to compare boards")
-        _compare(model, graph, _devices(device, options.pop("runtime")), options, content, as_json)
+    if compares:
+        _compare(model, graph, _devices(device, runtime), options, content, as_json)
     from kd_edge.config.inputs import BudgetConfig
     from kd_edge.cost.refusals import find_refusals
     from kd_edge.cost.report import report_cost
     from kd_edge.reporting.tables.cost import cost_tables
 
-    profile = load_profile(device, options.pop("runtime"))
+    profile = load_profile(device, runtime)
     budget = BudgetConfig(device, **options).budget(profile)
     refusals = None if content is None else find_refusals(content, runs_tflm=profile.runs_tflm)
     estimate, report = report_cost(graph, profile, budget, file_bytes=file_bytes, refusals=refusals)
@@ -56,6 +56,19 @@ def cost(model: Path, device: str, every: str | None, battery: str | None, as_js
     document = make_document("cost", {"model": str(model)}, estimate, report, beside, device=profile)
     print_document(document, as_json, cost_tables)
     sys.exit(0 if report.fits else 1)
+
+
+def _compares(device: str, battery: str | None, runtime: str | None) -> bool:
+    """Return whether boards are compared, and refuse what that does not take."""
+    if device == "all" and runtime is not None:
+        raise ConfigError(
+            "bad --runtime: expected boards by their names, received --device all, where each profile has its own; "
+            "name the boards, or leave it out"
+        )
+    compares = device == "all" or "," in device
+    if compares and battery is not None:
+        raise ConfigError("bad --battery: expected one --device; leave it out to compare boards")
+    return compares
 
 
 def _layers(content: bytes) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ class BoardCost:
     Attributes:
         device: Name of the profile.
         board: Name of the board.
-        runtime: The runtime with its release, as the profile has it.
+        runtime: The runtime with its release: the profile's, or the user's where that is another; see `for_runtime`.
         quality: How the costs of the profile were had.
         error_percent: Half width of its interval.
         verdict: One of `gate.VERDICTS`.

@@ -22,15 +22,16 @@ def kernels_of(device: DeviceProfile) -> tuple[str, str]:
     Args:
         device: The board; `runtime` names the kernels, `runtime_version` their release.
     """
-    if "cmsis-nn" in device.runtime:
+    title = device.runtime_title
+    if "cmsis-nn" in title:
         if device.core in _WITHOUT_DSP:
             return ("cmsis-nn-plain",) * 2
         known = device.runtime_version in _MEASURED_CMSIS
         return "cmsis-nn" if known else "cmsis-nn-least", "cmsis-nn"
-    chip = _ESP_CHIPS.get(device.core) if "esp-nn" in device.runtime else None
+    chip = _ESP_CHIPS.get(device.core) if "esp-nn" in title else None
     if chip is None:
         return (REFERENCE,) * 2
-    release = next((r for r in RELEASES if f"esp-nn {r}" in device.runtime_version), None)
+    release = next((r for r in RELEASES if f"esp-nn {r}" in title), None)
     return (f"esp-nn-{chip}-{release}",) * 2 if release else (f"esp-nn-{chip}-least", f"esp-nn-{chip}")
 
 

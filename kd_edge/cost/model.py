@@ -16,7 +16,7 @@ from kd_edge.cost.memory.timeline import MemoryStep, memory_timeline
 from kd_edge.cost.op_cache import Facts, OpCache
 from kd_edge.errors import ModelError
 from kd_edge.ir.graph import Graph
-from tflite_bench.model.runtime_support import Refusal
+from tflite_bench.model.runtime_support import Refusal, op_refusal
 from tflite_bench.provenance import Calibrated, Computed
 
 _LATENCIES = ("latency_ms", "latency_low_ms", "latency_high_ms")
@@ -188,7 +188,7 @@ class CostModel:
             "arena_bytes": persistent + nonpersistent,
             "arena_persistent_bytes": persistent,
             "arena_nonpersistent_bytes": nonpersistent,
-            "refusals": self._refusals(graph, facts.refusals) if any(facts.refusals) else (),
+            "refusals": self._refusals(graph, facts.refusals) if graph.subgraphs or any(facts.refusals) else (),
         }
 
     def _macs(self, graph: Graph, facts: Facts) -> int | None:
@@ -204,8 +204,15 @@ class CostModel:
         return plan_arena(graph, lifetimes(graph), facts.arena_bytes, scratch, facts.structures, self._layout)
 
     def _refusals(self, graph: Graph, reasons: Sequence[str | None]) -> tuple[Refusal, ...]:
-        pairs = enumerate(zip(graph.ops, reasons, strict=True))
-        return tuple(Refusal(op.kind, index, reason) for index, (op, reason) in pairs if reason)
+        parts = [(graph.ops, reasons)]
+        if self.device.runs_tflm:
+            parts += [(part.ops, [op_refusal(part.operands(op)) for op in part.ops]) for part in graph.subgraphs]
+        return tuple(
+            Refusal(op.kind, index, reason, number)
+            for number, (ops, said) in enumerate(parts)
+            for index, (op, reason) in enumerate(zip(ops, said, strict=True))
+            if reason
+        )
 
     def estimate_known(self, graph: Graph) -> tuple[Cost | UntimedCost, dict[str, str]]:
         """Return the cost of one network, and by their names why figures are `None`: the latencies, where unknown.

@@ -8,6 +8,7 @@ from kd_edge.errors import ConfigError, ModelError
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.layers import Channels, InputLayer, Layer, Node
 from kd_edge.ir.layers.convolution_base import Conv
+from kd_edge.ir.layers.convolutional import Conv2DTranspose
 from kd_edge.ir.layers.merging import Concatenate
 from kd_edge.ir.layers.pooling import GlobalPooling, Pooling
 from kd_edge.ir.layers.reshaping import (
@@ -197,6 +198,10 @@ class StepMaker:
             self.pads = True
         length = flow.length + before
         count = self._shapes[-1][0]
+        unread = length - reach - (count - 1) * stride
+        if count > 1 and reach + unread < stride:
+            why = f"it reads {reach} of every {stride} positions, of which a window has {length}"
+            raise self.refusal(position, f"{why}; take a window that has a multiple of {stride} there")
         stride = flow.step if count == 1 else stride
         if flow.step % stride:
             raise StrideError(
@@ -204,7 +209,6 @@ class StepMaker:
                 f"step of {self._frames} frames brings {flow.step}; take a multiple of "
                 f"{self._frames // flow.step * stride}"
             )
-        unread = length - reach - (count - 1) * window.strides[0]
         result = self._flow(count, flow.step // stride)
         if result.first < 0:
             raise self.refusal(position, "more is padded than it reaches over; pad by its reach less 1")
@@ -217,7 +221,9 @@ class StepMaker:
         own: Any = layer
         window = layer.window()
         assert window is not None
-        if own.padding == "valid" or (own.padding == "same" and window.size[0] == window.strides[0] == 1):
+        # A pooling with padding over time is refused; the zeros of a layer would count in its means and maxima.
+        by_itself = isinstance(layer, Pooling) or (own.padding == "same" and window.size[0] == window.strides[0] == 1)
+        if own.padding == "valid" or by_itself:
             return layer, result, (ring,)
         changes: dict[str, Any] = {"padding": "valid"}
         if len(window.size) == 2:
@@ -264,7 +270,9 @@ class StepMaker:
 
 
 def _by_time(layer: Layer) -> bool:
-    """Return whether a layer has weights of its own for every position of time, as a PReLU may."""
+    """Return whether a layer has weights of its own for every position of time, as a PReLU may, or spans several."""
+    if isinstance(layer, Conv2DTranspose):
+        return layer.kernel_size[0] > 1
     shared = getattr(layer, "shared_axes", (1,))
     return 1 not in (shared or ())
 

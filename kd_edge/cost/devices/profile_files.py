@@ -92,7 +92,12 @@ def own_devices() -> tuple[str, ...]:
 
 def _own() -> dict[str, Traversable]:
     folder = devices_folder()
-    return _profiles(folder) if folder.is_dir() else {}
+    try:
+        return _profiles(folder) if folder.is_dir() else {}
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read your devices in {folder}: {error.strerror}; name another folder in $KD_EDGE_DEVICES"
+        ) from error
 
 
 def _profiles(folder: Traversable) -> dict[str, Traversable]:

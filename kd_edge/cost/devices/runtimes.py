@@ -1,6 +1,5 @@
 """Whether a profile's runtime is the user's, and what follows where it is not."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -15,7 +14,6 @@ OTHER_RUNTIME_ERROR_PERCENT = 205.0
 # github.com/espressif/esp-nn).
 REFERENCE_ERROR_PERCENT = 4200.0
 _REFERENCE = "tflm"
-_RELEASE = re.compile(r"\d[\w.]*$")
 
 
 def is_runtime(device: DeviceProfile, wanted: str) -> bool:
@@ -23,13 +21,13 @@ def is_runtime(device: DeviceProfile, wanted: str) -> bool:
 
     Args:
         device: The profile.
-        wanted: A runtime such as `"x-cube-ai"`, or one with its release, `"x-cube-ai 8"`, which `8.1.0` belongs to.
+        wanted: A runtime such as `"x-cube-ai"`, or one with its release, `"x-cube-ai 8"`, which `8.1.0` belongs to, or
+            the profile's own `runtime_title`.
     """
-    release = _RELEASE.search(wanted.strip())
-    name = wanted[: release.start()].strip() if release else wanted.strip()
-    if name.lower() != device.runtime.lower():
+    name, release = _name_and_release(device, wanted)
+    if name != device.runtime:
         return False
-    return release is None or f"{device.runtime_version}.".startswith(f"{release[0]}.")
+    return not release or f"{device.runtime_version}.".lower().startswith(f"{release}.".lower())
 
 
 def for_runtime(device: DeviceProfile, wanted: str | None) -> tuple[DeviceProfile, str]:
@@ -40,7 +38,8 @@ def for_runtime(device: DeviceProfile, wanted: str | None) -> tuple[DeviceProfil
         wanted: The user's runtime; `None` where it is that of the profile.
 
     Returns:
-        The profile, with a wide interval where its costs are those of another runtime, and a sentence or nothing.
+        The profile, and a sentence or nothing. Where its costs are those of another runtime it has a wide interval, and
+        the name and release of the user's, which decide about scratch buffers and refusals.
 
     Raises:
         ConfigError: The runtime has no name.
@@ -49,14 +48,34 @@ def for_runtime(device: DeviceProfile, wanted: str | None) -> tuple[DeviceProfil
         return device, ""
     if not wanted.strip():
         raise ConfigError("bad runtime: expected a name such as 'x-cube-ai 10', received an empty one; leave it out")
-    one_is_reference = _REFERENCE in (wanted.strip().lower(), device.runtime)
+    name, release = _name_and_release(device, wanted)
+    one_is_reference = _REFERENCE in (name, device.runtime)
     percent = max(device.error_percent, REFERENCE_ERROR_PERCENT if one_is_reference else OTHER_RUNTIME_ERROR_PERCENT)
     others = [f"{other.name} ({other.runtime_title})" for other in _of_board(device.board)]
+    used = replace(
+        device,
+        runtime=name,
+        runtime_version=release,
+        quality=NOT_MEASURED,
+        error_percent=percent,
+        source=f"costs of {device.runtime_title}: {device.source}",
+    )
+    counts = f", and what TFLM refuses {'counts' if used.runs_tflm else 'does not count'}"
     sentence = (
         f"the costs of {device.name} are those of {device.runtime_title}, not of {wanted}: the interval is "
-        f"\u00b1{percent:g} %; profiles of this board: {', '.join(others)}"
+        f"\u00b1{percent:g} %{counts if used.runs_tflm != device.runs_tflm else ''}; profiles of this board: "
+        f"{', '.join(others)}"
     )
-    return replace(device, quality=NOT_MEASURED, error_percent=percent), sentence
+    return used, sentence
+
+
+def _name_and_release(device: DeviceProfile, wanted: str) -> tuple[str, str]:
+    """Return a runtime's name and, behind the first space or the profile's own name, its release."""
+    text, own = wanted.strip(), device.runtime
+    if f"{text} ".lower().startswith(f"{own} ".lower()):
+        return own, text[len(own) :].strip()
+    name, _, release = text.partition(" ")
+    return name.lower(), release.strip()
 
 
 def _of_board(board: str) -> Iterable[DeviceProfile]:

@@ -291,3 +291,18 @@ def test_a_loop_that_is_too_long_to_unroll_stays_float_and_is_counted():
 def test_the_macs_of_a_model_that_cannot_be_traced_are_unknown():
     source = keras.Input((None, 2))
     assert macs_of(keras.Model(source, layers.GRU(2)(source))) is None
+
+
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
+@pytest.mark.parametrize("structure", [list, dict])
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_nested_model_reads_its_inputs_by_name_or_in_their_order_as_keras_does(structure, by_name):
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    inner = keras.Model([b, a] if structure is list else {"a": a, "b": b}, layers.Subtract()([b, a]))
+    x, y = keras.Input((4,), name="x"), keras.Input((4,), name="y")
+    model = keras.Model([x, y], inner({"a": x, "b": y} if by_name else [x, y]))
+    samples = [np.full((1, 4), number, "float32") for number in (10, 3)]
+    # 3 less 10 by their names, and of a mapping in the order of its keys.
+    expected = 7 if structure is list and not by_name else -7
+    for network in (model, read_blueprint(model).to_keras()):
+        np.testing.assert_array_equal(network(samples), np.full((1, 4), expected))

@@ -6,7 +6,9 @@ import pytest
 from keras import layers, ops
 
 from kd_edge.conversion.converter import convert
+from kd_edge.cost.devices import load_device
 from kd_edge.cost.memory.arena import arena_bytes
+from kd_edge.cost.model import CostModel
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.errors import ModelError
 from kd_edge.ir.lowering import lower
@@ -49,6 +51,15 @@ def test_the_graph_is_that_of_the_file_and_its_arena_the_interpreters(build):
     assert predicted.nonpersistent_bytes == real.nonpersistent_bytes
     assert predicted.persistent_bytes == real.persistent_bytes
     assert not find_refusals(content)
+
+
+def test_what_tflm_refuses_inside_of_a_loop_is_told_before_there_is_a_file():
+    model = keras.Sequential([keras.Input((150, 4)), layers.LSTM(4, activation="gelu"), layers.Dense(2)])
+    refusals = find_refusals(convert(model, quantize="none"))
+    assert [(refusal.op, refusal.subgraph) for refusal in refusals] == [("GELU", 2)] * 2
+    graph = lower(model)  # more than 128 steps stay a loop
+    assert CostModel(load_device("nucleo-u575zi")).estimate_known(graph)[0].refusals == refusals
+    assert CostModel(load_device("nucleo-u575zi-cube-ai")).estimate_known(graph)[0].refusals == ()
 
 
 def test_what_the_converter_refuses_is_named_with_its_layer():

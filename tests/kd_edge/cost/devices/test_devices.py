@@ -57,6 +57,12 @@ def test_every_built_in_profile_survives_being_written_and_read(name: str, tmp_p
     assert device.reserved_ram_bytes < device.ram_bytes
 
 
+def test_a_folder_of_own_devices_that_cannot_be_read_is_told_with_its_way_out(own_folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv("KD_EDGE_DEVICES", str(own_folder / (300 * "x")))
+    with pytest.raises(ConfigError, match=r"x: File name too long; name another folder in \$KD_EDGE_DEVICES"):
+        load_device("esp32")
+
+
 def test_there_are_profiles_for_all_kinds_of_processors() -> None:
     profiles = load_all()
     cores = {profile.core for profile in profiles}
