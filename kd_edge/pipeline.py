@@ -93,6 +93,8 @@ def do_stages(
         kept: Kept[Any] | None = context.store.load(stage.name, key, stage.result)
         if kept is not None:
             context.progress(stage.name, 1.0, "done before")
+            if stage.name == "teacher":
+                context.forget_untrained()
         else:
             if not started:
                 on_start()

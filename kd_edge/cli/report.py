@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kd_edge.cli.options import json_option, print_document
+from kd_edge.cli.options import json_option, print_document, refuse_given
 from kd_edge.reporting.documents import make_document
 
 
@@ -30,5 +30,7 @@ def report(run_folders: tuple[Path, ...], output: Path, as_json: bool) -> None:
     from kd_edge.reporting.tables.stages import report_tables
 
     several = len(run_folders) > 1
+    if not several:
+        refuse_given(("output",), "several runs")
     page = write_comparison(run_folders, output) if several else write_page(run_folders[0])
     print_document(make_document("report", {"report": str(page)}), as_json, report_tables)

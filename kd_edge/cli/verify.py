@@ -17,7 +17,7 @@ from kd_edge.cli.options import (
     with_budget,
 )
 from kd_edge.config.choices import MAX_ACCURACY_LOSS
-from kd_edge.errors import ConfigError
+from kd_edge.errors import ConfigError, ModelError
 from kd_edge.reporting.documents import Target, make_document
 from kd_edge.silence import load_tensorflow
 
@@ -98,12 +98,14 @@ def verify(
     base = None if against is None else read_file(against)
     data = samples_of(model, source, normalize, seed, options, given=(student, teacher))
     load_tensorflow()
-    from kd_edge.verification.against import compare_files
+    from kd_edge.verification.against import check_base, compare_files
     from kd_edge.verification.board_run import make_board, run_on_board
 
     board = None if choice is None else make_board(choice)
     from kd_edge.verification.verifier import verify as verify_model
 
+    if base is not None:
+        check_base(base, data, name=str(against))
     small, large = _references(student, teacher, data)
     content = model.read_bytes()
     if board is not None:
@@ -148,7 +150,20 @@ def _references(
     small = None if student is None else load_model(student)
     large = None if teacher is None else load_teacher(teacher, data)
     if small is not None:
+        _check_reads(small, data)
         check_trained(small, data, role="student")
     if large is not None:
         check_trained(large, data)
     return small, large
+
+
+def _check_reads(student: "keras.Model", data: "Dataset") -> None:
+    """Refuse a student of samples of another shape; one whose inputs are not known says nothing of it."""
+    if not getattr(student, "inputs", None):
+        return
+    reads, shape = tuple(student.inputs[0].shape[1:]), data.input_shape
+    if len(reads) != len(shape) or any(size not in (None, known) for size, known in zip(reads, shape, strict=True)):
+        raise ModelError(
+            f"bad --student: expected one that reads samples of shape {shape} as {data.name} has them, received "
+            f"{reads}; read --data as in its training (--data-option)"
+        )

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kd_edge.clone.cloning import clone_of
+from kd_edge.clone.layer_names import names_of
 from kd_edge.clone.tflm_layers import layer_for_tflm, operation_for_tflm
 from kd_edge.compat.keras import all_layers, nodes_in_order
 from kd_edge.errors import ModelError
@@ -29,7 +30,8 @@ def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
         unroll: Whether recurrent layers repeat their ops for every time step in place of a loop.
 
     Raises:
-        ModelError: The model is subclassed or not built, has a size that is not known, or too many steps to unroll.
+        ModelError: The model is subclassed or not built, has a size that is not known, reads text, or has too many
+            steps to unroll.
     """
     if not getattr(model, "inputs", None):
         raise ModelError(f"cannot convert {model.name!r}: expected a functional or sequential Keras model, built")
@@ -37,6 +39,11 @@ def batch_of_one(model: keras.Model, *, unroll: bool = False) -> keras.Model:
         if None in source.shape[1:]:
             shape = tuple(source.shape[1:])
             raise ModelError(f"cannot convert {model.name!r}: expected a static input shape, received {shape}")
+        if source.dtype == "string":
+            raise ModelError(
+                f"cannot convert {model.name!r}: expected inputs of numbers, received text in {source.name!r}; convert "
+                "the part behind the TextVectorization, which reads its indices, and let the firmware look these up"
+            )
     if unroll:
         _check_steps(model)
     return _clone(model, 1, {"unroll": True} if unroll else {})
@@ -48,11 +55,9 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
         # A dict of inputs is refused by the converter unless its keys are in order.
         flat = model.inputs if len(model.inputs) > 1 else model.inputs[0]
         model = keras.Model(flat, model.output, name=model.name)
-    # Fixed names: Keras' running number would make the bytes of the file differ from call to call.
-    names = [f"input_{index}" for index in range(len(model.inputs))] if len(model.inputs) > 1 else ["input"]
     sources = [
         keras.Input(batch_shape=(batch_size, *source.shape[1:]), dtype=_input_dtype(model, source), name=name)
-        for name, source in zip(names, model.inputs, strict=True)
+        for name, source in zip(_input_names(model), model.inputs, strict=True)
     ]
     clone = clone_of(
         model,
@@ -64,6 +69,16 @@ def _clone(model: keras.Model, batch_size: int | None, changes: Mapping[str, Any
         return clone
     # The signature of a dict has its keys for names, that of a list its order.
     return keras.Model(clone.input, clone.outputs if len(clone.outputs) > 1 else clone.outputs[0], name=clone.name)
+
+
+def _input_names(model: keras.Model) -> list[str]:
+    """Return fixed names that no layer has: Keras' running number would make the file differ from call to call."""
+    count, taken = len(model.inputs), names_of(model).known - {source.name for source in model.inputs}
+    names = [f"input_{index}" for index in range(count)] if count > 1 else ["input"]
+    for index in range(count):
+        while names[index] in taken:
+            names[index] += "_"
+    return names
 
 
 def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:

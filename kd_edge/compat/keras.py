@@ -65,10 +65,15 @@ def all_layers(model: "keras.Model") -> Iterator[Any]:
     yield from model._flatten_layers()
 
 
+def has_calls(layer: Any) -> bool:
+    """Return whether a layer is a model whose calls are known: functional or sequential, and built."""
+    return hasattr(getattr(layer, "_functional", layer), "_nodes_by_depth")
+
+
 def all_operations(model: "keras.Model") -> Iterator[Any]:
     """Yield what the models inside of a model call beside layers, such as `keras.ops.tile`."""
     for layer in all_layers(model):
-        if hasattr(getattr(layer, "_functional", layer), "_nodes_by_depth"):
+        if has_calls(layer):
             yield from (node.operation for node in nodes_in_order(layer) if not hasattr(node.operation, "trainable"))
 
 

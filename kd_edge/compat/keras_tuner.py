@@ -1,5 +1,6 @@
 """Private names of keras-tuner 1.4: how an oracle draws candidates, and where it keeps the state of a search."""
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,6 @@ class OracleWrapper(keras_tuner.Oracle):  # type: ignore[misc]
     update_space = _handed_on("update_space")
     get_state = _handed_on("get_state")
     set_state = _handed_on("set_state")
-    reload = _handed_on("reload")
     _set_project_dir = _handed_on("_set_project_dir")
 
     def __getattr__(self, name: str) -> Any:
@@ -67,8 +67,16 @@ class OracleWrapper(keras_tuner.Oracle):  # type: ignore[misc]
     def max_trials(self, value: int | None) -> None:
         self.wrapped.max_trials = value
 
+    def reload(self) -> None:
+        """Read the state of the search; grid search, whose state does not say it, goes on after its latest trial."""
+        self.wrapped.reload()
+        if self.enumerates:
+            self.wrapped._populate_next = self.wrapped.start_order[-1:]
+
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return the other's proposal: its `status`, and the `values` if that is `"RUNNING"`."""
+        if self.enumerates:
+            self._order_trials()
         proposal: dict[str, Any] = self._steps["populate_space"](trial_id)
         return proposal
 
@@ -81,6 +89,20 @@ class OracleWrapper(keras_tuner.Oracle):  # type: ignore[misc]
         """Return what follows on some values where the other `enumerates` its space; None after the last."""
         following: dict[str, Any] | None = self._steps["_get_next_combination"](values)
         return following
+
+    def _order_trials(self) -> None:
+        """Show grid search where in its order the trials are that it has not proposed since it was made."""
+        other = self.wrapped
+        if other.trials.keys() <= other._ordered_ids._data_to_index.keys():
+            return
+
+        def compare(one: str, another: str) -> int:
+            values = (other.trials[trial_id].hyperparameters.values for trial_id in (one, another))
+            return int(other._compare(*values))
+
+        other._ordered_ids = type(other._ordered_ids)()
+        for trial_id in sorted(other.trials, key=functools.cmp_to_key(compare)):
+            other._ordered_ids.insert(trial_id)
 
     def save(self) -> None:
         """Write the state of the search."""

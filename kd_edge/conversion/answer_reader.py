@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from kd_edge.conversion.output_meaning import file_answers_probabilities
-from kd_edge.conversion.told_task import outputs_told
+from kd_edge.conversion.told_task import outputs_told, probabilities_told
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.metrics.anomaly import anomaly_scores, threshold_of
@@ -59,20 +59,25 @@ class OutputsReader:
         return as_records(dict(said))
 
 
-def reader_of(model: bytes, task: Task, *, outputs: Sequence[str] = ()) -> AnswerReader | OutputsReader:
+def reader_of(
+    model: bytes, task: Task, *, outputs: Sequence[str] = (), probabilities: Any = None
+) -> AnswerReader | OutputsReader:
     """Return the reader of a file's outputs.
 
     Args:
         model: Bytes of the `.tflite` file, with one output, or several that its metadata name.
         task: What was asked.
         outputs: Names of several outputs in the file's order, where it does not tell them.
+        probabilities: Whether they are probabilities, of a file without metadata whose student is known, see
+            `answers_probabilities`; by default the file tells.
 
     Raises:
         ModelError: Several outputs are asked for, and nothing names those of the file.
     """
     info = read_model(model)
     if not task.parts:
-        return AnswerReader(task, info.output_tensors[0], file_answers_probabilities(info))
+        known = probabilities_told(model) if probabilities is None else probabilities
+        return AnswerReader(task, info.output_tensors[0], known)
     names = list(outputs or outputs_told(model))
     if sorted(names) != sorted(task.names):
         raise ModelError(
@@ -81,10 +86,11 @@ def reader_of(model: bytes, task: Task, *, outputs: Sequence[str] = ()) -> Answe
         )
     ends = np.cumsum([tensor.num_elements for tensor in info.output_tensors]).tolist()
     columns = {name: slice(*ends_of) for name, *ends_of in zip(names, [0, *ends], ends, strict=False)}
+    places = {name: names.index(name) for name in task.names}
+    known = probabilities or {name: probabilities_told(model, place) for name, place in places.items()}
     readers = {
-        name: AnswerReader(part, info.output_tensors[place], file_answers_probabilities(info, place))
+        name: AnswerReader(part, info.output_tensors[places[name]], known[name])
         for name, part in task.by_output.items()
-        for place in [names.index(name)]
     }
     return OutputsReader(readers, columns)
 

@@ -19,7 +19,8 @@ def suspicions(model: keras.Model, samples: Sequence[np.ndarray]) -> list[str]:
 
     Args:
         model: A functional or sequential model.
-        samples: One array of the shape `(samples, ...)` per input; the first 128 are run.
+        samples: One array of the shape `(samples, ...)` per input; the first 128 are run, of a model with a fixed batch
+            as many times that as they fill.
     """
     num_samples = len(samples[0])
     if num_samples > 1 and all((array == array[0]).all() for array in samples):
@@ -65,6 +66,15 @@ def _run(model: keras.Model, samples: Sequence[np.ndarray], sides: dict[str, str
         if len(calls[name]) == len(found) == 1:
             tensors[name] = found[0]
     if tensors:
-        part = [array[:_MAX_SAMPLES] for array in samples]
-        values = keras.Model(model.inputs, list(tensors.values()))(part, training=False)
-        yield from zip(tensors, (np.asarray(value, np.float32) for value in keras.tree.flatten(values)), strict=True)
+        part = keras.Model(model.inputs, list(tensors.values()))
+        answers = [keras.tree.flatten(part(batch, training=False)) for batch in _batches(model, samples)]
+        for name, values in zip(tensors, zip(*answers, strict=True), strict=True):
+            yield name, np.concatenate([np.asarray(value, np.float32) for value in values])
+
+
+def _batches(model: keras.Model, samples: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    """Return the samples that are run, in one batch, or in whole ones of the size that the model is built for."""
+    known = min(len(samples[0]), _MAX_SAMPLES)
+    size = model.inputs[0].shape[0] or known
+    starts = range(0, max(known - size, 0) + 1, size)
+    return [[np.resize(array[start : start + size], (size, *array.shape[1:])) for array in samples] for start in starts]

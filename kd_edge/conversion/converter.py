@@ -169,7 +169,7 @@ def _whole_range(samples: np.ndarray) -> np.ndarray:
     The int8 input then has a scale of 1 and a zero point of -128: what is read is a byte less 128, exactly.
     """
     if samples.dtype == np.uint8:
-        samples.reshape(-1)[[0, -1]] = 0, 255
+        samples.flat[[0, -1]] = 0, 255
     return samples
 
 

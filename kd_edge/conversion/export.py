@@ -25,6 +25,7 @@ from kd_edge.conversion.results import Compression, Export, Tuning, zipped_bytes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.outputs.decisions import answers_probabilities
 from kd_edge.distillation.outputs.names import output_names
 from kd_edge.errors import ConversionWarning, DataError
 from tflite_bench.errors import RunnerError
@@ -136,7 +137,8 @@ def _compressed(
         raise DataError(f"no training samples: expected some, to {wanted.compress} with; give them with --data")
     student = compress(plain.student, data, recipe, how=wanted.compress, teacher=teacher)
     content, said = _converted(student, calibration, wanted, recipe.seed)
-    accuracies = file_metric(content, data), file_metric(plain.content, data)
+    probabilities = answers_probabilities(plain.student, data)
+    accuracies = (file_metric(file, data, probabilities=probabilities) for file in (content, plain.content))
     gain = Compression(wanted.compress, zipped_bytes(content), zipped_bytes(plain.content), *accuracies)
     return replace(plain, student=student, content=content, said=said, compression=gain)
 
@@ -198,11 +200,18 @@ def _described(
     if data is None:
         return add_metadata(content, describe(content, None, provenance=provenance))
     named = output_names(student) if data.task.parts else []
-    said += unlike(content, data, outputs=named)
-    gives_back = reconstructs(student, data)
+    left_out, gives_back = unlike(content, data, outputs=named), reconstructs(student, data)
+    said += left_out
     if gives_back:
         said.append(f"class names are left out of the metadata: the outputs of {student.name!r} are like its inputs")
-    description = describe(content, data, provenance=provenance, classifies=not gives_back, outputs=named)
+    description = describe(
+        content,
+        data,
+        provenance=provenance,
+        classifies=not gives_back,
+        outputs=named,
+        probabilities=None if left_out or gives_back else answers_probabilities(student, data),
+    )
     return add_metadata(content, description)
 
 

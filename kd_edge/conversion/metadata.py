@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai_edge_litert import schema_py_generated as schema
 
+from kd_edge.conversion.metadata_checks import check_form
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import keras
 
 NAME = "KD_EDGE_METADATA"
+MEANINGS = {True: "probability", False: "logit"}
+"""What numbers for classes and labels are, by whether they are probabilities."""
 # What is written for every data set: provenance, the words around it, the flatbuffer's tables.
 _FRAME_BYTES = 700
 
@@ -33,6 +36,7 @@ def describe(
     provenance: Mapping[str, Any],
     classifies: bool = True,
     outputs: Sequence[str] = (),
+    probabilities: Any = None,
 ) -> dict[str, Any]:
     """Return what `add_metadata` should write into a file; the same input gives the same description.
 
@@ -44,6 +48,8 @@ def describe(
         provenance: Plain data on how the file was made.
         classifies: Whether its outputs are classes of the data, where there are as many.
         outputs: Names of the file's outputs in its order, for data of several.
+        probabilities: Whether its answers for classes and labels are probabilities; of several outputs a mapping of
+            their names to that. By default its operators tell.
     """
     info = read_model(content)
     sources = info.input_tensors
@@ -54,7 +60,7 @@ def describe(
         inputs = {"input": _input(sources[0], data if reads else None)}
     if data is None:
         return {**inputs, "provenance": dict(provenance)}
-    said = _said(info, data, outputs) if classifies and _answers(info, data, outputs) else {}
+    said = _said(info, data, outputs, probabilities) if classifies and _answers(info, data, outputs) else {}
     return {**said, **inputs, "provenance": {"data": data.name, **provenance}}
 
 
@@ -99,24 +105,26 @@ def _answers(info: ModelInfo, data: Dataset, outputs: Sequence[str]) -> bool:
     return data.task.kind == "reconstruction" or shapes[0][-1] == data.num_outputs
 
 
-def _said(info: ModelInfo, data: Dataset, outputs: Sequence[str]) -> dict[str, Any]:
+def _said(info: ModelInfo, data: Dataset, outputs: Sequence[str], probabilities: Any) -> dict[str, Any]:
     """Return the names of classes, or the task with what its answers mean, of several outputs for each."""
     if data.task.parts:
         parts = data.task.by_output
-        return {"outputs": [{"name": name, **_output(info, parts[name], i)} for i, name in enumerate(outputs)]}
+        known = [(probabilities or {}).get(name) for name in outputs]
+        described = [_output(info, parts[name], i, known[i]) for i, name in enumerate(outputs)]
+        return {"outputs": [{"name": name, **output} for name, output in zip(outputs, described, strict=True)]}
     if data.task.kind == "multiclass":
         return {"class_names": data.class_names}
-    return {"output": _output(info, data.task, 0)}
+    return {"output": _output(info, data.task, 0, probabilities)}
 
 
-def _output(info: ModelInfo, task: Task, place: int) -> dict[str, Any]:
+def _output(info: ModelInfo, task: Task, place: int, probabilities: bool | None) -> dict[str, Any]:
     target = info.output_tensors[place]
     said: dict[str, Any] = {"task": task.kind, "dtype": target.dtype, "shape": target.shape}
     if target.scales:
         said |= {"scale": target.scales[0], "zero_point": target.zero_points[0]}
     if task.classifies or task.kind == "multilabel":
-        meaning = "probability" if file_answers_probabilities(info, place) else "logit"
-        said |= {"meaning": meaning, "names": task.names, "threshold": task.threshold}
+        known = file_answers_probabilities(info, place) if probabilities is None else probabilities
+        said |= {"meaning": MEANINGS[known], "names": task.names, "threshold": task.threshold}
     elif task.kind == "regression":
         meaning = "(value - mean) / deviation" if task.mean else "the values as they are"
         said |= {"meaning": meaning, "names": task.names, "units": task.units}
@@ -239,4 +247,5 @@ def read_metadata(content: bytes) -> dict[str, Any] | None:
         raise ModelError(f"bad metadata {NAME}: expected JSON, received {error}") from error
     if not isinstance(found, dict):
         raise ModelError(f"bad metadata {NAME}: expected a JSON object, received {type(found).__name__}")
+    check_form(found, NAME)
     return found

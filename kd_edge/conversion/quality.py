@@ -1,5 +1,7 @@
 """How good a network and its file are on the validation samples, by the task's metric."""
 
+from typing import Any
+
 import keras
 
 from kd_edge.conversion.answer_reader import reader_of
@@ -16,7 +18,14 @@ def keras_metric(model: keras.Model, data: Dataset) -> float:
     return float(Judged.of(data, "val").credits(decisions_of(model, data, "val")).mean())
 
 
-def file_metric(content: bytes, data: Dataset) -> float:
-    """Return that of a `.tflite` file, in LiteRT."""
+def file_metric(content: bytes, data: Dataset, *, probabilities: Any = None) -> float:
+    """Return that of a `.tflite` file, in LiteRT.
+
+    Args:
+        content: Bytes of the file.
+        data: Its validation samples are run.
+        probabilities: As for `reader_of`.
+    """
     outputs, _ = litert.run_reference(content, quantize(data.x_val, read_model(content).input_tensors[0]))
-    return float(Judged.of(data, "val").credits(reader_of(content, data.task).decisions(outputs)).mean())
+    reader = reader_of(content, data.task, probabilities=probabilities)
+    return float(Judged.of(data, "val").credits(reader.decisions(outputs)).mean())

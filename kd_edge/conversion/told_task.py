@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.conversion.metadata import read_metadata
+from kd_edge.conversion.metadata import MEANINGS, read_metadata
+from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset, joined
 from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.options import SEVERAL
@@ -25,6 +26,19 @@ def outputs_told(content: bytes) -> dict[str, Mapping[str, Any]]:
     """Return what a file's metadata tell of each of several outputs, by its name in the file's order; else nothing."""
     found = (read_metadata(content) or {}).get("outputs")
     return {str(output["name"]): output for output in found} if isinstance(found, list) else {}
+
+
+def probabilities_told(content: bytes, output: int = 0) -> bool:
+    """Return whether a file's output holds probabilities: as its metadata say, or else as its operators tell.
+
+    Args:
+        content: Bytes of the `.tflite` file.
+        output: Its place. Defaults to 0.
+    """
+    told = [*outputs_told(content).values()] or [_output(content)]
+    meaning: Any = told[output].get("meaning") if output < len(told) else None
+    known = {said: probabilities for probabilities, said in MEANINGS.items()}.get(meaning)
+    return file_answers_probabilities(read_model(content), output) if known is None else known
 
 
 def as_told(content: bytes, data: Dataset) -> Dataset:

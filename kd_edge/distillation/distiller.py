@@ -40,7 +40,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         student: The network to train.
         distillation_losses: One loss or a list, of `keras.distillation` or `kd_edge.distillation`. Of several outputs a
             mapping of their names to losses, each of the kind of its output's task.
-        distillation_loss_weights: One weight per loss, in their order. Defaults to 1.0 each.
+        distillation_loss_weights: One weight per loss, in their order, or by the same names. Defaults to 1.0 each.
         student_loss_weight: `w`, 0 to 1. Defaults to 0.5 as in `keras.distillation.Distiller`, whose place this class
             takes; `kd_edge.distillation.distill` and the configuration have 0.1.
         name: Name of the model. Defaults to `"distiller"`.
@@ -77,7 +77,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         teacher: keras.Model | SoftTargets | None,
         student: keras.Model,
         distillation_losses: DistillationLoss | list[DistillationLoss] | dict[str, DistillationLoss],
-        distillation_loss_weights: list[float] | None = None,
+        distillation_loss_weights: list[float] | dict[str, float] | None = None,
         student_loss_weight: float = 0.5,
         name: str = "distiller",
         *,
@@ -90,7 +90,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         self.student = student
         self.student_loss_weight = _as_share(student_loss_weight)
         self.distillation_losses = as_losses(distillation_losses)
-        self.distillation_loss_weights = as_weights(distillation_loss_weights, len(self.distillation_losses))
+        self.distillation_loss_weights = as_weights(distillation_loss_weights, distillation_losses)
         self.trainee_loss_weight = trainee_loss_weight
         self.save_teacher = save_teacher
         self.student_loss_tracker = keras.metrics.Mean(name="student_loss")

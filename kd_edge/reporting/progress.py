@@ -3,22 +3,22 @@
 from types import TracebackType
 
 import rich.progress
-from rich.console import Console
 
 from kd_edge.reporting.interrupts import Interrupts
+from kd_edge.reporting.tables.console import plain_console
 
 
 class StageDisplay:
     """A progress bar on stderr for each stage that has begun; plain lines where stderr is no terminal."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = plain_console(stderr=True)
         self._bars = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description:>9}"),
+            rich.progress.TextColumn("{task.description:>9}", markup=False),
             rich.progress.BarColumn(),
             rich.progress.TimeElapsedColumn(),
             rich.progress.TimeRemainingColumn(),
-            rich.progress.TextColumn("{task.fields[message]}"),
+            rich.progress.TextColumn("{task.fields[message]}", markup=False),
             console=self._console,
             refresh_per_second=2,
         )
@@ -49,4 +49,4 @@ class StageDisplay:
         tenth = (stage, int(done * 10))
         if not self._console.is_terminal and tenth not in self._said:
             self._said.add(tenth)
-            self._console.print(f"{stage:>9} {done:4.0%} {message}".rstrip(), markup=False, soft_wrap=True)
+            self._console.print(f"{stage:>9} {done:4.0%} {message}".rstrip(), soft_wrap=True)

@@ -1,21 +1,18 @@
 """The files that a run leaves beside its models, written and read back."""
 
 import contextlib
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from kd_edge.config.paths import located, relative_to
 from kd_edge.cost.devices import load_device
 from kd_edge.errors import KdEdgeError, ModelError, found_instead, reason_in
 from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.documents import KD_EDGE, make_document
-from kd_edge.reporting.tables.console import WIDTH, print_parts
+from kd_edge.reporting.tables.console import as_text
 from kd_edge.reporting.tables.verification import run_tables
 from kd_edge.toml import to_toml
 
@@ -41,13 +38,11 @@ def write_run(result: "RunResult", device: "DeviceProfile | None" = None) -> dic
     halting = RunHalting(result.results.distill.halting)
     device = device or load_device(config.budget.device)
     run = make_document("run", result.results, halting, seed=config.seed, device=device)
-    text = io.StringIO()
-    print_parts(Console(file=text, width=WIDTH, highlight=False), run_tables(run["result"]))
     table = relative_to(asdict(config), folder)
     write_json(folder / "config.json", table)
     write_bytes(folder / "config.toml", to_toml(table).encode())
-    write_bytes(folder / "summary.txt", text.getvalue().encode())
     write_json(folder / "results.json", run)
+    write_bytes(folder / "summary.txt", as_text(run_tables(run["result"])).encode())
     return run
 
 

@@ -109,8 +109,8 @@ def pareto_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def budget_shares(cost: Cost | UntimedCost, budget: Budget) -> dict[str, float]:
     """Return the part of each limit that a network uses, by the limit's name in `Budget`."""
     shares = {"flash_bytes": cost.flash_bytes / budget.flash_bytes, "ram_bytes": cost.ram_bytes / budget.ram_bytes}
-    needs_ms = float(getattr(cost, budget.latency_figure))
-    return shares | {name: needs_ms / limit_ms for name, limit_ms in budget.times_ms.items()}
+    figure = budget.latency_figure
+    return shares | {name: float(getattr(cost, figure)) / limit_ms for name, limit_ms in budget.times_ms.items()}
 
 
 def _beats(one: Candidate, other: Candidate) -> bool:

@@ -95,6 +95,10 @@ class RunContext:
             folds, groups = self.config.teacher.folds, self.data.group_train
             fold_numbers(self.data.y_train, folds, groups=groups, seed=self.config.seed)
 
+    def forget_untrained(self) -> None:
+        """Drop a teacher that `check` has built before its stage was seen to be done: the trained one is in a file."""
+        self.__dict__.pop("teacher", None)
+
     @property
     def search(self) -> str:
         """The folder of the search within the run's; one that is done anew for another reason is another search."""

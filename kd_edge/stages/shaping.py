@@ -1,30 +1,38 @@
 """What shapes each stage besides the stages before it: where that has changed, the stage is done again."""
 
-import hashlib
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import fields, replace
+from typing import Any
 
 from kd_edge.config.choices import STREAMING
-from kd_edge.distillation.targets.teacher_outputs import hash_of_outputs
+from kd_edge.config.run import RunConfig
+from kd_edge.files import content_digest
 from kd_edge.stages.context import RunContext
 
 Shaping = tuple[object, ...]
 
 
+def without_paths(config: RunConfig) -> dict[str, Any]:
+    """Return the tables of a configuration without the paths of data, teacher and device, whose contents count."""
+    named: dict[str, Any] = {key: "" for key in ("path", "outputs") if getattr(config.teacher, key) is not None}
+    tables = {table.name: getattr(config, table.name) for table in fields(config)}
+    return tables | {
+        "data": replace(config.data, source=""),
+        "teacher": replace(config.teacher, **named),
+        "budget": replace(config.budget, device=""),
+    }
+
+
 def data_shape(context: RunContext) -> Shaping:
-    """Return what shapes the data."""
-    return context.config.data, context.config.seed
+    """Return what shapes the data beside the samples."""
+    return without_paths(context.config)["data"], context.config.seed
 
 
 def teacher_shape(context: RunContext) -> Shaping:
-    """Return what shapes the teacher; a file may have changed under its name."""
-    wanted = replace(context.config.teacher, folds=0)  # their teachers are others
-    if wanted.outputs is not None:
-        return wanted, hash_of_outputs(wanted.outputs)
-    path = wanted.path
-    if path is None or not Path(path).is_file():
-        return (wanted,)
-    return wanted, hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    """Return what shapes the teacher; a file or folder may have changed under its name."""
+    wanted = context.config.teacher
+    path = wanted.path if wanted.outputs is None else wanted.outputs
+    shape = replace(without_paths(context.config)["teacher"], folds=0)  # their teachers are others
+    return (shape,) if path is None else (shape, content_digest(path))
 
 
 def design_shape(context: RunContext) -> Shaping:
@@ -32,7 +40,7 @@ def design_shape(context: RunContext) -> Shaping:
     distill = context.config.distill
     training = (distill.batch_size, distill.learning_rate, distill.temperature, distill.student_loss_weight)
     step = (context.config.convert.stream,) if context.config.design.family == STREAMING else ()
-    return context.config.budget, context.config.design, training, context.device, *step
+    return context.budget, context.config.design, training, context.device, *step
 
 
 def distill_shape(context: RunContext) -> Shaping:

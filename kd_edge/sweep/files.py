@@ -1,18 +1,16 @@
 """The files of a sweep: to whom its folder belongs, and what people read in the end."""
 
 import hashlib
-import io
 import json
 from typing import Any
-
-from rich.console import Console
 
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.errors import ConfigError
 from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.documents import make_document
-from kd_edge.reporting.tables.console import print_parts
+from kd_edge.reporting.tables.console import as_text
 from kd_edge.reporting.tables.sweep import sweep_tables
+from kd_edge.stages.shaping import without_paths
 from kd_edge.sweep.context import SweepContext
 from kd_edge.sweep.results import SweepResult
 
@@ -31,16 +29,12 @@ def claim_sweep(context: SweepContext) -> None:
         ConfigError: The folder holds another sweep or a run; the message says what differs.
     """
     folder = context.store.folder
-    path, config = folder / _TITLE, context.config
-    identity = {name: hashlib.sha256(repr(getattr(config, name)).encode()).hexdigest()[:16] for name in _PARTS}
-    identity["data"] = context.data.sha256
-    if not path.is_file():
-        if (folder / "stages").exists():
-            raise ConfigError(
-                f"{folder} holds a run: expected an empty folder or that of a sweep; choose another --output"
-            )
+    path, identity = folder / _TITLE, _identity(context)
+    if not (folder / "stages").exists():  # nothing was made in it
         write_json(path, identity)
         return
+    if not path.is_file():
+        raise ConfigError(f"{folder} holds a run: expected an empty folder or that of a sweep; choose another --output")
     try:
         known = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
@@ -53,6 +47,14 @@ def claim_sweep(context: SweepContext) -> None:
             f"{folder} holds another sweep: expected the same {', '.join(differs)}, received other; choose another "
             "--output (boards and budgets may be added to a sweep)"
         )
+
+
+def _identity(context: SweepContext) -> dict[str, str]:
+    """Return what a sweep is a sweep of, each part as a fingerprint."""
+    parts = without_paths(context.config)
+    parts["teacher"] = parts["teacher"], context.teacher_shape
+    found = {name: hashlib.sha256(repr(parts[name]).encode()).hexdigest()[:16] for name in _PARTS}
+    return found | {"data": context.data.sha256}
 
 
 def write_sweep(result: SweepResult, context: SweepContext) -> dict[str, Any]:
@@ -69,10 +71,8 @@ def write_sweep(result: SweepResult, context: SweepContext) -> dict[str, Any]:
 
     folder = context.store.folder
     document = make_document("sweep", result, seed=context.config.seed, device=_least_known(context))
-    text = io.StringIO()
-    print_parts(Console(file=text, width=_COLUMNS, highlight=False), sweep_tables(document["result"]))
     write_json(folder / DOCUMENT, document)
-    write_bytes(folder / SUMMARY, text.getvalue().encode())
+    write_bytes(folder / SUMMARY, as_text(sweep_tables(document["result"]), width=_COLUMNS).encode())
     write_sweep_page(document, folder / PAGE)
     return document
 

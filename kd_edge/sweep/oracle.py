@@ -37,6 +37,7 @@ class SweepOracle(BudgetOracle):
         super().__init__(
             oracle, self._is_lacking, max_draws=_MAX_DRAWS, on_end=lambda done: on_end(self._share(), done)
         )
+        self.max_trials = None  # those of budgets that went count to keras-tuner
         self._cells, self._num_trials = cells, num_trials
         self._lacking: list[Feasible] = []
 
@@ -46,15 +47,14 @@ class SweepOracle(BudgetOracle):
         self._lacking = [cell for cell, count in zip(self._cells, counts, strict=True) if count < self._num_trials]
         if not self._lacking:
             return {"status": "STOPPED", "values": None}
-        return super().populate_space(trial_id)
+        proposal = super().populate_space(trial_id)
+        return self._known_proposal() if proposal["status"] == "STOPPED" else proposal
 
-    def random_values(self) -> dict[str, Any] | None:
-        """Draw until some cell wants a network; where none does, return one that the screening has found."""
-        drawn = super().random_values()
-        if drawn is not None:
-            return drawn
+    def _known_proposal(self) -> dict[str, Any]:
+        """Return one of the networks that the screening has found, for when the other oracle finds none."""
         found = (values for cell in self._lacking for values in cell.known())
-        return next((dict(values) for values in found if not self.was_tried(values)), None)
+        values = next((dict(values) for values in found if not self.was_tried(values)), None)
+        return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 
     def _is_lacking(self, values: Values) -> bool:
         return any(cell.wants(values) for cell in self._lacking)

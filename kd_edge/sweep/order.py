@@ -12,6 +12,7 @@ from kd_edge.reporting.sentences.formatting import counted
 from kd_edge.search.local_workers import is_worker
 from kd_edge.search.results import Candidate
 from kd_edge.stages.context import MODEL, STUDENT, TEACHER, Progress
+from kd_edge.stages.shaping import without_paths
 from kd_edge.stages.store import stage_key
 from kd_edge.sweep.candidates import Pool, Workers, train_candidates
 from kd_edge.sweep.cells import cells_of
@@ -70,7 +71,7 @@ def run_sweep(
 
 def _run(context: SweepContext, workers: Workers, on_start: Callable[[], None]) -> SweepResult | None:
     claim_sweep(context)
-    shaped_by = [context.config, *((cell.name, cell.device, cell.budget) for cell in context.cells)]
+    shaped_by = [without_paths(context.config), *((cell.name, cell.device, cell.budget) for cell in context.cells)]
     key = stage_key(context.data.sha256, _RESULT, *shaped_by, *context.teacher_shape)
     kept = context.store.load(_RESULT, key, SweepResult)
     if kept is not None:

@@ -130,10 +130,12 @@ def train_student(context: StudentContext, chosen: Chosen, pool: Pool, taught: s
     training = chosen.training
     shape = (chosen.blueprint, same(chosen.chosen.values), context.config.design.importance, training.recipe)
     start = stage_key(taught, "network", *shape, training.initial_epoch)
-    path = context.store.folder / _SEARCHED / STUDENT
-    if not path.is_file():
-        write_model(path, pool.model(chosen.chosen))
-    digest = do_stages(STUDENT_STAGES, context, start)
+    kept = context.store.load(_SEARCHED, start, dict)
+    if kept is None:
+        name = f"{_SEARCHED}/{STUDENT}"
+        write_model(context.store.folder / name, pool.model(chosen.chosen))
+        kept = context.store.save(_SEARCHED, start, {}, (name,))
+    digest = do_stages(STUDENT_STAGES, context, kept.digest)
     result = StudentResult(
         name=chosen.name,
         cells=chosen.cells,

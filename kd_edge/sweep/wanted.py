@@ -70,8 +70,9 @@ def load_sweep(path: str | Path, options: Mapping[str, str | None] | None = None
     wanted = _located(from_table(SweepConfig, own, f"{path}, key 'sweep'"), folder)
     wanted = _with_options(wanted, options or {})
     devices = wanted.values("device")
-    if devices is not None:
-        table["budget"] = {**table.get("budget", {}), "device": str(devices[0])}
+    budget = table.get("budget", {})
+    if devices is not None and isinstance(budget, Mapping):
+        table["budget"] = {**budget, "device": str(devices[0])}
     config = from_table(RunConfig, table, str(path))
     if config.design.search == _HALVING:
         raise ConfigError(

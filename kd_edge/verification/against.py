@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from kd_edge.conversion.answer_reader import reader_of
+from kd_edge.conversion.file_outputs import reference_outputs
+from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.gate import HOLDS, Gate, at_most
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics.named_class import named_classes
-from kd_edge.errors import ConfigError
+from kd_edge.data.judged import Judged
 from kd_edge.ir.lowering import lower
 from kd_edge.verification.confidence import paired_difference
-from tflite_bench.model.quantized_values import quantize
+from kd_edge.verification.observation import check_signature
+from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Computed, Measured
-from tflite_bench.runners import litert
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,8 @@ class Against:
 
     Attributes:
         base: Where the file is that it replaces.
-        accuracy_base: Share of the test samples that this one classifies right, in LiteRT.
+        metric: What `accuracy_base`, `accuracy` and `loss` are of; see `Task.metric`.
+        accuracy_base: The task's metric of this one on the test samples, in LiteRT.
         accuracy: The same of the new one.
         loss: The check of what the new one loses, with its interval over the same samples.
         flash_bytes_base: Size of the old file.
@@ -31,6 +36,7 @@ class Against:
     """
 
     base: str
+    metric: str
     accuracy_base: Measured[float]
     accuracy: Measured[float]
     loss: Measured[Gate]
@@ -45,33 +51,44 @@ class Against:
         return self.loss.verdict == HOLDS
 
 
+def check_base(base: bytes, data: Dataset, *, name: str) -> None:
+    """Refuse a file that reads or answers something else than the one that is to replace it.
+
+    Args:
+        base: As for `compare_files`, like the others.
+        data: The samples, as the new file reads and answers them.
+        name: What the file is called in an error.
+
+    Raises:
+        DataError: It has the names of the data's classes, labels or values in another order.
+        ModelError: Its input or its outputs do not belong to the data.
+        ModelFileError: The bytes are no `.tflite` model.
+    """
+    check_signature(read_model(base, name=name), as_told(base, data), refusal=f"bad --against {name}")
+    reader_of(base, data.task)
+
+
 def compare_files(base: bytes, model: bytes, data: Dataset, *, max_loss: float, name: str) -> Against:
     """Run two files on the test samples, and compare them.
 
     Args:
-        base: Bytes of the file that is replaced.
+        base: Bytes of the file that is replaced; `check_base` has taken it.
         model: Bytes of the new one.
         data: Its test samples are run.
-        max_loss: Largest accepted loss of accuracy, a share.
+        max_loss: Largest accepted loss of the task's metric.
         name: How to call the file that is replaced.
 
     Raises:
-        ConfigError: There are several outputs.
         RunnerError: LiteRT refuses one of them.
     """
-    if data.task.parts:
-        raise ConfigError(f"bad --against: expected files of one output, received {len(data.task.parts)}; leave it out")
-    right = []
-    for content in (base, model):
-        samples = quantize(data.x_test, read_model(content).input_tensors[0])
-        outputs, _ = litert.run_reference(content, samples)
-        right.append(named_classes(outputs) == data.y_test)
-    loss = paired_difference(*right, groups=data.group_test)
+    before, after = _worth(base, data), _worth(model, data)
+    loss = paired_difference(before, after, groups=Judged.of(data).groups)
     arenas = [arena_bytes(lower(content), pointer_bytes=4).arena_bytes for content in (base, model)]
     return Against(
         base=name,
-        accuracy_base=float(right[0].mean()),
-        accuracy=float(right[1].mean()),
+        metric=data.task.metric,
+        accuracy_base=float(before.mean()),
+        accuracy=float(after.mean()),
         loss=at_most(
             loss["difference"],
             max_loss,
@@ -84,3 +101,12 @@ def compare_files(base: bytes, model: bytes, data: Dataset, *, max_loss: float, 
         arena_bytes_base=arenas[0],
         arena_bytes=arenas[1],
     )
+
+
+def _worth(content: bytes, data: Dataset) -> np.ndarray:
+    """Return what a file's answer to each judged test sample is worth."""
+    info, data = read_model(content), as_told(content, data)
+    outputs, _ = reference_outputs(content, quantize(data.x_test, info.input_tensors[0]))
+    if task_told(content) is None and not data.task.parts:
+        data = as_answered(dequantize(outputs, info.output_tensors[0]), data, "test")
+    return Judged.of(data).credits(reader_of(content, data.task).decisions(outputs))

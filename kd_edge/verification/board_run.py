@@ -1,21 +1,23 @@
 """Runs a `.tflite` file on a board behind a serial port, beside the same file in TFLM on this PC."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kd_edge.conversion.answer_reader import reader_of
+from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.energy import interval_mj, no_power
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.data.dataset import Dataset, check_single
-from kd_edge.data.metrics.named_class import named_classes
+from kd_edge.data.judged import Judged
 from kd_edge.errors import ConfigError
 from kd_edge.ir.lowering import lower
 from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan
-from tflite_bench.model.quantized_values import quantize
+from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Computed, Measured
 from tflite_bench.runners import tflm
@@ -33,7 +35,7 @@ class BoardRun:
     Attributes:
         device: What the board says of itself.
         num_samples: Test samples that it ran.
-        accuracy: Share of them that it classifies right.
+        accuracy: The task's metric on them, of classes the share that it classifies right; see `Task.metric`.
         num_identical: Those whose outputs are TFLM's on this PC, bit for bit; `None` without TFLM here.
         max_difference: Largest difference of an output from it, in steps of the output's numbers.
         latency_ms: Median of one inference, by the board's own counter; `None` of an emulated board.
@@ -47,6 +49,7 @@ class BoardRun:
         energy_mj: Energy of one inference: the measured latency multiplied by the power of the profile.
         energy_low_mj: Lower end of its interval; see `kd_edge.cost.energy`.
         energy_high_mj: Upper end of it.
+        metric: What `accuracy` is; see `Task.metric`.
     """
 
     device: Mapping[str, str]
@@ -65,6 +68,7 @@ class BoardRun:
     energy_mj: Computed[float | None] = None
     energy_low_mj: Computed[float | None] = None
     energy_high_mj: Computed[float | None] = None
+    metric: str = "accuracy"
 
 
 def make_board(choice: str) -> BoardRunner:
@@ -92,16 +96,19 @@ def run_on_board(
     Args:
         board: Where.
         model: Bytes of the `.tflite` file.
-        data: The first of its test samples are run, in an order that a seed shuffles.
+        data: The first of its test samples are run, in an order that a seed shuffles. What the file tells of its task
+            counts (`as_told`).
         num_samples: How many; each goes over the wire.
         device: The board's profile, for the power.
 
     Raises:
+        DataError: There are several outputs, or of a reconstruction no normal sample is among those.
         RunnerError: The board fails, or the model does not fit it.
     """
     check_single(data, "a run on a board")
-    chosen = np.random.default_rng(0).permutation(len(data.x_test))[:num_samples]
-    samples = quantize(data.x_test[chosen], read_model(model).input_tensors[0])
+    data = _drawn(as_told(model, data), num_samples)
+    Judged.of(data)  # before minutes are spent: is there one to judge it by?
+    samples = quantize(data.x_test, read_model(model).input_tensors[0])
     outputs = board.outputs(model, samples)
     result = board.benchmark(model, Plan())
     reasons = {name: reason for name, reason in result.unavailable_reason.items() if name in ("latency", "arena_bytes")}
@@ -113,7 +120,7 @@ def run_on_board(
     return BoardRun(
         device=result.device,
         num_samples=len(samples),
-        accuracy=float((named_classes(outputs) == data.y_test[chosen]).mean()),
+        accuracy=_metric(model, outputs, data),
         num_identical=identical,
         max_difference=difference,
         latency_ms=latency.median_ms if latency else None,
@@ -127,7 +134,21 @@ def run_on_board(
         energy_mj=energies[0],
         energy_low_mj=energies[1],
         energy_high_mj=energies[2],
+        metric=data.task.metric,
     )
+
+
+def _drawn(data: Dataset, num_samples: int) -> Dataset:
+    """Return a data set with some of its test samples, and without their groups."""
+    chosen = np.random.default_rng(0).permutation(len(data.x_test))[:num_samples]
+    return replace(data, x_test=data.x_test[chosen], y_test=data.y_test[chosen], group_test=None)
+
+
+def _metric(model: bytes, outputs: np.ndarray, data: Dataset) -> float:
+    """Return the task's metric of a file's raw outputs for the test samples."""
+    if task_told(model) is None:
+        data = as_answered(dequantize(outputs, read_model(model).output_tensors[0]), data, "test")
+    return float(Judged.of(data).credits(reader_of(model, data.task).decisions(outputs)).mean())
 
 
 def _energies(

@@ -2,14 +2,17 @@
 
 import math
 
+from kd_edge.conversion.output_meaning import closing_ops
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.gate import Gate, at_most
 from kd_edge.cost.refusals import refusal_gate
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.tflm_run import Micro
-from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.info import ModelInfo, OpInfo
 from tflite_bench.model.runtime_support import Refusal, refusals_of
 
+# The steepest that an output of each is, in a step of all its inputs; see `_max_steps`.
+_SLOPES = {"LOGISTIC": 1 / 4, "SOFTMAX": 1 / 2}
 # LiteRT's reference kernels round dense layers in float, TFLM in integers: a logit may differ by one step.
 MAX_DISAGREEMENT = 0.01
 
@@ -56,18 +59,26 @@ def gates_of(
 
 
 def _max_steps(info: ModelInfo) -> int:
-    """Return by how many steps an output may differ: one for each dense layer, as far as a closing sigmoid spreads it.
+    """Return by how many steps an output may differ: one for each dense layer, as far as what closes it spreads it.
 
-    Its slope is 1/4 at most, so that a step of its input is up to a quarter of that in steps of its output.
+    Where every logit is off by `d` at most, a sigmoid `p` is off by `p (1 - p) d` to first order, which is `d / 4` at
+    most. Of a softmax `dp_i = p_i (dz_i - sum_j p_j dz_j)`, so that `p_i` is off by `p_i ((1 - p_i) + sum_(j != i) p_j)
+    d = 2 p_i (1 - p_i) d`, which is `d / 2` at most. Both bounds hold all the way from the one logits to the others,
+    hence also for their difference. With `d` a step of the logits that is so many steps of the output, rounded up.
     """
     num_dense = max(1, sum(op.name == "FULLY_CONNECTED" for op in info.ops))
-    closing = info.ops[-1] if info.ops else None
-    if closing is None or closing.name != "LOGISTIC":
-        return num_dense
-    read, written = info.tensors[closing.inputs[0]], info.tensors[closing.outputs[0]]
+    spread = [_spread(info, op, place) for place in range(len(info.outputs)) for op in closing_ops(info, place)]
+    return num_dense * max(spread, default=1)
+
+
+def _spread(info: ModelInfo, closing: OpInfo | None, output: int) -> int:
+    """Return by how many steps an output moves where all that its closing op reads moves by one."""
+    if closing is None or closing.name not in _SLOPES:
+        return 1
+    read, written = info.tensors[closing.inputs[0]], info.output_tensors[output]
     if not read.scales or not written.scales:
-        return num_dense
-    return num_dense * max(1, math.ceil(read.scales[0] / 4 / written.scales[0]))
+        return 1
+    return max(1, math.ceil(read.scales[0] * _SLOPES[closing.name] / written.scales[0]))
 
 
 def _refusal_gate(refusals: tuple[Refusal, ...] | None, micro: Micro, *, limited: bool) -> Gate:

@@ -17,7 +17,7 @@ from kd_edge.conversion.told_task import as_answered, as_told, task_told
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.anomaly import anomaly_scores
-from kd_edge.distillation.outputs.decisions import decisions_of
+from kd_edge.distillation.outputs.decisions import answers_probabilities, decisions_of
 from kd_edge.distillation.outputs.names import check_outputs, output_names
 from kd_edge.errors import ModelError, RefusedError
 from kd_edge.ir.graph import Graph
@@ -87,7 +87,7 @@ def observe(
         teacher: The trained teacher.
     """
     info, data = read_model(model), as_told(model, data)
-    _check_signature(info, data)
+    check_signature(info, data)
     names = names_of(student)
     if student is not None:
         check_origin(model, student)
@@ -130,22 +130,27 @@ def observe(
     )
 
 
-def _check_signature(info: ModelInfo, data: Dataset) -> None:
+def check_signature(info: ModelInfo, data: Dataset, *, refusal: str = "cannot verify") -> None:
+    """Refuse a file whose input or outputs do not belong to the data; `refusal` begins the message.
+
+    Raises:
+        ModelError: They do not.
+    """
     wanted = len(data.task.parts) or 1
     if len(info.inputs) != 1 or len(info.outputs) != wanted:
         raise ModelError(
-            f"cannot verify: expected one input and {'one output' if wanted == 1 else f'{wanted} outputs'}, received "
+            f"{refusal}: expected one input and {'one output' if wanted == 1 else f'{wanted} outputs'}, received "
             f"{len(info.inputs)} and {len(info.outputs)}"
         )
     shape = info.tensors[info.inputs[0]].shape[1:]
     if shape != data.input_shape and not is_window(info, data.input_shape):
-        raise ModelError(f"cannot verify: the model reads samples of shape {shape}, {data.name} has {data.input_shape}")
+        raise ModelError(f"{refusal}: the model reads samples of shape {shape}, {data.name} has {data.input_shape}")
     if data.task.parts:
         return
     shape = info.tensors[info.outputs[0]].shape
     if math.prod(shape) != data.num_outputs:
         raise ModelError(
-            f"cannot verify: the model has {math.prod(shape)} outputs per sample (shape {shape}), {data.name} has "
+            f"{refusal}: the model has {math.prod(shape)} outputs per sample (shape {shape}), {data.name} has "
             f"{_asked(data)}"
         )
 
@@ -236,7 +241,8 @@ def _float_answers(
         return {}
     samples = quantize(data.x_test, read_model(float_model).input_tensors[0])
     named = output_names(student) if data.task.parts else ()
-    decisions = reader_of(float_model, data.task, outputs=named).decisions(fast_outputs(float_model, samples))
+    reader = reader_of(float_model, data.task, outputs=named, probabilities=answers_probabilities(student, data))
+    decisions = reader.decisions(fast_outputs(float_model, samples))
     return {"float_keras": decisions_of(student, data, "test"), "float_tflite": decisions}
 
 

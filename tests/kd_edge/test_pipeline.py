@@ -324,6 +324,19 @@ def test_a_teacher_that_was_trained_anew_under_its_path_is_read_anew(finished, t
     assert first_repeated(config, tmp_path / "run") == "teacher"
 
 
+def test_a_teacher_that_is_done_is_the_trained_one_also_where_the_data_are_read_anew(waves_npz, tmp_path):
+    config = replace(small_config(waves_npz), teacher=TeacherConfig(width=8, epochs=1))
+    weights, said = [], []
+    for _ in range(2):
+        own = RunContext(config, tmp_path, lambda stage, done, message="": said.append((stage, message)))
+        do_stages(("data", "teacher"), own, own.data.sha256)
+        weights.append(own.teacher.get_weights())
+        (tmp_path / "stages" / "data.json").unlink()
+    assert ("teacher", "done before") in said
+    assert ("data", "done before") not in said
+    assert all(np.array_equal(first, again) for first, again in zip(*weights, strict=True))
+
+
 def test_classes_that_were_named_anew_are_read_anew(finished, waves_npz, tmp_path):
     source, arrays = tmp_path / "waves.npz", dict(np.load(waves_npz))
     config = replace(finished.config, data=DataConfig(str(source)))

@@ -12,6 +12,7 @@ from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning, answers_tas
 from kd_edge.conversion.quality import file_metric, keras_metric
 from kd_edge.conversion.results import Tuning
 from kd_edge.data.dataset import Dataset
+from kd_edge.distillation.outputs.decisions import answers_probabilities
 from kd_edge.errors import DataError, KdEdgeError, ModelError
 
 
@@ -62,7 +63,9 @@ def tuned_if_better(
     """
     before = Tuning(wanted.qat)
     try:
-        float_accuracy, int8_accuracy = keras_metric(student, data), file_metric(content, data)
+        probabilities = answers_probabilities(student, data)
+        float_accuracy = keras_metric(student, data)
+        int8_accuracy = file_metric(content, data, probabilities=probabilities)
         before = replace(before, float_accuracy=float_accuracy, int8_accuracy=int8_accuracy)
         if wanted.stream is not None:
             cost = f"{float_accuracy - int8_accuracy:.1%} of the validation samples"
@@ -71,7 +74,7 @@ def tuned_if_better(
         if wanted.qat == "auto" and float_accuracy - int8_accuracy <= wanted.max_int8_loss:
             return content, before
         tuned = fine_tune(student, data, recipe, teacher=teacher)
-        tuned_accuracy = file_metric(tuned.content, data)
+        tuned_accuracy = file_metric(tuned.content, data, probabilities=probabilities)
     except Exception as error:
         known = error if isinstance(error, KdEdgeError) else _unexpected(student, error)
         if wanted.qat == "always":

@@ -188,6 +188,8 @@ def train_copy(
 ) -> tuple[float, ...]:
     """Train a copy, wrapped or not, with the task's distillation loss on the teacher's outputs, computed once.
 
+    The samples of a class count as much as the data say.
+
     Args:
         copy: A model of tf_keras that reads and answers like the student; its weights change.
         student: Tells whether the outputs are probabilities, and is the teacher where there is none.
@@ -207,7 +209,8 @@ def train_copy(
     loss = tuning_loss(student, data, temperature=recipe.temperature, weight=recipe.student_loss_weight)
     copy.compile(tf_keras.optimizers.Adam(schedule), loss=loss)
     wanted = wanted_outputs(data, teacher or student)
-    batches = tf.data.Dataset.from_tensor_slices((data.x_train, wanted))
+    weights = () if data.class_weight is None else (data.weights_of(data.y_train),)
+    batches = tf.data.Dataset.from_tensor_slices((data.x_train, wanted, *weights))
     batches = batches.shuffle(len(wanted), seed=recipe.seed)
     batches = batches.batch(recipe.batch_size, drop_remainder=len(wanted) >= recipe.batch_size)
     history = copy.fit(batches, epochs=recipe.epochs, verbose=0, callbacks=list(callbacks))

@@ -6,10 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.distillation import LogitsDistillation
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.distillation.losses.guide_losses import distillation_value
 from kd_edge.distillation.losses.task_losses import BinaryDistillation
 from kd_edge.distillation.outputs.logits import (
     Sigmoid,
@@ -22,7 +20,7 @@ from kd_edge.distillation.outputs.logits import (
 from kd_edge.distillation.outputs.predictions import predictions
 
 _NUM_ASKED = 32  # samples whose outputs tell whether they are probabilities
-# Takes a batch of targets and teacher's outputs, and the outputs of the network that is trained.
+# Takes a batch of targets and teacher's outputs, and the outputs of the network that is trained; one value per sample.
 Loss = Callable[[Any, Any], Any]
 
 
@@ -46,7 +44,7 @@ def wanted_outputs(data: Dataset, teacher: keras.Model) -> np.ndarray:
 
 
 def tuning_loss(student: keras.Model, data: Dataset, *, temperature: float, weight: float) -> Loss:
-    """Return the loss of a batch, `weight` times that against the targets and the rest against the teacher.
+    """Return the loss of each sample: `weight` times that against the targets, and the rest against the teacher.
 
     Of classes the cross-entropy, and `T^2 KL` of the tempered softmax; of a binary task and of labels the same of the
     sigmoid, each label for itself; of measured values and reconstructions the mean square error against both.
@@ -66,13 +64,12 @@ def tuning_loss(student: keras.Model, data: Dataset, *, temperature: float, weig
 
 
 def _of_classes(softmax: Softmax, num_outputs: int, temperature: float, weight: float) -> Loss:
-    distillation = LogitsDistillation(temperature)
-
     def loss(wanted: Any, outputs: Any) -> Any:
         labels, targets = tf.cast(wanted[:, 0], tf.int32), wanted[:, 1:]
         logits = to_logits(tf.reshape(outputs, (-1, num_outputs)), softmax)
         of_labels = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return weight * tf.reduce_mean(of_labels) + (1 - weight) * distillation_value(distillation, targets, logits)
+        tempered = (keras.ops.softmax(scores / temperature) for scores in (targets, logits))
+        return weight * of_labels + (1 - weight) * temperature**2 * keras.losses.kl_divergence(*tempered)
 
     return loss
 
@@ -83,9 +80,8 @@ def _of_labels(sigmoid: Sigmoid, num_outputs: int, temperature: float, weight: f
     def loss(wanted: Any, outputs: Any) -> Any:
         labels, targets = wanted[:, :num_outputs], wanted[:, num_outputs:]
         logits = sigmoid_to_logits(tf.reshape(outputs, (-1, num_outputs)), sigmoid)
-        of_labels = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
-        of_teacher = distillation.compute_loss(targets, logits)
-        return weight * tf.reduce_mean(of_labels) + (1 - weight) * of_teacher
+        of_labels = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits), axis=-1)
+        return weight * of_labels + (1 - weight) * distillation.per_sample(targets, logits, None)
 
     return loss
 
@@ -94,7 +90,8 @@ def _of_values(num_outputs: int, weight: float) -> Loss:
     def loss(wanted: Any, outputs: Any) -> Any:
         values = tf.reshape(outputs, (-1, num_outputs))
         of_targets, of_teacher = (
-            tf.reduce_mean(tf.square(values - goal)) for goal in (wanted[:, :num_outputs], wanted[:, num_outputs:])
+            tf.reduce_mean(tf.square(values - goal), axis=-1)
+            for goal in (wanted[:, :num_outputs], wanted[:, num_outputs:])
         )
         return weight * of_targets + (1 - weight) * of_teacher
 

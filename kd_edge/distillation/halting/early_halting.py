@@ -42,7 +42,8 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
             `HaltingRule`. The default is the one that
             `tools/studies/halting/run.py` found for 6 to 40 classes. It needs an output with classes, and with two of
             them is soon reached by chance: take `"plateau"` there.
-        monitor: Name in the history of what the rule observes; by default the guide's divergence or agreement.
+        monitor: Name in the history of what the rule observes; by default the guide's divergence or agreement. Of
+            validation (`"val_..."`) with `check_freq="epoch"` alone.
         min_delta: For `"plateau"`: the smallest relative change that counts. Defaults to 0.05. For `"gradient"`: how
             negative the cosine with the held-out labels' gradient has to be. Defaults to 0.1.
         patience: Checks in a row that must call for halting, for `"gradient"` on average. Defaults to 3 for `"plateau"`
@@ -54,6 +55,9 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         start_from_epoch: Epochs before the first check. Defaults to 0.
         check_freq: `"epoch"`, or a number of steps between two checks. Defaults to `"epoch"`.
         verbose: 1 prints a line on halting. Defaults to 0.
+
+    Raises:
+        ConfigError: An argument means nothing; or, in `fit`, there is no guide or no metric of that name.
 
     Example:
 
@@ -81,10 +85,14 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         check_guide_name(guide)
         if check_freq != "epoch" and (not isinstance(check_freq, int) or check_freq < 1):
             raise ConfigError(f"bad check_freq: expected 'epoch' or a number of steps, received {check_freq!r}")
+        if patience is not None and patience < 1:
+            raise ConfigError(f"bad patience: expected at least 1 check, received {patience!r}")
         self.guide = guide
         given = {"min_delta": min_delta, "patience": patience, "baseline": baseline}
         self.rule = make_rule(rule, {**given, "start_from_epoch": start_from_epoch})
         self.monitor = monitor or f"{guide}_{self.rule.metric}"
+        self._observes = bool(monitor or self.rule.metric) and self.rule.metric != GRADIENTS
+        self._was_seen = False
         self.start_from_epoch = start_from_epoch
         self.check_freq = check_freq
         self.verbose = verbose
@@ -103,6 +111,7 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         """Check that there is a model with guides."""
         self.rule.reset()
         self._restart(0)
+        self._was_seen = False
         check_guide(self.model, self.guide)
         check_observable(self.rule.metric, self.model.guide_set)
         if self.rule.metric == GRADIENTS and self._live:
@@ -125,7 +134,10 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         num_steps = batch + 1 - self._since.num_steps
         if num_steps < self.check_freq:
             return
-        total = float((logs or {}).get(self.monitor, math.nan)) * (batch + 1)
+        value = self._observed(logs or {})
+        if value is None:
+            return
+        total = value * (batch + 1)
         self._check((total - self._since.total) / num_steps, self._epoch)
         self._since = _Since(total, batch + 1)
 
@@ -133,7 +145,9 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         """Check at the end of an epoch, and give the history what was measured."""
         logs = {} if logs is None else logs
         if self.check_freq == "epoch" and self._live:
-            self._check(float(logs.get(self.monitor, math.nan)), epoch + 1)
+            value = self._observed(logs)
+            if value is not None:
+                self._check(value, epoch + 1)
         logs.update(self._figures)
 
     @property
@@ -143,6 +157,30 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
     def _restart(self, epoch: int) -> None:
         self._epoch, self._since = epoch, _Since()
         self._figures: dict[str, float] = {}
+
+    def _observed(self, logs: Mapping[str, Any]) -> float | None:
+        """Return what the rule observes, NaN where that is nothing; `None` where there is none this time.
+
+        A metric goes with another guide that leaves, and is not there in an epoch without validation.
+        """
+        if not self._observes:
+            return math.nan
+        if self.monitor in logs:
+            self._was_seen = True
+            return float(logs[self.monitor])
+        if not self._was_seen and not self._comes_later(logs):
+            at = "at the end of an epoch" if self.check_freq == "epoch" else "after a number of steps"
+            raise ConfigError(
+                f"no metric {self.monitor!r} {at} for the rule that halts the {self.guide}: expected one of "
+                f"{', '.join(sorted(logs))}; pass another monitor"
+            )
+        return None
+
+    def _comes_later(self, logs: Mapping[str, Any]) -> bool:
+        """Whether the metric is one of a validation that does not follow every epoch."""
+        rarely = self.model.feed.options.get("validation_freq", 1) != 1
+        validated = any(name.startswith("val_") for name in logs)
+        return self.check_freq == "epoch" and rarely and not validated and self.monitor.startswith("val_")
 
     def _check(self, value: float, epoch: int) -> None:
         observed = value if self._probe is None else self._measured(self._probe)

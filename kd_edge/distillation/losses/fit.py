@@ -15,8 +15,9 @@ _FITTING = {
     LABELS: "kd_edge.BinaryDistillation()",
     VALUES: "kd_edge.BoundedRegression(), or keras.distillation.FeatureDistillation() for a reconstruction",
 }
+_BY_NUMBER = "sparsecategoricalcrossentropy"
 _OF_CLASSES = (
-    "sparsecategoricalcrossentropy",
+    _BY_NUMBER,
     "categoricalcrossentropy",
     "categoricalfocalcrossentropy",
     "kldivergence",
@@ -32,11 +33,11 @@ def compared(loss: Any) -> str:
     """Return what a distillation loss compares: `CLASSES` by a softmax, `LABELS` by sigmoids, `VALUES`, or anything.
 
     Args:
-        loss: The loss; `LogitsDistillation` takes a softmax for some of its losses alone.
+        loss: The loss; `LogitsDistillation` takes a softmax or sigmoids for some of its losses alone.
     """
     if isinstance(loss, LogitsDistillation):
-        kinds = {_kind(inner) for inner in keras.tree.flatten(loss.loss) if inner is not None}
-        return CLASSES if CLASSES in kinds else ""
+        kinds = {kind_of(inner) for inner in keras.tree.flatten(loss.loss) if inner is not None}
+        return CLASSES if CLASSES in kinds else LABELS if kinds == {LABELS} else ""
     return str(getattr(loss, "compares", CLASSES if getattr(loss, "takes_logits", False) else ""))
 
 
@@ -59,6 +60,12 @@ def check_output(loss: Any, shape: Sequence[int | None], *, softmax: bool | None
         ConfigError: It would be.
     """
     kind, name = compared(loss), type(loss).__name__
+    inner = keras.tree.flatten(loss.loss) if isinstance(loss, LogitsDistillation) else []
+    if any(each is not None and _name_of(each) == _BY_NUMBER for each in inner):
+        raise ConfigError(
+            f"{name} compares the probabilities of all classes: expected 'categorical_crossentropy' or another loss of "
+            "these, received a sparse one, which takes the number of one class"
+        )
     if kind == CLASSES and shape[-1] == 1:
         raise ConfigError(
             f"{name} would be constant: expected an output of 2 classes or more, received the shape {tuple(shape)}, of "
@@ -85,9 +92,9 @@ def kinds_of(losses: Any, names: Sequence[str]) -> list[str]:
         names: Of the outputs, in their order.
     """
     if isinstance(losses, Mapping):
-        return [_kind(losses.get(name)) for name in names]
+        return [kind_of(losses.get(name)) for name in names]
     flat = keras.tree.flatten(losses)
-    return [_kind(loss) for loss in (flat if len(flat) == len(names) else flat[:1] * len(names))]
+    return [kind_of(loss) for loss in (flat if len(flat) == len(names) else flat[:1] * len(names))]
 
 
 def check_compiled(loss: Any, kind: str, *, softmax: bool | None) -> None:
@@ -109,14 +116,21 @@ def check_compiled(loss: Any, kind: str, *, softmax: bool | None) -> None:
         )
 
 
-def _kind(loss: Any) -> str:
+def kind_of(loss: Any) -> str:
+    """Return what a loss of Keras is for: `CLASSES`, `LABELS`, `VALUES`; empty where that is not known.
+
+    Args:
+        loss: A loss, its name, a function, or `None`.
+    """
     if loss is None:
         return ""
-    if isinstance(loss, str):
-        loss = keras.losses.get(loss)
-    name = str(getattr(loss, "__name__", type(loss).__name__)).replace("_", "").lower()
+    name = _name_of(keras.losses.get(loss) if isinstance(loss, str) else loss)
     groups = {CLASSES: _OF_CLASSES, LABELS: _OF_LABELS, VALUES: _OF_VALUES}
     return next((kind for kind, known in groups.items() if name in known), "")
+
+
+def _name_of(loss: Any) -> str:
+    return str(getattr(loss, "__name__", type(loss).__name__)).replace("_", "").lower()
 
 
 def known_of(endings: Sequence[Softmax], place: int) -> bool | None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
 from kd_edge.compat.keras import with_sample_weight
+from kd_edge.distillation.losses.fit import CLASSES, LABELS, kind_of
 from kd_edge.errors import ConfigError
 
 
@@ -62,7 +63,7 @@ class LayerLoss(SampleLoss):
         student_layer_name: The student's layer.
     """
 
-    def __init__(self, teacher_layer_name: str, student_layer_name: str) -> None:
+    def __init__(self, teacher_layer_name: str | None, student_layer_name: str | None) -> None:
         self.teacher_layer_name = teacher_layer_name
         self.student_layer_name = student_layer_name
 
@@ -114,7 +115,7 @@ class AttentionTransfer(LayerLoss):
 
 
 @keras.saving.register_keras_serializable("kd_edge")
-class RelationalDistillation(SampleLoss):
+class RelationalDistillation(LayerLoss):
     """How the samples of a batch lie to each other: distances of pairs and angles of triples.
 
     Huber losses between the networks' distances, each divided by their mean over the pairs of the batch, and between
@@ -127,6 +128,9 @@ class RelationalDistillation(SampleLoss):
         angle_weight: Weight of the angles. Defaults to 2.0, the paper's ratio.
         teacher_layer_name: The teacher's layer. Defaults to `None`: its outputs.
         student_layer_name: The student's layer. Defaults to `None`: its outputs.
+
+    Raises:
+        ConfigError: A layer of the student is named, and none of the teacher.
     """
 
     def __init__(
@@ -136,10 +140,14 @@ class RelationalDistillation(SampleLoss):
         teacher_layer_name: str | None = None,
         student_layer_name: str | None = None,
     ) -> None:
+        if student_layer_name is not None and teacher_layer_name is None:
+            raise ConfigError(
+                "RelationalDistillation compares a layer of the student with one of the teacher: expected "
+                f"teacher_layer_name beside student_layer_name={student_layer_name!r}, received none"
+            )
+        super().__init__(teacher_layer_name, student_layer_name)
         self.distance_weight = distance_weight
         self.angle_weight = angle_weight
-        self.teacher_layer_name = teacher_layer_name
-        self.student_layer_name = student_layer_name
 
     def per_sample(self, teacher_outputs: Any, student_outputs: Any, labels: Any) -> Any:
         """Return for each sample the mean over its pairs and over the triples it is the corner of."""
@@ -205,7 +213,10 @@ def distillation_value(
         sample_weight = sum(weights) / len(weights)
     if isinstance(loss, LogitsDistillation | FeatureDistillation):
         loss = copy.copy(loss)
-        loss.loss = keras.tree.map_structure(lambda inner: _weighted(inner, sample_weight), loss.loss)
+        of_logits = isinstance(loss, LogitsDistillation)
+        loss.loss = keras.tree.map_structure(
+            lambda inner: _weighted(inner, sample_weight, of_logits=of_logits), loss.loss
+        )
         return loss.compute_loss(teacher, student)
     offered = {"sample_weight": sample_weight, "labels": labels}
     taken = inspect.signature(loss.compute_loss).parameters
@@ -224,14 +235,32 @@ class MeanOf(keras.losses.Loss):  # type: ignore[misc]
         return self._function(y_true, y_pred)
 
 
-def _weighted(inner: Any, sample_weight: Any) -> Any:
+class OfProbabilities(keras.losses.Loss):  # type: ignore[misc]
+    """Shows a loss of probabilities those of a guide's logits, and of the student's unless it takes logits itself."""
+
+    def __init__(self, loss: keras.losses.Loss, activate: Any) -> None:
+        super().__init__(reduction=loss.reduction)
+        self._loss = loss
+        self._activate = activate
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss' values."""
+        takes_logits = getattr(self._loss, "from_logits", False)
+        return self._loss.call(self._activate(y_true), y_pred if takes_logits else self._activate(y_pred))
+
+
+def _weighted(inner: Any, sample_weight: Any, *, of_logits: bool) -> Any:
+    """Return a loss inside of one of Keras' distillation losses, of those of probabilities one that is shown logits."""
     if inner is None:
         return None
     if inner is keras.losses.kl_divergence:
         # What the default "kl_divergence" of Keras 3.15 resolves to; with it LogitsDistillation takes no softmax.
         inner = keras.losses.KLDivergence()
-    inner = copy.copy(inner) if isinstance(inner, keras.losses.Loss) else MeanOf(inner)
-    return with_sample_weight(inner, sample_weight)
+    weighted = copy.copy(inner) if isinstance(inner, keras.losses.Loss) else MeanOf(inner)
+    activate = {CLASSES: keras.ops.softmax, LABELS: keras.ops.sigmoid}.get(kind_of(inner))
+    if of_logits and activate is not None and not isinstance(inner, keras.losses.KLDivergence):
+        weighted = OfProbabilities(weighted, activate)
+    return with_sample_weight(weighted, sample_weight)
 
 
 def _check_by_sample(loss: SampleLoss, sample_weight: Any) -> None:

@@ -127,14 +127,32 @@ def as_outputs(losses: Any, student: keras.Model) -> list[tuple[int, str] | None
     return [(names.index(name), name) for name in losses]
 
 
-def as_weights(weights: Any, num_losses: int) -> list[float]:
-    """Return a weight for each of the losses; 1 by default."""
-    weights = list(weights.values()) if isinstance(weights, Mapping) else weights
-    if weights is not None and len(weights) != num_losses:
+def as_weights(weights: Any, losses: Any) -> list[float]:
+    """Return a weight for each of the losses; 1 by default.
+
+    Args:
+        weights: In the order of the losses, or by the same names.
+        losses: One loss, a list, or a mapping.
+
+    Raises:
+        ConfigError: There are more or less of them, or other names.
+    """
+    num_losses = len(as_losses(losses))
+    if weights is None:
+        return [1.0] * num_losses
+    if isinstance(weights, Mapping):
+        names = list(losses) if isinstance(losses, Mapping) else []
+        if set(weights) != set(names):
+            raise ConfigError(
+                f"distillation_loss_weights do not match the losses: expected {names or 'a list, as of the losses'}, "
+                f"received {list(weights)}"
+            )
+        return [weights[name] for name in names]
+    if len(weights) != num_losses:
         raise ConfigError(
             f"distillation_loss_weights do not match the losses: expected {num_losses}, received {len(weights)}"
         )
-    return [1.0] * num_losses if weights is None else list(weights)
+    return list(weights)
 
 
 def make_loss_terms(

@@ -1,6 +1,5 @@
 """Models that Keras 3 cannot read: files of Keras 2, rebuilt layer by layer, and those that can only answer."""
 
-import hashlib
 import inspect
 import operator
 from collections.abc import Callable
@@ -15,10 +14,13 @@ from kd_edge.compat.keras import all_layers
 from kd_edge.compat.tf_keras import calls_in_order, layer_class, read_model
 from kd_edge.distillation.outputs.logits import to_logits
 from kd_edge.errors import ModelError
+from kd_edge.files import content_digest
 from kd_edge.silence import quiet, say
 
 # How far a rebuilt model may be from the file's, as a share of the largest output: float32 in another order of sums.
 _TOLERANCE = 1e-3
+# Of what a model is asked where it takes samples of any size.
+_FREE_SIZE = 32
 # Operations of TensorFlow in a model of Keras 2, as `preprocess_input` leaves them.
 _ARITHMETIC = {
     "math.truediv": operator.truediv,
@@ -49,7 +51,7 @@ class ForeignModel(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, file: str, kind: str, *, probabilities: bool = False, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "trainable": False})
         self.file, self.kind, self.probabilities = file, kind, probabilities
-        self.digest = _digest(Path(file))
+        self.digest = content_digest(file)
         self._answer, self.source = _answering(Path(file), kind)
 
     def call(self, x: Any) -> Any:
@@ -97,7 +99,7 @@ def read_keras2(path: Path) -> keras.Model:
         say(f"{path} is a file of Keras 2, read through tf_keras and rebuilt in Keras 3")
         return model
     say(f"{path} is a file of Keras 2, read through tf_keras; Keras 3 cannot rebuild it: it only answers, as a teacher")
-    return _wrapped(path, "keras2")
+    return _answers_only(path, "keras2")
 
 
 def read_saved_model(path: Path) -> keras.Model:
@@ -107,14 +109,18 @@ def read_saved_model(path: Path) -> keras.Model:
         ModelError: It has no signature of one input, or cannot be read.
     """
     say(f"{path} is a SavedModel: it only answers, as a teacher")
+    return _answers_only(path, "saved_model")
+
+
+def _answers_only(path: Path, kind: str) -> keras.Model:
     try:
         with quiet():
-            return _wrapped(path, "saved_model")
+            return _wrapped(path, kind)
     except ModelError:
         raise
     except Exception as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ModelError(f"cannot read {path}: expected a SavedModel; TensorFlow says: {reason}") from error
+        raise ModelError(f"cannot read {path}: expected a model that answers; TensorFlow says: {reason}") from error
 
 
 def _wrapped(path: Path, kind: str) -> keras.Model:
@@ -199,7 +205,8 @@ def _plain(value: Any) -> Any:
 
 
 def _samples(shape: Any, dtype: Any) -> np.ndarray:
-    drawn: np.ndarray = np.random.default_rng(0).uniform(0, 2, (8, *shape[1:])).astype(dtype)
+    sizes = [size or _FREE_SIZE for size in shape[1:]]
+    drawn: np.ndarray = np.random.default_rng(0).uniform(0, 2, (8, *sizes)).astype(dtype)
     return drawn
 
 
@@ -217,11 +224,3 @@ def _computes_the_same(old: Any, model: keras.Model) -> bool:
     pairs = zip(*(keras.tree.flatten(m(x, training=False)) for m in (old, model)), strict=True)
     arrays = [(np.asarray(one), np.asarray(other)) for one, other in pairs]
     return all(bool(np.abs(a - b).max() <= _TOLERANCE * max(float(np.abs(a).max()), 1e-6)) for a, b in arrays)
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(file.relative_to(path).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()

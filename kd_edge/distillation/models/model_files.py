@@ -32,6 +32,8 @@ def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
     teacher = load_model(path)
     if not getattr(teacher, "inputs", None):
         raise ModelError(f"bad teacher {path}: expected a functional or sequential model, or one with known inputs")
+    if len(teacher.outputs) == 1 and len(teacher.outputs[0].shape) == 1:  # a number for each sample, without an axis
+        teacher = keras.Model(teacher.inputs, keras.layers.Reshape((1,))(teacher.outputs[0]), name=teacher.name)
     shape, outputs = tuple(teacher.inputs[0].shape[1:]), tuple(teacher.outputs[0].shape[1:])
     if len(teacher.inputs) != 1 or shape != data.input_shape:
         raise ModelError(f"bad teacher {path}: expected samples of shape {data.input_shape}, received {shape}")

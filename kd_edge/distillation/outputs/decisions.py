@@ -21,7 +21,8 @@ def answers_probabilities(model: keras.Model, data: Dataset) -> Any:
     """
     if data.task.parts:
         return {name: answers_probabilities(output_of(model, name), part) for name, part in data.by_output.items()}
-    samples = data.x_train[:_NUM_ASKED]
+    batch = getattr(model, "inputs", None) and model.inputs[0].shape[0]
+    samples = data.x_train[: batch or _NUM_ASKED]
     if data.task.kind == "multiclass":
         return ends_in_softmax(model, samples) == [True]
     return data.task.kind in ("binary", "multilabel") and ends_in_sigmoid(model, samples) == [True]

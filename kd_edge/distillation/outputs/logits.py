@@ -90,7 +90,7 @@ def to_logits(outputs: Any, softmax: Softmax) -> Any:
         outputs: A tensor or a structure of them.
         softmax: For each of them in order whether it holds probabilities; what is not known to be is left as it is.
     """
-    return changed_where(softmax, lambda output: keras.ops.log(keras.ops.maximum(output, _TINY)), outputs)
+    return changed_where(softmax, lambda output: keras.ops.log(keras.ops.maximum(_precise(output), _TINY)), outputs)
 
 
 def sigmoid_to_logits(outputs: Any, sigmoid: Sigmoid) -> Any:
@@ -99,8 +99,13 @@ def sigmoid_to_logits(outputs: Any, sigmoid: Sigmoid) -> Any:
 
 
 def _logit(shares: Any) -> Any:
-    inside = keras.ops.clip(shares, _LEAST_SHARE, 1 - _LEAST_SHARE)
+    inside = keras.ops.clip(_precise(shares), _LEAST_SHARE, 1 - _LEAST_SHARE)
     return keras.ops.log(inside) - keras.ops.log1p(-inside)
+
+
+def _precise(outputs: Any) -> Any:
+    """Return outputs in single precision at least: in half precision the least probabilities above are 0."""
+    return keras.ops.cast(outputs, keras.backend.result_type(outputs.dtype, "float32"))
 
 
 def changed_where(chosen: Softmax, change: Callable[[Any], Any], outputs: Any) -> Any:

@@ -16,8 +16,12 @@ def predictions(model: keras.Model, x: np.ndarray) -> Any:
         x: Samples.
 
     Returns:
-        Shape `(samples, ...)`; of several outputs a structure of these.
+        Shape `(samples, ...)`; of several outputs a structure of these. Those in half precision in single.
     """
     parts = (np.asarray(x[rows]) for rows in chunks(x)) if is_mapped(x) else [x]
     answers = [model.predict(part, batch_size=shown_rows(x), verbose=0) for part in parts]
-    return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *answers)
+    return keras.tree.map_structure(lambda *rows: _single(np.concatenate(rows)), *answers)
+
+
+def _single(answers: np.ndarray) -> np.ndarray:
+    return answers.astype(np.float32) if answers.dtype.name in ("float16", "bfloat16") else answers

@@ -11,10 +11,12 @@ import numpy as np
 from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.data.dataset import check_counts
 from kd_edge.data.folds import fold_numbers
+from kd_edge.distillation.targets.architecture import architecture_of
 from kd_edge.distillation.targets.fingerprints import fingerprint, slices_of
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError, DataError
+from kd_edge.files import check_writable
 
 _KEY = "cross_fitting"
 
@@ -67,7 +69,7 @@ def cross_fitted_targets(
         Targets for all samples, as one teacher's.
 
     Raises:
-        ConfigError: Fewer than 2 folds, or views of mixup.
+        ConfigError: Fewer than 2 folds, or views of mixup; or the folder cannot be written to.
         DataError: The samples cannot be parted in such folds, or a file is of other samples, folds or networks.
 
     Example:
@@ -94,12 +96,14 @@ def cross_fitted_targets(
     for place, fold in enumerate(np.unique(numbers).tolist()):
         keras.utils.set_random_seed(seed + place)
         teacher, seen = build(), numbers != fold
-        made_by = _hash(shaped_by, stored, [weight.shape for weight in teacher.weights])
+        made_by = _hash(shaped_by, stored, architecture_of(teacher), [weight.shape for weight in teacher.weights])
         shown = [_Shown.of(_rows(x, ~seen), directory, f"fold-{fold}", made_by)]
         if x_unlabeled is not None:
             shown.append(_Shown.of(x_unlabeled, directory, f"fold-{fold}-unlabeled", made_by))
         kept = _kept(shown)
         if kept is None:
+            for one in shown:
+                one.check()
             train(teacher, _rows(x, seen), y[seen])
             kept = [_ask(teacher, samples, stored) for samples in shown]
         answers.append(kept)
@@ -144,6 +148,11 @@ class _Shown(NamedTuple):
     def of(cls, samples: Any, directory: str | Path | None, name: str, made_by: str) -> "_Shown":
         path = None if directory is None else Path(directory) / f"{name}.npy"
         return cls(samples, path, _hash(made_by, _fingerprints(samples).tobytes()))
+
+    def check(self) -> None:
+        """Check that the file can be written."""
+        if self.path is not None:
+            check_writable(self.path)
 
 
 def _kept(shown: list[_Shown]) -> list[SoftTargets] | None:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kd_edge.compat.keras import all_layers
+from kd_edge.distillation.targets.architecture import architecture_of
 from kd_edge.errors import DataError
 
 
@@ -24,11 +24,8 @@ def fingerprint(x: Any) -> tf.Tensor:
 
 
 def hash_of(teacher: keras.Model) -> str:
-    """Return a fingerprint of a network: its layers and weights."""
-    digest = hashlib.sha256()
-    for layer in all_layers(teacher):
-        activation = getattr(getattr(layer, "activation", None), "__name__", "")
-        digest.update(f"{type(layer).__name__} {activation}{getattr(layer, 'digest', '')}\n".encode())
+    """Return a fingerprint of a network: its layers with their settings, their wiring, and its weights."""
+    digest = hashlib.sha256(repr(architecture_of(teacher)).encode())
     for weight in teacher.get_weights():
         digest.update(f"{weight.shape} {weight.dtype}\n".encode() + np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()

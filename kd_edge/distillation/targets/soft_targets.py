@@ -14,6 +14,7 @@ from kd_edge.distillation.targets.fingerprints import batches_of, fingerprint, h
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.targets.views import Views
 from kd_edge.errors import ConfigError, DataError
+from kd_edge.files import check_writable
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
@@ -54,7 +55,8 @@ def soft_targets(
 
     Raises:
         DataError: The file is stale, or there are no samples, or no end of them.
-        ConfigError: The augmentation is unknown, does not fit the samples, or cannot make a sample again.
+        ConfigError: The augmentation is unknown, does not fit the samples, or cannot make a sample again; or the file
+            cannot be written.
 
     Example:
 
@@ -64,21 +66,52 @@ def soft_targets(
     ```
     """
     wanted = None if views is None else Views.of(views, augment, strength=strength, seed=seed)
-    if path is not None and Path(path).exists():
-        return SoftTargets.load(path, teacher=teacher, x=x, views=wanted)
     if top_k is not None and top_k < 1:
         raise ConfigError(f"bad top_k: expected at least 1, received {top_k}")
+    if path is not None and Path(path).exists():
+        kept = SoftTargets.load(path, teacher=teacher, x=x, views=wanted)
+        _check_largest(kept, top_k, temperature, path)
+        return kept
+    if path is not None:
+        check_writable(path)
     if top_k is not None and any(ends_in_sigmoid(teacher)):
         raise ConfigError(
             "no top_k of labels that hold together: expected a teacher that ends in logits or a softmax, received "
             "sigmoids; leave top_k out"
         )
     rows, header = _ask(teacher, x, batch_size, wanted, lambda output, i: _columns(output, i, top_k, temperature))
+    header |= _largest(header["shapes"], top_k, temperature)
     targets = SoftTargets(rows, header, num_passes=views or 1)
     if path is None:
         return targets
     targets.save(path)
     return SoftTargets(read_rows(path), header, num_passes=views or 1)
+
+
+def _largest(shapes: Sequence[Sequence[int]], top_k: int | None, temperature: float) -> dict[str, Any]:
+    """Return what a header says of logits that are not all kept; nothing where they are."""
+    if top_k is None or all(top_k >= shape[-1] for shape in shapes):
+        return {}
+    return {"top_k": top_k, "temperature": temperature}
+
+
+def _check_largest(kept: SoftTargets, top_k: int | None, temperature: float, path: object) -> None:
+    """Check that a file holds as many logits as are asked for; of older files only those with all say how many.
+
+    Raises:
+        DataError: It holds more or less, or the rest for another temperature.
+    """
+    unknown = {} if kept.is_dense else dict.fromkeys(("top_k", "temperature"), "unknown")
+    held = unknown | {name: kept.header[name] for name in ("top_k", "temperature") if name in kept.header}
+    wanted = _largest(kept.shapes, top_k, temperature)
+    if held != wanted:
+        expected, received = (
+            ", ".join(f"{name}={value}" for name, value in side.items()) or "all" for side in (wanted, held)
+        )
+        raise DataError(
+            f"{path} holds other logits: expected {expected}, received {received}; choose another path, or delete the "
+            "file"
+        )
 
 
 def _ask(
@@ -129,10 +162,13 @@ def _shown(x: Any, batch_size: int, views: Views | None) -> Iterator[tuple[Any, 
     if isinstance(x, tf.data.Dataset) and views.augment == "mixup":
         raise DataError("views of mixup need all samples at once: expected arrays, received a tf.data.Dataset")
     numbers, augmentation = np.random.default_rng(views.seed), views.augmentation
-    change = tf.function(lambda batch, seeds: views.changed(batch, seeds, x), reduce_retracing=True)
+    everything: Any = None
+    change = tf.function(lambda batch, seeds: views.changed(batch, seeds, everything), reduce_retracing=True)
     for batch in batches_of(x, batch_size):
         if keras.tree.is_nested(batch):
             raise ConfigError("an augmentation changes one array of samples: expected one input, received several")
+        if everything is None and views.augment == "mixup":
+            everything = tf.convert_to_tensor(x)  # or all samples would become part of the graph
         batch = tf.cast(batch, tf.float32)
         augmentation.check(tuple(batch.shape[1:]))
         seeds = numbers.integers(0, 2**32, (len(batch), views.num_views), np.uint32)

@@ -27,7 +27,8 @@ class SoftTargets:
     Args:
         rows: One record per sample: `key`, with views `seed`, and per output either `output_i` or, of its largest
             logits, `values_i`, `classes_i` and `rest_i`; with views all but the key have an axis of views first.
-        header: What the rows mean: `teacher` (a hash), `structure` and `shapes` of the outputs, `views`.
+        header: What the rows mean: `teacher` (a hash), `structure` and `shapes` of the outputs, `views`, and where not
+            all logits are kept `top_k` and `temperature`.
         num_passes: How often the teacher ran over the samples to make them.
 
     Attributes:

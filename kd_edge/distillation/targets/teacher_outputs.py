@@ -80,7 +80,7 @@ def _read_each(path: Path, data: Dataset) -> list[tuple[np.ndarray, Dataset, str
 
 
 def _checked(outputs: np.ndarray, data: Dataset, source: str) -> np.ndarray:
-    """Return a row of numbers for each sample."""
+    """Return a row of numbers for each sample, float32."""
     expected, count = f"(samples, {data.num_outputs})", data.num_outputs
     if outputs.ndim and len(outputs) and (count == 1 or data.task.kind == "reconstruction"):
         outputs = outputs.reshape(len(outputs), -1)
@@ -93,9 +93,14 @@ def _checked(outputs: np.ndarray, data: Dataset, source: str) -> np.ndarray:
             f"bad teacher outputs in {source}: expected {count} {what}, received {outputs.shape[1]}; the "
             "columns are the classes in the order of their numbers"
         )
-    if not np.isfinite(outputs).all():
-        raise DataError(f"bad teacher outputs in {source}: expected finite numbers, received NaN or infinity")
-    return outputs
+    with np.errstate(over="ignore"):  # what is too large is infinite then
+        values = outputs.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"bad teacher outputs in {source}: expected finite numbers, received NaN, infinity or numbers that float32 "
+            "does not hold"
+        )
+    return values
 
 
 def _answers_to(x: np.ndarray, outputs: np.ndarray, data: Dataset, source: str) -> np.ndarray:
@@ -110,9 +115,8 @@ def _answers_to(x: np.ndarray, outputs: np.ndarray, data: Dataset, source: str) 
     return logits
 
 
-def _as_logits(outputs: np.ndarray, data: Dataset) -> np.ndarray:
+def _as_logits(values: np.ndarray, data: Dataset) -> np.ndarray:
     """Return outputs as logits where they are probabilities, and measured values as the data have them."""
-    values = outputs.astype(np.float32)
     if data.task.kind in ("binary", "multilabel"):
         return _logits(values) if values.min() >= 0 and values.max() <= 1 else values
     if data.task.kind == "reconstruction" or not data.task.classifies:

@@ -120,7 +120,7 @@ def changed(samples: Any, seeds: tf.Tensor, augmentation: Augmentation, everythi
     if not isinstance(augmentation, Mixup):
         return augmentation(samples, seeds)
     partners = tf.gather(everything, augmentation.partners(seeds, len(everything)))
-    return mixed(samples, partners, augmentation.shares(seeds))
+    return mixed(samples, tf.cast(partners, samples.dtype), augmentation.shares(seeds))
 
 
 def mixed(ours: tf.Tensor, theirs: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kd_edge.conversion.metadata import read_metadata
-from kd_edge.conversion.output_meaning import file_answers_probabilities
-from kd_edge.conversion.told_task import outputs_told
+from kd_edge.conversion.metadata import read_metadata, reads_raw_values
+from kd_edge.conversion.told_task import outputs_told, probabilities_told
 from kd_edge.cost.devices import DeviceProfile, load_all
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
@@ -24,6 +23,7 @@ from kd_edge.reporting.documents import KD_EDGE
 from tflite_bench.measurement.environment import read_versions
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_file
+from tflite_bench.model.streams import is_window
 
 
 def write_file_bundle(
@@ -90,8 +90,7 @@ def write_file_bundle(
 
 def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: DeviceProfile | None) -> Settings:
     arena = _arena(info, device)
-    told = list(outputs_told(content))
-    probabilities = not told and file_answers_probabilities(info)
+    probabilities = not outputs_told(content) and probabilities_told(content)
     if data is None:
         said: Mapping[str, Any] = read_metadata(content) or {}
         task = file_task(said, info, probabilities=probabilities)
@@ -101,8 +100,9 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
                 "pass --data"
             )
         known = probabilities or names_outputs(said)
-        settings = Settings(*arena, task, file_scale(said), probabilities, meaning_known=known)
-        return settings_by_output(settings, info, told)
+        reads = reads_raw_values(content) is not None
+        settings = Settings(*arena, task, file_scale(said), probabilities, meaning_known=known, input_known=reads)
+        return settings_by_output(settings, content)
     _check_data(info, data)
     threshold = None
     if data.task.kind == "reconstruction":
@@ -110,12 +110,13 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
 
         threshold = anomaly_threshold(content, data)
     settings = Settings(*arena, data.task, data.scale, probabilities, threshold, data.front_end)
-    return settings_by_output(settings, info, told)
+    return settings_by_output(settings, content)
 
 
 def _check_data(info: ModelInfo, data: Dataset) -> None:
-    source, target = info.input_tensors[0], whole_output(info)
-    found: dict[str, tuple[Any, Any]] = {"samples of shape": (source.shape[1:], data.input_shape)}
+    shape, target = info.input_tensors[0].shape[1:], whole_output(info)
+    reads = data.input_shape if is_window(info, data.input_shape) else shape
+    found: dict[str, tuple[Any, Any]] = {"samples of shape": (reads, data.input_shape)}
     found["numbers of an answer"] = (target.num_elements, data.num_outputs)
     for what, (expected, received) in found.items():
         if expected != received:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kd_edge.config.paths import relative_to
-from kd_edge.conversion.output_meaning import file_answers_probabilities
-from kd_edge.conversion.told_task import as_told, outputs_told
+from kd_edge.conversion.told_task import as_told, probabilities_told
 from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.loading import load_data
@@ -24,6 +25,9 @@ from kd_edge.reporting.sentences.verdicts import verdict_text
 from kd_edge.toml import to_toml
 from kd_edge.verification.tflm_run import MeasuredSizes
 from kd_edge.verification.verdict import failed_checks, open_checks, outcome
+
+# Of means and deviations, in deviations: another processor adds in another order.
+_SCALE_TOLERANCE = 1e-4
 
 
 def write_bundle(run_folder: str | Path, folder: str | Path | None = None, *, tool: str = DEFAULT) -> Bundle:
@@ -52,7 +56,7 @@ def _write(source: Path, results: Mapping[str, Any], config: Mapping[str, Any], 
     model = _read_model(source / "model.tflite", results)
     run = results["result"]
     data = _load(model, config, run["data"])
-    settings = _settings(model, data, run["verify"])
+    settings = _settings(model, data, run)
     vectors = sample_vectors(model, data, settings)
     command = f"kd-edge run config.toml -o RUN && kd-edge bundle RUN --for {tool}"
     about = [f"Data: {run['data']['description']}", f"Board: {run['design']['device']}. {_verdict(run['verify'])}"]
@@ -89,12 +93,14 @@ def _load(model: bytes, config: Mapping[str, Any], known: Mapping[str, Any]) -> 
     return data
 
 
-def _settings(model: bytes, data: Dataset, verify: Mapping[str, Any]) -> Settings:
-    info = read_single(model, "the run's model")
+def _settings(model: bytes, data: Dataset, run: Mapping[str, Any]) -> Settings:
+    read_single(model, "the run's model")
+    verify, known = run["verify"], run["data"]["scale"]
+    scale = None if known is None else (tuple(known[0]), tuple(known[1]))
     threshold = (verify.get("task_metrics") or {}).get("threshold")
-    probabilities = not data.task.parts and file_answers_probabilities(info)
-    settings = Settings(*_arena(verify), data.task, data.scale, probabilities, threshold, data.front_end)
-    return settings_by_output(settings, info, list(outputs_told(model)))
+    probabilities = not data.task.parts and probabilities_told(model)
+    settings = Settings(*_arena(verify), data.task, scale, probabilities, threshold, data.front_end)
+    return settings_by_output(settings, model)
 
 
 def _origin(results: Mapping[str, Any]) -> Origin:
@@ -143,10 +149,20 @@ def _read_model(path: Path, results: Mapping[str, Any]) -> bytes:
 
 
 def _check_data(data: Dataset, known: Mapping[str, Any]) -> None:
-    found = {"input_shape": list(data.input_shape), "class_names": list(data.class_names), "num_test": len(data.x_test)}
+    found = {"input_shape": list(data.input_shape), "class_names": list(data.class_names)}
+    found |= {f"num_{split}": len(getattr(data, f"x_{split}")) for split in ("train", "val", "test")}
     for name, value in found.items():
         if known[name] != value:
             raise DataError(f"the data is not that of the run: expected {name} {known[name]}, received {value}")
+    if not _is_close(known["scale"], data.scale):
+        raise DataError(f"the data is not that of the run: expected scale {known['scale']}, received {data.scale}")
+
+
+def _is_close(scale: Any, other: Any) -> bool:
+    """Return whether two scales of as many channels are the same but for rounding."""
+    if scale is None or other is None:
+        return scale is other
+    return bool(np.all(np.abs(np.subtract(scale, other)) <= _SCALE_TOLERANCE * np.asarray(scale[1])))
 
 
 def _arena(verify: Mapping[str, Any]) -> tuple[int, str]:

@@ -27,6 +27,7 @@ class Settings:
         anomaly_threshold: Of a reconstruction, the score above which a sample is an anomaly.
         front_end: What computes samples from sound; `None` without sound.
         meaning_known: Whether anything says what the outputs mean.
+        input_known: Whether anything says how the values of the input are scaled before.
         parts: Of several outputs the settings of each, by its name in the file's order; empty for one output.
     """
 
@@ -38,6 +39,7 @@ class Settings:
     anomaly_threshold: float | None = None
     front_end: FrontEnd | None = None
     meaning_known: bool = True
+    input_known: bool = True
     parts: "Mapping[str, Settings]" = field(default_factory=dict)
 
     @property

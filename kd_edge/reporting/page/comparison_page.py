@@ -12,7 +12,7 @@ from kd_edge.reporting.page.charts.front import FrontPoint, front_chart
 from kd_edge.reporting.page.rendering import render
 from kd_edge.reporting.page.run_charts import COSTS, training_curves
 from kd_edge.reporting.rows.checks import Rows, interval_text, share_text
-from kd_edge.reporting.run_files import read_run
+from kd_edge.reporting.run_files import read_run, understood
 from kd_edge.reporting.sentences.formatting import latency_text, measured_bytes
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
 from kd_edge.reporting.sentences.verdicts import WORDS
@@ -21,13 +21,21 @@ from kd_edge.verification.verdict import outcome
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    name: str
-    results: Mapping[str, Any]
-    config: Mapping[str, Any]
+    """What the page shows of a run.
 
-    @property
-    def stages(self) -> Mapping[str, Any]:
-        return dict(self.results["result"])
+    Attributes:
+        name: What it is called.
+        metric: What its answers are measured by.
+        column: Its figures in words, by what they are.
+        points: Its file among the costs, by the cost.
+        curves: Its networks' training, by the network.
+    """
+
+    name: str
+    metric: str
+    column: Mapping[str, str]
+    points: Mapping[str, FrontPoint | None]
+    curves: Mapping[str, Sequence[float]]
 
 
 def write_comparison(run_folders: Sequence[str | Path], path: str | Path) -> Path:
@@ -38,14 +46,26 @@ def write_comparison(run_folders: Sequence[str | Path], path: str | Path) -> Pat
         path: Of the page.
 
     Raises:
-        ModelError: A run is not finished.
+        ModelError: A run is not finished, or its results are older or damaged.
     """
     folders = [Path(folder) for folder in run_folders]
-    read = map(read_run, folders)
-    runs = [_Run(name, *files) for name, files in zip(_names(folders), read, strict=True)]
+    runs = list(map(_read, _names(folders), folders))
     charts = [*_cost_charts(runs), _curves(runs)]
     text = render("comparison.html", charts, charts=charts, figures=_figures(runs), names=[run.name for run in runs])
     return write_bytes(path, text.encode())
+
+
+def _read(name: str, folder: Path) -> _Run:
+    results, config = read_run(folder)
+    with understood(folder):
+        run = results["result"]
+        return _Run(
+            name,
+            metric=metric_of(run["verify"]["accuracy"]),
+            column=_column(results, config),
+            points={cost: _point(name, run["verify"], cost, divisor) for cost, _, _, divisor in COSTS},
+            curves=training_curves(run["distill"], run["baseline"]),
+        )
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -55,14 +75,13 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _figures(runs: Sequence[_Run]) -> Rows:
-    columns = [_column(run) for run in runs]
-    rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
+    rows = [(name, *(run.column[name] for run in runs)) for name in runs[0].column]
     return Rows("the figures of the runs", ("", *(run.name for run in runs)), rows)
 
 
-def _column(run: _Run) -> dict[str, str]:
-    stages = run.stages
-    verify, budget, config = stages["verify"], stages["design"]["budget"], run.config
+def _column(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+    stages = results["result"]
+    verify, budget = stages["verify"], stages["design"]["budget"]
     accuracy, ends, cost = verify["accuracy"], verify["accuracy_ci95"], verify["predicted"]
     macs, teacher = cost["macs"], stages["teacher"].get(f"test_{metric_of(stages['teacher'])}")
     limits = [f"{budget['flash_bytes']:,} B flash", f"{budget['ram_bytes']:,} B RAM"]
@@ -86,25 +105,23 @@ def _column(run: _Run) -> dict[str, str]:
         "handed on": {"distilled": "distilled", "alone": "without a teacher"}.get(
             stages.get("choice", {}).get("shipped", "distilled"), "distilled"
         ),
-        "seed": str(run.results["seed"]),
-        "made": run.results["created"][:16].replace("T", " "),
+        "seed": str(results["seed"]),
+        "made": results["created"][:16].replace("T", " "),
     }
 
 
 def _cost_charts(runs: Sequence[_Run]) -> list[Chart]:
     charts = []
-    for name, word, unit, divisor in COSTS:
-        points = [_point(run, name, divisor) for run in runs]
-        known = [point for point in points if point is not None]
+    for name, word, unit, _ in COSTS:
+        known = [point for run in runs if (point := run.points[name]) is not None]
         if known:
-            reached = f"test {metric_word(metric_of(runs[0].stages['verify']['accuracy']))}"
+            reached = f"test {metric_word(runs[0].metric)}"
             spec = front_chart(known, x_title=f"{word} ({unit})", y_title=f"{reached} of the file")
             charts.append(Chart(f"cost-{name.split('_')[0]}", spec, f"{reached.capitalize()} and {word} of each run"))
     return charts
 
 
-def _point(run: _Run, name: str, divisor: float) -> FrontPoint | None:
-    verify = run.stages["verify"]
+def _point(run: str, verify: Mapping[str, Any], name: str, divisor: float) -> FrontPoint | None:
     sizes = {**verify["predicted"], **{key: verify[key] for key in ("ram_bytes",) if key in verify}}
     sizes["flash_bytes"] = verify["measured"]["flash_bytes"]
     cost, reached = sizes.get(name), verify["accuracy"]["int8_litert"]
@@ -114,16 +131,12 @@ def _point(run: _Run, name: str, divisor: float) -> FrontPoint | None:
     low, high = (sizes.get(f"latency_{end}_ms") if timed else None for end in ("low", "high"))
     ends = verify["accuracy_ci95"].get("int8_litert") or {}
     interval = ends.get("ci95_low"), ends.get("ci95_high")
-    return FrontPoint(run.name, run.name, cost / divisor, reached, low, high, *interval)
+    return FrontPoint(run, run, cost / divisor, reached, low, high, *interval)
 
 
 def _curves(runs: Sequence[_Run]) -> Chart:
-    curves = {
-        f"{run.name}: {name}": curve
-        for run in runs
-        for name, curve in training_curves(run.stages["distill"], run.stages["baseline"]).items()
-    }
-    title = f"validation {metric_word(metric_of(runs[0].stages['baseline']))}"
+    curves = {f"{run.name}: {name}": curve for run in runs for name, curve in run.curves.items()}
+    title = f"validation {metric_word(runs[0].metric)}"
     rows = [(name, str(len(curve)), f"{max(curve):.3f}", f"{curve[-1]:.3f}") for name, curve in curves.items() if curve]
     table = Rows("training", ("", "epochs", "best", "last"), rows)
     return Chart("training", curve_chart(curves, title=title), f"{title.capitalize()} per epoch of each run", table)

@@ -1,6 +1,5 @@
 """The report of a run as one HTML page that needs no network."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from kd_edge.cost.model import CostModel
 from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
+from kd_edge.reporting.page.commands import repeating_commands
 from kd_edge.reporting.page.keras_layers import keras_blocks
 from kd_edge.reporting.page.memory_charts import held_bytes, peak_rows
 from kd_edge.reporting.page.network import Drawing, draw, graph_blocks
@@ -108,7 +108,7 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
         "asked_for": asked_for(verify, run["data"]["class_names"]),
         "seed": results["seed"],
         "sha256": run["convert"]["sha256"],
-        "commands": _commands(config, run),
+        "commands": repeating_commands(config, run),
         "config": to_toml(config),
         "machine": _machine(results),
     }
@@ -140,15 +140,3 @@ def _machine(results: Mapping[str, Any]) -> Rows:
     rows = [("made", results["created"]), ("processor", f"{machine['cpu']}, {machine['num_cores']} CPUs")]
     rows += [("system", machine["system"]), ("Python", machine["python"])]
     return Rows("", ("", ""), [*rows, *results["versions"].items()], frozenset({0, 1}))
-
-
-def _commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
-    budget = run["design"]["budget"]
-    verify = ["kd-edge", "verify", "RUN/model.tflite", "--student", "RUN/student.keras"]
-    verify += ["--data", config["data"]["source"], "--device", config["budget"]["device"]]
-    verify += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
-    verify += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
-    verify += ["--energy", f"{budget['energy_mj']:g}mJ"] if budget.get("energy_mj") else []
-    verify += ["--seed", str(config["seed"])]
-    verify += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
-    return ["kd-edge run RUN/config.toml -o AGAIN", shlex.join(verify), "kd-edge bundle RUN", "kd-edge report RUN"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kd_edge.reporting.documents import Result
-from kd_edge.reporting.rows.checks import Rows
+from kd_edge.reporting.rows.checks import Rows, metric_title
 
 
 def board_rows(board: Result) -> Rows:
@@ -11,7 +11,7 @@ def board_rows(board: Result) -> Rows:
     same = board["num_identical"]
     parity = "TFLM is not here" if same is None else f"{same} of {board['num_samples']}"
     rows = [
-        ("share right", f"{board['accuracy']:.3f}", f"{board['num_samples']} samples"),
+        (metric_title(board.get("metric", "accuracy")), f"{board['accuracy']:.3f}", f"{board['num_samples']} samples"),
         ("outputs equal TFLM's on this PC", parity, _apart(board["max_difference"])),
         ("latency", *_latency(board)),
         ("arena", _size(board["arena_bytes"]), _predicted(board)),

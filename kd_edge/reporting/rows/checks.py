@@ -63,7 +63,7 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
 
 def accuracy_rows(verify: Result) -> Rows:
     """Return the accuracies of a student and of its file."""
-    header, rows = ("", metric_title(verify), "95 % interval"), list(_accuracies(verify))
+    header, rows = ("", metric_title(metric_of(verify["accuracy"])), "95 % interval"), list(_accuracies(verify))
     if (teacher := verify["accuracy"].get("teacher")) is not None:
         rows.append(("teacher, float", share_text(teacher), interval_text(verify["accuracy_ci95"]["teacher"])))
     return Rows(_accuracy_title(verify), header, rows)
@@ -84,7 +84,7 @@ def run_accuracy_rows(run: Result) -> Rows:
         *((f"{name}, float", share_text(run[at]["test_accuracy"]), "", *sizes[at]) for at, name in networks.items()),
         *((f"{title}, {name}", *cells, *sizes[shipped]) for name, *cells in _accuracies(run["verify"])),
     ]
-    header = ("", metric_title(run["verify"]), "95 % interval", "MACs", "parameters")
+    header = ("", metric_title(metric_of(run["verify"]["accuracy"])), "95 % interval", "MACs", "parameters")
     return Rows(_accuracy_title(run["verify"]), header, rows)
 
 
@@ -110,10 +110,9 @@ def precision(verify: Result) -> str:
     return str(verify.get("precision", "file"))
 
 
-def metric_title(verify: Result) -> str:
-    """Return in words what the answers of a verification are measured by."""
-    titles = {"accuracy": "share right", "label_accuracy": "labels right", "score": "score"}
-    return titles.get(metric_of(verify["accuracy"]), "skill")
+def metric_title(metric: str) -> str:
+    """Return in words what answers are measured by; see `Task.metric`."""
+    return {"accuracy": "share right", "label_accuracy": "labels right", "score": "score"}.get(metric, "skill")
 
 
 def interval_text(interval: Result | None) -> str:

@@ -5,12 +5,14 @@ from kd_edge.reporting.rows.checks import Rows
 from kd_edge.reporting.sentences.formatting import interval_text, short_size
 from kd_edge.reporting.sentences.sweep import TEACHER, binds_text, budget_text, verdict_word
 
+_METRICS = {"accuracy": "right", "label_accuracy": "labels right", "score": "score"}
+
 
 def cell_rows(board: Result, cells: list[Result]) -> Rows:
     """Return the cells of a board, a line each."""
     known = "" if board["quality"] in ("measured", "calibrated") else ", not measured on that board"
     title = f"{board['name']} ({board['core']}, times ±{board['error_percent']:g} %{known})"
-    metric = {"accuracy": "right", "label_accuracy": "labels right"}.get(next(iter(cells))["metric"], "skill")
+    metric = _METRICS.get(next(iter(cells))["metric"], "skill")
     header = ("budget", metric, "95 %", "", "latency in ms", "RAM", "flash", "binds", "verdict")
     return Rows(title, header, [_row(cell) for cell in cells], frozenset({0, 3, 7, 8}))
 

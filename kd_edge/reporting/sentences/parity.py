@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from kd_edge.reporting.documents import Result
 
+_SAME = {"multilabel": "same labels", "reconstruction": "same verdict", "several": "same decisions"}
+
 
 def parity_lines(verify: Result) -> Iterator[str]:
     """Yield how LiteRT and TFLM agree, and where they first differ."""
@@ -11,7 +13,7 @@ def parity_lines(verify: Result) -> Iterator[str]:
     if parity is None:
         yield f"TFLM was not run: {verify['unavailable_reason'].get('parity', 'unknown')}"
         return
-    same = {"multilabel": "same labels", "reconstruction": "same verdict"}.get(verify.get("task", ""), "same class")
+    same = _SAME.get(verify.get("task", ""), "same class")
     yield (
         f"LiteRT and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
         f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "

@@ -1,5 +1,6 @@
-"""Tables and lines on a console."""
+"""Tables and lines on a console, or as the text of a file."""
 
+import io
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -15,15 +16,35 @@ WIDTH = 110
 
 def show(parts: Iterable[Any]) -> None:
     """Print tables and lines on stdout: as wide as the terminal or as `COLUMNS` says, else 110 columns."""
-    console = Console(highlight=False)
+    console = plain_console()
     known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
-    print_parts(console if known else Console(highlight=False, width=WIDTH), parts)
+    _print_parts(console if known else plain_console(width=WIDTH), parts)
 
 
-def print_parts(console: Console, parts: Iterable[Any]) -> None:
-    """Print tables and lines on a console, brackets in lines as they are."""
+def as_text(parts: Iterable[Any], *, width: int = WIDTH) -> str:
+    """Return tables and lines as the text of a file, wherever it is written: no colours, no spaces at ends of lines.
+
+    Args:
+        parts: The tables and lines.
+        width: Columns.
+    """
+    file = io.StringIO()
+    _print_parts(plain_console(file=file, width=width, force_terminal=False, force_jupyter=False), parts)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def plain_console(**options: Any) -> Console:
+    """Return a console that prints names as they are: brackets are no markup, `:cat:` is no emoji.
+
+    Args:
+        **options: As for `rich.console.Console`.
+    """
+    return Console(markup=False, emoji=False, highlight=False, **options)
+
+
+def _print_parts(console: Console, parts: Iterable[Any]) -> None:
     for part in parts:
-        console.print(part, markup=False) if isinstance(part, str) else console.print(part)
+        console.print(part)
 
 
 def drawn(rows: Rows) -> Table:

@@ -6,6 +6,7 @@ from operator import itemgetter
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from kd_edge.reporting.documents import Result
 
@@ -15,12 +16,12 @@ def installation_tables(result: Result) -> Iterator[Table | str]:
     table = _table("", "package", "version", "expected")
     for extra, group in groupby(result["packages"], itemgetter("extra")):
         packages = list(group)
-        table.add_row("", f"[bold]{packages[0]['needed_for']}[/bold]", "", "")
+        table.add_row("", Text(packages[0]["needed_for"], style="bold"), "", "")
         for package in packages:
             version = package["installed"] or "missing"
             table.add_row("" if package["fits"] else "!", f"  {package['name']}", version, package["expected"])
         if extra and any(not package["fits"] for package in packages):
-            table.add_row("", f"  pip install 'kd-edge\\[{extra}]'", "", "")
+            table.add_row("", f"  pip install 'kd-edge[{extra}]'", "", "")
     yield table
     runners = _table("", "measured on (--on)", "")
     for runner in result["runners"]:

@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from kd_edge.reporting.rows.checks import Rows, check_rows, fit_rows
+from kd_edge.reporting.rows.checks import Rows, check_rows, fit_rows, metric_title
+from kd_edge.reporting.sentences.metric_words import metric_of
 
 
 def verify_markdown(result: dict[str, Any]) -> str:
@@ -11,7 +12,10 @@ def verify_markdown(result: dict[str, Any]) -> str:
     parts = [f"### {_plain(result['device'])}: {_plain(result['verdict'].replace('_', ' '))}"]
     if against := result.get("against"):
         parts.append(_table(against_rows(against)))
-    parts += [_table(fit_rows(result, result["budget"])), _table(check_rows(result["gates"]))]
+    parts += [
+        _table(fit_rows(result, result["budget"])),
+        _table(check_rows(result["gates"], metric_of(result["accuracy"]))),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -21,7 +25,7 @@ def against_rows(against: dict[str, Any]) -> Rows:
     interval = f"{loss['measured']:.3f} ({loss['low']:.3f} to {loss['high']:.3f}), at most {loss['limit']:g}"
     shares = (f"{against[name]:.3f}" for name in ("accuracy_base", "accuracy"))
     rows = [
-        ("share right", *shares, f"lost {interval}: {loss['verdict'].replace('_', ' ')}"),
+        (metric_title(metric_of(against)), *shares, f"lost {interval}: {loss['verdict'].replace('_', ' ')}"),
         *(
             (title, f"{against[f'{name}_base']:,} B", f"{against[name]:,} B", _growth(against, name))
             for title, name in (("flash (.tflite file)", "flash_bytes"), ("arena (computed)", "arena_bytes"))

@@ -160,13 +160,14 @@ def test_a_stdout_that_takes_nothing_is_one_line(options):
     assert "cannot print the result: No space left on device" in done.stderr
 
 
-def test_a_stdout_that_lacks_the_lines_of_tables_gets_question_marks():
+def test_a_stdout_that_lacks_the_letters_of_a_name_gets_question_marks(tmp_path):
+    named = tmp_path / "модель.tflite"
+    named.write_bytes(MODEL.read_bytes())
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
-    command = [sys.executable, "-m", "kd_edge", "devices"]
+    command = [sys.executable, "-m", "kd_edge", "cost", named, "--device", "rp2040"]
     done = subprocess.run(command, capture_output=True, encoding="latin-1", env=environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "?" in done.stdout
-    assert "nucleo-l4r5zi" in done.stdout
+    assert "??????.tflite on rp2040: fits" in done.stdout
 
 
 def test_a_list_of_boards_names_each_once_and_one_at_least():

@@ -36,6 +36,17 @@ def test_bytes_that_a_model_scales_itself_are_an_int8_input_that_tflm_runs(head)
     assert np.corrcoef(raw.ravel(), expected.ravel())[0, 1] > 0.99
 
 
+@pytest.mark.parametrize("name", ["input", "input_0", "input_1"])
+def test_a_layer_may_be_called_as_the_clones_inputs_are(name):
+    one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
+    read = [layers.Dense(3, name=name)(one), layers.Dense(3)(other)]
+    single = keras.Sequential([keras.Input((4,)), layers.Dense(3, name=name), layers.Dense(2)])
+    for model, count in ((single, 1), (keras.Model([one, other], layers.Concatenate()(read)), 2)):
+        content = convert(model, quantize="none")
+        assert content == convert(model, quantize="none")
+        assert len(lower(content).inputs) == count
+
+
 def test_a_model_of_doubles_is_converted_in_single_precision():
     parts = [layers.Flatten(dtype="float64"), layers.Dense(4, "relu", bias_initializer="ones", dtype="float64")]
     model = keras.Sequential([keras.Input((2, 5), dtype="float64"), *parts])

@@ -191,6 +191,18 @@ def test_samples_of_another_scale_are_warned_of_for_a_loaded_model_too(tmp_path)
     assert any("'norm'" in sentence for sentence in suspicions(loaded, [100 * SEQUENCES]))
 
 
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_model_of_a_fixed_batch_is_looked_at_in_batches_of_that_size(batch):
+    source = keras.Input(batch_shape=(batch, 8, 4))
+    hidden = keras.ops.reshape(keras.layers.Conv1D(2, 3)(source), (batch, -1))
+    model = keras.Model(source, keras.layers.Dense(3)(hidden))
+    assert suspicions(model, [SEQUENCES]) == suspicions(model, [SEQUENCES[:3]]) == []
+    (said,) = suspicions(model, [1 + SEQUENCES / 1e4])
+    assert "is degenerate" in said
+    if batch == 1:
+        assert convert(model, SEQUENCES)
+
+
 def test_samples_that_cause_constant_activations_are_warned_of():
     dense = keras.layers.Dense(3, bias_initializer="ones", name="first")
     model = sequence_model(dense, keras.layers.ReLU())
@@ -333,6 +345,22 @@ def test_bytes_are_read_less_128_whatever_values_the_samples_reach():
     source = read_model(convert(model, samples)).input_tensors[0]
     assert (source.dtype, source.scales, source.zero_points) == ("int8", (1.0,), (-128,))
     assert np.array_equal(samples, kept)
+
+
+def test_bytes_stay_bytes_in_whatever_order_they_lie_in_memory():
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    planes = np.random.default_rng(0).integers(20, 200, (16, 3, 8, 8)).astype(np.uint8)
+    for samples in (planes.transpose(0, 2, 3, 1), np.asfortranarray(planes.transpose(0, 2, 3, 1))):
+        source = read_model(convert(model, samples)).input_tensors[0]
+        assert (source.dtype, source.scales, source.zero_points) == ("int8", (1.0,), (-128,))
+
+
+@pytest.mark.parametrize("mode", ["none", "int8"])
+def test_text_is_refused_in_one_line_that_says_what_to_convert(mode):
+    words = keras.layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=4)
+    reads = keras.Sequential([keras.Input((1,), dtype="string", name="words"), words, keras.layers.Embedding(9, 2)])
+    with pytest.raises(ModelError, match=r"expected inputs of numbers, received text in 'words'; convert the part"):
+        convert(reads, np.array([["a b"], ["b"]]), quantize=mode)
 
 
 def test_an_input_of_unsigned_bytes_is_the_same_but_for_an_operator_that_takes_128_from_each():

@@ -11,15 +11,17 @@ from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.fine_tuning.tuning_losses import tuning_loss, wanted_outputs
-from kd_edge.conversion.metadata import metadata_bytes, read_metadata
+from kd_edge.conversion.metadata import add_metadata, metadata_bytes, read_metadata
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.conversion.quality import file_metric
+from kd_edge.conversion.told_task import probabilities_told
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
 from tflite_bench.model.reader import read_model
 
 PLAIN = ConvertConfig(qat="never")
+SPLITS = ("train", "val", "test")
 TASKS = {
     "binary": Task("binary", ("no", "yes"), threshold=0.7),
     "multilabel": Task("multilabel", ("rain", "wind", "hail")),
@@ -135,6 +137,56 @@ def test_a_softmax_and_a_sigmoid_behind_a_reshape_are_probabilities_and_a_tanh_i
     assert not file_answers_probabilities(ending())
 
 
+def voting(join):
+    """A network of the task of labels whose sigmoids something follows, and what it answers as labels."""
+    source = keras.Input((6,))
+    keras.utils.set_random_seed(0)
+    if join == "mean over time":
+        frames = keras.layers.Reshape((3, 2))(source)
+        outputs = keras.layers.GlobalAveragePooling1D()(keras.layers.Conv1D(3, 2, activation="sigmoid")(frames))
+    elif join == "side by side":
+        heads = [keras.layers.Dense(1, activation="sigmoid", name=name)(source) for name in TASKS["multilabel"].names]
+        outputs = keras.layers.Concatenate()(heads)
+    else:
+        heads = [keras.layers.Dense(3, activation="sigmoid")(source) for _ in range(3)]
+        outputs = keras.layers.Average()(heads)
+    model, data = keras.Model(source, outputs, name="votes"), dataset("multilabel")
+    labels = {f"y_{split}": (model.predict(getattr(data, f"x_{split}"), verbose=0) > 0.5) for split in SPLITS}
+    return model, replace(data, **{name: array.astype(np.int64) for name, array in labels.items()})
+
+
+@pytest.mark.parametrize("join", ["side by side", "mean over time", "votes of several"])
+def test_probabilities_that_something_follows_stay_probabilities_of_model_and_file(join):
+    model, data = voting(join)
+    made = convert_for(model, data, ConvertConfig(qat="auto", max_int8_loss=0.1))
+    assert read_metadata(made.content)["output"]["meaning"] == "probability"
+    assert (made.qat.float_accuracy, made.qat.tuned_accuracy) == (1.0, None)
+    # A half read as a logit would be that of a probability of 0.62.
+    assert min(made.qat.int8_accuracy, file_metric(made.content, data)) > 0.95
+    bare = convert(model, data.x_train)
+    told = join != "votes of several"  # of a sum and a product nobody knows
+    assert file_answers_probabilities(read_model(bare)) == told
+    assert (file_metric(bare, data) > 0.95) == told
+    assert file_metric(bare, data, probabilities=True) > 0.95
+
+
+def test_what_joins_probabilities_and_logits_is_no_probability():
+    source = keras.Input((6,))
+    mixed = [keras.layers.Dense(2, activation=end)(source) for end in ("sigmoid", None)]
+    model = keras.Model(source, keras.layers.Concatenate()(mixed))
+    content = convert(model, np.random.default_rng(0).normal(size=(8, 6)).astype("f4"))
+    assert not file_answers_probabilities(read_model(content))
+
+
+def test_the_meaning_that_metadata_tell_counts_before_the_operators():
+    data = dataset("binary")
+    plain = convert(student(data), data.x_train)
+    assert not probabilities_told(plain)
+    for meaning, expected in (("probability", True), ("logit", False), ("whatever", False)):
+        said = {"task": "binary", "names": ["no", "yes"], "threshold": 0.7, "meaning": meaning}
+        assert probabilities_told(add_metadata(plain, {"output": said})) == expected
+
+
 def test_the_metric_of_a_file_is_that_of_its_task():
     data = dataset("binary")
     content = convert(student(data), data.x_train)
@@ -152,9 +204,9 @@ def test_the_loss_of_a_fine_tuning_is_least_where_targets_and_teacher_are_met(ki
     wanted = wanted_outputs(data, model)[:8]
     loss = tuning_loss(model, data, temperature=2.0, weight=0.0)
     answers = model(data.x_train[:8]).numpy()
-    assert float(loss(tf.constant(wanted), tf.constant(answers))) == pytest.approx(0, abs=1e-6)
-    assert float(loss(tf.constant(wanted), tf.constant(answers + 1))) > 0.01
-    of_targets = float(tuning_loss(model, data, temperature=2.0, weight=1.0)(tf.constant(wanted), answers))
+    assert np.asarray(loss(tf.constant(wanted), tf.constant(answers))) == pytest.approx(np.zeros(8), abs=1e-6)
+    assert np.mean(loss(tf.constant(wanted), tf.constant(answers + 1))) > 0.01
+    of_targets = np.mean(tuning_loss(model, data, temperature=2.0, weight=1.0)(tf.constant(wanted), answers))
     target = data.targets("train")[:8].reshape(8, -1)
     if kind in ("binary", "multilabel"):
         expected = np.mean(np.log1p(np.exp(-np.where(target > 0, answers, -answers))))
@@ -171,9 +223,9 @@ def test_the_tempered_sigmoids_divergence_is_that_of_its_formula_and_the_same_fo
     logits, shares = (
         tuning_loss(student(data, activation), data, temperature=4.0, weight=0.0) for activation in (None, "sigmoid")
     )
-    assert float(logits(wanted, tf.constant([[-1.0]]))) == pytest.approx(16 * divergence, rel=1e-5)
-    assert float(shares(wanted, tf.constant([[1 / (1 + np.exp(1.0))]], "float32"))) == pytest.approx(
-        16 * divergence, rel=1e-4
+    assert np.asarray(logits(wanted, tf.constant([[-1.0]]))) == pytest.approx([16 * divergence], rel=1e-5)
+    assert np.asarray(shares(wanted, tf.constant([[1 / (1 + np.exp(1.0))]], "float32"))) == pytest.approx(
+        [16 * divergence], rel=1e-4
     )
 
 

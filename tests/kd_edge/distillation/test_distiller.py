@@ -286,6 +286,29 @@ def test_bad_arguments_are_named(task, change, message):
         Distiller(**{**arguments, **change})
 
 
+def two_labelled():
+    inputs = keras.Input((8,))
+    return keras.Model(inputs, [keras.layers.Dense(2, name=name)(inputs) for name in ("a", "b")])
+
+
+def test_weights_of_losses_by_name_go_to_the_losses_of_these_names():
+    losses = {"a": LogitsDistillation(), "b": LogitsDistillation()}
+    distiller = Distiller(two_labelled(), two_labelled(), losses, {"b": 10.0, "a": 1.0})
+    assert distiller.distillation_loss_weights == [1.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ({"a": LogitsDistillation(), "b": LogitsDistillation()}, r"\['a', 'b'\]"),
+        (LogitsDistillation(loss=["kl_divergence", None]), "a list, as of the losses"),
+    ],
+)
+def test_weights_of_losses_that_are_not_there_are_refused(losses, expected):
+    with pytest.raises(ConfigError, match=rf"expected {expected}, received \['nope', 'b'\]"):
+        Distiller(two_labelled(), two_labelled(), losses, {"nope": 10.0, "b": 1.0})
+
+
 def test_a_missing_loss_is_named(task):
     with pytest.raises(ConfigError, match="no loss for the labels"):
         Distiller(task.network(), task.network(), LogitsDistillation()).compile("adam")

@@ -97,6 +97,13 @@ def test_a_teacher_of_one_output_for_two_classes_names_the_task(tmp_path):
     assert load_teacher(tmp_path / "one.keras", read("binary")).output_shape == (None, 1)
 
 
+def test_a_teacher_that_answers_with_a_number_without_an_axis_is_read(tmp_path):
+    one = TRAINED["binary"]
+    keras.Model(one.inputs, keras.ops.squeeze(one.outputs[0], -1)).save(tmp_path / "flat.keras")
+    found = load_teacher(tmp_path / "flat.keras", read("binary"))
+    np.testing.assert_array_equal(found.predict(X, verbose=0), one.predict(X, verbose=0))
+
+
 def answers_of(kind, data):
     outputs = TRAINED[kind].predict(data.x_train, verbose=0)
     return outputs[:, 0] if kind == "binary" else outputs

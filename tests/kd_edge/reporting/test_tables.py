@@ -1,15 +1,22 @@
 """What the commands print."""
 
+import io
 import sys
 
 import pytest
+from rich.console import Console
 
+from kd_edge.reporting.rows.checks import Rows
+from kd_edge.reporting.rows.sweep import cell_rows
 from kd_edge.reporting.sentences.conversion import convert_lines
 from kd_edge.reporting.sentences.formatting import figure, interval_text, latency_text, short_size, significant
 from kd_edge.reporting.sentences.halting import halting_lines
 from kd_edge.reporting.sentences.parity import parity_lines
 from kd_edge.reporting.sentences.teaching import choice_line
+from kd_edge.reporting.tables.console import as_text, drawn, show, titled_table
 from kd_edge.reporting.tables.cost import _op_table
+from kd_edge.reporting.tables.installation import installation_tables
+from kd_edge.reporting.tables.markdown import verify_markdown
 
 STAYED = {
     "guide": "teacher",
@@ -173,3 +180,72 @@ def test_the_line_on_the_choice_shows_both_differences_and_whose_decision_it_was
         "the distilled student is handed on, as asked; the validation samples prefer the student without a teacher: "
         f"{figures}"
     )
+
+
+NAMES = ("rate [l/min]", "rate [/min]", "fan [on]", ":cat:", "[bold]")
+
+
+def named(title="in [m/s]"):
+    titled = titled_table(title, *NAMES)
+    titled.add_row(*NAMES)
+    return [drawn(Rows(title, ("", *NAMES), [(name, *NAMES) for name in NAMES])), titled, *NAMES]
+
+
+def test_names_are_printed_as_they_are_whatever_rich_would_make_of_them(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    show(named())
+    said = capsys.readouterr().out
+    assert [said.count(name) for name in NAMES] == [1 + 5 + 1 + 2 + 1] * 5
+    assert said.count("in [m/s]") == 2
+
+
+def test_the_text_of_a_file_has_neither_colours_nor_spaces_at_ends_of_lines(monkeypatch):
+    plain = as_text(named(), width=200)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = as_text(named(), width=200)
+    assert text == plain
+    assert "\x1b[" not in text
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+    colored = Console(file=io.StringIO(), width=200)
+    colored.print(titled_table("t", "a"))
+    assert "\x1b[" in colored.file.getvalue()
+
+
+def test_the_command_that_installs_an_extra_is_readable_and_its_title_is_no_markup():
+    package = {"extra": "report", "needed_for": "pages [of runs]", "name": "jinja2", "installed": None}
+    result = {"packages": [package | {"fits": False, "expected": ">=3"}], "runners": [], "own_devices": []}
+    said = as_text(installation_tables(result))
+    assert "pip install 'kd-edge[report]'" in said
+    assert "pages [of runs]" in said
+
+
+@pytest.mark.parametrize(
+    ("metric", "title"),
+    [("accuracy", "right"), ("label_accuracy", "labels right"), ("skill", "skill"), ("score", "score")],
+)
+def test_the_column_of_a_sweep_is_called_as_its_task_is_measured(metric, title):
+    board = {"quality": "measured", "name": "n", "core": "c", "error_percent": 5}
+    cell = {"metric": metric, "student": None, "device": "n", "name": "n-8k", "binds": [], "infeasible": None}
+    assert cell_rows(board, [cell | {"verdict": "infeasible"}]).header[1] == title
+
+
+@pytest.mark.parametrize(
+    ("task", "same"),
+    [("multiclass", "same class"), ("multilabel", "same labels"), ("several", "same decisions")],
+)
+def test_the_line_on_parity_names_what_is_the_same_of_the_task(task, same):
+    parity = {"verdict": "identical", "num_identical": 2, "num_samples": 2, "max_difference": 0.0, "agreement": 1.0}
+    parity |= {"first_difference": None, "first_divergence": None}
+    (line,) = parity_lines({"parity": parity, "task": task})
+    assert line.endswith(f", {same} in 100.0%")
+
+
+def test_the_summary_in_markdown_names_the_checks_as_the_task_is_measured():
+    gate = {"passed": True, "measured": 0.01, "limit": 0.02, "low": 0.0, "high": 0.015, "reason": ""}
+    gates = dict.fromkeys(("flash_bytes", "ram_bytes", "latency_ms", "accuracy_loss"), gate)
+    sizes = {"flash_bytes": 1, "arena_bytes": 1, "arena_minimum_bytes": 1, "latency_ms": None}
+    result = {"device": "d", "verdict": "holds", "gates": gates, "predicted": sizes, "measured": sizes}
+    result |= {"predicted_host_arena_bytes": 1, "prediction_error_percent": {}, "ram_bytes": 1}
+    result |= {"budget": {"flash_bytes": 9, "ram_bytes": 9, "latency_ms": None}}
+    assert "| skill lost against float | 0.010 " in verify_markdown(result | {"accuracy": {"metric": "skill"}})
+    assert "| share of samples lost against float | 0.010 " in verify_markdown(result | {"accuracy": {}})

@@ -81,6 +81,28 @@ def test_an_oracle_whose_proposals_never_fit_ends_the_search(tmp_path):
     assert oracle.create_trial("tuner0").status == "STOPPED"
 
 
+def test_a_grid_search_that_was_interrupted_goes_on_after_its_latest_trial(tmp_path):
+    space = StudentSpace.family("mlp", (20,), 4)
+
+    def tried(folder, count):
+        oracle = BudgetOracle(oracles(space)["grid"], lambda values: sum(values.values()) % 3)
+        oracle.verbose = 0
+        oracle._set_project_dir(folder, "grid")
+        if oracle.state_path.is_file():
+            oracle.reload()
+        found = []
+        for _ in range(count):
+            trial = oracle.create_trial("tuner0")
+            found.append(trial.hyperparameters.values)
+            oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
+        return found
+
+    parts = [*tried(tmp_path / "parts", 2), *tried(tmp_path / "parts", 1), *tried(tmp_path / "parts", 2)]
+    assert parts == tried(tmp_path / "whole", 5)
+
+
 @pytest.fixture(scope="module")
 def data(waves_npz):
     return load_data(waves_npz)

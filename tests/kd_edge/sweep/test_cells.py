@@ -87,6 +87,14 @@ def test_a_sweep_needs_no_budget_where_it_names_boards_and_says_which_key_is_unk
         load_sweep(path)
 
 
+@pytest.mark.parametrize(("budget", "received"), [('budget = "rp2040"', "'rp2040'"), ("[[budget]]", r"\[{}\]")])
+def test_a_budget_that_is_no_table_is_refused_beside_the_boards_of_a_sweep(budget, received, tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(f'{budget}\n[data]\nsource = "watch"\n[sweep]\ndevice = "rp2040"\n')
+    with pytest.raises(ConfigError, match=f"key 'budget': expected a table, received {received}"):
+        load_sweep(path)
+
+
 def test_a_search_that_starves_small_budgets_is_refused(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text('[data]\nsource = "watch"\n[design]\nsearch = "hyperband"\n[sweep]\ndevice = "rp2040"\n')

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from click.testing import CliRunner
@@ -23,6 +24,10 @@ from kd_edge.files import sole_use
 from kd_edge.search.results import Candidate
 from kd_edge.search.scores import validation_score
 from kd_edge.stages.serialization import from_plain, to_plain
+from kd_edge.stages.store import content_of
+from kd_edge.sweep.cells import cells_of
+from kd_edge.sweep.context import SweepContext
+from kd_edge.sweep.files import claim_sweep
 from kd_edge.sweep.order import run_sweep
 from kd_edge.sweep.wanted import SweepConfig
 from tflite_bench.model.reader import read_model
@@ -159,9 +164,10 @@ def test_the_document_follows_the_schema_and_is_read_back(finished, folder, chec
     assert again == finished.boards[0].candidates[0]
 
 
-def test_a_finished_sweep_is_not_done_again(finished, folder, waves_npz):
+def test_a_finished_sweep_is_not_done_again_from_whichever_folder(finished, folder, waves_npz, monkeypatch):
     said, before = [], (folder / "sweep.json").read_bytes()
-    again = run_sweep(small_config(waves_npz), WANTED, folder, progress=lambda *told: said.append(told))
+    monkeypatch.chdir(waves_npz.parent)
+    again = run_sweep(small_config(waves_npz.name), WANTED, folder, progress=lambda *told: said.append(told))
     assert said == [("sweep", 1.0, "done before")]
     assert again == finished
     assert (folder / "sweep.json").read_bytes() == before
@@ -195,6 +201,55 @@ def test_another_budget_is_added_and_nothing_is_trained_again(finished, folder, 
     assert [cell.name for cell in found.cells] == ["nrf52840-60ms", "nrf52840-65ms", "rp2040-60ms", "rp2040-65ms"]
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
     assert cells(found)["nrf52840-60ms"].accuracy == cells(finished)["nrf52840-60ms"].accuracy
+
+
+def test_a_network_that_was_searched_with_another_teacher_or_is_damaged_is_taken_from_the_search_again(
+    finished, folder, waves_npz, tmp_path
+):
+    own = shutil.copytree(folder, tmp_path / "sweep")
+    (own / "stages" / "sweep.json").unlink()
+    name = finished.students[0].name
+    searched, record = own / "students" / name / "searched/student.keras", own / "students" / name / "stages"
+    before, trained = content_of(searched), (own / "students" / name / "distilled.keras").stat().st_mtime_ns
+    other = load_model(searched)
+    other.set_weights([2 * weights for weights in other.get_weights()])
+    for key in (None, "that of another teacher"):
+        other.save(searched)
+        kept = json.loads((record / "searched.json").read_text())
+        files = {"searched/student.keras": {"sha256": sha256(searched.read_bytes()).hexdigest(), "content": ""}}
+        if key is not None:
+            (record / "searched.json").write_text(json.dumps(kept | {"key": key, "files": files}))
+        again = run_sweep(small_config(waves_npz), WANTED, own)
+        assert content_of(searched) == before
+        assert (own / "students" / name / "distilled.keras").stat().st_mtime_ns == trained
+        assert timeless(to_plain(again)) == timeless(to_plain(finished))
+        (own / "stages" / "sweep.json").unlink()
+
+
+def test_a_sweep_that_was_refused_before_anything_was_made_leaves_its_folder_to_another(waves_npz, tmp_path):
+    config, wanted = small_config(waves_npz), SweepConfig("nrf52840", latency="0.01ms")
+    for ratio in (1e6, 2.0):
+        with pytest.raises(BudgetError, match="none of 1 boards and budgets can be kept"):
+            run_sweep(replace(config, design=replace(config.design, teacher_ratio=ratio)), wanted, tmp_path)
+
+
+def test_a_sweep_belongs_to_the_teacher_in_a_file_wherever_that_lies(finished, folder, waves_npz, tmp_path):
+    paths = [tmp_path / name for name in ("one.keras", "same.keras", "other.keras")]
+    for path in paths[:2]:
+        shutil.copy(folder / "teacher.keras", path)
+    teacher = load_model(paths[0])
+    teacher.set_weights([2 * weights for weights in teacher.get_weights()])
+    teacher.save(paths[2])
+    contexts = []
+    for path in paths:
+        config = replace(small_config(waves_npz), teacher=TeacherConfig(path=str(path)))
+        cells = cells_of(WANTED, config.budget)
+        contexts.append(SweepContext(config, cells, tmp_path / "sweep", lambda stage, done, message="": None))
+    claim_sweep(contexts[0])
+    (tmp_path / "sweep" / "stages").mkdir()
+    claim_sweep(contexts[1])
+    with pytest.raises(ConfigError, match="holds another sweep: expected the same teacher, received other"):
+        claim_sweep(contexts[2])
 
 
 def test_a_folder_of_something_else_is_refused(finished, folder, waves_npz, tmp_path):

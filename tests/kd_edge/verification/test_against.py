@@ -2,17 +2,25 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from kd_edge.cli import main
+from kd_edge.config.stages import ConvertConfig
+from kd_edge.conversion.converter import convert
+from kd_edge.conversion.export import convert_for
 from kd_edge.cost.gate import BROKEN, HOLDS
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.named_class import named_classes
-from kd_edge.verification.against import compare_files
+from kd_edge.data.task import Task
+from kd_edge.errors import ModelError
+from kd_edge.reporting.tables.markdown import against_rows
+from kd_edge.verification.against import check_base, compare_files
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
@@ -51,6 +59,65 @@ def test_a_file_that_names_other_classes_is_broken(data):
     assert found.loss.measured == pytest.approx(1.0 - found.accuracy)
     assert found.loss.verdict == BROKEN
     assert found.flash_bytes > found.flash_bytes_base
+
+
+def linear(weights):
+    """A float network that answers the product of its input and a matrix."""
+    model = keras.Sequential([keras.Input((len(weights),)), keras.layers.Dense(len(weights[0]), use_bias=False)])
+    model.set_weights([np.array(weights)])
+    return model
+
+
+def asked(task, y):
+    x = np.linspace(-1, 1, 200, dtype="float32")[:, None]
+    return Dataset("asked", x, y(x), x, y(x), x, y(x), (), task=task)
+
+
+@pytest.mark.parametrize(
+    ("task", "y", "lost", "title"),
+    [
+        # All right, then all wrong.
+        (Task("binary", ("no", "yes")), lambda x: (x[:, 0] > 0).astype(int), 1.0, "share right"),
+        (Task("multilabel", ("a",)), lambda x: (x > 0).astype(int), 1.0, "labels right"),
+        # The error of -x is twice that of the best constant, 0.
+        (Task("regression", ("v",)), lambda x: x, 2.0, "skill"),
+    ],
+)
+def test_files_of_one_number_are_judged_by_what_their_task_is(task, y, lost, title):
+    data = asked(task, y)
+    base, change = (convert(linear([[weight]]), quantize="none") for weight in (1, -1))
+    same = compare_files(base, base, data, max_loss=0.01, name="base.tflite")
+    assert (same.loss.measured, same.loss.verdict) == (0.0, HOLDS)
+    found = compare_files(base, change, data, max_loss=0.01, name="base.tflite")
+    assert found.loss.measured == pytest.approx(lost)
+    assert (found.loss.verdict, found.passed) == (BROKEN, False)
+    assert against_rows(json.loads(json.dumps(asdict(found)))).rows[0][0] == title
+
+
+def test_of_several_outputs_the_loss_is_that_of_their_mean_score():
+    x = np.random.default_rng(0).normal(size=(200, 1)).astype("float32")
+    tasks = Task("several", ("sign", "other"), parts=(Task("binary", ("no", "yes")), Task("binary", ("no", "yes"))))
+    y = {"sign": (x[:, 0] > 0).astype(int), "other": (x[:, 0] < 0).astype(int)}
+    data = Dataset("both", x, y, x, y, x, y, (), task=tasks)
+
+    def file(sign, other):
+        inputs = keras.Input((1,))
+        heads = {name: keras.layers.Dense(1, name=name, use_bias=False) for name in ("sign", "other")}
+        model = keras.Model(inputs, {name: head(inputs) for name, head in heads.items()})
+        heads["sign"].set_weights([np.array([[sign]])])
+        heads["other"].set_weights([np.array([[other]])])
+        return convert_for(model, data, ConvertConfig(quantize="none")).content
+
+    found = compare_files(file(1, -1), file(1, 1), data, max_loss=0.01, name="base.tflite")
+    assert (found.metric, found.accuracy_base, found.accuracy, found.loss.verdict) == ("score", 1.0, 0.5, BROKEN)
+
+
+def test_a_base_of_another_task_is_refused_before_anything_is_run():
+    data = asked(Task("binary", ("no", "yes")), lambda x: (x[:, 0] > 0).astype(int))
+    with pytest.raises(ModelError, match=r"bad --against old\.tflite: the model has 2 outputs .*'binary'"):
+        check_base(convert(linear([[-1, 1]]), quantize="none"), data, name="old.tflite")
+    with pytest.raises(ModelError, match=r"bad --against old\.tflite: the model reads samples of shape \(2,\)"):
+        check_base(convert(linear([[1], [1]]), quantize="none"), data, name="old.tflite")
 
 
 def test_the_command_fails_a_job_and_prints_its_summary(tmp_path, data, check_document):

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from rich.console import Console
 from kd_edge.cli import main
 from kd_edge.cost.devices import load_device
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
 from kd_edge.reporting.rows.board import board_rows
 from kd_edge.reporting.tables.console import drawn
 from kd_edge.verification.board_run import make_board, run_on_board
 from tflite_bench.calibration.network_writer import SyntheticNetwork
+from tflite_bench.model.quantized_values import dequantize, quantize
+from tflite_bench.model.reader import read_model
 from tflite_bench.runners import tflm
 
 ROOT = Path(__file__).parents[3]
@@ -64,6 +68,24 @@ def test_a_board_adds_its_accuracy_parity_latency_and_arena(port):
     console = Console(record=True, width=110, file=io.StringIO())
     console.print(drawn(board_rows(document["result"]["board"])))
     assert "30 of 30" in console.export_text()
+
+
+def test_a_board_is_judged_by_the_task_and_not_by_the_largest_number(port):
+    network = SyntheticNetwork((12,))
+    network.dense(1)
+    model, x = network.to_bytes(), np.random.default_rng(0).normal(size=(40, 12)).astype("float32")
+    info = read_model(model)
+    logits = dequantize(tflm.run_outputs(model, quantize(x, info.input_tensors[0])), info.output_tensors[0])
+    y = (logits.reshape(-1) > 0).astype(np.int64)
+    assert 0 < y.sum() < 40
+    data = Dataset("signs", x, y, x, y, x, y, (), task=Task("binary", ("no", "yes")))
+    found = run_on_board(make_board(f"serial:{port}"), model, data, num_samples=40)
+    assert (found.accuracy, found.metric) == (1.0, "accuracy")
+    values = replace(data, y_test=logits.reshape(-1, 1) + 0.5, task=Task("regression", ("v",)))
+    board = run_on_board(make_board(f"serial:{port}"), model, values, num_samples=40)
+    spread = np.abs(logits - np.median(logits)).mean()
+    assert (board.accuracy, board.metric) == (pytest.approx(1 - 0.5 / spread), "skill")
+    assert board_rows(make_document("verify", {"board": board})["result"]["board"]).rows[0][0] == "skill"
 
 
 def test_what_is_no_board_is_refused():

@@ -25,6 +25,7 @@ _METHODS = {
 # The expected outputs are those of reference kernels; optimised ones may round one step differently.
 _TOLERANCE_STEPS = 1
 _TOLERANCE_FLOAT = 1e-3
+UNKNOWN_SCALE = "the file does not say how values are scaled before"
 
 
 def render_sources(
@@ -57,6 +58,7 @@ def render_sources(
             "types": _C_TYPES,
             "tolerance": tolerance_of(target),
             "outputs": outputs,
+            "unknown_scale": UNKNOWN_SCALE,
             **task_values(settings, target),
         },
         "model.h": {"reads": reads_lines(source, settings), "answers_with": output_lines(settings)},
@@ -107,7 +109,9 @@ def _check_type(name: str, tensor: TensorInfo) -> None:
 
 def reads_lines(source: TensorInfo, settings: Settings) -> tuple[str, ...]:
     """Return what each number of the input is."""
-    value = "(value - model_mean[channel]) / model_deviation[channel]" if settings.scale else "the values as they are"
+    value = "the values as they are" if settings.input_known else f"the values ({UNKNOWN_SCALE})"
+    if settings.scale:
+        value = "(value - model_mean[channel]) / model_deviation[channel]"
     if not source.scales:
         return (value,)
     return f"{value}, quantized:", "round(that / MODEL_INPUT_SCALE) + MODEL_INPUT_ZERO_POINT"

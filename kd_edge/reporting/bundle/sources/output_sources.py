@@ -1,19 +1,25 @@
 """What firmware has to know of each of several outputs, whose raw numbers follow each other in one array."""
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kd_edge.conversion.output_meaning import file_answers_probabilities
+from kd_edge.conversion.told_task import outputs_told, probabilities_told
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources.task_source import task_values
 from tflite_bench.model.info import ModelInfo, TensorInfo
 
-# What follows `model_` in the sources themselves.
-_TAKEN = frozenset({"", "input", "output", "init", "invoke", "reset", "mean", "deviation", "status", "arena", "num"})
+# What follows `model_` and `MODEL_` in the sources of several outputs themselves.
+TAKEN = (
+    *("arena_bytes", "arena_used_bytes", "init", "invoke", "reset", "run_t", "status_text", "tolerance"),
+    *("input_elements", "input_scale", "input_t", "input_zero_point", "output_elements", "output_t"),
+    *("deviation", "mean", "num_channels"),
+    *("arena_too_small", "invoke_failed", "missing_op", "not_ready", "ok", "unlike_settings", "wrong_schema"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,12 @@ class OutputSource:
     values: Mapping[str, Any]
 
 
-def settings_by_output(settings: Settings, info: ModelInfo, names: Sequence[str]) -> Settings:
+def settings_by_output(settings: Settings, model: bytes) -> Settings:
     """Return settings with those of each of several outputs, in the file's order; as they are for one output.
 
     Args:
         settings: Of the whole file.
-        info: The file, read.
-        names: Of its outputs in its order.
+        model: Bytes of the file.
 
     Raises:
         ModelError: The file does not name the outputs of the task.
@@ -51,13 +56,14 @@ def settings_by_output(settings: Settings, info: ModelInfo, names: Sequence[str]
     tasks: Mapping[str, Task] = settings.task.by_output
     if not tasks:
         return settings
+    names = list(outputs_told(model))
     if sorted(names) != sorted(tasks):
         raise ModelError(
             f"cannot bundle: expected a file that names the outputs {', '.join(tasks)}, as `kd-edge convert --data` "
             f"writes it, received {', '.join(names) or 'no names'}"
         )
     parts = {
-        name: replace(settings, task=tasks[name], probabilities=file_answers_probabilities(info, place))
+        name: replace(settings, task=tasks[name], probabilities=probabilities_told(model, place))
         for place, name in enumerate(names)
     }
     return replace(settings, parts=parts)
@@ -89,9 +95,15 @@ def whole_output(info: ModelInfo) -> TensorInfo:
     return replace(first, shape=(1, count), shape_signature=(1, count), scales=(), zero_points=())
 
 
-def _words(names: Sequence[str]) -> Iterator[str]:
-    """Yield names as parts of identifiers, numbered where these would be taken."""
-    words = [re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in names]
-    for number, word in enumerate(words):
-        taken = word in _TAKEN or words.count(word) > 1 or any(other.startswith(f"{word}_") for other in words)
-        yield f"{word or 'output'}_{number}" if taken else word
+def _words(names: Sequence[str]) -> list[str]:
+    """Return names as parts of identifiers, numbered where one is another word or the beginning of it."""
+    words = [re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "output" for name in names]
+    for place, word in enumerate(words):
+        others = [*words[:place], *words[place + 1 :], *TAKEN]
+        numbered = (f"{word}_{number}" for number in itertools.count(place))
+        words[place] = next(
+            wanted
+            for wanted in itertools.chain([word], numbered)
+            if not any(f"{other}_".startswith(f"{wanted}_") for other in others)
+        )
+    return words

@@ -21,7 +21,7 @@ typedef {{ types[it.dtype] }} model_{{ name | lower }}_t;
 #define MODEL_TOLERANCE {{ tolerance }}
 
 {% if settings.scale is none %}
-/* The model reads the values as they are. */
+/* {{ "The model reads the values as they are" if settings.input_known else unknown_scale | capitalize }}. */
 {% else %}
 /* The model reads (value - mean) / deviation, per channel. */
 #define MODEL_NUM_CHANNELS {{ settings.scale[0] | length }}

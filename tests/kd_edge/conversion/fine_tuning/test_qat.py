@@ -14,8 +14,16 @@ from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.fine_tuning.compression import compress
 from kd_edge.conversion.fine_tuning.qat import fine_tune, unsupported_layers
 from kd_edge.conversion.fine_tuning.qat_layers import to_tunable
-from kd_edge.conversion.fine_tuning.tf_keras_copy import FineTuning, check_copy, load_optimization, to_tf_keras
+from kd_edge.conversion.fine_tuning.tf_keras_copy import (
+    FineTuning,
+    check_copy,
+    load_optimization,
+    to_tf_keras,
+    train_copy,
+)
+from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
+from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.search.space.student_space import StudentSpace
 from tflite_bench.model.quantized_values import quantize
@@ -213,6 +221,26 @@ def test_a_student_that_int8_does_not_hurt_is_left_as_it_is(student, faint):
 def as_named_by(model, data):
     """The data with the classes that a float model names, so that int8, calibrated with one sample, can only lose."""
     return replace(data, y_val=model.predict(data.x_val, verbose=0).argmax(axis=1))
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary"])
+def test_the_samples_of_a_class_count_as_much_as_the_data_say(kind):
+    x = np.random.default_rng(0).normal(size=(48, 6)).astype("f4")
+    y = (x[:, 0] > 0.8).astype(np.int64)
+    data = Dataset("rare", x, y, x, y, x, y, ("often", "rare"), task=Task(kind, ("often", "rare")))
+    keras.utils.set_random_seed(0)
+    student = keras.Sequential([keras.Input((6,)), keras.layers.Dense(data.num_outputs)])
+    one_step = FineTuning(1, batch_size=48, student_loss_weight=0.8)
+    losses = {
+        weights: train_copy(to_tf_keras(student), student, replace(data, class_weight=weights), one_step, teacher=None)[
+            0
+        ]
+        for weights in (None, (1.0, 0.0), (0.0, 1.0), (1.0, 3.0))
+    }
+    plain, often, rare, weighted = losses.values()
+    assert often + rare == pytest.approx(plain, rel=1e-5)  # the loss before the only step
+    assert weighted == pytest.approx(often + 3 * rare, rel=1e-5)
+    assert rare > 0.01
 
 
 def test_what_is_not_supported_is_named_before_any_training(data):

@@ -74,6 +74,11 @@ def test_plateau_goes_on_while_the_divergence_grows():
     assert not any(reasons(Plateau(min_delta=0.05, patience=1), [1, 1.1, 1.3, 1.6, 2.0]))
 
 
+@pytest.mark.parametrize("value", [-0.9, 0.0])
+def test_plateau_halts_whatever_the_sign_of_the_divergence(value):
+    assert [r is not None for r in reasons(Plateau(patience=2), [value] * 3)] == [False, False, True]
+
+
 def test_plateau_forgets_on_reset():
     rule = Plateau(patience=1)
     rule.reason(1.0, 1)
@@ -292,6 +297,8 @@ def test_a_used_callback_can_be_copied_for_another_training(task):
         ({"guide": "treinee"}, "unknown guide 'treinee'; did you mean 'trainee'"),
         ({"rule": "platau"}, "unknown halting rule 'platau'; did you mean 'plateau'"),
         ({"check_freq": 0}, "expected 'epoch' or a number of steps, received 0"),
+        ({"patience": 0}, "bad patience: expected at least 1 check, received 0"),
+        ({"rule": "gradient", "patience": 0}, "bad patience: expected at least 1 check, received 0"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
@@ -303,6 +310,35 @@ def test_bad_arguments_are_named(arguments, message):
 def test_the_patience_is_that_of_the_rule_unless_it_is_given(rule, patience):
     assert vars(EarlyHalting(rule=rule).rule)["_patience"] == patience
     assert vars(EarlyHalting(rule=rule, patience=7).rule)["_patience"] == 7
+
+
+@pytest.mark.parametrize("check_freq", ["epoch", 2])
+def test_a_metric_that_is_not_there_is_named(task, check_freq):
+    callback = EarlyHalting(monitor="trainee_agrement", check_freq=check_freq)
+    with pytest.raises(ConfigError, match=r"no metric 'trainee_agrement' .* expected one of .*, trainee_agreement, "):
+        fit(compiled(task), task, callback)
+
+
+def test_metrics_of_validation_are_observed_at_the_end_of_an_epoch_alone(task):
+    observed = EarlyHalting(monitor="val_accuracy", baseline=0.0, check_freq=2)
+    with pytest.raises(ConfigError, match="no metric 'val_accuracy' after a number of steps"):
+        fit(compiled(task), task, observed, validation_data=(task.x, task.y))
+
+
+def test_a_validation_that_does_not_follow_every_epoch_is_waited_for(task):
+    distiller = compiled(task)
+    observed = EarlyHalting(monitor="val_accuracy", baseline=0.0)
+    fit(distiller, task, observed, validation_data=(task.x, task.y), validation_freq=2)
+    assert distiller.halting_reports[1].epoch == 2
+    with pytest.raises(ConfigError, match="no metric 'val_acuracy' at the end of an epoch"):
+        fit(compiled(task), task, EarlyHalting(monitor="val_acuracy"), validation_data=(task.x, task.y))
+
+
+def test_a_metric_that_goes_with_its_guide_is_missed_by_nobody(task):
+    distiller = compiled(task)
+    observed = EarlyHalting("teacher", monitor="trainee_agreement", baseline=2.0)
+    assert len(fit(distiller, task, observed, after(1)).epoch) == 3
+    assert distiller.halted == ("trainee",)
 
 
 def test_a_student_without_classes_cannot_agree_on_one(task):

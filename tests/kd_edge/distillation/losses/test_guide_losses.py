@@ -138,6 +138,62 @@ def test_the_losses_of_keras_are_weighed_per_sample():
     assert float(value) == pytest.approx(np.mean(WEIGHTS * squares), rel=1e-4)
 
 
+ENTROPY = {
+    "by its name": ("categorical_crossentropy", "softmax"),
+    "of logits": (keras.losses.CategoricalCrossentropy(from_logits=True), None),
+    "of labels": ("binary_crossentropy", "sigmoid"),
+}
+
+
+@pytest.mark.parametrize("kind", ENTROPY)
+def test_a_cross_entropy_between_networks_of_probabilities_is_that_of_keras_distiller(kind):
+    loss, ending = ENTROPY[kind]
+
+    def network(seed, activation):
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, activation=activation)])
+
+    x, y = RNG.normal(size=(32, 8)).astype("float32"), np.eye(3, dtype="float32")[np.arange(32) % 3]
+    values = []
+    for distiller in (keras.distillation.Distiller, Distiller):
+        sides = network(0, ending or "softmax"), network(1, ending)
+        model = distiller(*sides, LogitsDistillation(1.0, loss=loss), student_loss_weight=0.0)
+        model.compile("adam", loss=loss, run_eagerly=True)
+        values.append(model.fit(x, y, epochs=3, verbose=0).history["distillation_loss"])
+    assert values[1] == pytest.approx(values[0], rel=1e-4)
+    assert min(values[1]) > 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "activate"),
+    [
+        (keras.losses.CategoricalCrossentropy(), softmax),
+        (keras.losses.CategoricalCrossentropy(from_logits=True), softmax),
+        (keras.losses.BinaryCrossentropy(from_logits=True), lambda z: 1 / (1 + np.exp(-z))),
+    ],
+)
+def test_a_cross_entropy_is_that_of_the_probabilities_of_the_logits(loss, activate):
+    each = []
+    for theirs, ours in zip(*LOGITS / 2, strict=True):
+        p, q = activate(theirs), activate(ours)
+        binary = isinstance(loss, keras.losses.BinaryCrossentropy)
+        each.append(-np.mean(p * np.log(q) + (1 - p) * np.log(1 - q)) if binary else -np.sum(p * np.log(q)))
+    value = distillation_value(LogitsDistillation(2.0, loss=loss), *LOGITS, sample_weight=WEIGHTS)
+    assert float(value) == pytest.approx(np.mean(WEIGHTS * each), rel=1e-4)
+
+
+def test_a_loss_of_the_numbers_of_classes_cannot_compare_two_networks(task):
+    loss = LogitsDistillation(loss="sparse_categorical_crossentropy")
+    with pytest.raises(ConfigError, match=r"the probabilities of all classes: .* received a sparse one"):
+        Distiller(task.network(16), task.network(), loss)
+
+
+def test_a_loss_of_labels_between_networks_of_classes_is_refused(task):
+    loss = LogitsDistillation(loss="binary_crossentropy")
+    with pytest.raises(ConfigError, match=r"compares labels that hold together: .* received the outputs of a softmax"):
+        Distiller(task.network(16, softmax=True), task.network(softmax=True), loss)
+
+
 def test_a_loss_of_the_user_gets_the_labels_and_weights_that_it_names():
     class Own(DistillationLoss):
         def compute_loss(self, teacher_outputs, student_outputs, labels=None, **kwargs):
@@ -196,10 +252,17 @@ def test_attention_is_compared_whatever_the_number_of_channels(task):
     assert history["distillation_loss"][-1] < history["distillation_loss"][0]
 
 
-@pytest.mark.parametrize("kind", [HintDistillation, AttentionTransfer])
-def test_a_layer_that_is_not_there_is_named(task, kind):
-    with pytest.raises(ModelError, match="In student model: No such layer: hiden"):
-        Distiller(task.network(), task.network(), kind("hidden", "hiden"))
+@pytest.mark.parametrize("kind", [HintDistillation, AttentionTransfer, RelationalDistillation])
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_a_layer_that_is_not_there_is_named(task, kind, role):
+    names = {"teacher_layer_name": "hidden", "student_layer_name": "hidden", f"{role}_layer_name": "hiden"}
+    with pytest.raises(ModelError, match=f"In {role} model: No such layer: hiden"):
+        Distiller(task.network(), task.network(), kind(**names))
+
+
+def test_relations_in_a_layer_of_the_student_alone_are_refused():
+    with pytest.raises(ConfigError, match="expected teacher_layer_name beside student_layer_name='hidden'"):
+        RelationalDistillation(student_layer_name="hidden")
 
 
 def test_layers_of_different_resolution_cannot_be_hints(task):

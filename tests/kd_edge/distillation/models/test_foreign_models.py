@@ -74,6 +74,19 @@ def test_a_file_of_keras_2_is_a_model_of_keras_3_that_computes_the_same(folder, 
     np.testing.assert_allclose(model(samples()), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("front", [(), (Scaled(),)], ids=["rebuilt", "answers"])
+def test_a_file_of_keras_2_for_images_of_any_size_is_read(folder, tmp_path, front):
+    source = value = tf_keras.Input((None, None, 3))
+    for layer in (*front, K.GlobalAveragePooling2D(), K.Dense(2)):
+        value = layer(value)
+    old = tf_keras.Model(source, value)
+    old.save(tmp_path / "free.h5")
+    model = load_model(tmp_path / "free.h5")
+    assert only_answers(model) == bool(front)
+    for shape in ((8, 8, 3), (5, 6, 3)):
+        np.testing.assert_allclose(model(samples(shape)), old(samples(shape)), rtol=1e-4)
+
+
 def test_layers_that_keras_3_lacks_leave_a_model_that_answers(folder, capsys):
     model = load_model(folder / "custom.h5")
     assert "it only answers, as a teacher" in capsys.readouterr().err

@@ -10,7 +10,14 @@ from keras.distillation import LogitsDistillation
 
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.monitor import say_if_idle
-from kd_edge.distillation.outputs.logits import alike, are_probabilities, ends_in_softmax
+from kd_edge.distillation.outputs.logits import (
+    alike,
+    are_probabilities,
+    ends_in_softmax,
+    sigmoid_to_logits,
+    to_logits,
+)
+from kd_edge.distillation.outputs.predictions import predictions
 from kd_edge.errors import TrainingWarning
 
 L = keras.layers
@@ -74,6 +81,20 @@ def test_distributions_are_told_from_other_numbers():
     assert not are_probabilities([[0.2, 0.8], [1.5, -0.5]])
     assert not are_probabilities([[1.0], [1.0]])
     assert not are_probabilities([[np.nan, 1.0]])
+
+
+def test_least_probabilities_in_half_precision_have_the_logits_of_single_precision():
+    shares = np.array([[1.0, 0.0], [0.25, 0.75]])
+    for turn in (to_logits, sigmoid_to_logits):
+        half, single = (np.asarray(turn(shares.astype(dtype), [True])) for dtype in ("float16", "float32"))
+        np.testing.assert_array_equal(half, single)
+        assert np.isfinite(half).all()
+
+
+def test_predictions_in_half_precision_come_in_single(task):
+    model = graph(L.Dense(3, dtype="mixed_float16"))
+    assert model.predict(task.x, verbose=0).dtype == np.float16
+    assert predictions(model, task.x).dtype == np.float32
 
 
 def test_where_one_side_is_unknown_both_are_taken_as_they_are():

@@ -47,7 +47,14 @@ def fit():
 
 
 def of(task, fit, **arguments):
-    return cross_fitted_targets(lambda: task.network(16), task.x, task.y, **{"train": fit, "folds": 3} | arguments)
+    arguments = {"build": lambda: task.network(16), "train": fit, "folds": 3} | arguments
+    return cross_fitted_targets(x=task.x, y=task.y, **arguments)
+
+
+def scaled(scale):
+    inputs = keras.Input((8,))
+    hidden = keras.layers.Dense(16, "relu", name="hidden")(keras.layers.Rescaling(scale)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(3, name="answer")(hidden))
 
 
 def test_the_teacher_of_a_samples_targets_has_not_seen_it(task, fit):
@@ -176,12 +183,13 @@ def test_samples_without_labels_that_come_later_are_asked_about_by_new_teachers(
             {"build": lambda: keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])},
             "or networks; choose another",
         ),
+        ({"build": lambda: scaled(2.0)}, "or networks; choose another"),
         ({"y": np.arange(64) % 3}, "of other samples, labels, folds"),
     ],
 )
 def test_files_of_other_folds_labels_or_networks_are_refused(task, fit, tmp_path, change, message):
-    of(task, fit, directory=tmp_path)
-    arguments = {"build": lambda: task.network(16), "x": task.x, "y": task.y, "train": fit, "folds": 3} | change
+    of(task, fit, directory=tmp_path, build=lambda: scaled(1.0))
+    arguments = {"build": lambda: scaled(1.0), "x": task.x, "y": task.y, "train": fit, "folds": 3} | change
     with pytest.raises(DataError, match=message):
         cross_fitted_targets(**arguments, directory=tmp_path)
 
@@ -201,6 +209,13 @@ def test_bad_arguments_are_named_before_a_teacher_is_trained(task, fit, change, 
     arguments = {"x": task.x, "y": task.y, "train": fit, "folds": 3} | change
     with pytest.raises(error, match=message):
         cross_fitted_targets(lambda: task.network(16), **arguments)
+    assert fit.teachers == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_a_teacher_is_trained(task, fit, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"cannot write .*fold-0\.npy: Not a directory"):
+        of(task, fit, directory=tmp_path / "file" / "folds")
     assert fit.teachers == []
 
 

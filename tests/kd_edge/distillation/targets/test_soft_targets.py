@@ -173,6 +173,56 @@ def test_the_largest_logits_are_kept_and_the_rest_has_its_total_probability(task
         np.testing.assert_allclose(np.exp(row[rest] / 2).sum(), np.exp(whole[rest] / 2).sum(), rtol=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("kept", "asked", "message"),
+    [
+        ({"top_k": 2}, {}, r"expected all, received top_k=2, temperature=4.0"),
+        ({"top_k": 2}, {"top_k": 1}, r"expected top_k=1, temperature=4.0, received top_k=2, temperature=4.0"),
+        ({"top_k": 2}, {"top_k": 2, "temperature": 9.0}, r"temperature=9.0, received top_k=2, temperature=4.0"),
+        ({}, {"top_k": 2}, r"expected top_k=2, temperature=4.0, received all"),
+    ],
+)
+def test_a_file_with_more_or_less_logits_is_refused(task, tmp_path, kept, asked, message):
+    teacher, path = task.network(16), tmp_path / "targets.npy"
+    soft_targets(teacher, task.x, path=path, **kept)
+    assert soft_targets(teacher, task.x, path=path, **kept).num_passes == 0
+    with pytest.raises(DataError, match=message):
+        soft_targets(teacher, task.x, path=path, **asked)
+
+
+def test_of_so_few_classes_that_all_are_kept_the_number_is_the_same(task, tmp_path):
+    teacher, path = task.network(16), tmp_path / "targets.npy"
+    soft_targets(teacher, task.x, path=path)
+    assert soft_targets(teacher, task.x, path=path, top_k=3, temperature=9.0).num_passes == 0
+
+
+def test_an_older_file_of_the_largest_logits_alone_does_not_say_how_many(task, tmp_path):
+    teacher, path = task.network(16), tmp_path / "targets.npy"
+    targets = soft_targets(teacher, task.x, top_k=2)
+    del targets.header["top_k"], targets.header["temperature"]
+    targets.save(path)
+    with pytest.raises(DataError, match="received top_k=unknown, temperature=unknown; choose another path"):
+        soft_targets(teacher, task.x, path=path, top_k=2)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_teacher_is_asked(task, tmp_path):
+    (tmp_path / "file").write_text("")
+    asked = []
+    samples = tf.data.Dataset.from_generator(lambda: asked.append(1) or iter([task.x]), output_types=tf.float32)
+    with pytest.raises(ConfigError, match=r"cannot write .*targets.npy: Not a directory"):
+        soft_targets(task.network(16), samples, path=tmp_path / "file" / "targets.npy")
+    assert not asked
+
+
+def test_a_softmax_in_half_precision_gives_finite_logits(task):
+    inputs = keras.Input((8,))
+    teacher = keras.Model(inputs, keras.layers.Dense(3, "softmax", dtype="mixed_float16")(inputs))
+    teacher.set_weights([np.zeros((8, 3)), np.array([30.0, 0.0, -30.0])])
+    found = soft_targets(teacher, task.x[:2]).lookup(task.x[:2]).numpy()
+    least = np.log(1e-37)  # exp(-30) is none of float16's numbers
+    np.testing.assert_allclose(found, [[0, least, least]] * 2, rtol=1e-3)
+
+
 def test_a_student_can_learn_from_the_largest_logits_alone(task):
     targets = soft_targets(task.network(16), task.x, top_k=1, temperature=2.0)
     assert not targets.is_dense

@@ -79,6 +79,16 @@ def test_a_dataset_is_shown_its_views_and_another_one_in_the_next_pass():
     assert len(firsts) == 2
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_views_of_mixup_are_the_same_whatever_numbers_the_samples_are(dtype):
+    whole = np.random.default_rng(0).integers(0, 255, IMAGES.shape)
+    found, expected = (
+        soft_targets(teacher(), whole.astype(kind), views=2, augment="mixup", seed=3) for kind in (dtype, "float32")
+    )
+    np.testing.assert_array_equal(found.rows["output_0"], expected.rows["output_0"])
+    assert np.abs(found.rows["output_0"][:, 0] - found.rows["output_0"][:, 1]).max() > 1
+
+
 def test_a_student_learns_from_views_in_fit():
     distiller = Distiller(views(), teacher(1), LogitsDistillation(2.0))
     distiller.compile("adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -21,6 +21,7 @@ from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.data.loading import load_data
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.reporting.bundle.from_run import write_bundle
+from kd_edge.reporting.bundle.sources.c_literals import c_float
 from kd_edge.reporting.bundle.sources.model_sources import resolver_method
 from kd_edge.reporting.bundle.vectors import NUM_VECTORS
 from kd_edge.search.space.student_space import StudentSpace
@@ -116,6 +117,7 @@ def finished(tmp_path_factory):
     for name in ("better_than_majority", "classes_named"):  # it was not trained
         del checked["gates"][name]
     facts = {"description": data.description, "num_test": 60}
+    facts |= {"num_train": len(data.x_train), "num_val": len(data.x_val)}
     facts |= {"input_shape": data.input_shape, "class_names": data.class_names, "scale": data.scale}
     result = {
         "data": facts,
@@ -293,6 +295,29 @@ def test_an_arena_that_was_not_searched_for_is_not_said_to_be_the_smallest(finis
     )
     arena_bytes = finished.result["verify"]["measured"]["arena_bytes"]
     assert f"TFLM's arena held after the model ran {arena_bytes:,} B" in write_bundle(copy).arena_source
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("num_train", 7, "expected num_train 7, received"),
+        ("num_val", 7, "expected num_val 7, received"),
+        ("scale", [[1.0] * 3, [2.0] * 3], r"expected scale \[\[1\.0, 1\.0, 1\.0\], .*received"),
+    ],
+)
+def test_data_that_are_others_by_now_are_refused(finished, tmp_path, name, value, match):
+    copy = changed(finished, tmp_path / "copy", lambda result, _: result["data"].update({name: value}))
+    with pytest.raises(DataError, match=match):
+        write_bundle(copy)
+
+
+def test_constants_that_another_processor_rounds_otherwise_are_those_of_the_run(finished, tmp_path):
+    (first, *means), deviations = finished.data.scale
+    scale = [[first + 1e-6 * deviations[0], *means], deviations]
+    copy = changed(finished, tmp_path / "copy", lambda result, _: result["data"].update(scale=scale))
+    settings = (write_bundle(copy).folder / "model_settings.h").read_text()
+    assert f"model_mean[MODEL_NUM_CHANNELS] = {{{', '.join(map(c_float, scale[0]))}}};" in settings
+    assert c_float(scale[0][0]) != c_float(first)
 
 
 def test_a_device_from_a_file_comes_with_the_bundle_and_is_what_its_configuration_asks_for(finished, tmp_path):

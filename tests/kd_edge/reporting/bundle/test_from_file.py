@@ -11,13 +11,17 @@ import pytest
 from click.testing import CliRunner
 
 from kd_edge.cli import main
+from kd_edge.config.stages import ConvertConfig
+from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.metadata import add_metadata
 from kd_edge.cost.devices import load_all, load_device
 from kd_edge.cost.model import CostModel
+from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.file_task import file_task
 from kd_edge.reporting.bundle.from_file import write_file_bundle
+from kd_edge.search.space.student_space import StudentSpace
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.errors import ModelFileError
 from tflite_bench.model.reader import read_model
@@ -68,6 +72,12 @@ def test_other_tasks_are_those_of_the_metadata(tmp_path, output, said):
     assert said in settings_of(made)
 
 
+def test_what_the_metadata_call_probabilities_are_those_in_c_too(tmp_path):
+    output = {"task": "multilabel", "names": list("abcde"), "threshold": 0.8, "meaning": "probability"}
+    made = write_file_bundle(described(tmp_path, {"output": OUTPUT | output}), tmp_path / "bundle")
+    assert "MODEL_OUTPUT_ELEMENTS probabilities, one for each of" in settings_of(made, "model.h")
+
+
 def test_a_file_that_names_nothing_has_numbered_values_and_says_so(bundled):
     made = bundled("cmake")
     assert '"output 4"' in settings_of(made)
@@ -83,6 +93,34 @@ def test_what_a_file_answers_is_only_said_where_something_says_it(bundled, tmp_p
     info = read_model(network.to_bytes())
     single = file_task({}, info, probabilities=True)
     assert (single.kind, single.names) == ("binary", ("class 0", "class 1"))
+
+
+def test_how_the_input_is_scaled_is_only_said_where_something_says_it(bundled, tmp_path):
+    unknown = bundled("cmake")
+    assert "/* The file does not say how values are scaled before. */" in settings_of(unknown)
+    for name in ("model.h", "README.md"):
+        assert "the values (the file does not say how values are scaled before), quantized:" in settings_of(
+            unknown, name
+        )
+    raw = write_file_bundle(described(tmp_path, {"input": {"meaning": "the values as they are"}}), tmp_path / "raw")
+    assert "/* The model reads the values as they are. */" in settings_of(raw)
+    assert "the values as they are, quantized:" in settings_of(raw, "model.h")
+
+
+def test_windows_are_the_samples_of_a_stream_and_its_steps_the_vectors(tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 12, 3)).astype("f4")
+    y = np.arange(20) % 2
+    data = Dataset("ramps", x, y, x + 1, y, x + 2, y, ("down", "up"))
+    values = {"width": 4, "stem_kernel": 3, "stem_stride": 2, "num_blocks": 1, "kernel": 3, "flattens": 1}
+    student = StudentSpace.family("streaming", data.input_shape, 2).blueprint(values | {"growth": 1.0}).to_keras()
+    (tmp_path / "s.tflite").write_bytes(convert_for(student, data, ConvertConfig(stream=2, qat="never")).content)
+    # Steps of 2 of the 12 frames.
+    assert write_file_bundle(tmp_path / "s.tflite", tmp_path / "b", data=data).vectors_of == (
+        "6 steps of a test sample of ramps"
+    )
+    longer = Dataset("wide", *(np.zeros((20, 12, 4), "f4") if i % 2 == 0 else y for i in range(6)), ("down", "up"))
+    with pytest.raises(DataError, match=r"expected samples of shape \(2, 3\), received \(12, 4\)"):
+        write_file_bundle(tmp_path / "s.tflite", tmp_path / "b", data=longer)
 
 
 def test_random_vectors_have_the_answers_of_tflm(bundled):

@@ -188,6 +188,21 @@ def test_several_runs_are_compared_on_one_page(finished, tmp_path, check_documen
     assert f"{finished.name}: student, distilled" in words
 
 
+def test_a_run_that_cannot_be_compared_is_named_in_one_line(finished, tmp_path):
+    other = shutil.copytree(finished, tmp_path / "other")
+    results = json.loads((other / "results.json").read_text())
+    del results["result"]["verify"]["accuracy_ci95"]
+    write_json(other / "results.json", results)
+    with pytest.raises(ModelError, match=r"cannot read the results in .*other: .*nothing called 'accuracy_ci95'"):
+        write_comparison([finished, other], tmp_path / "c.html")
+    assert not (tmp_path / "c.html").exists()
+
+
+def test_where_the_page_of_one_run_goes_is_not_asked(finished, tmp_path):
+    done = CliRunner().invoke(main, ["report", str(finished), "-o", str(tmp_path / "page.html")])
+    assert (done.exit_code, "bad --output: expected it with several runs" in done.stderr) == (2, True)
+
+
 def test_a_device_from_a_file_is_read_from_it_again_and_the_commands_name_the_file(finished, tmp_path):
     path, folder = tmp_path / "my boards" / "own.toml", tmp_path / "run"
     path.parent.mkdir()

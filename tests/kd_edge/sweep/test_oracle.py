@@ -1,0 +1,53 @@
+"""A sweep's search goes on in its folder until each budget of now has its candidates, whatever was tried before."""
+
+import pytest
+
+from kd_edge.config.inputs import BudgetConfig
+from kd_edge.search.space.student_space import StudentSpace
+from kd_edge.search.strategies import make_oracle
+from kd_edge.sweep.cells import cells_of
+from kd_edge.sweep.oracle import SweepOracle
+from kd_edge.sweep.screening import screen_cells
+from kd_edge.sweep.wanted import SweepConfig
+
+SPACE = StudentSpace.family("mlp", (20,), 4)
+NUM_TRIALS = 2
+
+
+def cells(flash):
+    wanted = cells_of(SweepConfig("rp2040", flash=flash), BudgetConfig("rp2040"))
+    return screen_cells(wanted, SPACE, beside_bytes=0, max_macs=1e12, num_trials=NUM_TRIALS, seed=0)[0]
+
+
+def tried(search, own, folder):
+    """Return what a search in a folder tries for cells, as keras-tuner goes on with it there."""
+    plain = make_oracle(search, SPACE, num_trials=NUM_TRIALS * len(own), epochs=1, seed=0)
+    oracle = SweepOracle(plain, own, num_trials=NUM_TRIALS)
+    oracle.verbose = 0
+    oracle._set_project_dir(folder, search)
+    if oracle.state_path.is_file():
+        oracle.reload()
+    found = []
+    while (trial := oracle.create_trial("tuner0")).status == "RUNNING":
+        found.append({name: trial.hyperparameters.values[name] for name in SPACE.choices})
+        oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    assert trial.status == "STOPPED"
+    return found
+
+
+@pytest.mark.parametrize("search", ["random", "bayesian", "grid"])
+@pytest.mark.parametrize(("before", "now"), [("100k", "6k"), ("6k", "100k")])
+def test_budgets_that_were_exchanged_get_as_many_candidates_of_their_own(search, before, now, tmp_path):
+    known = []
+    for flash in (before, now):
+        (own,) = cells(flash)
+        have = sum(own.wants(values) for values in known)
+        new = tried(search, [own], tmp_path)
+        assert have < NUM_TRIALS
+        assert (len(new), sum(own.wants(values) for values in new)) == (NUM_TRIALS - have,) * 2
+        known += new
+    assert len({tuple(values.items()) for values in known}) == len(known)
+    assert tried(search, cells(now), tmp_path) == []
+    assert tried(search, cells(f"{before},{now}"), tmp_path) == []
