@@ -10,6 +10,7 @@ from kd_edge.conversion.results import ConversionSummary
 from kd_edge.files import sole_use, write_bytes, write_model
 from kd_edge.reporting.run_files import RUN_FILES, write_run
 from kd_edge.search.results import STUDENT as SEARCHED
+from kd_edge.stages.bench import measure_here
 from kd_edge.stages.context import ALONE, DISTILLED, MODEL, STUDENT, TEACHER, Progress, RunContext
 from kd_edge.stages.results import (
     BaselineResult,
@@ -35,9 +36,8 @@ from kd_edge.stages.shaping import (
 )
 from kd_edge.stages.store import Kept, stage_key
 from kd_edge.verification.results import Verification
-from tflite_bench.benchmark import BenchmarkSummary, run_benchmark
+from tflite_bench.benchmark import BenchmarkSummary
 
-_BENCH_SECONDS = 10.0
 # Files that need packages of their own to be drawn.
 _DRAWN = ("report.html", "training.png", "cost.png", "candidates.png")
 
@@ -279,9 +279,7 @@ def _make_verify(context: RunContext) -> Verification:
 
 
 def _make_bench(context: RunContext) -> BenchmarkSummary:
-    """Measure on this computer: a board is reached by `tflite-bench run --on`."""
-    benchmark = run_benchmark(context.store.folder / MODEL, time_limit_s=_BENCH_SECONDS, seed=context.config.seed)
-    return benchmark.summary()
+    return measure_here(context.store.folder / MODEL, seed=context.config.seed)
 
 
 @dataclass(frozen=True)
