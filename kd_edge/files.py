@@ -109,9 +109,9 @@ def check_writable(path: str | Path) -> None:
         ConfigError: It is a folder, or the nearest folder that is there cannot be written to.
     """
     target = Path(path)
-    if target.is_dir():
-        raise ConfigError(f"cannot write {target}: expected a file, found a folder; choose another --output")
     try:
+        if target.is_dir():
+            raise ConfigError(f"cannot write {target}: expected a file, found a folder; choose another --output")
         tempfile.TemporaryFile(dir=next(folder for folder in target.absolute().parents if folder.exists())).close()
     except OSError as error:
         raise ConfigError(f"cannot write {target}: {error.strerror or error}; choose another --output") from error

@@ -1,10 +1,11 @@
 """The whole job: data, teacher, design, distillation, conversion, verification. The only file that knows the order."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kd_edge.config.paths import relative_to
 from kd_edge.config.run import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.files import sole_use, write_bytes, write_model
@@ -69,7 +70,7 @@ def run(
     with sole_use(folder):
         previous = do_stages(STAGES, context, context.data.sha256, on_start=on_start)
         result = RunResult(context.store.folder, config, StageResults(**context.results))
-        _report(result, context, stage_key(previous, "report"))
+        _report(result, context, stage_key(previous, "report", relative_to(asdict(config), context.store.folder)))
         return result
 
 

@@ -40,7 +40,7 @@ def bundle(source: Path, tool: str, output: Path | None, as_json: bool, **given:
     """Write a firmware project of a finished RUN or a single MODEL.tflite.
 
     It builds, flashes, runs ten test vectors on the board and prints whether they agree. Exit code 1 when the run's
-    model failed a check.
+    model is broken or not proven by a check.
     """
     from kd_edge.reporting.tables.stages import bundle_tables
 

@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 @click.option("--max-teacher-loss", type=float, help="Largest loss against --teacher.  [default: no limit]")
 @click.option("--against", type=click.Path(path_type=Path), help="The .tflite file that it is to replace.")
 @click.option(
-    "--max-against-loss", default=MAX_ACCURACY_LOSS, show_default=True, help="Largest loss of accuracy against it."
+    "--max-against-loss",
+    default=MAX_ACCURACY_LOSS,
+    show_default=True,
+    help="Largest loss of accuracy, or of the task's metric, against it.",
 )
 @click.option("--markdown", is_flag=True, help="Print a summary in Markdown, such as for a CI job.")
 @click.option("--on", "choice", help="Also run it on a board: serial:PORT[,BAUD], with the measuring firmware.")

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kd_edge.data.options import WATCH
+
 # Keys that may hold a path, by their table.
 _PATHS = {"data": ("source",), "teacher": ("path", "outputs"), "budget": ("device",)}
 
@@ -18,7 +20,7 @@ def located(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
 
     def change(text: str, key: str) -> str:
-        return _short(folder / text) if _is_path(folder / text, key) else text
+        return _short(folder / text) if text != WATCH and _is_path(folder / text, key) else text
 
     return _with_paths(table, change)
 
@@ -34,7 +36,7 @@ def relative_to(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
 
     def change(text: str, key: str) -> str:
-        there = not Path(text).is_absolute() and _is_path(Path(text), key)
+        there = text != WATCH and not Path(text).is_absolute() and _is_path(Path(text), key)
         # Where the folder is a link, `..` leads out of what it points to.
         return os.path.relpath(_real(Path(text)), folder.resolve()) if there else text
 

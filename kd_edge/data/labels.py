@@ -32,7 +32,7 @@ def numbered(
         names = ("False", "True") if class_names is None else class_names
         return {name: array.astype(np.int64) for name, array in arrays.items()}, names
     if kinds <= set("US"):
-        texts = {name: _as_text(array, name, source) for name, array in arrays.items()}
+        texts = {name: as_text(array, name, source) for name, array in arrays.items()}
         names = np.unique(texts["y_train"]).tolist() if class_names is None else list(map(word, class_names))
         return {name: _places(array, names, name, source) for name, array in texts.items()}, names
     if not kinds <= set("iu") and all(array.ndim == 1 for array in arrays.values()):
@@ -52,9 +52,14 @@ def _column(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _as_text(array: np.ndarray, name: str, source: str) -> np.ndarray:
+def as_text(array: np.ndarray, name: str, source: str) -> np.ndarray:
+    """Return bytes as the text that they are; anything else as it is.
+
+    Raises:
+        DataError: They are no text.
+    """
     try:
-        return array.astype(str) if array.dtype.kind == "U" else np.strings.decode(array, "utf-8")
+        return np.strings.decode(array, "utf-8") if array.dtype.kind == "S" else array
     except UnicodeDecodeError as error:
         raise DataError(f"bad data in {source}: expected text in UTF-8 in {name}, received {error}") from error
 

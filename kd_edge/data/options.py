@@ -10,6 +10,8 @@ from kd_edge.errors import ConfigError, nearest
 TASKS = ("multiclass", "binary", "multilabel", "regression", "reconstruction")
 # A task for each of several outputs.
 SEVERAL = "several"
+# The built-in data set.
+WATCH = "watch"
 COLORS = ("rgb", "grayscale")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset, joined
 from kd_edge.data.label_checks import check_labels
-from kd_edge.data.labels import numbered, word
+from kd_edge.data.labels import as_text, numbered, word
 from kd_edge.data.options import SEVERAL, SourceOptions
 from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
@@ -184,6 +184,7 @@ def _whole(array: np.ndarray) -> np.ndarray:
 
 def _anomalies(arrays: Mapping[str, np.ndarray], source: str) -> dict[str, np.ndarray]:
     """Return 0 for each normal sample, 1 for an anomaly; samples that train are of one class, which is normal."""
+    arrays = {name: as_text(array, name, source) for name, array in arrays.items()}
     if "y_train" not in arrays:
         normal = _normal_of(arrays, source)
     else:

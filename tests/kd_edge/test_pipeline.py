@@ -213,6 +213,15 @@ def test_the_halting_of_the_trainee_is_reported(finished):
     assert guides["trainee"]["macs_spent"] > 0
 
 
+def test_a_finished_run_says_where_its_data_are_now(finished, tmp_path, waves_npz):
+    folder, said = shutil.copytree(finished.folder, tmp_path / "run"), []
+    moved = shutil.copy(waves_npz, tmp_path / "moved.npz")
+    config = replace(finished.config, data=DataConfig(str(moved)))
+    run(config, folder, progress=lambda stage, done, message="": said.append(message))
+    assert said == ["done before"] * len(STAGES)
+    assert json.loads((folder / "config.json").read_text())["data"]["source"] == str(moved)
+
+
 def test_a_finished_run_is_not_done_again(finished):
     said = []
     before = (finished.folder / "student.keras").stat().st_mtime_ns

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,6 +117,26 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
     return _without_others(listed, others, endings, skip_bad=options.skip_bad)
 
 
+def walk(folder: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield each folder below one, links too, with the names of its folders and of its files, as `os.walk` does.
+
+    Args:
+        folder: The outermost one.
+
+    Raises:
+        DataError: A link leads to a folder that it is in itself.
+    """
+    for place, inside, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        for path in (Path(place, name) for name in inside):
+            if path.is_symlink() and path.resolve() in (real, *real.parents):
+                raise DataError(
+                    f"bad data in {folder}: expected links to other folders, received {path}, which leads to one that "
+                    "it is in; remove it"
+                )
+        yield place, inside, names
+
+
 def _parts(folder: Path) -> dict[str, Path]:
     """Return the folders of the splits; by an empty name the folder itself, where it has none."""
     names = [place.name for place in _folders(folder)]
@@ -146,7 +166,7 @@ def _files(place: Path, endings: tuple[str, ...]) -> tuple[list[str], list[str]]
     """Return the paths of all files below a folder that end so, and those of others, both sorted; none is hidden."""
     fit: list[str] = []
     unfit: list[str] = []
-    for folder, inside, names in os.walk(place, followlinks=True):
+    for folder, inside, names in walk(place):
         inside[:] = [name for name in inside if not name.startswith(".")]
         for name in names:
             if not name.startswith(".") and name != "Thumbs.db":

@@ -109,8 +109,8 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
 
 def _check_task(data: Dataset, text: str, options: SourceOptions) -> None:
     known = {name: task.kind for name, task in data.task.by_output.items()}
-    wrong = options.tasks.items() - known.items() if known else options.task not in (None, data.task.kind)
-    if wrong:
+    fits = options.tasks.items() <= known.items() if options.tasks else options.task == data.task.kind
+    if options.task is not None and not fits:
         said = ",".join(f"{name}:{kind}" for name, kind in known.items()) or data.task.kind
         raise ConfigError(
             f"bad option 'task' of the data {text!r}: expected that of its Dataset, {said!r}, received "

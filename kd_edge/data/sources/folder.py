@@ -10,6 +10,7 @@ from kd_edge.data.arrays import ARRAY_OPTIONS, dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources import images, sounds
+from kd_edge.data.sources.class_folders import walk
 from kd_edge.data.sources.registry import DataSource
 from kd_edge.errors import DataError
 
@@ -19,7 +20,7 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
     if any(folder.glob("*.npy")):
         options.check_known(ARRAY_OPTIONS, text)
         return dataset_of(folder.resolve().name, _arrays(folder), text, normalize, seed, options)
-    endings = {os.path.splitext(name)[1].lower() for _, _, names in os.walk(folder, followlinks=True) for name in names}
+    endings = {os.path.splitext(name)[1].lower() for _, _, names in walk(folder) for name in names}
     has_images, has_sounds = endings & set(images.ENDINGS), endings & set(sounds.ENDINGS)
     if has_images and has_sounds:
         raise DataError(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.dataset import Dataset, checked, scaled
+from kd_edge.data.options import WATCH
 from kd_edge.data.sources.registry import DataSource
 from kd_edge.errors import MissingDependencyError
 
@@ -77,4 +78,4 @@ def _load(text: str, normalize: bool | None, seed: int) -> Dataset:
     return load_watch(normalize=normalize is not False)
 
 
-SOURCE = DataSource("'watch'", lambda text: text == "watch", _load, word="watch")
+SOURCE = DataSource(f"'{WATCH}'", lambda text: text == WATCH, _load, word=WATCH)

@@ -83,7 +83,8 @@ def test_a_module_of_a_package_beside_the_configuration_is_found(folder):
 
 def test_a_folder_that_is_called_like_the_board_is_no_profile(folder):
     (folder / "rp2040").mkdir()
-    table = {"budget": {"device": "rp2040"}}
+    (folder / "watch").mkdir()
+    table = {"budget": {"device": "rp2040"}, "data": {"source": "watch"}}
     assert located(table, folder) == table
 
 

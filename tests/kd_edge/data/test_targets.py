@@ -88,7 +88,10 @@ def test_what_differs_from_the_one_class_that_trains_is_an_anomaly():
     assert (data.y_train.sum(), data.y_test.tolist()) == (0, SIDES.tolist())
 
 
-@pytest.mark.parametrize("said", [np.where(SIDES, "anomaly", "normal"), SIDES > 0, SIDES.astype(float)])
+@pytest.mark.parametrize(
+    "said",
+    [np.where(SIDES, "anomaly", "normal"), np.where(SIDES, b"anomaly", b"normal"), SIDES > 0, SIDES.astype(float)],
+)
 def test_without_labels_that_train_the_test_samples_say_which_is_an_anomaly(said):
     assert read(None, said, task="reconstruction").y_test.tolist() == SIDES.tolist()
 

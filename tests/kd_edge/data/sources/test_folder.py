@@ -304,3 +304,9 @@ def test_an_empty_file_is_no_array(tmp_path):
     (tmp_path / "x_train.npy").write_bytes(b"")
     with pytest.raises(DataError, match=r"x_train\.npy: expected an array of plain numbers, received No data left"):
         read(tmp_path)
+
+
+def test_a_link_to_a_folder_that_it_is_in_is_named(pictures):
+    (pictures / "cat" / "all").symlink_to(pictures)
+    with pytest.raises(DataError, match=r"expected links to other folders, received .*cat/all, which leads to one"):
+        read(pictures)

@@ -148,6 +148,8 @@ def test_a_dataset_of_several_outputs_may_be_asked_for_its_own_tasks_alone(loade
     assert loaded(gloves, options=SourceOptions(task=told)).task.kind == "several"
     with pytest.raises(ConfigError, match=f"expected that of its Dataset, '{told}', received 'speed:binary'"):
         loaded(gloves, options=SourceOptions(task="speed:binary"))
+    with pytest.raises(ConfigError, match=r"expected that of its Dataset, .* received 'regression'"):
+        loaded(gloves, options=SourceOptions(task="regression"))
     with pytest.raises(ConfigError, match=r"bad option 'ignore' .* its source reads task"):
         loaded(gloves, options=SourceOptions(ignore=["noise"]))
 
