@@ -107,8 +107,10 @@ def verify(
     board = None if choice is None else make_board(choice)
     from kd_edge.verification.verifier import verify as verify_model
 
-    if base is not None:
-        check_base(base, data, name=str(against))
+    base_data = None
+    if against is not None and base is not None:
+        base_data = samples_of(against, source, normalize, seed, options, given=(student, teacher), like=model)
+        check_base(base, data, base_data=base_data, name=str(against))
     small, large = _references(student, teacher, data)
     content = model.read_bytes()
     if board is not None:
@@ -124,7 +126,9 @@ def verify(
         max_teacher_loss=max_teacher_loss,
         battery=paid,
     )
-    changed = None if base is None else compare_files(base, content, data, max_loss=max_against_loss, name=str(against))
+    changed = None
+    if base is not None:
+        changed = compare_files(base, content, data, base_data=base_data, max_loss=max_against_loss, name=str(against))
     replaces = {} if changed is None else {"against": changed}
     beside = {}
     if board is not None:

@@ -11,6 +11,7 @@ from kd_edge.cost.gate import HOLDS, Gate, at_most
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
+from kd_edge.errors import ModelError
 from kd_edge.ir.lowering import lower
 from kd_edge.verification.confidence import paired_difference
 from kd_edge.verification.observation import check_signature
@@ -51,37 +52,46 @@ class Against:
         return self.loss.verdict == HOLDS
 
 
-def check_base(base: bytes, data: Dataset, *, name: str) -> None:
+def check_base(base: bytes, data: Dataset, *, base_data: Dataset | None = None, name: str) -> None:
     """Refuse a file that reads or answers something else than the one that is to replace it.
 
     Args:
         base: As for `compare_files`, like the others.
         data: The samples, as the new file reads and answers them.
+        base_data: The same, as this one does. Defaults to `data`.
         name: What the file is called in an error.
 
     Raises:
         DataError: It has the names of the data's classes, labels or values in another order.
-        ModelError: Its input or its outputs do not belong to the data.
+        ModelError: Its input or its outputs do not belong to the data, or its task is another one.
         ModelFileError: The bytes are no `.tflite` model.
     """
-    check_signature(read_model(base, name=name), as_told(base, data), refusal=f"bad --against {name}")
-    reader_of(base, data.task)
+    own = data if base_data is None else base_data
+    if own.task.kind != data.task.kind:
+        raise ModelError(
+            f"bad --against {name}: expected a file of the task {data.task.kind!r}, received {own.task.kind!r}"
+        )
+    check_signature(read_model(base, name=name), as_told(base, own), refusal=f"bad --against {name}")
+    reader_of(base, own.task)
 
 
-def compare_files(base: bytes, model: bytes, data: Dataset, *, max_loss: float, name: str) -> Against:
+def compare_files(
+    base: bytes, model: bytes, data: Dataset, *, base_data: Dataset | None = None, max_loss: float, name: str
+) -> Against:
     """Run two files on the test samples, and compare them.
 
     Args:
         base: Bytes of the file that is replaced; `check_base` has taken it.
         model: Bytes of the new one.
-        data: Its test samples are run.
+        data: Its test samples are run, as the new file reads and answers them.
+        base_data: The same, as the other does. Defaults to `data`.
         max_loss: Largest accepted loss of the task's metric.
         name: How to call the file that is replaced.
 
     Raises:
         RunnerError: LiteRT refuses one of them.
     """
-    before, after = _worth(base, data), _worth(model, data)
+    before, after = _worth(base, data if base_data is None else base_data), _worth(model, data)
     loss = paired_difference(before, after, groups=Judged.of(data).groups)
     arenas = [arena_bytes(lower(content), pointer_bytes=4).arena_bytes for content in (base, model)]
     return Against(

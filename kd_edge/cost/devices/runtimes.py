@@ -1,5 +1,6 @@
 """Whether a profile's runtime is the user's, and what follows where it is not."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -72,7 +73,7 @@ def for_runtime(device: DeviceProfile, wanted: str | None) -> tuple[DeviceProfil
 def _name_and_release(device: DeviceProfile, wanted: str) -> tuple[str, str]:
     """Return a runtime's name and, behind the first space or the profile's own name, its release."""
     text, own = wanted.strip(), device.runtime
-    if f"{text} ".lower().startswith(f"{own} ".lower()):
+    if re.match(rf"{re.escape(own)}(?=[\s\d]|$)", text, re.IGNORECASE):
         return own, text[len(own) :].strip()
     name, _, release = text.partition(" ")
     return name.lower(), release.strip()

@@ -42,7 +42,7 @@ class Plateau:
     def reason(self, value: float, epoch: int) -> str | None:
         """Compare a value with the last level that counted."""
         del epoch
-        if abs(value - self._level) <= self._min_delta * abs(self._level):
+        if math.isfinite(self._level) and abs(value - self._level) <= self._min_delta * abs(self._level):
             self._wait += 1
         else:
             self._level, self._wait = value, 0

@@ -1,8 +1,9 @@
 """A file against the one that it replaces, and the summary for a CI job."""
 
+import contextlib
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -14,9 +15,12 @@ from kd_edge.cli import main
 from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
+from kd_edge.conversion.told_task import as_answered
 from kd_edge.cost.gate import BROKEN, HOLDS
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.loading import load_data
 from kd_edge.data.metrics.named_class import named_classes
+from kd_edge.data.options import SourceOptions
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
 from kd_edge.reporting.tables.markdown import against_rows
@@ -112,10 +116,43 @@ def test_of_several_outputs_the_loss_is_that_of_their_mean_score():
     assert (found.metric, found.accuracy_base, found.accuracy, found.loss.verdict) == ("score", 1.0, 0.5, BROKEN)
 
 
+def test_each_file_reads_the_samples_as_it_says_itself(tmp_path):
+    drawn = np.random.default_rng(0).permutation(200 * 200)[:500]
+    x = np.stack([drawn // 200, drawn % 200], axis=1).astype(np.uint8)
+    y = 100 + 50 * x[:, 0].astype(float)
+    np.savez(tmp_path / "d.npz", x_train=x[:300], y_train=y[:300], x_test=x[300:], y_test=y[300:])
+    asked = {"options": SourceOptions(task="regression")}
+    raw, scaled = load_data(tmp_path / "d.npz", normalize=False, **asked), load_data(tmp_path / "d.npz", **asked)
+    floats = ConvertConfig(quantize="none")
+    # Standardized values of standardized samples are these samples; in units the slope of raw samples is 50.
+    for name, model, data in (("new", affine(50.0, 100.0), raw), ("old", affine(1.0, 0.0), scaled)):
+        known = as_answered(model.predict(data.x_train, verbose=0), data)
+        (tmp_path / f"{name}.tflite").write_bytes(convert_for(model, known, floats).content)
+    (tmp_path / "unknown.tflite").write_bytes(convert(affine(1.0, 0.0), quantize="none"))
+    command = ["verify", "new.tflite", "--data", "d.npz", "--data-option", "task=regression", "--device", "host"]
+    with contextlib.chdir(tmp_path):
+        done = [
+            CliRunner().invoke(main, [*command, "--against", name, "--json"])
+            for name in ("old.tflite", "unknown.tflite")
+        ]
+    found = [json.loads(one.stdout)["result"]["against"] for one in done]
+    assert [one["accuracy"] for one in found] == pytest.approx([1.0, 1.0], abs=1e-3)
+    assert [one["accuracy_base"] for one in found] == pytest.approx([1.0, 1.0], abs=1e-3)
+
+
+def affine(slope, offset):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.set_weights([np.array([[slope], [0.0]]), np.array([offset])])
+    return model
+
+
 def test_a_base_of_another_task_is_refused_before_anything_is_run():
     data = asked(Task("binary", ("no", "yes")), lambda x: (x[:, 0] > 0).astype(int))
     with pytest.raises(ModelError, match=r"bad --against old\.tflite: the model has 2 outputs .*'binary'"):
         check_base(convert(linear([[-1, 1]]), quantize="none"), data, name="old.tflite")
+    other = replace(data, task=Task("regression", ("v",)))
+    with pytest.raises(ModelError, match=r"expected a file of the task 'binary', received 'regression'"):
+        check_base(convert(linear([[1]]), quantize="none"), data, base_data=other, name="old.tflite")
     with pytest.raises(ModelError, match=r"bad --against old\.tflite: the model reads samples of shape \(2,\)"):
         check_base(convert(linear([[1], [1]]), quantize="none"), data, name="old.tflite")
 

@@ -15,6 +15,8 @@ from kd_edge.errors import ConfigError
         ("X-CUBE-AI 8", True),
         ("x-cube-ai 8.1.0", True),
         ("x-cube-ai 8.10", False),
+        ("x-cube-ai8", True),
+        ("x-cube-ai9", False),
         ("x-cube-ai 10", False),
         ("tflm+cmsis-nn", False),
     ],

@@ -79,6 +79,10 @@ def test_plateau_halts_whatever_the_sign_of_the_divergence(value):
     assert [r is not None for r in reasons(Plateau(patience=2), [value] * 3)] == [False, False, True]
 
 
+def test_plateau_waits_for_a_finite_level():
+    assert reasons(Plateau(patience=2), [math.inf, 5.0, 3.0, 1.0, 0.5]) == [None] * 5
+
+
 def test_plateau_forgets_on_reset():
     rule = Plateau(patience=1)
     rule.reason(1.0, 1)
