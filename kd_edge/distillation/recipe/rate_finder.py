@@ -15,7 +15,7 @@ _LOWEST, _HIGHEST = 1e-4, 3.0
 _NUM_STEPS = 200
 _SMOOTHING = 0.9
 _DIVERGED = 4.0
-# Of the rate with the lowest loss; see docs/teaching.md.
+# Of the rate with the lowest loss; see docs/halting.md.
 _SHARE = 1 / 3
 _LARGEST = 0.16
 
@@ -27,7 +27,7 @@ def find_learning_rate(fitted: keras.Model, network: keras.Model, batches: Batch
     lowest is taken, at most 0.16, rounded to two digits: beyond the lowest loss training begins to diverge.
 
     Source: L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, arXiv 1506.01186, section
-    3.3; smoothing and stopping as in the test's usual form. The share is this package's own; `docs/teaching.md` has
+    3.3; smoothing and stopping as in the test's usual form. The share is this package's own; `docs/halting.md` has
     what it picks against the best of a grid.
 
     Args:
