@@ -19,10 +19,11 @@ OLDER = Path(__file__).parent / "data" / "older"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, waves_npz):
-    """Copies of the old files beside data like those of their runs: as many test samples, of the same shape."""
+    """Copies of the old files beside data like those of their runs: as many samples, of the same shape."""
     shutil.copytree(OLDER, tmp_path, dirs_exist_ok=True)
+    counts = json.loads((tmp_path / "12fe669" / "results.json").read_text())["result"]["data"]
     with np.load(waves_npz) as file:
-        arrays = {name: array[:40] if name.endswith("_test") else array for name, array in file.items()}
+        arrays = {name: array[: counts.get(f"num_{name[2:]}")] for name, array in file.items()}
     np.savez(tmp_path / "waves.npz", **arrays)
     monkeypatch.chdir(tmp_path)
     return tmp_path
