@@ -215,7 +215,8 @@ def test_the_halting_of_the_trainee_is_reported(finished):
 
 def test_a_finished_run_says_where_its_data_are_now(finished, tmp_path, waves_npz):
     folder, said = shutil.copytree(finished.folder, tmp_path / "run"), []
-    moved = shutil.copy(waves_npz, tmp_path / "moved.npz")
+    (tmp_path / "moved").mkdir()
+    moved = shutil.copy(waves_npz, tmp_path / "moved")
     config = replace(finished.config, data=DataConfig(str(moved)))
     run(config, folder, progress=lambda stage, done, message="": said.append(message))
     assert said == ["done before"] * len(STAGES)
