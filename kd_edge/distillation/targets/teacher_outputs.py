@@ -1,6 +1,5 @@
 """The answers of a teacher that lives elsewhere, checked against the samples."""
 
-import hashlib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from kd_edge.data.sources.npz import read_npz
 from kd_edge.data.targets import are_raw
 from kd_edge.distillation.targets.samples_to_answer import SAMPLES, check_samples, samples_to_answer
 from kd_edge.errors import DataError
+from kd_edge.files import content_digest
 
 if TYPE_CHECKING:
     from kd_edge.distillation.targets.stored import SoftTargets
@@ -45,15 +45,10 @@ def read_outputs(path: str | Path, data: Dataset) -> "SoftTargets":
     check_samples(x, path)
     logits = [_answers_to(x, array, part, source) for array, part, source in checked]
     keys = np.concatenate([fingerprint(batch).numpy() for batch in slices_of(x, 1024)]).view(np.uint64).ravel()
-    header: dict[str, Any] = {"version": 1, "teacher": hash_of_outputs(path), "sigmoid": [False] * len(logits)}
+    header: dict[str, Any] = {"version": 1, "teacher": content_digest(path), "sigmoid": [False] * len(logits)}
     header["structure"] = sorted(data.task.names) if data.task.parts else None
     header["shapes"] = [output.shape[1:] for output in logits]
     return SoftTargets(rows_of_outputs(keys, logits), header, num_passes=0)
-
-
-def hash_of_outputs(path: str | Path) -> str:
-    """Return the SHA-256 of a file of outputs; empty where there is none."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
 
 
 def _read(path: Path) -> np.ndarray:
