@@ -109,7 +109,7 @@ def accuracy_gates(
 
     Of classes `better_than_majority`: its accuracy is not below what naming the largest class always would give, with
     its whole interval; and `classes_named`: it names more than one class. Of other tasks those of `answer_gates`.
-    `accuracy_loss`: what int8 has taken from the float student; the samples are drawn one by one even where they have
+    `accuracy_loss`: what int8 has taken from the float student; the samples count one by one even where they have
     groups, since both are the same network. `teacher_loss`: what the file lacks of the teacher, where one was given. A
     loss against no float student has no limit. Of several outputs these of each, named as in `accuracy_loss.speed`.
 

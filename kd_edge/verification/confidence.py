@@ -160,7 +160,12 @@ def paired_difference(
     seed: int = 0,
     num_draws: int = _NUM_DRAWS,
 ) -> dict[str, float]:
-    """Return the difference of two accuracies on the same samples with its 95 % bootstrap interval.
+    """Return the difference of two accuracies on the same samples with its 95 % interval.
+
+    Of answers that are right or wrong it is Wald's, as if two more samples had been seen on which the models differ by
+    half of one each way: it is not empty where they never differ. Of other worths it is a bootstrap's. Over groups see
+    `group_interval`; it is no narrower there than over samples. Source: A. Agresti and Y. Min, "Simple improved
+    confidence intervals for comparing matched proportions", Statistics in Medicine 24 (2005), 729-740.
 
     Args:
         right: Whether each sample was classified right by the one model, or what its answer is worth
@@ -176,16 +181,31 @@ def paired_difference(
         test samples, or of such groups, and this one training; it leaves out what another seed would change.
     """
     gains = right.astype(np.float64) - other
-    difference = float(gains.mean())
+    found = _difference_interval(gains, groups, seed=seed, num_draws=num_draws)
+    return {"difference": float(gains.mean()), "ci95_low": found.ci95_low, "ci95_high": found.ci95_high}
+
+
+def _difference_interval(gains: np.ndarray, groups: np.ndarray | None, *, seed: int, num_draws: int) -> Interval:
+    matched = _matched_interval(gains) if np.isin(gains, (-1, 0, 1)).all() else None
     if groups is not None:
-        sums = _group_sums(np.stack([gains, np.ones(len(gains))], axis=1), groups)
-        most = max(1.0, float(np.abs(gains).max()))
+        sums, most = _group_sums(np.stack([gains, np.ones(len(gains))], axis=1), groups), max(1.0, np.abs(gains).max())
         found = group_interval(sums, _mean, least=-most, most=most, seed=seed, num_draws=num_draws)
-        return {"difference": difference, "ci95_low": found.ci95_low, "ci95_high": found.ci95_high}
+        own = matched or found
+        return Interval(min(found.ci95_low, own.ci95_low), max(found.ci95_high, own.ci95_high), found.num_groups)
+    if matched is not None:
+        return matched
     rng = np.random.default_rng(seed)
     means = [float(rng.choice(gains, len(gains)).mean()) for _ in range(num_draws)]
     low, high = np.percentile(means, [2.5, 97.5])
-    return {"difference": difference, "ci95_low": float(low), "ci95_high": float(high)}
+    return Interval(float(low), float(high))
+
+
+def _matched_interval(gains: np.ndarray) -> Interval:
+    """Return the interval of a difference of shares; each gain is -1, 0 or 1. See `paired_difference`."""
+    num_samples = len(gains) + 2
+    mean, square = float(gains.sum()) / num_samples, (float(np.abs(gains).sum()) + 1) / num_samples
+    half = _Z95 * math.sqrt((square - mean**2) / num_samples)
+    return Interval(max(-1.0, mean - half), min(1.0, mean + half))
 
 
 def group_interval(

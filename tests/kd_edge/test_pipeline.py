@@ -34,7 +34,6 @@ from kd_edge.search.space import student_space
 from kd_edge.search.weight_inheritance import inherit
 from kd_edge.stages import context
 from kd_edge.stages.context import RunContext
-from kd_edge.verification.confidence import paired_difference
 
 
 def small_config(source):
@@ -460,10 +459,3 @@ def test_a_teacher_that_does_not_belong_to_the_data_is_named(waves_npz, finished
         run(teacher((32, 3), 5), tmp_path / "b")
     with pytest.raises(ModelError, match=r"found nothing at .*none.keras"):
         run(replace(finished.config, teacher=TeacherConfig(path="none.keras")), tmp_path / "c")
-
-
-def test_the_paired_difference_of_equal_answers_is_zero_and_of_opposite_ones_certain():
-    right = np.array([True, False] * 50)
-    assert paired_difference(right, right) == {"difference": 0.0, "ci95_low": 0.0, "ci95_high": 0.0}
-    certain = paired_difference(np.ones(40, bool), np.zeros(40, bool))
-    assert certain == {"difference": 1.0, "ci95_low": 1.0, "ci95_high": 1.0}
