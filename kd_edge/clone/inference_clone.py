@@ -9,7 +9,7 @@ import keras
 from kd_edge.clone.cloning import clone_of
 from kd_edge.clone.layer_names import names_of
 from kd_edge.clone.tflm_layers import layer_for_tflm, operation_for_tflm
-from kd_edge.compat.keras import all_layers, nodes_in_order
+from kd_edge.compat.keras import all_layers, nodes_in_order, sources_of
 from kd_edge.errors import ModelError
 
 _OTHER_FLOATS = ("float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
@@ -104,9 +104,8 @@ def _is_scaled(model: keras.Model, tensor: keras.KerasTensor) -> bool:
 
 def _scales(node: Any, tensor: keras.KerasTensor) -> bool:
     reader = node.operation
-    if isinstance(reader, keras.Model) and len(getattr(reader, "inputs", ())) == len(node.input_tensors):
-        position = [id(source) for source in node.input_tensors].index(id(tensor))
-        return _is_scaled(reader, reader.inputs[position])
+    if isinstance(reader, keras.Model) and (inner := _inner_input(node, tensor)) is not None:
+        return _is_scaled(reader, inner)
     casts = type(reader).__name__ == "Cast" and "float" in str(reader.dtype)
     return casts or isinstance(reader, keras.layers.Rescaling | keras.layers.Normalization)
 
@@ -118,10 +117,17 @@ def _reads_index(model: keras.Model, node: Any, tensor: keras.KerasTensor) -> bo
         return True
     if type(reader).__name__ in ("NotEqual", "Equal"):  # of `mask_zero`
         return None
-    if isinstance(reader, keras.Model) and len(getattr(reader, "inputs", ())) == len(node.input_tensors):
-        position = [id(source) for source in node.input_tensors].index(id(tensor))
-        return _is_index(reader, reader.inputs[position])
+    if isinstance(reader, keras.Model) and (inner := _inner_input(node, tensor)) is not None:
+        return _is_index(reader, inner)
     return type(reader).__name__ in _SHAPING and _is_index(model, node.output_tensors[0])
+
+
+def _inner_input(node: Any, tensor: keras.KerasTensor) -> keras.KerasTensor | None:
+    """Return the input of a nested model that a call gives a tensor to; `None` where that is not known."""
+    sources, inputs = sources_of(node), getattr(node.operation, "inputs", ())
+    if len(inputs) != len(sources):
+        return None
+    return next(inner for inner, source in zip(inputs, sources, strict=True) if source is tensor)
 
 
 def _inner_inputs(model: keras.Model) -> Any:

@@ -1,7 +1,7 @@
 """Private names of Keras 3.15: the graph of calls that a model consists of, and its training loop."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,6 +53,19 @@ def is_model(operation: Any) -> bool:
 def node_of(operation: Any, number: int) -> Any:
     """Return Keras' node of one call of a layer or operation, with `input_tensors` and `arguments`."""
     return operation._inbound_nodes[number]
+
+
+def sources_of(node: Any) -> list[Any]:
+    """Return the Keras tensors that a call reads, as Keras' node lists them.
+
+    Of a model's call with a mapping those that it reads by the names of the model's inputs, in the order of these.
+    """
+    called, arguments = node.operation, node.arguments
+    given = arguments.args[0] if arguments.args else arguments.kwargs.get("inputs")
+    if not is_model(called) or not isinstance(given, Mapping) or isinstance(called.input, Mapping):
+        return list(node.input_tensors)
+    names = [source.name for source in getattr(called, "inputs", None) or ()]
+    return [given[name] for name in names] if given.keys() >= set(names) else list(node.input_tensors)
 
 
 def number_of(node: Any) -> int:

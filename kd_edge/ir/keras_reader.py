@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kd_edge.compat.keras import index_of, is_model, maker_of, nodes_in_order, number_of
+from kd_edge.compat.keras import index_of, is_model, maker_of, nodes_in_order, number_of, sources_of
 from kd_edge.errors import ModelError
 from kd_edge.ir.keras_layers import channel_of, hands_on, is_scaled_sum, normalizes_by_one, read_call
 from kd_edge.ir.layers import Add, Layer, Node, Rescaling
@@ -63,7 +63,7 @@ class KerasReader:
         if (reordered := _reordered(node)) is not None:
             image, order = reordered
             return [self._add(operation, ReorderChannels(order), [_found(image, made)], ((1, name), 0))]
-        inputs = [_found(tensor, made) for tensor in _sources_of(node)]
+        inputs = [_found(tensor, made) for tensor in sources_of(node)]
         if is_model(operation):
             if not getattr(operation, "inputs", None):
                 kind = type(operation).__name__
@@ -127,16 +127,6 @@ def _found(tensor: Any, made: Mapping[tuple[int, int], Sequence["int | None"]]) 
         read_call(operation, number)  # raises: only a call that puts all channels in another order is known
     assert position is not None
     return position
-
-
-def _sources_of(node: Any) -> Sequence[Any]:
-    """Return what a call reads; of a model's call with a mapping what it reads by the names of the model's inputs."""
-    called, arguments = node.operation, node.arguments
-    given = arguments.args[0] if arguments.args else arguments.kwargs.get("inputs")
-    if not is_model(called) or not isinstance(given, Mapping) or isinstance(called.input, Mapping):
-        return list(node.input_tensors)
-    names = [source.name for source in getattr(called, "inputs", None) or ()]
-    return [given[name] for name in names] if given.keys() >= set(names) else node.input_tensors
 
 
 def _reordered(node: Any) -> tuple[Any, tuple[int, ...]] | None:

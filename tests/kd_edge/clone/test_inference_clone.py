@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from kd_edge.clone.inference_clone import batch_of_one
 from kd_edge.conversion.converter import convert
 from kd_edge.ir.lowering import lower
 from tflite_bench.runners.tflm import run_outputs
@@ -54,3 +55,18 @@ def test_a_model_of_doubles_is_converted_in_single_precision():
     assert (
         [op.kind for op in lower(content).ops] == [op.kind for op in lower(model).ops] == ["RESHAPE", "FULLY_CONNECTED"]
     )
+
+
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
+@pytest.mark.parametrize("by_name", [True, False])
+def test_indices_that_a_nested_model_is_given_by_name_stay_integers(by_name):
+    words, values = keras.Input((4,), name="words"), keras.Input((4,), name="values")
+    found = layers.Concatenate()([layers.Flatten()(layers.Embedding(300, 2)(words)), values])
+    inner = keras.Model([words, values], layers.Dense(2)(found))
+    x, y = keras.Input((4,), name="x"), keras.Input((4,), name="y")
+    # Keras lists a mapping's arguments in the order in which they are given.
+    model = keras.Model([x, y], inner({"values": x, "words": y} if by_name else [y, x]))
+    assert [str(source.dtype) for source in batch_of_one(model).inputs] == ["float32", "int32"]
+    samples = [np.ones((1, 4), "float32"), np.full((1, 4), 299)]
+    expected = model([samples[0], samples[1].astype("float32")])
+    np.testing.assert_allclose(batch_of_one(model)(samples), expected, rtol=1e-5)
