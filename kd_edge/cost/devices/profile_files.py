@@ -25,10 +25,17 @@ _OPTIONAL_NAMES = ("runtime_version", "board", "memory_source")
 
 
 def devices_folder() -> Path:
-    """Return the user's folder of profiles: `$KD_EDGE_DEVICES`, or `kd_edge/devices` in the user's configuration."""
+    """Return the user's folder of profiles: `$KD_EDGE_DEVICES`, or `kd_edge/devices` in the user's configuration.
+
+    Raises:
+        ConfigError: Neither is named, and the user has no home.
+    """
     if folder := os.environ.get("KD_EDGE_DEVICES"):
         return Path(folder)
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kd_edge" / "devices"
+    try:
+        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kd_edge" / "devices"
+    except RuntimeError as error:
+        raise ConfigError("this user has no home folder for devices; name a folder in $KD_EDGE_DEVICES") from error
 
 
 def list_devices() -> tuple[str, ...]:
@@ -91,7 +98,10 @@ def own_devices() -> tuple[str, ...]:
 
 
 def _own() -> dict[str, Traversable]:
-    folder = devices_folder()
+    try:
+        folder = devices_folder()
+    except ConfigError:  # a user without a home has none
+        return {}
     try:
         return _profiles(folder) if folder.is_dir() else {}
     except OSError as error:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from kd_edge.cost.devices import DeviceProfile, KernelCost, list_devices, load_all, load_device, named_costs, to_toml
+from kd_edge.cost.devices import (
+    DeviceProfile,
+    KernelCost,
+    devices_folder,
+    list_devices,
+    load_all,
+    load_device,
+    named_costs,
+    to_toml,
+)
 from kd_edge.errors import ConfigError
 from tflite_bench.model.operators.spec import KERNEL_CLASSES, NO_BLOCKS, Blocks
 
@@ -234,3 +243,15 @@ def test_importing_devices_loads_no_numpy_and_no_framework() -> None:
     code = "import sys, kd_edge.cost.devices, kd_edge.cost.latency, kd_edge.cost.profile_scaling; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "tensorflow", "keras", "keras_tuner"} & set(loaded)
+
+
+def test_a_user_without_a_home_has_the_packages_devices_and_is_asked_for_a_folder_of_its_own(monkeypatch):
+    def no_account(_):
+        raise KeyError("no such user")
+
+    for name in ("HOME", "XDG_CONFIG_HOME", "KD_EDGE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_account)
+    assert "nucleo-l4r5zi" in list_devices()
+    with pytest.raises(ConfigError, match=r"no home folder for devices; name a folder in \$KD_EDGE_DEVICES"):
+        devices_folder()
