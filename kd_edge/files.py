@@ -2,11 +2,13 @@
 
 import contextlib
 import fcntl
+import functools
 import glob
 import hashlib
 import json
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +19,10 @@ from kd_edge.errors import ConfigError
 if TYPE_CHECKING:
     import keras
 
-# A file that is being written: the process, and what it will be called.
-_PARTIAL = re.compile(r"\.partial-(\d+)-.+")
+# A file that is being written: where the process runs (version 0.1 did not say it), its number, what it will be called.
+_PARTIAL = re.compile(r"\.partial-(?:([0-9a-f]{8})-)?(\d+)-.+")
+# After so long, what a process of another machine has half-written counts as left.
+_LEFT_SECONDS = 24 * 3600.0
 _LOCK = ".lock"
 
 
@@ -26,8 +30,8 @@ _LOCK = ".lock"
 def sole_use(folder: str | Path) -> Iterator[None]:
     """Have a folder for this process alone; the kernel gives it back when the process ends, however that happens.
 
-    What a process that was killed left half-written in it goes. On a file system that knows no locks, nothing is
-    refused.
+    What a process that was killed left half-written in it goes; where that ran on another machine, or in another
+    container, a day later. On a file system that knows no locks, nothing is refused.
 
     Args:
         folder: Made if missing.
@@ -85,7 +89,7 @@ def write_file(path: str | Path, write: Callable[[Path], object], *, instead: st
         ConfigError: The folder cannot be made or written to.
     """
     target = Path(path)
-    partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
+    partial = target.with_name(f".partial-{_place()}-{os.getpid()}-{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         for left in target.parent.glob(f".partial-*-{glob.escape(target.name)}"):
@@ -97,6 +101,20 @@ def write_file(path: str | Path, write: Callable[[Path], object], *, instead: st
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def refuse_reading(output: Path, *read: Path | str | None) -> None:
+    """Refuse to write over a file that is read.
+
+    Args:
+        output: What will be written.
+        read: What is read; `None` for what was not given.
+
+    Raises:
+        ConfigError: They are one file.
+    """
+    if output.resolve() in [Path(path).resolve() for path in read if path is not None]:
+        raise ConfigError(f"bad --output: expected another file than {output}, which is read; choose another one")
 
 
 def check_writable(path: str | Path) -> None:
@@ -143,15 +161,32 @@ def content_digest(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+@functools.cache
+def _place() -> str:
+    """Return a hash of the machine and of its process numbers, which each container has of its own."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):  # of Linux alone
+        parts.append(os.readlink("/proc/self/ns/pid"))
+        parts.append(Path("/etc/machine-id").read_text())
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:8]
+
+
 def _remove_left(path: Path) -> None:
     """Remove a file that is half-written, and was being written by a process that is gone."""
     found = _PARTIAL.fullmatch(path.name)
-    if found is None or not path.is_file():
-        return
-    try:
-        os.kill(int(found[1]), 0)
-    except (ProcessLookupError, OverflowError):
-        with contextlib.suppress(OSError):  # of another user
+    with contextlib.suppress(OSError):  # it was finished meanwhile, or is another user's
+        if found and path.is_file() and _is_left(path, found[1], int(found[2])):
             path.unlink(missing_ok=True)
+
+
+def _is_left(path: Path, place: str | None, process: int) -> bool:
+    if place != _place():
+        with tempfile.TemporaryFile(dir=path.parent) as now:  # by the clock that has stamped the other file
+            return os.fstat(now.fileno()).st_mtime - path.stat().st_mtime > _LEFT_SECONDS
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
     except PermissionError:  # it lives, and is another user's
         pass
+    return False

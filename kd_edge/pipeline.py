@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kd_edge.config.paths import relative_to
+from kd_edge.config.paths import refuse_overwriting, relative_to
 from kd_edge.config.run import RunConfig
 from kd_edge.conversion.results import ConversionSummary
 from kd_edge.files import sole_use, write_bytes, write_model
-from kd_edge.reporting.run_files import RUN_FILES, write_run
+from kd_edge.reporting.documents import measured_by
+from kd_edge.reporting.run_files import RUN_FILES, check_config_file, write_run
+from kd_edge.search.local_workers import refuse_workers
 from kd_edge.search.results import STUDENT as SEARCHED
 from kd_edge.stages.bench import measure_here
 from kd_edge.stages.context import ALONE, DISTILLED, MODEL, STUDENT, TEACHER, Progress, RunContext
@@ -66,6 +68,9 @@ def run(
         KdEdgeError: Something that the user gave is wrong, no student fits the budget, or another process works in the
             folder.
     """
+    refuse_workers("run")
+    refuse_overwriting(asdict(config), Path(folder), _written())
+    check_config_file(config, Path(folder))
     context = RunContext(config, Path(folder), progress)
     with sole_use(folder):
         previous = do_stages(STAGES, context, context.data.sha256, on_start=on_start)
@@ -121,6 +126,11 @@ def _make(stage: "_Stage", context: RunContext) -> Kept[Any]:
     kept = context.store.save(stage.name, context.keys[stage.name], result, files)
     context.progress(stage.name, 1.0)
     return kept
+
+
+def _written() -> tuple[str, ...]:
+    """Return the names of the files that a run writes beside the folders of its own."""
+    return (*(name for stage in _STAGES for name in stage.files if "{" not in name), *RUN_FILES, *_DRAWN)
 
 
 def _report(result: RunResult, context: RunContext, key: str) -> None:
@@ -279,6 +289,11 @@ def _make_verify(context: RunContext) -> Verification:
     )
 
 
+def _verify_shape(context: RunContext) -> tuple[object, ...]:
+    """Return what shapes the verification: also the machine, which the results name, and so that of the benchmark."""
+    return *verify_shape(context), measured_by()
+
+
 def _make_bench(context: RunContext) -> BenchmarkSummary:
     return measure_here(context.store.folder / MODEL, seed=context.config.seed)
 
@@ -313,7 +328,7 @@ _STAGES = (
     _Stage("baseline", BaselineResult, _make_baseline, uses=("distilled",), files=(ALONE,)),
     _Stage("choice", ChoiceResult, _make_choice, choice_shape, ("distilled", "alone"), (STUDENT,)),
     _Stage("convert", ConversionSummary, _make_convert, convert_shape, ("teacher", "student"), (MODEL,)),
-    _Stage("verify", Verification, _make_verify, verify_shape, ("student",)),
+    _Stage("verify", Verification, _make_verify, _verify_shape, ("student",)),
     _Stage("bench", BenchmarkSummary, _make_bench),
 )
 STAGES = tuple(stage.name for stage in _STAGES)

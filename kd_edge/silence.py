@@ -3,12 +3,16 @@
 import contextlib
 import functools
 import io
+import json
 import logging
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
+
+from kd_edge.errors import ConfigError
 
 _LOGGERS = ("absl", "tensorflow")
 
@@ -37,15 +41,50 @@ def quiet() -> Iterator[None]:
 def load_tensorflow() -> None:
     """Import TensorFlow and Keras without their greetings, and keep their warnings to themselves from then on.
 
+    Keras builds what the costs are of, whatever its `keras.json` says: float32, the channels last.
+
     For the command line: a script that uses the package decides for itself.
+
+    Raises:
+        ConfigError: Keras would run on another backend.
     """
+    check_backend(_backend_to_be())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", module=r"keras|keras_tuner|tensorflow")
     with quiet():
-        import keras  # noqa: F401
+        import keras
         import tensorflow  # noqa: F401
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def check_backend(backend: str) -> None:
+    """Refuse another backend of Keras than TensorFlow.
+
+    Args:
+        backend: Its name, as `keras.backend.backend()` tells it.
+
+    Raises:
+        ConfigError: It is another one.
+    """
+    if backend != "tensorflow":
+        raise ConfigError(
+            f"Keras runs on another backend: expected 'tensorflow', received {backend!r}; set the environment variable "
+            "KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+
+
+def _backend_to_be() -> str:
+    """Return the backend that Keras will choose: that of `KERAS_BACKEND`, or else of the user's `keras.json`."""
+    if chosen := os.environ.get("KERAS_BACKEND"):
+        return chosen
+    folder = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
+    try:
+        return str(json.loads(Path(folder, "keras.json").read_text())["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
 
 
 @functools.cache

@@ -1,11 +1,13 @@
 """Measures one model with one runner, and records what the figures depend on."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.environment import Machine, read_machine, read_versions
+from tflite_bench.measurement.inputs import sizes_note
+from tflite_bench.measurement.stats import too_few_runs
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_file, read_model
@@ -63,7 +65,9 @@ class Benchmark:
 
     def summary(self) -> BenchmarkSummary:
         """Return the measurement as documents hold it, with a reason for each figure that is None."""
-        reasons = reasons_elsewhere(self.result) | {**self.result.unavailable_reason}
+        few = too_few_runs(self.result.latency, self.result.num_runs)
+        reasons = reasons_elsewhere(self.result) | {f"latency.{name}": why for name, why in few.items()}
+        reasons |= self.result.unavailable_reason
         values = {part.name: getattr(self.result, part.name) for part in fields(self.result)}
         values |= {"unavailable_reason": reasons, "plan": self.plan}
         return BenchmarkSummary(**values, model=ModelFile(self.model.size_bytes, self.model.sha256))
@@ -109,6 +113,7 @@ def run_benchmark(
     info = read_model(content, name=None if isinstance(model, bytes) else str(model))
     machine = read_machine()
     result = chosen.benchmark(content, plan)
+    result = replace(result, note="; ".join(filter(None, (sizes_note(info), result.note))))
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return Benchmark(info, result, plan, machine, read_versions(), created)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tflite_bench.errors import ConfigError
+from tflite_bench.measurement.stats import MIN_RUNS
 from tflite_bench.provenance import Computed, Given
 
 FIGURES = ("latency", "instructions", "code", "arena", "estimate")
@@ -40,7 +41,7 @@ class Change:
         before: Its value in the first result.
         after: Its value in the second.
         share: Growth as a share of the first.
-        beyond_noise: True if chance does not explain the change.
+        beyond_noise: True if chance does not explain the change; None where too few runs tell nothing of chance.
         failed: True if it grew beyond noise and by more than its rule tolerates.
     """
 
@@ -50,7 +51,7 @@ class Change:
     before: Given[float]
     after: Given[float]
     share: Computed[float]
-    beyond_noise: bool
+    beyond_noise: bool | None
     failed: bool
 
 
@@ -79,11 +80,10 @@ class _Figure:
     kind: str
     unit: str
     value: float
-    low: float
-    high: float
+    ends: tuple[float, float] | None
 
     def __post_init__(self) -> None:
-        for number in (self.value, self.low, self.high):
+        for number in (self.value, *(self.ends or ())):
             if isinstance(number, bool) or not math.isfinite(number):
                 raise ValueError(f"expected a number, received {number}")
         if self.value < 0:
@@ -159,7 +159,8 @@ def compare(
     A latency grew beyond noise if the intervals of the two do not overlap: the 95 % interval of the median, or where a
     program tells no single inferences that of the mean, 1.96 std / sqrt(n), each widened by the precision that was
     asked for, since two runs differ by more than the inferences of one; and from p5 to p95 where one of the two drifted
-    or has two groups. Counts and sizes repeat exactly, so any growth of one is beyond noise.
+    or has two groups. With fewer than `MIN_RUNS` runs on a side it is neither better nor worse. Counts and sizes repeat
+    exactly, so any growth of one is beyond noise.
 
     Args:
         before: Document of the first result; see `read_document`.
@@ -220,6 +221,8 @@ def _figures(result: Mapping[str, Any], uncertain: bool) -> dict[str, _Figure]:
 def _latency(result: Mapping[str, Any], uncertain: bool) -> _Figure:
     latency = result["latency"]
     value = latency["avg_ms"] if latency["median_ms"] is None else latency["median_ms"]
+    if result["num_runs"] < MIN_RUNS:
+        return _Figure("wall time", "ms", value, None)
     if uncertain and latency["p5_ms"] is not None:
         low, high = latency["p5_ms"], latency["p95_ms"]
     elif latency["ci95_low_ms"] is not None:
@@ -228,19 +231,20 @@ def _latency(result: Mapping[str, Any], uncertain: bool) -> _Figure:
         reach = _Z95 * latency["std_ms"] / math.sqrt(result["num_runs"])
         low, high = value - reach, value + reach
     precision = result["plan"]["precision"]
-    return _Figure("wall time", "ms", value, low * (1 - precision), high * (1 + precision))
+    return _Figure("wall time", "ms", value, (low * (1 - precision), high * (1 + precision)))
 
 
 def _exact(kind: str, unit: str, value: float) -> _Figure:
-    return _Figure(kind, unit, value, value, value)
+    return _Figure(kind, unit, value, (value, value))
 
 
 def _change(name: str, before: _Figure, after: _Figure, limits: Mapping[str, float]) -> Change:
     share = after.value / before.value - 1 if before.value else math.inf if after.value else 0.0
-    grew, shrank = after.low > before.high, after.high < before.low
-    limit = limits.get(name, math.inf if limits else 0.0)
-    failed = grew and share > limit
-    return Change(name, before.kind, before.unit, before.value, after.value, share, grew or shrank, failed)
+    beyond_noise = failed = None
+    if before.ends is not None and after.ends is not None:
+        grew, shrank = after.ends[0] > before.ends[1], after.ends[1] < before.ends[0]
+        beyond_noise, failed = grew or shrank, grew and share > limits.get(name, math.inf if limits else 0.0)
+    return Change(name, before.kind, before.unit, before.value, after.value, share, beyond_noise, bool(failed))
 
 
 def _warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -257,5 +261,10 @@ def _warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[s
             yield f"the two differ in {name}: {first or 'none'} and {second or 'none'}"
     for when, result in (("first", one), ("second", two)):
         latency = result["latency"]
+        if latency and result["num_runs"] < MIN_RUNS:
+            yield (
+                f"the {when} has too few runs: expected {MIN_RUNS} or more, received {result['num_runs']}; its latency "
+                "is neither better nor worse; measure again with more (--num-runs)"
+            )
         if latency and (latency["drift"] or latency["bimodal"]):
             yield f"the {when} was not steady (drift, or two groups of latencies): only changes beyond p5 to p95 count"

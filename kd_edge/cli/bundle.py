@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kd_edge.cli.file_samples import samples_of
+from kd_edge.cli.file_samples import samples_of, seed_of
 from kd_edge.cli.options import (
+    file_seed_option,
     json_option,
     load_profile,
     normalize_option,
     print_document,
     refuse_given,
-    seed_option,
     source_options,
 )
 from kd_edge.reporting.documents import make_document
@@ -32,7 +32,7 @@ _TOOL_CHAINS = ("cmake", "arduino", "esp-idf", "zephyr", "platformio")
 @click.option("--data", help="With MODEL: samples for the test vectors.  [default: random inputs]")
 @source_options
 @normalize_option
-@seed_option
+@file_seed_option
 @click.option("--device", help="With MODEL: board of the arena.  [default: the most that any known board needs]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: RUN/bundle, MODEL-bundle]")
 @json_option
@@ -65,25 +65,26 @@ def _of_file(
     data: str | None,
     options: "SourceOptions",
     normalize: bool | None,
-    seed: int,
+    seed: int | None,
     device: str | None,
 ) -> "Bundle":
     from kd_edge.reporting.bundle.from_file import write_file_bundle
 
     if data is None:
         refuse_given(("data_option", "normalize", "seed"), "--data")
+    used = 0 if data is None else seed_of(model, seed)
     return write_file_bundle(
         model,
         model.with_name(f"{model.stem}-bundle") if output is None else output,
         tool=tool,
-        data=None if data is None else samples_of(model, data, normalize, seed, options),
+        data=None if data is None else samples_of(model, data, normalize, used, options),
         device=None if device is None else load_profile(device, None),
-        seed=seed,
-        command=_command(),
+        seed=used,
+        command=_command(used),
     )
 
 
-def _command() -> str:
+def _command(seed: int) -> str:
     """Return the command that makes the bundle of a file again, without where it goes."""
     given = click.get_current_context().params
     words = ["kd-edge", "bundle", str(given["source"]), "--for", given["tool"]]
@@ -92,4 +93,4 @@ def _command() -> str:
     for text in given["data_option"]:
         words += ["--data-option", text]
     words += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[given["normalize"]]
-    return shlex.join(words + (["--seed", str(given["seed"])] if given["data"] else []))
+    return shlex.join(words + (["--seed", str(seed)] if given["data"] else []))

@@ -10,7 +10,6 @@ from kd_edge.cli.options import (
     normalize_option,
     print_document,
     refuse_given,
-    refuse_reading,
     seed_option,
     source_options,
 )
@@ -98,7 +97,7 @@ def convert(
     """Convert STUDENT (.keras) to .tflite."""
     from kd_edge.data.dataset import Dataset
     from kd_edge.data.loading import load_calibration
-    from kd_edge.files import check_writable, write_bytes
+    from kd_edge.files import check_writable, refuse_reading, write_bytes
     from kd_edge.reporting.tables.stages import convert_tables
 
     wanted = ConvertConfig(quantize, calibration_samples, calibration, qat, qat_epochs, max_int8_loss, compress, stream)

@@ -10,7 +10,7 @@ import click
 
 from kd_edge.cli.options import battery_options, budget_options, json_option, load_graph, load_profile, print_document
 from kd_edge.errors import ConfigError
-from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.documents import least_known, make_document
 
 if TYPE_CHECKING:
     from kd_edge.cost.budget import Budget
@@ -116,6 +116,6 @@ def _compare(
         refusals = {runs_tflm: find_refusals(content, runs_tflm=runs_tflm) for runs_tflm in kinds}
         of_file = {"file_bytes": len(content), "refusals": refusals}
     comparison = compare_boards(graph, devices, budget_of, **of_file)
-    document = make_document("cost", {"model": str(model)}, comparison)
+    document = make_document("cost", {"model": str(model)}, comparison, device=least_known(devices))
     print_document(document, as_json, comparison_table.comparison_tables)
     sys.exit(0 if comparison.num_fitting else 1)

@@ -25,7 +25,7 @@ from kd_edge.config.stages import DesignConfig, DistillConfig
 from kd_edge.cost.budget import LATENCY_AT
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
-from kd_edge.search.local_workers import WorkerPool
+from kd_edge.search.local_workers import WorkerPool, worker_command
 from kd_edge.search.strategies import strategy_names
 from kd_edge.silence import load_tensorflow
 
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from kd_edge.cost.devices import DeviceProfile
     from kd_edge.data.options import SourceOptions
 
-# Starts the same command again; a script's own file may have any name.
-_PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
-
 _DEFAULTS = DesignConfig()
+_WRITTEN = ("student.keras", "search.json", "pareto.png", "search/student.keras", "search/targets.npy")
 
 
 def _one_of(names: Sequence[str]) -> str:
@@ -114,19 +112,22 @@ def design(
     With --teacher-outputs in place of TEACHER, which needs a general --family, the teacher may live anywhere.
     Saves student.keras (as the search trained it), search.json and pareto.png. The same command resumes a search.
     """
+    from kd_edge.config.paths import refuse_overwriting
     from kd_edge.data.class_weights import with_class_weight
     from kd_edge.data.loading import load_data
+    from kd_edge.files import sole_use
     from kd_edge.reporting.page import plots
     from kd_edge.reporting.progress import StageDisplay
     from kd_edge.reporting.tables.stages import design_tables
 
     if stream is not None and family != STREAMING:
         raise ConfigError(f"bad --stream: expected --family {STREAMING}, received {family!r}; leave it out")
+    read = {"data": {"source": source}, "teacher": {"path": teacher, "outputs": teacher_outputs}, "budget": {}}
+    refuse_overwriting(read, output, _WRITTEN)
     wanted = DesignConfig(family, trials, epochs, teacher_ratio, search, objective=objective)
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher,))
     data = with_class_weight(data, class_weight)
     load_tensorflow()
-    from kd_edge.files import sole_use
     from kd_edge.search.local_workers import is_worker
     from kd_edge.stages.search import design_student, space_of
 
@@ -158,7 +159,7 @@ def _workers(workers: int, folder: Path) -> AbstractContextManager[Any]:
     """Return the processes that train candidates beside this one; none where this is one of them."""
     from kd_edge.search.local_workers import is_worker
 
-    return WorkerPool([*_PROGRAM, *sys.argv[1:]], workers, folder) if workers and not is_worker() else nullcontext()
+    return WorkerPool(worker_command(sys.argv[1:]), workers, folder) if workers and not is_worker() else nullcontext()
 
 
 def _save(document: Mapping[str, Any], output: Path) -> None:

@@ -66,7 +66,9 @@ def show(context: click.Context, name: str, as_json: bool) -> None:
     help="A .tflite or .keras file and its measured latency, such as kws.tflite=12.3ms; repeat it for more.",
 )
 @click.option("--macs-per-second", type=float, help="Where nothing was measured: what convolutions reach, such as 2e7.")
-@click.option("--like", default="cortex-m4", show_default=True, help="A device or core with the same kind of kernels.")
+@click.option(
+    "--like", default="cortex-m4", show_default=True, help="A device, profile or core with the same kind of kernels."
+)
 @json_option
 @click.pass_context
 def add(
@@ -103,7 +105,7 @@ def _json_of_group(context: click.Context) -> bool:
 def _memory(like: str, flash: str | None, ram: str | None, clock_mhz: float | None) -> dict[str, Any]:
     """Return what a board holds: as given, else as the known device has it that it is like."""
     from kd_edge.cost.budget import Budget, parse_bytes
-    from kd_edge.cost.devices import list_devices, load_device
+    from kd_edge.cost.devices import is_device, load_device
 
     given = {
         "flash_bytes": None if flash is None else parse_bytes(flash),
@@ -112,7 +114,7 @@ def _memory(like: str, flash: str | None, ram: str | None, clock_mhz: float | No
     }
     if None not in given.values():
         return given
-    if like not in list_devices():
+    if not is_device(like):
         missing = next(_OPTIONS[name] for name, value in given.items() if value is None)
         raise ConfigError(
             f"no {missing}: expected it, or a known device after --like to take it from, received the core {like!r}"

@@ -14,7 +14,6 @@ from kd_edge.cli.options import (
     print_document,
     rate,
     read_teacher,
-    refuse_reading,
     seed_option,
 )
 from kd_edge.config.choices import TRAINEES
@@ -87,7 +86,7 @@ def distill(
     from kd_edge.data.class_weights import with_class_weight
     from kd_edge.data.loading import load_data
     from kd_edge.errors import ConfigError
-    from kd_edge.files import check_writable, write_model
+    from kd_edge.files import check_writable, refuse_reading, write_model
     from kd_edge.reporting.progress import StageDisplay
     from kd_edge.reporting.tables.stages import distill_tables
 

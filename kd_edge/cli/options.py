@@ -1,8 +1,10 @@
 """The options that several commands share, and how a result is printed."""
 
+import contextlib
 import functools
 import json
 import math
+import sys
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _LISTS = ("ignore", "image_size", "units")
 # Those that are no words.
 _NOT_WORDS = ("hop", "image_size", "seconds", "skip_bad", "test_share", "window")
+# Where a context keeps stdout, which takes the document alone.
+_STDOUT = "kd_edge.stdout"
 SEED = click.IntRange(0, MAX_SEED)
 
 
@@ -44,15 +48,28 @@ def rate(text: str | None) -> float | str | None:
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")(
-        command
-    )
+    """Add `--json`, with which what others print while the command runs, such as the user's functions, is on stderr."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")
+    @functools.wraps(command)
+    def wrapper(*, as_json: bool, **rest: Any) -> Any:
+        click.get_current_context().meta[_STDOUT] = sys.stdout
+        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+            return command(as_json=as_json, **rest)
+
+    return wrapper
 
 
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--seed`."""
     return click.option("--seed", type=SEED, default=0, show_default=True, help="Makes the result repeatable.")(command)
+
+
+def file_seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--seed` of a command that reads samples for a `.tflite` file; `None` where it is not given."""
+    return click.option("--seed", type=SEED, help="Draws the samples.  [default: that of MODEL's training, or 0]")(
+        command
+    )
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -186,20 +203,6 @@ def normalize_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def refuse_reading(output: Path, *read: Path | str | None) -> None:
-    """Refuse to write over a file that the running command reads.
-
-    Args:
-        output: What will be written.
-        read: What is read; `None` for what was not given.
-
-    Raises:
-        ConfigError: They are one file.
-    """
-    if output.resolve() in [Path(path).resolve() for path in read if path is not None]:
-        raise ConfigError(f"bad --output: expected another file than {output}, which is read; choose another one")
-
-
 def refuse_given(names: Iterable[str], expected: str) -> None:
     """Refuse options of the running command that were given and would be ignored.
 
@@ -299,15 +302,16 @@ def _is_keras_model(path: Path) -> bool:
 
 def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:
     """Print a document as JSON, or as the tables that a function makes of its result."""
-    try:
-        if as_json:
-            click.echo(json.dumps(document, indent=2))
-        else:
-            from kd_edge.reporting.tables.console import show
+    with contextlib.redirect_stdout(click.get_current_context().meta[_STDOUT]):
+        try:
+            if as_json:
+                click.echo(json.dumps(document, indent=2))
+            else:
+                from kd_edge.reporting.tables.console import show
 
-            show(tables(document["result"]))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        drop_stdout()
-        raise ConfigError(f"cannot print the result: {error.strerror or error}") from error
+                show(tables(document["result"]))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            drop_stdout()
+            raise ConfigError(f"cannot print the result: {error.strerror or error}") from error

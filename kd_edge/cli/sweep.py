@@ -7,11 +7,8 @@ from pathlib import Path
 import click
 
 from kd_edge.cli.options import json_option, print_document
-from kd_edge.search.local_workers import WorkerPool, is_worker
+from kd_edge.search.local_workers import WorkerPool, is_worker, worker_command
 from kd_edge.silence import load_tensorflow
-
-# Starts the same command again; a script's own file may have any name.
-_PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 
 
 @click.command()
@@ -59,4 +56,4 @@ def sweep(
 
 def _pool(workers: int, folder: Path) -> AbstractContextManager[object]:
     """Return the processes that train candidates beside this one; none where this is one of them."""
-    return WorkerPool([*_PROGRAM, *sys.argv[1:]], workers, folder) if workers and not is_worker() else nullcontext()
+    return WorkerPool(worker_command(sys.argv[1:]), workers, folder) if workers and not is_worker() else nullcontext()

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kd_edge.cli.file_samples import samples_of
+from kd_edge.cli.file_samples import samples_of, seed_of
 from kd_edge.cli.options import (
     battery_options,
     data_option,
+    file_seed_option,
     json_option,
     print_document,
     refuse_given,
-    seed_option,
     with_budget,
 )
 from kd_edge.config.choices import MAX_ACCURACY_LOSS
-from kd_edge.errors import ConfigError, ModelError
+from kd_edge.errors import ConfigError, KdEdgeError, ModelError
 from kd_edge.reporting.documents import Target, make_document
 from kd_edge.silence import load_tensorflow
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @click.option("--on", "choice", help="Also run it on a board: serial:PORT[,BAUD], with the measuring firmware.")
 @click.option("--board-samples", type=click.IntRange(1), default=100, show_default=True, help="Samples for --on.")
 @battery_options
-@seed_option
+@file_seed_option
 @json_option
 def verify(
     model: Path,
@@ -71,7 +71,7 @@ def verify(
     board_samples: int,
     every: str | None,
     battery: str | None,
-    seed: int,
+    seed: int | None,
     as_json: bool,
 ) -> None:
     """Check MODEL (.tflite) in LiteRT and TFLM against its budget.
@@ -99,10 +99,11 @@ def verify(
         raise ConfigError(no_power(device))
     read_model(model)
     base = None if against is None else read_file(against)
+    seed = seed_of(model, seed)
     data = samples_of(model, source, normalize, seed, options, given=(student, teacher))
     load_tensorflow()
     from kd_edge.verification.against import check_base, compare_files
-    from kd_edge.verification.board_run import make_board, run_on_board
+    from kd_edge.verification.board_run import check_samples, make_board, run_on_board
 
     board = None if choice is None else make_board(choice)
     from kd_edge.verification.verifier import verify as verify_model
@@ -114,6 +115,8 @@ def verify(
     small, large = _references(student, teacher, data)
     content = model.read_bytes()
     if board is not None:
+        check_samples(data, board_samples)
+        board.check(content)
         board.describe()  # before minutes are spent: is it there?
     checked = verify_model(
         content,
@@ -130,14 +133,19 @@ def verify(
     if base is not None:
         changed = compare_files(base, content, data, base_data=base_data, max_loss=max_against_loss, name=str(against))
     replaces = {} if changed is None else {"against": changed}
-    beside = {}
+    beside, failure = {}, None
     if board is not None:
-        beside["board"] = run_on_board(board, content, data, num_samples=board_samples, device=device)
+        try:
+            beside["board"] = run_on_board(board, content, data, num_samples=board_samples, device=device)
+        except KdEdgeError as error:  # what was verified is told all the same
+            failure = error
     document = make_document("verify", checked, Target(device.name, budget), beside, replaces, seed=seed, device=device)
     if markdown:
         click.echo(verify_markdown(document["result"]))
     else:
         print_document(document, as_json, verify_tables)
+    if failure is not None:
+        raise failure
     sys.exit(0 if checked.passed and (changed is None or changed.passed) else 1)
 
 

@@ -1,5 +1,6 @@
 """Private names of Keras 3.15: the graph of calls that a model consists of, and its training loop."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,73 @@ def constants_of(layer: Any) -> list[Any]:
 
 
 class TrainerExtension:
-    """What a subclass of `keras.Model` does inside Keras' training loop; stands before Keras' class among the bases."""
+    """What a subclass of `keras.Model` does inside Keras' training loop; stands before Keras' class among the bases.
+
+    Attributes:
+        chooses_steps: Whether `compile` left open how many steps run in one call of the loop: one but in training.
+    """
+
+    chooses_steps = False
+    steps_per_execution: int
+    _eval_epoch_iterator: Any
+    _num_trained = _num_tested = 1  # steps in one call of the functions that there are for training and evaluation
+
+    @contextlib.contextmanager
+    def trained_at_once(self, num_steps: int) -> Iterator[None]:
+        """Let `fit` run several steps in one call of its loop.
+
+        Args:
+            num_steps: How many; those of an epoch are a multiple of it.
+        """
+        if num_steps != self._num_trained:
+            self._num_trained, self.train_function = num_steps, None
+        with self._steps_per_execution(num_steps):
+            yield
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: Any = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Evaluate the model, also inside `fit`; the arguments are those of `keras.Model.evaluate`.
+
+        As many steps run at once as in the training where these go on to the end of the samples.
+        """
+        validates = "_use_cached_eval_dataset" in kwargs
+        to_the_end = steps is None and self.chooses_steps and (validates or not callbacks)
+        num_steps = self._num_trained if to_the_end else self._steps_of_compile
+        if num_steps != self._num_tested:
+            self._num_tested, self.test_function = num_steps, None
+        if validates:  # `fit` made it with its own number
+            self._eval_epoch_iterator.steps_per_execution = num_steps
+        with self._steps_per_execution(num_steps):
+            return super().evaluate(  # type: ignore[misc]
+                x, y, batch_size, verbose, sample_weight, steps, callbacks, **kwargs
+            )
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the outputs for samples, also inside `fit`; the arguments are those of `keras.Model.predict`."""
+        with self._steps_per_execution(self._steps_of_compile):
+            return super().predict(*args, **kwargs)  # type: ignore[misc]
+
+    @property
+    def _steps_of_compile(self) -> int:
+        return 1 if self.chooses_steps else self.steps_per_execution
+
+    @contextlib.contextmanager
+    def _steps_per_execution(self, num_steps: int) -> Iterator[None]:
+        before = self.steps_per_execution
+        self.steps_per_execution = num_steps
+        try:
+            yield
+        finally:
+            self.steps_per_execution = before
 
     @property
     def loss_mean(self) -> Any:
@@ -113,7 +180,11 @@ class TrainerExtension:
         raise NotImplementedError
 
     def before_first_step(self, batch_spec: Any) -> None:
-        """Make variables before the first step is traced; `batch_spec` is the structure of a batch."""
+        """Make variables before the first step is traced.
+
+        Args:
+            batch_spec: The structure of a batch, of `tf.TypeSpec` or, under a strategy, tensors.
+        """
 
     def unsaved_attributes(self) -> set[str]:
         """Return the attributes that a saved file shall not hold."""
@@ -122,7 +193,10 @@ class TrainerExtension:
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         build = super()._maybe_symbolic_build  # type: ignore[misc]
         if self.strategy is not None and iterator is not None:
-            build(iterator=None, data_batch=self.batch_of_worker(iterator))
+            batch = self.batch_of_worker(iterator)
+            with self.strategy.scope():
+                self.before_first_step(batch)
+            build(iterator=None, data_batch=batch)
             return
         build(iterator=iterator, data_batch=data_batch)
         if iterator is not None:

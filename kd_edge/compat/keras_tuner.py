@@ -30,6 +30,7 @@ class OracleWrapper(keras_tuner.Oracle):  # type: ignore[misc]
         # Without `Oracle.__init__`: the state is the other's.
         self.wrapped = oracle
         self.enumerates = hasattr(oracle, "_get_next_combination")
+        self.trains_longer = isinstance(oracle, keras_tuner.oracles.HyperbandOracle)
         self._steps = {name: getattr(oracle, name) for name in ("populate_space", "_random_values", "save")}
         self._steps["_save_trial"] = oracle._save_trial
         oracle.populate_space = self.populate_space

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 
 def is_keras2(path: Path) -> bool:
     """Return whether a `.h5` or `.keras` file or a SavedModel's folder was written by Keras 2.
@@ -52,10 +54,20 @@ def calls_in_order(model: Any) -> Iterator[tuple[Any, list[Any], list[Any], list
 
 
 def _operands(node: Any) -> list[Any] | None:
-    if type(node.layer).__name__ != "TFOpLambda":
+    kind = type(node.layer).__name__
+    if kind not in ("TFOpLambda", "SlicingOpLambda"):
         return None
     given = (*node.call_args, *node.call_kwargs.values())
-    return [value for value in given if value is not None and not isinstance(value, str)]
+    if kind == "SlicingOpLambda":
+        source, key = given
+        return [source, tuple(map(_slice_of, key)) if isinstance(key, list | tuple) else _slice_of(key)]
+    known = [value for value in given if value is not None and not isinstance(value, str)]
+    return [np.array(value, np.float32) if isinstance(value, list | tuple) else value for value in known]
+
+
+def _slice_of(part: Any) -> Any:
+    """Return a part of the brackets behind a tensor, where Keras 2 writes a slice as a mapping."""
+    return slice(part["start"], part["stop"], part["step"]) if isinstance(part, dict) else part
 
 
 def layer_class(layer: Any) -> Any:

@@ -1,11 +1,13 @@
 """Paths in a configuration: written from its own folder, used from the working folder."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from kd_edge.data.options import WATCH
+from kd_edge.errors import ConfigError
+from kd_edge.files import refuse_reading
 
 # Keys that may hold a path, by their table.
 _PATHS = {"data": ("source",), "teacher": ("path", "outputs"), "budget": ("device",)}
@@ -41,6 +43,48 @@ def relative_to(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         return os.path.relpath(_real(Path(text)), folder.resolve()) if there else text
 
     return _with_paths(table, change)
+
+
+def absolute(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of a configuration with the paths of what there is from the root of the file system.
+
+    Args:
+        table: With paths from the working folder.
+    """
+
+    def change(text: str, key: str) -> str:
+        return str(_real(Path(text))) if text != WATCH and _is_path(Path(text), key) else text
+
+    return _with_paths(table, change)
+
+
+def refuse_overwriting(table: Mapping[str, Any], folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder in which something would be written over what a configuration names, or into it.
+
+    Args:
+        table: The configuration, its paths from the working folder.
+        folder: Where will be written.
+        names: Of the files that will be.
+
+    Raises:
+        ConfigError: The two are one file, or the folder is in that of a teacher or of samples by class.
+    """
+    read = [table[section][key] for section, keys in _PATHS.items() for key in keys if table[section].get(key)]
+    for name in names:
+        refuse_reading(folder / name, *read)
+    for whose, path in (("teacher", table["teacher"].get("path")), ("data", table["data"].get("source"))):
+        if path in (None, WATCH) or Path(path).resolve() not in (folder.resolve(), *folder.resolve().parents):
+            continue
+        if whose == "teacher" or _has_classes(Path(path)):
+            raise ConfigError(
+                f"bad --output: expected a folder that is not in that of the {whose}, {path}, received {folder}; "
+                "choose another one"
+            )
+
+
+def _has_classes(folder: Path) -> bool:
+    """Return whether each folder in a folder may be a class: none is of a split, and there are no arrays."""
+    return folder.is_dir() and not (folder / "train").is_dir() and not any(folder.glob("*.npy"))
 
 
 def _with_paths(table: Mapping[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:

@@ -112,5 +112,19 @@ def anomaly_threshold(model: bytes, data: Dataset) -> float | None:
     normal = Judged.of(data, "train").rows
     rows = normal[np.linspace(0, len(normal) - 1, min(len(normal), _NUM_SCORED)).astype(int)]
     samples = np.asarray(data.x_train[rows])
-    outputs, _ = litert.run_reference(model, quantize(samples, read_model(model).input_tensors[0]))
-    return threshold_of(anomaly_scores(reader_of(model, data.task).decisions(outputs), samples))
+    source = read_model(model).input_tensors[0]
+    outputs, _ = litert.run_reference(model, quantize(samples, source))
+    return threshold_of(scores_as_read(reader_of(model, data.task).decisions(outputs), samples, source))
+
+
+def scores_as_read(decisions: np.ndarray, samples: np.ndarray, source: TensorInfo) -> np.ndarray:
+    """Return how badly a file reconstructs what it read, as its firmware computes it; see `anomaly_scores`.
+
+    A quantized input holds no value beyond its range: what a sample has there, neither the file nor its firmware sees.
+
+    Args:
+        decisions: The reconstructions.
+        samples: What was reconstructed.
+        source: The file's input.
+    """
+    return anomaly_scores(decisions, dequantize(quantize(samples, source), source))

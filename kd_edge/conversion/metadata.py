@@ -150,10 +150,12 @@ def _input(source: TensorInfo, data: Dataset | None) -> dict[str, Any]:
 
 
 def _meaning(data: Dataset) -> dict[str, Any]:
+    sound = {} if data.front_end is None else {"front_end": asdict(data.front_end)}
+    values, value = ("the features of sound", "feature") if sound else ("the values", "value")
     if data.scale is None:
-        return {"meaning": "the values as they are"}
+        return {"meaning": f"{values} as they are"} | sound
     mean, deviation = data.scale
-    return {"meaning": "(value - mean) / deviation, per channel", "mean": mean, "deviation": deviation}
+    return {"meaning": f"({value} - mean) / deviation, per channel", "mean": mean, "deviation": deviation} | sound
 
 
 def add_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:
@@ -216,6 +218,7 @@ def metadata_bytes(data: Dataset) -> int:
         data: The samples that the file will be for.
     """
     said = [data.name, asdict(data.task), data.scale]
+    said += [] if data.front_end is None else [asdict(data.front_end)]
     return _FRAME_BYTES + len(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode())
 
 

@@ -1,8 +1,10 @@
 """Whether what a `.tflite` file tells of itself has the form that `describe` writes."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
+from kd_edge.data.front_end import FrontEnd
 from kd_edge.errors import ModelError
 
 # The words for what is expected, and the test of it.
@@ -24,8 +26,13 @@ _FILE = {"class_names": _TEXTS, "input": _OBJECT, "output": _OBJECT, "outputs": 
 # Of an input or an output.
 _PART = {
     **{"name": _TEXT, "task": _TEXT, "meaning": _TEXT, "names": _TEXTS, "threshold": _SHARE},
-    **{"units": _TEXTS, "mean": _NUMBERS, "deviation": _NUMBERS},
+    **{"units": _TEXTS, "mean": _NUMBERS, "deviation": _NUMBERS, "front_end": _OBJECT},
 }
+_OF_SETTINGS: dict[type, _Type] = {
+    **{str: _TEXT, bool: ("true or false", lambda value: isinstance(value, bool))},
+    **dict.fromkeys((int, float), ("a number", _is_number)),
+}
+_SETTINGS = {setting.name: _OF_SETTINGS[type(setting.default)] for setting in fields(FrontEnd)}
 _NEEDED = {"binary": ("names", "threshold"), "multilabel": ("names", "threshold"), "regression": ("names", "units")}
 _ONE_PER_NAME = ("units", "mean", "deviation")
 
@@ -49,6 +56,9 @@ def check_form(said: Mapping[str, Any], name: str) -> None:
         _check_types(told, _PART, where)
         _check_needed(told, (*needed, *_NEEDED.get(told.get("task"), ()), *_other_half(told)), where)
         _check_lengths(told, where)
+        if "front_end" in told:
+            _check_types(told["front_end"], _SETTINGS, f"{where}, front_end")
+            _check_needed(told["front_end"], _SETTINGS, f"{where}, front_end")
 
 
 def _check_types(said: Mapping[str, Any], types: Mapping[str, _Type], where: str) -> None:

@@ -10,10 +10,13 @@ import numpy as np
 from kd_edge.conversion.metadata import MEANINGS, read_metadata
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset, joined
-from kd_edge.data.metrics.regression import in_units
+from kd_edge.data.metrics.regression import from_units, in_units
 from kd_edge.data.options import SEVERAL
+from kd_edge.data.records import as_records
 from kd_edge.data.targets import are_raw, as_binary
+from kd_edge.data.task import Task
 from kd_edge.errors import DataError
+from tflite_bench.model.quantized_values import dequantize
 from tflite_bench.model.reader import read_model
 
 
@@ -100,6 +103,40 @@ def as_answered(outputs: np.ndarray, data: Dataset, split: str = "train") -> Dat
     return _scaled(data, (), ()) if are_raw(outputs, asked) else data
 
 
+def as_file_answers(content: bytes, outputs: np.ndarray, data: Dataset) -> Dataset:
+    """Return a data set with measured values in their units where a file that tells no task answers those.
+
+    Args:
+        content: Bytes of the `.tflite` file.
+        outputs: What it answers for the first test samples, raw.
+        data: From `as_told`.
+    """
+    if task_told(content) is not None or data.task.kind != "regression":
+        return data
+    return as_answered(dequantize(outputs, read_model(content).output_tensors[0]), data, "test")
+
+
+def on_scale(decisions: np.ndarray, data: Dataset, task: Task) -> np.ndarray:
+    """Return what a network says of the test samples with measured values on the scale of a task, whatever its own is.
+
+    Args:
+        decisions: What it says; see `Task.decisions`.
+        data: The samples as they were read: the scale that a network has which does not answer in units, unless the
+            task tells another one.
+        task: That of a file.
+    """
+    if task.parts:
+        parts = data.by_output.items()
+        return as_records({name: on_scale(decisions[name], part, task.by_output[name]) for name, part in parts})
+    if task.kind != "regression":
+        return decisions
+    known = _scaled(data, task.mean, task.deviation) if task.mean else data
+    own = as_answered(decisions, known, "test").task
+    if (own.mean, own.deviation) == (task.mean, task.deviation):
+        return decisions
+    return from_units(in_units(decisions, own), task)
+
+
 def _scaled(data: Dataset, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Dataset:
     """Return a regression with values less a mean, divided by a deviation; in their units where there are none."""
     if (mean, deviation) == (data.task.mean, data.task.deviation):
@@ -107,8 +144,7 @@ def _scaled(data: Dataset, mean: tuple[float, ...], deviation: tuple[float, ...]
     task = replace(data.task, mean=mean, deviation=deviation)
     values: dict[str, Any] = {}
     for name in ("y_train", "y_val", "y_test"):
-        known = in_units(getattr(data, name), data.task)
-        values[name] = ((known - np.asarray(mean)) / np.asarray(deviation) if mean else known).astype(np.float32)
+        values[name] = from_units(in_units(getattr(data, name), data.task), task).astype(np.float32)
     return replace(data, task=task, **values)
 
 

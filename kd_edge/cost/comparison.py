@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields, replace
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.fit import cost_gates
-from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, verdict_of
-from kd_edge.cost.kernels import kernels_of
+from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, Gate, verdict_of
+from kd_edge.cost.kernels import kernels_of, why_unbounded
 from kd_edge.cost.latency import latency_ms
 from kd_edge.cost.model import Cost, CostModel, Sizes, UntimedCost
 from kd_edge.errors import ConfigError, ModelError
@@ -99,7 +99,9 @@ def compare_boards(
         cost, lean, unknown = _estimate(graph, device, sizes)
         cost = cost if file_bytes is None else replace(cost, flash_bytes=file_bytes)
         cost = cost if refusals is None else replace(cost, refusals=refusals[device.runs_tflm])
-        rows.append(_on_board(cost, device, budget_of(device), lean, unknown))
+        budget, unbounded = budget_of(device), why_unbounded(graph, device)
+        gates = cost_gates(cost, budget, device, least_ram_bytes=lean, unbounded=unbounded, unknown=unknown)
+        rows.append(_on_board(cost, device, gates, unknown))
     rows.sort(key=lambda row: (_ORDER.index(row.verdict), row.latency_ms is None, row.latency_ms or 0.0, row.device))
     return Comparison(tuple(rows), sum(row.fits for row in rows))
 
@@ -122,9 +124,8 @@ def _estimate(graph: Graph, device: DeviceProfile, sizes: _Sizes) -> tuple[Cost 
 
 
 def _on_board(
-    cost: Cost | UntimedCost, device: DeviceProfile, budget: Budget, least_ram_bytes: int, unknown: Mapping[str, str]
+    cost: Cost | UntimedCost, device: DeviceProfile, gates: Mapping[str, Gate], unknown: Mapping[str, str]
 ) -> BoardCost:
-    gates = cost_gates(cost, budget, device, least_ram_bytes=least_ram_bytes, unknown=unknown)
     verdict = verdict_of(gates.values())
     free = Budget.of(device)
     return BoardCost(

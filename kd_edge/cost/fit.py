@@ -1,12 +1,16 @@
 """Whether a network fits a board: a verdict for each limit, and the way out where none is proven."""
 
+import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.energy import energy_of, no_power
-from kd_edge.cost.gate import Gate, at_most
+from kd_edge.cost.gate import HOLDS, NOT_PROVEN, Gate, at_most
+from kd_edge.cost.kernels import why_between
 from kd_edge.cost.model import Cost, UntimedCost
+from kd_edge.cost.profile_scaling import SCALED_ERROR_PERCENT
 from kd_edge.cost.refusals import refusal_gate
 
 
@@ -16,6 +20,7 @@ def cost_gates(
     device: DeviceProfile,
     *,
     least_ram_bytes: int | None = None,
+    unbounded: str = "",
     unknown: Mapping[str, str] = {},
 ) -> dict[str, Gate]:
     """Return the checks of a network's cost by the limits' names in `Budget`.
@@ -25,20 +30,35 @@ def cost_gates(
         budget: The limits.
         device: The board.
         least_ram_bytes: The RAM with the release of the kernels that needs least. Defaults to the cost's.
+        unbounded: Why the most that the kernels ask for is not known, where it is not; see `why_unbounded`.
         unknown: Why figures are `None`, by their names.
     """
+    strange = device.unknown_runtime
     return {
         "flash_bytes": at_most(cost.flash_bytes, budget.flash_bytes),
-        "ram_bytes": at_most(
-            cost.ram_bytes,
-            budget.ram_bytes,
-            low=least_ram_bytes,
-            high=None if least_ram_bytes is None else cost.ram_bytes,
-            reason=f"the RAM depends on the release of {device.runtime}: put runtime_version into your own profile",
-        ),
+        "ram_bytes": ram_gate(cost.ram_bytes, budget, device, least_ram_bytes=least_ram_bytes, unbounded=unbounded),
         "latency_ms": latency_gate(cost, budget, device, unknown=unknown.get("latency_ms", "")),
-        "refusals": refusal_gate(cost.refusals),
+        "refusals": refusal_gate(cost.refusals or (None if strange else ()), reason=strange),
     } | energy_gates(cost, budget, device, unknown=unknown.get("latency_ms", ""))
+
+
+def ram_gate(
+    ram_bytes: int, budget: Budget, device: DeviceProfile, *, least_ram_bytes: int | None = None, unbounded: str = ""
+) -> Gate:
+    """Return the check of the RAM: it holds where the kernels that need most keep the limit.
+
+    Args:
+        ram_bytes: What the firmware reserves with them.
+        budget: The limits.
+        device: The board.
+        least_ram_bytes: What it reserves with the kernels that need least. Defaults to `ram_bytes`.
+        unbounded: Why nobody knows the most, where that is so: the limit may be broken then, but does not hold.
+    """
+    high = None if least_ram_bytes is None else ram_bytes
+    gate = at_most(ram_bytes, budget.ram_bytes, low=least_ram_bytes, high=high, reason=why_between(device))
+    if unbounded and gate.verdict == HOLDS:
+        return replace(gate, passed=None, verdict=NOT_PROVEN, reason=unbounded)
+    return gate
 
 
 def latency_gate(cost: Cost | UntimedCost, budget: Budget, device: DeviceProfile, *, unknown: str = "") -> Gate:
@@ -73,9 +93,13 @@ def energy_gates(
 
 
 def narrower(device: DeviceProfile) -> str:
-    """Return how the interval of a board's latencies gets narrower."""
+    """Return what decides about a limit inside the interval of a board's latencies."""
+    inside = f"the limit is inside the interval of {device.name} ({device.quality}, \u00b1{device.error_percent:g} %)"
+    if device.error_percent <= SCALED_ERROR_PERCENT:
+        how = " (tflite-bench run --on serial:PORT)" if device.runs_tflm else f" with {device.runtime}"
+        return f"{inside}: only this model's own time on the board decides{how}"
+    like = shlex.quote(device.path or device.name)
     return (
-        f"the limit is inside the interval of {device.name} ({device.quality}, \u00b1{device.error_percent:g} %); one "
-        f"measured model narrows it: kd-edge devices add my-{device.board} --like {device.name} --measured "
+        f"{inside}; one measured model narrows it: kd-edge devices add my-{device.board} --like {like} --measured "
         "kws.tflite=31ms"
     )

@@ -240,8 +240,7 @@ class CostModel:
         Args:
             graph: The network as the converter will emit it.
         """
-        pointer_bytes = self.device.pointer_bytes
-        return reserved_bytes(arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=self._least_kernels).needed_bytes)
+        return reserved_bytes(self.least_needed_arena_bytes(graph))
 
     def needed_arena_bytes(self, graph: Graph) -> int:
         """Return the smallest arena in which TFLM starts and runs on the device.
@@ -251,8 +250,19 @@ class CostModel:
         """
         return arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels).needed_bytes
 
+    def least_needed_arena_bytes(self, graph: Graph) -> int:
+        """Return the same with the release of the runtime's kernels that needs least.
+
+        Args:
+            graph: The network as the converter will emit it.
+        """
+        pointer_bytes = self.device.pointer_bytes
+        return arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=self._least_kernels).needed_bytes
+
     def least_ram_bytes(self, graph: Graph) -> int:
         """Return what no plan of the arena can go below, not even that of a network with more channels.
+
+        Scratch buffers that may shrink with more channels are left out; see `least_arena_bytes`.
 
         Args:
             graph: The network as the converter will emit it.

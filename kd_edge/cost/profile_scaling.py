@@ -11,6 +11,7 @@ from kd_edge.cost.devices import (
     KernelCost,
     KernelCosts,
     devices_folder,
+    is_device,
     list_devices,
     load_all,
     load_device,
@@ -18,12 +19,14 @@ from kd_edge.cost.devices import (
     own_devices,
     to_toml,
 )
+from kd_edge.cost.devices.spelling import core_name
 from kd_edge.cost.latency import latency_ms
 from kd_edge.errors import ConfigError, nearest
 from kd_edge.files import write_bytes
 from kd_edge.ir.graph import Graph
 
-_SCALED_ERROR_PERCENT = 35.0
+# The interval of a profile that was scaled to one network.
+SCALED_ERROR_PERCENT = 35.0
 _MACS_ERROR_PERCENT = 200.0
 
 
@@ -49,8 +52,9 @@ def add_device(
         ram_bytes: RAM that a tensor arena may use, in bytes.
         clock_mhz: Clock of the core, in MHz.
         speed: Networks with their measured latencies in milliseconds, or the MACs per second that convolutions reach.
-        like: A known device, or a core such as `"cortex-m7"`: the first known device with it, one of the package, a
-            measured one and one with TFLM first. Take one with the same core and the same kind of kernels.
+        like: A known device, the path of a profile, or a core such as `"cortex-m7"`: the first known device with it,
+            one of the package, a measured one and one with TFLM first. Take one with the same core and the same kind of
+            kernels.
         memory_source: Where flash, RAM and clock come from.
 
     Returns:
@@ -73,6 +77,7 @@ def add_device(
         reserved_ram_bytes=0,
         date=date.today().isoformat(),
         power=None,
+        path="",
     )
     profile = scaled(profile, speed)
     write_bytes(profile_path(name), to_toml(profile).encode(), instead="name another folder in $KD_EDGE_DEVICES")
@@ -98,10 +103,15 @@ def scaled(device: DeviceProfile, speed: float | Sequence[tuple[Graph, float]]) 
         speed: Networks with their measured latencies in milliseconds, or MACs per second.
 
     Raises:
-        ConfigError: `speed` is empty or not positive.
+        ConfigError: `speed` is empty or not positive, or it is MACs per second and the convolutions cost none.
     """
     if isinstance(speed, int | float):
         _check_speed("MACs per second", speed)
+        if not device.int8.conv.cycles_per_mac:
+            raise ConfigError(
+                "bad speed: expected a device like it whose conv has cycles_per_mac to scale to MACs per second, "
+                "received one without; give a measured latency (--measured MODEL=TIME)"
+            )
         factor = device.clock_mhz * 1e6 / speed / device.int8.conv.cycles_per_mac
         how = f"costs of {device.source}; scaled by {factor:.3g} to {speed:g} MACs per second"
         return _times(device, factor, how, quality="datasheet", error_percent=_MACS_ERROR_PERCENT)
@@ -115,8 +125,8 @@ def scaled(device: DeviceProfile, speed: float | Sequence[tuple[Graph, float]]) 
     level = sum(misses) / len(misses)
     widest = 100 * math.expm1(max(abs(miss - level) for miss in misses))
     how = f"costs of {device.source}; scaled by {math.exp(level):.3g} to {len(speed)} measured latencies"
-    own = device.error_percent if device.measured else _SCALED_ERROR_PERCENT
-    error_percent = max(min(own, _SCALED_ERROR_PERCENT), round(widest, 1))
+    own = device.error_percent if device.measured else SCALED_ERROR_PERCENT
+    error_percent = max(min(own, SCALED_ERROR_PERCENT), round(widest, 1))
     return _times(device, math.exp(level), how, quality="calibrated", error_percent=error_percent)
 
 
@@ -154,13 +164,12 @@ def _rounded(cycles: float) -> float:
 
 
 def _relative(like: str) -> DeviceProfile:
-    names = list_devices()
-    if like in names:
+    if is_device(like):
         return load_device(like)
     profiles = load_all()
-    same = [profile for profile in profiles if profile.core == like]
+    same = [profile for profile in profiles if profile.core == core_name(like)]
     if same:
         own = own_devices()
         return min(same, key=lambda profile: (profile.name in own, not profile.measured, not profile.runs_tflm))
-    known = {*names, *(profile.core for profile in profiles)}
+    known = {*list_devices(), *(profile.core for profile in profiles)}
     raise ConfigError(f"unknown device or core {like!r}: {nearest(like, known, listed='`kd-edge devices` lists both')}")

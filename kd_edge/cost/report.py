@@ -1,6 +1,6 @@
 """A cost report: what a network costs on a board, op by op, and whether that fits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -8,10 +8,12 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.fit import cost_gates
 from kd_edge.cost.gate import BROKEN, HOLDS, Gate, verdict_of
+from kd_edge.cost.kernels import why_unbounded
 from kd_edge.cost.memory.timeline import MemoryStep
 from kd_edge.cost.model import Cost, CostModel, OpCost, UntimedCost
 from kd_edge.cost.runtime_size import RuntimeFlash, runtime_flash
 from kd_edge.ir.graph import Graph
+from tflite_bench.model.operators.registry import knows_memory
 from tflite_bench.model.runtime_support import Refusal
 from tflite_bench.provenance import Computed, Measured, Provenance
 
@@ -110,16 +112,17 @@ def report_cost(
     """
     cost_model = CostModel(device)
     cost, unknown = cost_model.estimate_known(graph)
-    if not device.runs_tflm:
-        unknown = {**unknown, "runtime_flash": f"known of TFLM alone, and {device.name} has {device.runtime}"}
+    kinds = [op.kind for part in graph.all_subgraphs for op in part.ops]
+    if uncounted := _uncounted_code(kinds, device):
+        unknown = {**unknown, "runtime_flash": uncounted}
     if cost.macs is None:
         unknown = {**unknown, "macs": graph.unknown_macs}
     cost = cost if file_bytes is None else replace(cost, flash_bytes=file_bytes)
     cost = cost if refusals is None else replace(cost, refusals=refusals)
-    kinds = [op.kind for part in graph.all_subgraphs for op in part.ops]
-    runtime = runtime_flash(kinds) if device.runs_tflm else None
+    runtime = None if uncounted else runtime_flash(kinds)
     lean = cost.ram_bytes if cost_model.kernels_known else cost_model.ram_of_leanest_kernels(graph)
-    gates = cost_gates(cost, budget, device, least_ram_bytes=lean, unknown=unknown)
+    unbounded = why_unbounded(graph, device)
+    gates = cost_gates(cost, budget, device, least_ram_bytes=lean, unbounded=unbounded, unknown=unknown)
     verdict = verdict_of(gates.values())
     report = CostReport(
         device=device.name,
@@ -139,6 +142,14 @@ def report_cost(
         unavailable_reason=unknown,
     )
     return cost, report
+
+
+def _uncounted_code(kinds: Sequence[str], device: DeviceProfile) -> str:
+    """Return why nobody knows the runtime's code; empty where it is known."""
+    if not device.runs_tflm:
+        return f"known of TFLM alone, and {device.name} has {device.runtime}"
+    unknown = [kind for kind in dict.fromkeys(kinds) if not knows_memory(kind)]
+    return f"nobody knows the code of TFLM's kernel for {', '.join(unknown)}" if unknown else ""
 
 
 def _remainder(cost: Cost | UntimedCost, device: DeviceProfile, runtime: RuntimeFlash | None) -> Remainder:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.data.dataset import GROUPS, Dataset, check_counts, check_groups, checked, standardized
-from kd_edge.data.drawing import VALIDATION_SHARE, drawn_samples
+from kd_edge.data.dataset import Dataset, check_counts, checked, standardized
+from kd_edge.data.drawing import VALIDATION_SHARE, class_of_groups, drawn_samples
+from kd_edge.data.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.storage import taken
 from kd_edge.data.targets import counted, standardized_values, targets_of
@@ -136,13 +137,14 @@ def _check_rank(name: str, array: np.ndarray, source: str) -> None:
 
 
 def _with_validation(name: str, arrays: Mapping[str, Any], task: Task | None, seed: int) -> Dataset:
-    known = dict(arrays)
+    known = {**arrays, **numbered_groups({key: arrays[key] for key in GROUPS if key in arrays}, name)}
     description = f"{name}, split as given"
     check_counts(known["x_train"], known["y_train"], "train", name)
     if "group_train" in known:
         known["group_train"] = check_groups(known["group_train"], len(known["y_train"]), name, "group_train")
     if "x_val" not in known:
-        chosen = _drawn_for_validation(len(known["y_train"]), known.get("group_train"), name, seed)
+        labels = known["y_train"] if task is None or task.classifies else None
+        chosen = _drawn_for_validation(len(known["y_train"]), labels, known.get("group_train"), name, seed)
         known["x_val"], known["y_val"] = taken(known["x_train"], chosen), known["y_train"][chosen]
         if "group_train" in known:
             known["group_val"] = known["group_train"][chosen]
@@ -155,11 +157,20 @@ def _with_validation(name: str, arrays: Mapping[str, Any], task: Task | None, se
     return Dataset(name, class_names=task.names, task=task, description=description, **known)
 
 
-def _drawn_for_validation(num_samples: int, groups: np.ndarray | None, name: str, seed: int) -> np.ndarray:
+def _drawn_for_validation(
+    num_samples: int, labels: np.ndarray | None, groups: np.ndarray | None, name: str, seed: int
+) -> np.ndarray:
     """Return which training samples validate: 15 %, or whole groups that have about as many, at least one."""
     if groups is not None and len(np.unique(groups)) < 2:
         raise DataError(
             f"bad data in {name}: expected at least 2 groups in group_train, one of them for validation, "
             "received 1; give x_val and y_val"
         )
-    return drawn_samples(num_samples, VALIDATION_SHARE, groups, np.random.default_rng(seed))
+    classes = None if labels is None else class_of_groups(labels, groups)
+    drawn = drawn_samples(num_samples, VALIDATION_SHARE, groups, np.random.default_rng(seed), classes=classes)
+    if not drawn.any():
+        raise DataError(
+            f"bad data in {name}: expected a class of several groups in group_train, one of them for validation, "
+            "received one group for each class; give x_val and y_val"
+        )
+    return drawn

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.front_end import FrontEnd
+from kd_edge.data.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.label_checks import check_labels
 from kd_edge.data.options import SEVERAL
 from kd_edge.data.records import as_records
@@ -16,7 +17,6 @@ from kd_edge.data.storage import chunks, is_mapped, release, room_for
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 
-GROUPS = ("group_train", "group_val", "group_test")
 _ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "x_unlabeled", *GROUPS)
 _CLASSES = Task("multiclass", ())
 
@@ -148,13 +148,15 @@ def checked(data: Dataset) -> Dataset:
         DataError: The arrays do not fit together.
     """
     fixed: dict[str, Any] = {}
+    groups = {name: array for name in GROUPS if (array := getattr(data, name)) is not None}
+    numbered = numbered_groups(groups, data.name)
     for split in ("train", "val", "test"):
         x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
         fixed[f"x_{split}"] = _check_samples(x, f"x_{split}", data)
         check_counts(x, y, split, data.name)
         fixed[f"y_{split}"] = check_labels(y, f"y_{split}", data.task, data.name)
-        if (groups := getattr(data, f"group_{split}")) is not None:
-            fixed[f"group_{split}"] = check_groups(groups, len(y), data.name, f"group_{split}")
+        if (group := f"group_{split}") in numbered:
+            fixed[group] = check_groups(numbered[group], len(y), data.name, group)
     if data.x_unlabeled is not None:
         if data.task.kind == "reconstruction":
             raise DataError(
@@ -199,24 +201,6 @@ def check_counts(x: np.ndarray, y: np.ndarray, split: str, name: str) -> None:
             f"bad data in {name}: expected as many samples as labels, "
             f"received {num_samples} in x_{split} and {num_labels} in y_{split}"
         )
-
-
-def check_groups(groups: np.ndarray, num_samples: int, name: str, array: str) -> np.ndarray:
-    """Return groups as int64; raise unless they are one number per sample.
-
-    Args:
-        groups: The numbers.
-        num_samples: How many samples there are.
-        name: The data, for error messages.
-        array: What the numbers are called there.
-    """
-    if groups.shape != (num_samples,) or groups.dtype.kind not in "iu":
-        kind = {"group_val": "validation", "group_test": "test"}.get(array, "training")
-        raise DataError(
-            f"bad data in {name}: expected {array} with an integer for each of {num_samples} {kind} samples, "
-            f"received {groups.dtype} of shape {groups.shape}; number names by np.unique(names, return_inverse=True)[1]"
-        )
-    return groups.astype(np.int64)
 
 
 def _check_samples(x: np.ndarray, name: str, data: Dataset) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kd_edge.data.dataset import check_groups
+from kd_edge.data.groups import check_groups, numbered_groups
 from kd_edge.errors import ConfigError, DataError
 
 
@@ -29,7 +29,8 @@ def fold_numbers(
             all samples of a class, so that nothing could learn it without that fold.
     """
     if groups is not None:
-        groups = check_groups(groups, len(y), "the folds", "groups")
+        numbered = numbered_groups({"groups": groups}, "the folds")
+        groups = check_groups(numbered["groups"], len(y), "the folds", "groups")
     if np.ndim(folds):
         numbers = _given(np.asarray(folds), y, groups)
     elif int(folds) < 2:

@@ -6,8 +6,11 @@ from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 
+# Of the range of measured values: by which 32 bits may round them.
+_LARGEST_ROUNDING = 0.01
 
-def check_labels(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:
+
+def check_labels(y: np.ndarray, name: str, task: Task, source: str, *, precise: bool = False) -> np.ndarray:
     """Return what belongs to samples, in the form that `Dataset` describes.
 
     Args:
@@ -15,6 +18,7 @@ def check_labels(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarra
         name: `"y_train"`, `"y_val"` or `"y_test"`.
         task: What a network is asked for.
         source: What error messages name.
+        precise: Whether measured values of one output are left in 64 bits, to be standardized. Defaults to `False`.
 
     Raises:
         DataError: They are not such as the task has them.
@@ -22,6 +26,8 @@ def check_labels(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarra
     if task.parts:
         return _check_outputs(y, name, task, source)
     checked = _CHECKS[task.kind](y, name, task, source)
+    if task.kind == "regression" and not precise:
+        return _in_32_bits(checked, name, source)
     if name == "y_train" and task.classifies:
         _check_present(checked, task, source)
     return checked
@@ -66,8 +72,14 @@ def _check_present(labels: np.ndarray, task: Task, source: str) -> None:
     if absent:
         raise DataError(
             f"bad data in {source}: expected training samples of all {len(task.names)} classes, received none of "
-            f"class {task.names[absent[0]]}; number the classes from 0 without gaps"
+            f"class {task.names[absent[0]]}; {_way_out(task)}"
         )
+
+
+def _way_out(task: Task) -> str:
+    if task.names == tuple(map(str, range(len(task.names)))):
+        return "number the classes from 0 without gaps"
+    return "add some, or leave its name out and number the others from 0 without gaps"
 
 
 def _check_several(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:
@@ -102,7 +114,19 @@ def _check_values(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarr
             f"bad data in {source}: expected finite numbers, received NaN or infinity in {bad} of {len(rows)} rows of "
             f"{name}; drop or repair them"
         )
-    return np.asarray(rows, np.float32)
+    return np.asarray(rows, np.float64)
+
+
+def _in_32_bits(rows: np.ndarray, name: str, source: str) -> np.ndarray:
+    rounded = rows.astype(np.float32)
+    ranges, errors = np.ptp(rows, axis=0), np.abs(rounded - rows).max(axis=0)
+    if (lost := (ranges > 0) & (errors > _LARGEST_ROUNDING * ranges)).any():
+        low, high = rows[:, lost][:, 0].min(), rows[:, lost][:, 0].max()
+        raise DataError(
+            f"bad data in {source}: expected measured values that 32 bits tell apart in {name}, received some from "
+            f"{low!r} to {high!r}; subtract a constant from them"
+        )
+    return rounded
 
 
 def _check_anomalies(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarray:

@@ -39,8 +39,8 @@ def load_data(
         source: `"watch"`; a folder of images or `.wav` files by class, or of the arrays below as `.npy` files, which
             are mapped into memory; a `.csv` file; an `.npz` with `x_train, y_train, x_test, y_test` and optionally
             `x_val, y_val`, `x_unlabeled` (samples without labels), `group_train`, `group_val`, `group_test` (an integer
-            per sample, such as its person) and `class_names`; or `"module:function"`, a function without arguments that
-            returns a `Dataset`, a mapping with these names, `((x_train, y_train), (x_test, y_test))` as
+            or a name per sample, such as its person) and `class_names`; or `"module:function"`, a function without
+            arguments that returns a `Dataset`, a mapping with these names, `((x_train, y_train), (x_test, y_test))` as
             `keras.datasets` do, or a mapping of `train, test` and maybe `val` to a `tf.data.Dataset` or a
             `keras.utils.PyDataset` of batches. See docs/data.md.
         normalize: Whether to subtract the training samples' mean per channel (the last axis) and divide by their

@@ -7,23 +7,26 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from kd_edge.ir.keras_layers import is_trained_only
+
 # What gives a number a meaning that only the model knows: an index, or a scale of its own.
 _SCALERS = frozenset(("Rescaling", "Normalization", "CategoryEncoding", "IntegerLookup", "Discretization", "Hashing"))
-# What hands values on as they are, or does so when the model is not trained.
+# What hands values on as they are, maybe in another order or some of them, beside what does so unless it is trained.
 _CARRIERS = frozenset(
     (
-        *("InputLayer", "Identity", "Dropout", "GaussianNoise", "GaussianDropout", "GetItem", "Cast", "ExpandDims"),
-        *("Reshape", "Flatten", "Permute", "RepeatVector", "Resizing", "CenterCrop", "Concatenate", "Stack", "Squeeze"),
-        *("Transpose", "Flip", "Pad", "Split", "Masking", "Activation"),
+        *("InputLayer", "Dropout", "GetItem", "Cast", "ExpandDims", "Reshape", "Flatten", "Permute", "RepeatVector"),
+        *("Resizing", "CenterCrop", "RandomCrop", "Concatenate", "Stack", "Squeeze", "Transpose", "Flip", "Pad"),
+        *("Split", "Masking", "Activation"),
     )
 )
-_CARRYING_KINDS = ("Random", "ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "MaxPooling", "AveragePooling")
+_CARRYING_KINDS = ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "MaxPooling", "AveragePooling")
 _OPERATORS = {
     "math.truediv": "TrueDivide",
     "math.divide": "TrueDivide",
     "math.multiply": "Multiply",
     "math.subtract": "Subtract",
     "math.add": "Add",
+    "nn.bias_add": "Add",
     "__operators__.add": "Add",
     "__operators__.getitem": "GetItem",
     "stack": "Stack",
@@ -130,14 +133,14 @@ def _verdict(layer: Mapping[str, Any]) -> str | _Verdict:
     name = str(layer.get("name") or config.get("name"))
     if isinstance(config.get("layers"), list):
         return _first(config)
-    kind = _OPERATORS.get(config.get("function"), kind) if kind == "TFOpLambda" else kind
+    kind = _OPERATORS.get(config.get("function"), kind) if kind in ("TFOpLambda", "SlicingOpLambda") else kind
     if kind in _SCALERS or kind.endswith("Embedding"):
         return name
     if kind == "Lambda" and "preprocess_input" in json.dumps(config, default=str):
         return name
     if _is_large(kind, list(_constants(layer.get("inbound_nodes", [])))):
         return name
-    carries = kind in _CARRIERS or kind.startswith(_CARRYING_KINDS)
+    carries = kind in _CARRIERS or kind.startswith(_CARRYING_KINDS) or is_trained_only(kind)
     idle = kind != "Activation" or config.get("activation") == "linear"
     return _Verdict.CARRIES if carries and idle else _Verdict.OTHER
 

@@ -88,12 +88,12 @@ def standardized_values(data: Dataset) -> Dataset:
         return joined(data, {name: standardized_values(part) for name, part in data.by_output.items()})
     if data.task.kind != "regression":
         return data
-    values = check_labels(data.y_train, "y_train", data.task, data.name).astype(np.float64)
+    values = check_labels(data.y_train, "y_train", data.task, data.name, precise=True)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     changed: dict[str, Any] = {}
     for name in ("y_train", "y_val", "y_test"):
-        rows = check_labels(getattr(data, name), name, data.task, data.name)
+        rows = check_labels(getattr(data, name), name, data.task, data.name, precise=True)
         changed[name] = ((rows - mean) / deviation).astype(np.float32)
     task = replace(data.task, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
     return replace(data, **changed, task=task)
@@ -111,12 +111,24 @@ def are_raw(outputs: np.ndarray, data: Dataset) -> bool:
         outputs: Shape `(samples, values)`.
         data: A regression whose values were standardized.
     """
+    return _scale_of(outputs, data) == "units"
+
+
+def are_standardized(outputs: np.ndarray, data: Dataset) -> bool:
+    """Return whether they are nearer to the standardized values, and nearer to these than one answer for all."""
+    return _scale_of(outputs, data) == "standardized"
+
+
+def _scale_of(outputs: np.ndarray, data: Dataset) -> str:
+    """Return on which scale answers are, `"units"` or `"standardized"`; `""` where they are no better than constant."""
     standardized = data.y_train[: len(outputs)]
     told = (outputs.reshape(standardized.shape) - data.task.mean) / data.task.deviation
     guess = np.median(standardized, axis=0) * np.ones_like(standardized)
     answers = told, outputs.reshape(standardized.shape), guess
     error, other, constant = (float(np.abs(answer - standardized).mean()) for answer in answers)
-    return error < min(other, _TRAINED * constant)
+    if min(error, other) >= _TRAINED * constant:
+        return ""
+    return "units" if error < other else "standardized"
 
 
 def counted(labels: np.ndarray) -> Task:

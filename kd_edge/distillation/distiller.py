@@ -24,6 +24,7 @@ from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.trainer_support import build_metrics, local_batch, with_worker_axis
 from kd_edge.distillation.training_log import TrainingLog
 from kd_edge.errors import ConfigError, DataError, ModelError
+from kd_edge.silence import check_backend
 
 
 @keras.saving.register_keras_serializable("kd_edge")
@@ -86,6 +87,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         save_teacher: bool = False,
         **kwargs: Any,
     ) -> None:
+        check_backend(keras.backend.backend())
         init_past(keras.distillation.Distiller, self, name=name, **kwargs)
         self.student = student
         self.student_loss_weight = _as_share(student_loss_weight)
@@ -188,7 +190,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         self._guide_set.check_compiled(loss)
         optimizer = keras.optimizers.get(optimizer)
         plain = not (kwargs.get("run_eagerly") or kwargs.get("jit_compile") is True or self.strategy)
-        self._chooses_steps = plain and "steps_per_execution" not in kwargs
+        self.chooses_steps = plain and "steps_per_execution" not in kwargs
         keras.Model.compile(self, optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
         if self.built and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)  # or the first step would be traced twice
@@ -226,21 +228,17 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
             ModelError: There is no guide, or a loss is no longer finite.
             DataError: The teacher's stored outputs do not belong to the samples.
         """
-        if not self.guides and not self.halted and self.student_loss_weight < 1:
-            raise ModelError(
-                "nothing guides the student: expected a teacher or a trainee, received neither; make a new Distiller "
-                "with them, a saved one comes back without (see save_teacher)"
-            )
+        self._check_guides()
         callbacks = [TrainingMonitor(), *(keras.tree.flatten(callbacks) if callbacks else [])]
         feed = Feed(x, y, batch_size, epochs, kwargs)
         if self.guides:
             self._guide_set.tell_probabilities(feed.first_batch() if self._guide_set.is_open else None)
         feed = self._taught(feed, x_unlabeled, callbacks)
-        if self.compiled and self._chooses_steps:  # fit of Keras refuses what is not compiled
-            self._run_steps_at_once(steps_per_execution(feed.num_steps, callbacks))
+        chosen = steps_per_execution(feed.num_steps, callbacks) if self.chooses_steps else self.steps_per_execution
         self.feed = feed
         try:
-            history = super().fit(feed.x, feed.y, feed.batch_size, epochs, verbose, callbacks, **feed.options)
+            with self.trained_at_once(chosen):
+                history = super().fit(feed.x, feed.y, feed.batch_size, epochs, verbose, callbacks, **feed.options)
             say_if_idle(history.history)
             return history
         except tf.errors.OpError as error:
@@ -250,9 +248,25 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
             raise DataError(targets.refusal) from error
         finally:
             self.feed = None
+            self.training_log.stop_epoch()
             if self._guide_set.ask_always():
                 self.train_function = None
             release_traced_graphs()
+
+    def _check_guides(self) -> None:
+        if self.student_loss_weight == 1:
+            return
+        if self.missing:
+            raise ModelError(
+                f"a saved distiller comes back without its {' and '.join(self.missing)}: expected the guides that it "
+                f"was saved with, received {self.guides or 'none'}; make a new Distiller with them, or train "
+                "distiller.student alone (see save_teacher)"
+            )
+        if not self.guides and not self.halted:
+            raise ModelError(
+                "nothing guides the student: expected a teacher or a trainee, received neither; make a new Distiller "
+                "with them"
+            )
 
     def _taught(self, feed: Feed, x_unlabeled: Any, callbacks: list[Any]) -> Feed:
         targets = self._targets if self.student_loss_weight < 1 else None
@@ -270,12 +284,6 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
     @property
     def _targets(self) -> SoftTargets | None:
         return self.teacher if isinstance(self.teacher, SoftTargets) else None
-
-    def _run_steps_at_once(self, num_steps: int) -> None:
-        if num_steps == self.steps_per_execution:
-            return
-        self.steps_per_execution: int = num_steps
-        self.train_function = self.test_function = None
 
     def halt(self, guide: str, *, epoch: int = 0, reason: str = "halted by hand") -> None:
         """Take a guide out of the training for good and free its memory.
@@ -295,7 +303,8 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         """
         if guide not in self.guides:
             raise ConfigError(f"no guide {guide!r} to halt: expected one of {self.guides}, received {guide!r}")
-        self._guide_set.halt(guide, epoch=epoch, step=self.num_steps, reason=reason)
+        step = self.training_log.count_steps(self.num_steps)
+        self._guide_set.halt(guide, epoch=epoch, step=step, reason=reason)
         if self.train_function is not None:
             self.make_train_function(force=True)
         free_memory()

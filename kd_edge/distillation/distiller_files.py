@@ -10,9 +10,14 @@ import numpy as np
 
 
 class DistillerFiles(keras.Model):  # type: ignore[misc]
-    """The part of a `Distiller` that is about files; it stands first among its bases."""
+    """The part of a `Distiller` that is about files; it stands first among its bases.
+
+    Attributes:
+        missing: Guides that a distiller still had when it was saved, and that did not come back with the file.
+    """
 
     _saves_trainee = False
+    missing: tuple[str, ...] = ()
 
     def get_config(self) -> dict[str, Any]:
         """Return what a saved file holds: the student and the settings; the teacher only with `save_teacher`."""
@@ -27,6 +32,7 @@ class DistillerFiles(keras.Model):  # type: ignore[misc]
             "student_loss_weight": self.student_loss_weight,
             "trainee_loss_weight": self.trainee_loss_weight,
             "save_teacher": self.save_teacher,
+            "guides": list(self.guides),
         }
 
     def _saved_losses(self) -> Any:
@@ -38,9 +44,12 @@ class DistillerFiles(keras.Model):  # type: ignore[misc]
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """Make a distiller of what `get_config` returned."""
         config = dict(config)
+        guides = config.pop("guides", [])
         for name in ("teacher", "student", "distillation_losses"):
             config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
-        return cls(**config)
+        distiller = cls(**config)
+        distiller.missing = tuple(name for name in guides if name not in distiller.guides)
+        return distiller
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as the saved distiller was."""

@@ -67,6 +67,7 @@ class TrainingMonitor(keras.callbacks.Callback):  # type: ignore[misc]
         self._weights = self.model.student.get_weights()
         self._guides = self.model.guides
         self._step = self.model.num_steps
+        self.model.training_log.start_epoch(self._step)
         self._start: float | None = time.perf_counter()
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:

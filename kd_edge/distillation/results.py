@@ -1,7 +1,7 @@
 """How a network is trained and what a training found, without the network."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tflite_bench.provenance import Computed, Estimated, Given, Measured, provenance_of
@@ -23,6 +23,13 @@ _UNITS = {
     "megabytes_saved": "MB (10^6 bytes)",
     "share_asked": "share of num_samples, 0 to 1",
 }
+_UNKNOWN = dict.fromkeys(
+    ("macs_spent", "macs_saved"), "the network has layers or a form whose MACs cannot be counted"
+) | dict.fromkeys(
+    ("seconds_spent", "seconds_saved"),
+    "needs two epochs with and two without the guide, beside the first of each, which compiles its step, and a "
+    "difference beyond their spread",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class HaltingReport:
         megabytes_saved: Those freed when it left, from the shapes; whether the process shrinks by them is up to
             TensorFlow's allocator, see `Distiller.halt`.
         share_asked: Share of the samples that it was asked for: 1 without `SampleHalting`.
+        unavailable_reason: Why a figure is `None`, by the figure's name.
     """
 
     guide: str
@@ -65,25 +73,15 @@ class HaltingReport:
     megabytes_spent: Computed[float]
     megabytes_saved: Computed[float]
     share_asked: Measured[float] = 1.0
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        unknown = {name: why for name, why in _UNKNOWN.items() if getattr(self, name) is None}
+        object.__setattr__(self, "unavailable_reason", unknown)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, with the unit and the provenance of each figure."""
-        values = asdict(self)
-        reasons = {
-            "macs": "the network has layers or a form whose MACs cannot be counted",
-            "seconds": "needs two epochs with and two without the guide, beside the first of each, which compiles its "
-            "step, and a difference beyond their spread",
-        }
-        return {
-            **values,
-            "units": dict(_UNITS),
-            "provenance": provenance_of(self),
-            "unavailable_reason": {
-                name: reasons[name.split("_")[0]]
-                for name in ("macs_spent", "macs_saved", "seconds_spent", "seconds_saved")
-                if values[name] is None
-            },
-        }
+        return {**asdict(self), "units": dict(_UNITS), "provenance": provenance_of(self)}
 
 
 def metric_in(history: Mapping[str, Any]) -> str:

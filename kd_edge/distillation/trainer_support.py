@@ -1,6 +1,7 @@
 """What a Keras training loop needs for one trace per step, and for several workers."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ def build_metrics(compiled: keras.Model, batch_spec: Any, network: keras.Model) 
 
     Args:
         compiled: Whose metrics.
-        batch_spec: The structure of a batch, of `tf.TypeSpec`.
+        batch_spec: The structure of a batch, of `tf.TypeSpec` or tensors.
         network: Whose outputs are compared with the labels; of a subclassed one the outputs are not known.
     """
     known = getattr(network, "outputs", None)
@@ -27,6 +28,22 @@ def build_metrics(compiled: keras.Model, batch_spec: Any, network: keras.Model) 
     for part in (compiled_metrics(compiled), compiled_losses(compiled)):
         if part is not None and not part.built and labels is not None and outputs is not None:
             part.build(labels, outputs)
+
+
+@contextlib.contextmanager
+def steps_at_once(model: keras.Model, num_steps: int) -> Iterator[None]:
+    """Let a compiled network run several steps in one call of Keras' loop as long as this lasts: no `steps` are kept.
+
+    Args:
+        model: The network.
+        num_steps: How many.
+    """
+    before, model.steps_per_execution = model.steps_per_execution, num_steps
+    try:
+        yield
+    finally:
+        model.steps_per_execution = before
+        model.train_function = model.test_function = model.predict_function = None
 
 
 def build_before_trace(model: keras.Model, batch_spec: Any) -> None:
@@ -45,7 +62,7 @@ def _labels_like(batch_spec: Any) -> Any:
     """Return symbols for the labels of a batch; `None` where there are none, or they are no dense tensors."""
     _, labels, _ = keras.utils.unpack_x_y_sample_weight(batch_spec)
     flat = keras.tree.flatten(labels)
-    if labels is None or not all(isinstance(leaf, tf.TensorSpec) and leaf.shape.rank for leaf in flat):
+    if labels is None or not all(isinstance(leaf, tf.TensorSpec | tf.Tensor) and leaf.shape.rank for leaf in flat):
         return None
     return keras.tree.map_structure(lambda leaf: keras.KerasTensor(leaf.shape, leaf.dtype.name), labels)
 

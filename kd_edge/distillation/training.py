@@ -28,7 +28,7 @@ from kd_edge.distillation.recipe.recipe_batches import plain_batches, taught_bat
 from kd_edge.distillation.results import HaltingReport, Recipe, metric_in
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.distillation.trainer_support import build_before_trace
+from kd_edge.distillation.trainer_support import build_before_trace, steps_at_once
 from tflite_bench.provenance import Measured
 
 
@@ -72,9 +72,9 @@ def train(
     start = time.perf_counter()
     recipe, _ = settle(model, data, recipe)
     batches = plain_batches(model, data, recipe)
-    at_once = steps_per_execution(batches.num_steps, callbacks)
-    model.compile(**_compiled(recipe, batches, model, data), steps_per_execution=at_once)
-    return _fit(model, model, data, recipe, batches, callbacks, start)
+    model.compile(**_compiled(recipe, batches, model, data))
+    with steps_at_once(model, steps_per_execution(batches.num_steps, callbacks)):
+        return _fit(model, model, data, recipe, batches, callbacks, start)
 
 
 def distill(

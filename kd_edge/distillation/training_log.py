@@ -53,6 +53,7 @@ class TrainingLog:
         self.not_finite = NotFinite()
         self.halts: dict[str, Halt] = {}
         self._epochs: list[_Epoch] = []
+        self._num_before: int | None = None
 
     def count(self, outputs: Any, terms: Mapping[str, Any]) -> None:
         """Count the samples of a batch and look at the terms of its loss; part of the compiled step."""
@@ -63,9 +64,27 @@ class TrainingLog:
         """Count the samples of a batch that a guide is not asked for; part of the compiled step."""
         self.num_skipped[guide].update_state(tf.reduce_sum(tf.cast(~asked, tf.int64)))
 
+    def start_epoch(self, num_steps: int) -> None:
+        """Note an optimizer's count of steps at the start of an epoch: it begins anew whenever it is compiled."""
+        self._num_before = num_steps
+
+    def count_steps(self, num_steps: int) -> int:
+        """Return the steps of all finished epochs and of the one that runs, or those that were trained by hand.
+
+        Args:
+            num_steps: What the optimizer has counted.
+        """
+        finished = sum(epoch.num_steps for epoch in self._epochs)
+        return max(finished, num_steps) if self._num_before is None else finished + num_steps - self._num_before
+
+    def stop_epoch(self) -> None:
+        """Note that no epoch runs; what was not added counts no more."""
+        self._num_before = None
+
     def add_epoch(self, guides: tuple[str, ...] | None, seconds: float, num_steps: int) -> None:
         """Note the time that the steps of an epoch took with some guides; `None` if one left before its end."""
         self._epochs.append(_Epoch(guides, seconds, num_steps))
+        self.stop_epoch()
 
     def add_halt(self, guide: Guide, *, epoch: int, step: int, reason: str) -> None:
         """Note that a guide leaves."""

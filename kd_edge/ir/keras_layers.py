@@ -62,6 +62,15 @@ def hands_on(operation: Any) -> bool:
         return False
     if kind == "Pipeline":
         return all(map(hands_on, operation.layers))
+    return is_trained_only(kind)
+
+
+def is_trained_only(kind: str) -> bool:
+    """Return whether layers of a class of Keras hand their input on as it is unless they are trained.
+
+    Args:
+        kind: The name of the class.
+    """
     return kind in _TRAINED_ONLY or (kind.startswith("Random") and kind != "RandomCrop")
 
 

@@ -1,9 +1,10 @@
 """The JSON that every command prints: one envelope, and for each figure how it was had."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tflite_bench.measurement.environment import read_machine, read_versions
 from tflite_bench.reporting import envelope
 
 if TYPE_CHECKING:
@@ -50,6 +51,21 @@ def make_document(
     Raises:
         TypeError: A figure does not say how it was had.
     """
-    nobody_measured = device is not None and device.quality == "datasheet"
+    nobody_measured = device is not None and not device.measured
     replaced = {"calibrated": "computed"} if nobody_measured else {}
     return envelope.make_document(KD_EDGE, command, *parts, seed=seed, replaced=replaced)
+
+
+def measured_by() -> tuple[object, ...]:
+    """Return what a document names as `machine` and `versions`, less how busy the machine is: who measures here.
+
+    Returns:
+        Values whose `repr` says all of them.
+    """
+    return replace(read_machine(), governor=None, load_average=None), read_versions(KD_EDGE.packages)
+
+
+def least_known(devices: "Sequence[DeviceProfile]") -> "DeviceProfile":
+    """Return a device that nobody measured, where there is one: it decides how the times of several are said to be
+    had."""
+    return min(devices, key=lambda device: device.measured)

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kd_edge.config.paths import located, relative_to
+from kd_edge.config.paths import absolute, located, relative_to
+from kd_edge.config.run import RunConfig, load_config
 from kd_edge.cost.devices import load_device
-from kd_edge.errors import KdEdgeError, ModelError, found_instead, reason_in
+from kd_edge.errors import ConfigError, KdEdgeError, ModelError, found_instead, reason_in
 from kd_edge.files import write_bytes, write_json
 from kd_edge.reporting.documents import KD_EDGE, make_document
 from kd_edge.reporting.tables.console import as_text
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from kd_edge.distillation.results import HaltingReport
     from kd_edge.stages.results import RunResult
 
-RUN_FILES = ("results.json", "config.json", "config.toml", "summary.txt")
+_CONFIG = "config.toml"
+RUN_FILES = ("results.json", "config.json", _CONFIG, "summary.txt")
 
 
 def write_run(result: "RunResult", device: "DeviceProfile | None" = None) -> dict[str, Any]:
     """Write `results.json`, `config.json`, `config.toml` and `summary.txt` into a run's folder.
+
+    A `config.toml` of the user's stays as it is; see `check_config_file`.
 
     Args:
         result: The run.
@@ -39,11 +43,47 @@ def write_run(result: "RunResult", device: "DeviceProfile | None" = None) -> dic
     device = device or load_device(config.budget.device)
     run = make_document("run", result.results, halting, seed=config.seed, device=device)
     table = relative_to(asdict(config), folder)
+    if not is_users_config(folder):
+        write_bytes(folder / _CONFIG, to_toml(table).encode())
     write_json(folder / "config.json", table)
-    write_bytes(folder / "config.toml", to_toml(table).encode())
     write_json(folder / "results.json", run)
     write_bytes(folder / "summary.txt", as_text(run_tables(run["result"])).encode())
     return run
+
+
+def check_config_file(config: RunConfig, folder: Path) -> None:
+    """Refuse a folder whose `config.toml` is the user's own, unless it asks for this run: then it stays as it is.
+
+    Args:
+        config: Of the run.
+        folder: Where it will be written.
+
+    Raises:
+        ConfigError: The user's own file is there, and says something else.
+    """
+    path = folder / _CONFIG
+    if is_users_config(folder) and not _says(path, config):
+        raise ConfigError(
+            f"cannot write {path}: expected none there, or that of a run, received one that says something else than "
+            "this run; choose another --output, or move it away"
+        )
+
+
+def is_users_config(folder: Path) -> bool:
+    """Return whether a folder has a `config.toml` that is not as a run has written it."""
+    path = folder / _CONFIG
+    try:
+        return path.exists() and path.read_bytes() != to_toml(_read_json(folder / "config.json")).encode()
+    except (ModelError, OSError, ValueError):
+        return True
+
+
+def _says(path: Path, config: RunConfig) -> bool:
+    try:
+        there = load_config(path)
+    except ConfigError:
+        return False
+    return to_toml(absolute(asdict(there))) == to_toml(absolute(asdict(config)))
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from kd_edge.errors import KdEdgeError
+from kd_edge.errors import ConfigError, KdEdgeError
 
 # How often a worker that dies is started again.
 _MAX_RESTARTS = 3
@@ -19,16 +21,20 @@ _PATIENCE_SECONDS = 10.0
 _ADDRESS = "127.0.0.1"
 # Ends the search in the main thread. Not SIGINT: what a shell runs in the background ignores that one.
 _FAILED = signal.SIGUSR1
+# End this process, and with it the search; what was told to ignore one, as by nohup, still does.
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 
 
 class WorkerPool:
     """Makes this process the chief of a search and keeps workers running beside it.
 
     A worker that dies is started again under the same name: keras-tuner then gives it the trial that it had. Use it as
-    a context around the search; at its end the workers are gone and the environment is as before.
+    a context around the search, in the main thread; at its end, to which SIGTERM and SIGHUP lead as well, the workers
+    are gone and the environment is as before.
 
     Args:
-        command: Starts a worker; keras-tuner's environment variables make it one.
+        command: Starts a worker, as `worker_command` does; keras-tuner's environment variables make it one.
         num_workers: How many.
         folder: Where each worker's output goes, `worker_0.log` and so on.
 
@@ -49,7 +55,8 @@ class WorkerPool:
 
     def __enter__(self) -> "WorkerPool":
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._handler = signal.signal(_FAILED, _end_search)
+        ending = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+        self._handlers = {number: signal.signal(number, _end_search) for number in (_FAILED, *ending)}
         os.environ.update(self._environment | {"KERASTUNER_TUNER_ID": "chief"})
         for name in self._names:
             self._start(name)
@@ -61,7 +68,8 @@ class WorkerPool:
     ) -> None:
         self._leaving.set()
         self._watch.join()
-        signal.signal(_FAILED, self._handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
@@ -69,7 +77,7 @@ class WorkerPool:
                 process.wait(_PATIENCE_SECONDS)
             process.kill()
             process.wait()
-        for name in (*self._environment, "KERASTUNER_TUNER_ID"):
+        for name in _VARIABLES:
             os.environ.pop(name, None)
         if self._failure is not None:
             raise KdEdgeError(self._failure) from None
@@ -107,6 +115,49 @@ class WorkerPool:
 def is_worker() -> bool:
     """Return whether keras-tuner's environment variables make this process a worker of another one's search."""
     return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
+
+
+def worker_command(arguments: Sequence[str]) -> list[str]:
+    """Return what starts `kd-edge` again as a worker that ends once this process is gone, however that ended.
+
+    Args:
+        arguments: Of the command.
+    """
+    code = f"from kd_edge.search.local_workers import end_with; end_with({os.getpid()}); "
+    # A script's own file may have any name.
+    return [sys.executable, "-c", f"{code}from kd_edge.cli import main; main()", *arguments]
+
+
+def end_with(parent: int) -> None:
+    """End this process once its parent is gone.
+
+    Args:
+        parent: Its number.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def refuse_workers(command: str) -> None:
+    """Refuse keras-tuner's environment variables for a command that searches by itself.
+
+    Args:
+        command: Its name.
+
+    Raises:
+        ConfigError: They are set: a chief would wait for workers that never come, a worker for a chief.
+    """
+    given = [name for name in _VARIABLES if name in os.environ]
+    if given:
+        raise ConfigError(
+            f"`{command}` searches in one process: expected none of keras-tuner's variables, received "
+            f"{', '.join(given)}; unset them, or search on several machines with `design` or `sweep`"
+        )
 
 
 def _end_search(number: int, frame: FrameType | None) -> None:

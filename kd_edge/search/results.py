@@ -1,6 +1,6 @@
 """What a neural architecture search found: candidates, the best of them, the Pareto front."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kd_edge.cost.budget import Budget
@@ -93,11 +93,20 @@ class SearchResult:
     objective: str = "accuracy"
 
 
-def sort_candidates(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Return candidates by the objective, of equal ones the fastest, then the first trained; each network once."""
-    best: dict[tuple[tuple[str, int | float], ...], Candidate] = {}
+def sort_candidates(
+    candidates: Iterable[Candidate], *, identify: Callable[[Mapping[str, int | float]], Hashable] | None = None
+) -> tuple[Candidate, ...]:
+    """Return candidates by the objective, of equal ones the fastest, then the first trained; each network once.
+
+    Args:
+        candidates: What was trained.
+        identify: Returns of hyperparameters what is equal of equal networks, such as `StudentSpace.graph`; by default
+            they are.
+    """
+    identify = identify or (lambda values: tuple(sorted(values.items())))
+    best: dict[Hashable, Candidate] = {}
     for candidate in sorted(candidates, key=lambda c: (-c.rank, c.cost.latency_ms, c.trial)):
-        best.setdefault(tuple(sorted(candidate.values.items())), candidate)
+        best.setdefault(identify(candidate.values), candidate)
     return tuple(best.values())
 
 

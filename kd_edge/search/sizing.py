@@ -25,7 +25,8 @@ from kd_edge.search.oracles import BudgetOracle
 from kd_edge.search.results import STUDENT, Candidate, SearchResult, budget_shares, pareto_front, sort_candidates
 from kd_edge.search.space.screening import Screening, Size
 from kd_edge.search.space.student_space import StudentSpace, Values
-from kd_edge.search.strategies import find_strategy, make_oracle
+from kd_edge.search.strategies import code_of_search, find_strategy, make_oracle
+from kd_edge.search.student_check import check_students
 from kd_edge.search.tuner import SizingTuner, search_trials
 from kd_edge.search.weight_inheritance import WeightInheritance
 from kd_edge.silence import say
@@ -96,9 +97,9 @@ def design(
 
     Raises:
         BudgetError: No network of the space fits; the message says what binds.
-        ConfigError: The search, the importance or the objective is unknown; or the directory holds another search, or
-            cannot be written to.
-        ModelError: The teacher cannot be pruned, and no other space was given.
+        ConfigError: The search, the importance or the objective is unknown; or the space is too large for the search;
+            or the directory holds another search, or cannot be written to.
+        ModelError: The teacher cannot be pruned, and no other space was given; or a student of it cannot be built.
     """
     device = load_device(device) if isinstance(device, str) else device
     budget = budget or Budget.of(device)
@@ -107,17 +108,18 @@ def design(
         if isinstance(teacher, SoftTargets):
             raise ConfigError("no space of students: expected `space` beside a teacher's outputs, received none")
         space = StudentSpace.from_teacher(teacher)
-    find_strategy(search)
+    find_strategy(search).check(space)
     objective = objective_for(objective, data.task)
     cost_model, max_macs = CostModel(device, beside_bytes=beside_bytes), macs_limit(teacher, teacher_ratio)
     screening = screening or space.screen(cost_model, budget, max_macs=max_macs, seed=recipe.seed)
     limits = _Limits(space, cost_model, budget, screening, least_size(screening, num_trials), max_macs)
+    check_students(space, teacher)
     inheritance = _inheritance(teacher, space, importance)
     settings = {
         "device": device,
         "budget": budget,
         "recipe": recipe,
-        "search": search,
+        "search": " ".join([search, *code_of_search(search)]),
         "teacher ratio": teacher_ratio,
         "screened out": SCREENED_OUT,
         "importance": importance,
@@ -128,8 +130,9 @@ def design(
     }
     settings |= {} if data.task.kind == "multiclass" else {"task": data.task}
     claim_folder(directory, identify_search(teacher, data, space, settings), overwrite=overwrite and not is_worker())
+    oracle = _budget_oracle(search, limits, num_trials, recipe, on_trial, objective)
     tuner = SizingTuner(
-        _budget_oracle(search, limits, num_trials, recipe, on_trial, objective),
+        oracle,
         space=space,
         targets=stored_targets(teacher, data, recipe, Path(directory) / TARGETS),
         recipe=recipe,
@@ -143,6 +146,7 @@ def design(
     search_trials(tuner, data, directory)
     if is_worker():
         return None
+    _tell_shortage(oracle, find_strategy(search).num_planned(oracle), on_trial)
     found = _result(limits, tuner, objective, data.task.metric)
     write_model(Path(directory) / STUDENT, tuner.trained(found.chosen.values, found.chosen.trial))
     return found
@@ -237,10 +241,23 @@ def _budget_oracle(
     planned = find_strategy(search).num_planned(plain)
     known = limits.screening.feasible_values[::-1]
     oracle = BudgetOracle(
-        plain, limits.accept, max_draws=_MAX_DRAWS, known=known, on_end=lambda done: on_trial(done, planned)
+        plain,
+        limits.accept,
+        identify=limits.space.graph,
+        max_draws=_MAX_DRAWS,
+        known=known,
+        on_end=lambda done: on_trial(done, planned),
     )
     oracle.verbose = 0
     return oracle
+
+
+def _tell_shortage(oracle: BudgetOracle, planned: int, on_trial: Callable[[int, int], None]) -> None:
+    """Say that the search has ended early because there was no other network, if so."""
+    done = len(oracle.end_order)
+    if oracle.is_exhausted and done < planned:
+        say(f"{done} of {planned} candidates are trained: no other network of the space was found within the limits")
+        on_trial(done, done)
 
 
 def _result(limits: _Limits, tuner: SizingTuner, objective: str, metric: str) -> SearchResult:
@@ -251,7 +268,7 @@ def _result(limits: _Limits, tuner: SizingTuner, objective: str, metric: str) ->
             accuracy = float(trial.metrics.get_best_value(f"val_{metric}"))
             score = None if objective == metric else float(trial.score)
             trained.append(Candidate(values, limits.cost(values), accuracy, trial.trial_id, score))
-    candidates = sort_candidates(trained)
+    candidates = sort_candidates(trained, identify=limits.space.graph)
     return SearchResult(
         space=limits.space.name,
         chosen=candidates[0],

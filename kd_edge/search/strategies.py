@@ -3,11 +3,13 @@
 No keras-tuner is imported until an oracle is made: the command line shows the names.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kd_edge.config.choices import MAX_SEED
+from kd_edge.config.own_code import own_code
 from kd_edge.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 # Hyperband hands on the better third of the candidates, as its authors do.
 _HALVING_FACTOR = 3
+
+# Grid search begins with the cheapest candidates and steps over what is not trained, thousands of them per second.
+_MAX_GRID = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,25 @@ class SearchStrategy:
         make_oracle: Returns what proposes candidates. To train one longer, an oracle proposes its values again with
             `tuner/trial_id` (whose weights it starts from), `tuner/initial_epoch` and `tuner/epochs`, as Hyperband's.
         num_planned: Returns how many trials an oracle will have at most.
+        max_size: Most combinations of a space that it searches.
     """
 
     name: str
     make_oracle: Callable[[OracleRequest], "keras_tuner.Oracle"]
     num_planned: Callable[["keras_tuner.Oracle"], int] = most_trials
+    max_size: float = math.inf
+
+    def check(self, space: "StudentSpace") -> None:
+        """Refuse a space that is too large.
+
+        Raises:
+            ConfigError: It has more than `max_size` combinations.
+        """
+        if space.size > self.max_size:
+            raise ConfigError(
+                f"cannot search the space {space.name!r} by {self.name!r}: expected at most {self.max_size:,} "
+                f"combinations, it has {space.size:,}; choose 'random' or 'bayesian'"
+            )
 
 
 def register_strategy(strategy: SearchStrategy) -> None:
@@ -77,6 +96,12 @@ def find_strategy(name: str) -> SearchStrategy:
     return _STRATEGIES[name]
 
 
+def code_of_search(name: str) -> tuple[str, ...]:
+    """Return hashes of a strategy's code where that is not kd_edge's; see `own_code`."""
+    strategy = find_strategy(name)
+    return own_code(strategy.make_oracle, strategy.num_planned)
+
+
 def strategy_names() -> tuple[str, ...]:
     """Return the names of all strategies."""
     return tuple(_STRATEGIES)
@@ -97,9 +122,10 @@ def make_oracle(
         objective: What a search ranks by; the metric of a trial is called `val_` and this.
 
     Raises:
-        ConfigError: The search is unknown.
+        ConfigError: The search is unknown, or the space is too large for it.
     """
     strategy = find_strategy(search)
+    strategy.check(space)
     import keras_tuner
 
     hyperparameters = keras_tuner.HyperParameters()
@@ -150,6 +176,6 @@ _STRATEGIES: dict[str, SearchStrategy] = {
         SearchStrategy("random", _random),
         SearchStrategy("bayesian", _bayesian),
         SearchStrategy("hyperband", _hyperband, _num_hyperband_trials),
-        SearchStrategy("grid", _grid),
+        SearchStrategy("grid", _grid, max_size=_MAX_GRID),
     )
 }

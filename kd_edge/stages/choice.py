@@ -7,7 +7,7 @@ from kd_edge.config.by_task import objective_for
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.stages.results import BaselineResult, ChoiceResult, DistillResult
-from kd_edge.verification.confidence import paired_difference
+from kd_edge.verification.difference import paired_difference
 
 if TYPE_CHECKING:
     import keras
@@ -18,6 +18,7 @@ def choose(
     alone: BaselineResult,
     *,
     asked: str = "best",
+    objective: str | None = None,
     scores: tuple[float, float] | None = None,
     val_difference: Mapping[str, float] | None = None,
 ) -> ChoiceResult:
@@ -27,7 +28,8 @@ def choose(
         distilled: The distilled student.
         alone: The one without guides.
         asked: `"best"`, `"distilled"` or `"baseline"`.
-        scores: What the two are worth on the validation samples; by default their accuracies.
+        objective: What decides. Defaults to what their accuracies are.
+        scores: What the two are worth by it on the validation samples; by default their accuracies.
         val_difference: Of their accuracies there.
     """
     accuracies = distilled.val_accuracy or 0.0, alone.val_accuracy or 0.0
@@ -39,6 +41,9 @@ def choose(
         distilled_accuracy=accuracies[0],
         alone_accuracy=accuracies[1],
         metric=distilled.metric,
+        objective=objective or distilled.metric,
+        distilled_score=theirs,
+        alone_score=own,
         asked=asked,
         preferred=preferred,
         val_difference=val_difference,
@@ -49,7 +54,7 @@ def choose(
 def compare_students(
     distilled: "keras.Model", alone: "keras.Model", data: Dataset, objective: str | None, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Return `scores` and `val_difference` as `choose` takes them.
+    """Return `objective`, `scores` and `val_difference` as `choose` takes them.
 
     Args:
         distilled: The distilled student.
@@ -65,6 +70,7 @@ def compare_students(
     difference = paired_difference(*map(judged.credits, decisions), groups=judged.groups, seed=seed)
     worth = objective_for(objective, data.task)
     return {
+        "objective": worth,
         "scores": tuple(score_of_decisions(answers, data, worth) for answers in decisions),
         "val_difference": difference,
     }

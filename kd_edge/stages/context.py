@@ -21,6 +21,7 @@ from kd_edge.data.task import Task
 from kd_edge.distillation.halting.rules import find_rule
 from kd_edge.errors import ConfigError, MissingDependencyError
 from kd_edge.search.strategies import find_strategy
+from kd_edge.stages.own_code import own_code_in
 from kd_edge.stages.results import DesignResult
 from kd_edge.stages.store import StageStore, stage_key
 
@@ -166,7 +167,8 @@ class RunContext:
         if wanted.outputs is not None:
             return self.teacher
         if wanted.folds:
-            key = stage_key(self.keys["teacher"], "folds", wanted.folds, views_of(recipe))
+            shape = (wanted.folds, views_of(recipe), *own_code_in(self.config.distill))
+            key = stage_key(self.keys["teacher"], "folds", *shape)
             directory = self.store.folder / f"folds/{key[:16]}"
             return cross_fit(
                 self.teacher_network, self.data, wanted, recipe, directory=directory, seed=self.config.seed

@@ -178,6 +178,9 @@ class ChoiceResult:
         val_difference: Accuracy of the distilled student less that of the other on the validation samples; see
             `paired_difference`. `None` where none was distilled.
         test_difference: The same on the test samples, which do not choose.
+        objective: What decided, one of `OBJECTIVES`. It and the scores are `None` in runs of older versions.
+        distilled_score: The distilled student's by the objective, on the validation samples.
+        alone_score: The same of the other one.
     """
 
     shipped: str
@@ -188,6 +191,9 @@ class ChoiceResult:
     preferred: str
     val_difference: Computed[Mapping[str, float] | None] = None
     test_difference: Computed[Mapping[str, float] | None] = None
+    objective: str | None = None
+    distilled_score: Measured[float | None] = None
+    alone_score: Measured[float | None] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,11 +63,14 @@ def screen(
 
     Raises:
         BudgetError: None does; the message says what binds.
+        ConfigError: The space is too large for the search.
     """
     from kd_edge.conversion.metadata import metadata_bytes
     from kd_edge.cost.model import CostModel
     from kd_edge.search.sizing import macs_limit
+    from kd_edge.search.strategies import find_strategy
 
+    find_strategy(wanted.search).check(space)
     max_macs = macs_limit(teacher, wanted.teacher_ratio)
     model = CostModel(device, beside_bytes=metadata_bytes(data))
     return space.screen(model, budget, max_macs=max_macs, seed=seed)

@@ -7,6 +7,7 @@ from kd_edge.config.choices import STREAMING
 from kd_edge.config.run import RunConfig
 from kd_edge.files import content_digest
 from kd_edge.stages.context import RunContext
+from kd_edge.stages.own_code import own_code_in
 
 Shaping = tuple[object, ...]
 
@@ -28,11 +29,11 @@ def data_shape(context: RunContext) -> Shaping:
 
 
 def teacher_shape(context: RunContext) -> Shaping:
-    """Return what shapes the teacher; a file or folder may have changed under its name."""
+    """Return what shapes the teacher; a file, a folder or code of the user's may have changed under its name."""
     wanted = context.config.teacher
     path = wanted.path if wanted.outputs is None else wanted.outputs
     shape = replace(without_paths(context.config)["teacher"], folds=0)  # their teachers are others
-    return (shape,) if path is None else (shape, content_digest(path))
+    return (shape, *(() if path is None else (content_digest(path),)), *own_code_in(wanted))
 
 
 def design_shape(context: RunContext) -> Shaping:
@@ -40,12 +41,13 @@ def design_shape(context: RunContext) -> Shaping:
     distill = context.config.distill
     training = (distill.batch_size, distill.learning_rate, distill.temperature, distill.student_loss_weight)
     step = (context.config.convert.stream,) if context.config.design.family == STREAMING else ()
-    return context.budget, context.config.design, training, context.device, *step
+    return context.budget, context.config.design, training, context.device, *step, *own_code_in(context.config.design)
 
 
 def distill_shape(context: RunContext) -> Shaping:
     """Return what shapes the race and with it the distillation; which student is handed on is chosen later."""
-    return replace(context.config.distill, student="best"), context.config.teacher.folds
+    wanted = context.config.distill
+    return replace(wanted, student="best"), context.config.teacher.folds, *own_code_in(wanted)
 
 
 def guided_shape(context: RunContext) -> Shaping:

@@ -10,6 +10,7 @@ from kd_edge.cost.model import Cost
 from kd_edge.search.results import Candidate, CandidateTraining, sort_candidates
 from kd_edge.search.space.student_space import Values
 from kd_edge.stages.context import RunContext
+from kd_edge.stages.own_code import own_code_in
 from kd_edge.stages.store import stage_key
 from kd_edge.sweep.screening import Feasible
 from tflite_bench.provenance import Computed, Measured
@@ -17,6 +18,7 @@ from tflite_bench.provenance import Computed, Measured
 if TYPE_CHECKING:
     import keras
 
+    from kd_edge.search.space.student_space import StudentSpace
     from kd_edge.search.tuner import SizingTuner
 
 Workers = Callable[[Path], AbstractContextManager[object]]
@@ -48,16 +50,16 @@ class Pool:
 
     Args:
         tuner: Of the search.
-        space_names: The choices of the space.
+        space: The networks.
         metric: Of the task.
         objective: What candidates are ranked by.
     """
 
-    def __init__(self, tuner: "SizingTuner", space_names: Sequence[str], *, metric: str, objective: str) -> None:
-        self._tuner = tuner
+    def __init__(self, tuner: "SizingTuner", space: "StudentSpace", *, metric: str, objective: str) -> None:
+        self._tuner, self._space = tuner, space
         self.trained = tuple(
             Trained(
-                {name: trial.hyperparameters.values[name] for name in space_names},
+                {name: trial.hyperparameters.values[name] for name in space.choices},
                 float(trial.metrics.get_best_value(f"val_{metric}")),
                 trial.trial_id,
                 None if objective == metric else float(trial.score),
@@ -69,7 +71,8 @@ class Pool:
     def candidates(self, feasible: Feasible) -> tuple[Candidate, ...]:
         """Return those that fit a cell, whichever cell they were trained for, best first."""
         fitting = [trained for trained in self.trained if feasible.fits(trained.values)]
-        return sort_candidates(trained.on(feasible.costs.cost(trained.values)) for trained in fitting)
+        found = (trained.on(feasible.costs.cost(trained.values)) for trained in fitting)
+        return sort_candidates(found, identify=self._space.graph)
 
     def model(self, candidate: Candidate) -> "keras.Model":
         """Return a network as the search has trained it."""
@@ -105,6 +108,7 @@ def train_candidates(
     from kd_edge.search.local_workers import is_worker
     from kd_edge.search.sizing import stored_targets
     from kd_edge.search.strategies import make_oracle
+    from kd_edge.search.student_check import check_students
     from kd_edge.search.tuner import SizingTuner, search_trials
     from kd_edge.stages.training_fields import candidate_recipe
     from kd_edge.sweep.oracle import SweepOracle
@@ -113,8 +117,10 @@ def train_candidates(
     recipe = candidate_recipe(distill, wanted.epochs, seed)
     objective = objective_for(wanted.objective, context.data.task)
     weights = {"temperature": distill.temperature, "student_loss_weight": distill.student_loss_weight}
-    shape = (context.space.choices, recipe, weights, wanted.search, wanted.importance, objective)
+    named = (wanted.search, wanted.importance, objective, *own_code_in(wanted))
+    shape = (context.space.choices, recipe, weights, *named)
     directory = context.store.folder / "search" / stage_key(taught, "search", *shape)[:16]
+    check_students(context.space, context.teacher)
     with workers(directory):
         plain = make_oracle(
             wanted.search,
@@ -124,7 +130,7 @@ def train_candidates(
             seed=seed,
             objective=objective,
         )
-        oracle = SweepOracle(plain, cells, num_trials=wanted.trials, on_end=on_trial)
+        oracle = SweepOracle(plain, cells, num_trials=wanted.trials, identify=context.space.graph, on_end=on_trial)
         oracle.verbose = 0
         tuner = SizingTuner(
             oracle,
@@ -140,7 +146,7 @@ def train_candidates(
         search_trials(tuner, context.data, directory)
     if is_worker():
         return None
-    return Pool(tuner, tuple(context.space.choices), metric=context.data.task.metric, objective=objective)
+    return Pool(tuner, context.space, metric=context.data.task.metric, objective=objective)
 
 
 def same(values: Values) -> tuple[tuple[str, int | float], ...]:

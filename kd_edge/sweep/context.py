@@ -10,6 +10,7 @@ from kd_edge.config.inputs import BudgetConfig
 from kd_edge.config.run import RunConfig
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.search.local_workers import is_worker
+from kd_edge.search.strategies import find_strategy
 from kd_edge.stages.context import Progress, RunContext, check_costs
 from kd_edge.stages.shaping import teacher_shape
 from kd_edge.sweep.cells import Cell
@@ -72,10 +73,12 @@ class SweepContext(RunContext):
 
         Raises:
             BudgetError: None fits any.
+            ConfigError: The space is too large for the search.
         """
         from kd_edge.search.sizing import macs_limit
 
         wanted = self.config.design
+        find_strategy(wanted.search).check(self.space)
         max_macs = macs_limit(self.teacher, wanted.teacher_ratio)
         feasible, infeasible = screen_cells(
             self.cells,

@@ -4,12 +4,12 @@ import hashlib
 import json
 from typing import Any
 
-from kd_edge.cost.devices import DeviceProfile
 from kd_edge.errors import ConfigError
 from kd_edge.files import write_bytes, write_json
-from kd_edge.reporting.documents import make_document
+from kd_edge.reporting.documents import least_known, make_document
 from kd_edge.reporting.tables.console import as_text
 from kd_edge.reporting.tables.sweep import sweep_tables
+from kd_edge.stages.own_code import own_code_in
 from kd_edge.stages.shaping import without_paths
 from kd_edge.sweep.context import SweepContext
 from kd_edge.sweep.results import SweepResult
@@ -52,6 +52,8 @@ def claim_sweep(context: SweepContext) -> None:
 def _identity(context: SweepContext) -> dict[str, str]:
     """Return what a sweep is a sweep of, each part as a fingerprint."""
     parts = without_paths(context.config)
+    codes = {name: own_code_in(parts[name]) for name in ("design", "distill")}
+    parts |= {name: (parts[name], code) for name, code in codes.items() if code}
     parts["teacher"] = parts["teacher"], context.teacher_shape
     found = {name: hashlib.sha256(repr(parts[name]).encode()).hexdigest()[:16] for name in _PARTS}
     return found | {"data": context.data.sha256}
@@ -70,7 +72,9 @@ def write_sweep(result: SweepResult, context: SweepContext) -> dict[str, Any]:
     from kd_edge.reporting.page.sweep_page import write_sweep_page
 
     folder = context.store.folder
-    document = make_document("sweep", result, seed=context.config.seed, device=_least_known(context))
+    document = make_document(
+        "sweep", result, seed=context.config.seed, device=least_known([cell.device for cell in context.cells])
+    )
     write_json(folder / DOCUMENT, document)
     write_bytes(folder / SUMMARY, as_text(sweep_tables(document["result"]), width=_COLUMNS).encode())
     write_sweep_page(document, folder / PAGE)
@@ -80,9 +84,3 @@ def write_sweep(result: SweepResult, context: SweepContext) -> dict[str, Any]:
 def read_sweep(context_folder: Any) -> dict[str, Any]:
     """Return the document of a finished sweep."""
     return dict(json.loads((context_folder / DOCUMENT).read_text(encoding="utf-8")))
-
-
-def _least_known(context: SweepContext) -> DeviceProfile:
-    """Return a board that nobody measured, where there is one: it decides how all times are said to be had."""
-    devices = [cell.device for cell in context.cells]
-    return next((device for device in devices if device.quality == "datasheet"), devices[0])

@@ -1,9 +1,9 @@
 """The oracle of a sweep: proposes networks until each cell has enough candidates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kd_edge.search.oracles import BudgetOracle
+from kd_edge.search.oracles import BudgetOracle, proposal_of
 from kd_edge.search.space.student_space import Values
 from kd_edge.sweep.screening import Feasible
 
@@ -23,6 +23,7 @@ class SweepOracle(BudgetOracle):
         oracle: Is absorbed, as by `BudgetOracle`.
         cells: Those that some network fits.
         num_trials: How many candidates a cell is to have.
+        identify: As for `BudgetOracle`.
         on_end: Called with the share of the candidates that are there, 0 to 1, and with their number.
     """
 
@@ -32,10 +33,15 @@ class SweepOracle(BudgetOracle):
         cells: Sequence[Feasible],
         *,
         num_trials: int,
+        identify: Callable[[Values], Hashable] | None = None,
         on_end: Callable[[float, int], None] = lambda share, done: None,
     ) -> None:
         super().__init__(
-            oracle, self._is_lacking, max_draws=_MAX_DRAWS, on_end=lambda done: on_end(self._share(), done)
+            oracle,
+            self._is_lacking,
+            identify=identify,
+            max_draws=_MAX_DRAWS,
+            on_end=lambda done: on_end(self._share(), done),
         )
         self.max_trials = None  # those of budgets that went count to keras-tuner
         self._cells, self._num_trials = cells, num_trials
@@ -48,13 +54,14 @@ class SweepOracle(BudgetOracle):
         if not self._lacking:
             return {"status": "STOPPED", "values": None}
         proposal = super().populate_space(trial_id)
-        return self._known_proposal() if proposal["status"] == "STOPPED" else proposal
+        return proposal_of(self._untried()) if proposal["status"] == "STOPPED" else proposal
 
-    def _known_proposal(self) -> dict[str, Any]:
+    def _untried(self) -> dict[str, Any] | None:
         """Return one of the networks that the screening has found, for when the other oracle finds none."""
         found = (values for cell in self._lacking for values in cell.known())
         values = next((dict(values) for values in found if not self.was_tried(values)), None)
-        return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
+        self.is_exhausted = values is None
+        return values
 
     def _is_lacking(self, values: Values) -> bool:
         return any(cell.wants(values) for cell in self._lacking)

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from kd_edge.config.paths import refuse_overwriting
 from kd_edge.config.run import RunConfig
 from kd_edge.files import sole_use
 from kd_edge.pipeline import do_stages
@@ -64,6 +65,7 @@ def run_sweep(
         BudgetError: No network of the space fits any cell.
         ConfigError: A board or a limit is wrong, the folder holds something else, or another process works in it.
     """
+    refuse_overwriting(asdict(config), Path(folder), (TEACHER, *SWEEP_FILES))
     context = SweepContext(config, cells_of(wanted, config.budget), Path(folder), progress)
     with nullcontext() if is_worker() else sole_use(folder):
         return _run(context, workers, on_start)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from kd_edge.cost.energy import energy_of, no_power
 from kd_edge.cost.gate import BROKEN, HOLDS, Gate, at_most
+from kd_edge.reporting.documents import measured_by
 from kd_edge.search.results import Candidate, budget_shares, pareto_front
 from kd_edge.stages.context import MODEL
 from kd_edge.stages.store import stage_key
@@ -26,7 +27,8 @@ def verify_cells(context: StudentContext, cells: Sequence[Feasible], converted: 
         converted: Digest of the file.
     """
     wanted, known = context.config.verify, {}
-    keys = {own.cell.name: stage_key(converted, "verify", wanted, own.cell.device, own.cell.budget) for own in cells}
+    shape, cells_asked = (wanted, measured_by()), [own.cell for own in cells]
+    keys = {cell.name: stage_key(converted, "verify", *shape, cell.device, cell.budget) for cell in cells_asked}
     for name, key in keys.items():
         kept = context.store.load(f"cells/{name}", key, Verification)
         if kept is not None:

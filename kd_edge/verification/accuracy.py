@@ -15,10 +15,11 @@ from kd_edge.verification.answer_gates import answer_gates, more_samples
 from kd_edge.verification.confidence import (
     Interval,
     accuracy_interval,
-    mean_interval,
-    paired_difference,
     score_interval,
+    share_interval,
+    skill_interval,
 )
+from kd_edge.verification.difference import paired_difference
 from kd_edge.verification.results import Accuracy, OutputResult
 from kd_edge.verification.task_metrics import task_intervals, task_metrics
 
@@ -35,6 +36,7 @@ class Answers:
         float_keras: The float student in Keras.
         float_tflite: The float student as a `.tflite` file in LiteRT.
         teacher: The teacher in Keras.
+        scores: Of a reconstruction, what the file scores each test sample; see `scores_as_read`.
     """
 
     int8_litert: np.ndarray
@@ -42,6 +44,7 @@ class Answers:
     float_keras: np.ndarray | None = None
     float_tflite: np.ndarray | None = None
     teacher: np.ndarray | None = None
+    scores: np.ndarray | None = None
 
     def of(self, output: str) -> "Answers":
         """Return what each answers at one of several outputs."""
@@ -82,7 +85,7 @@ def accuracy_of(answers: Answers, data: Dataset) -> Accuracy:
 
 
 def accuracy_intervals(answers: Answers, data: Dataset) -> dict[str, Interval]:
-    """Return the interval of each network's metric that is known; see `accuracy_interval` and `mean_interval`."""
+    """Return the interval of each network's metric that is known; of `accuracy_interval` and its siblings."""
     known = ((name, worth) for name, worth in _credits(answers, data) if worth is not None)
     return {name: _interval(worth, Judged.of(data)) for name, worth in known}
 
@@ -127,7 +130,7 @@ def accuracy_gates(
     worth, groups = judged.credits(answers.int8_litert), judged.groups
     more = more_samples(groups)
     by_teacher = _loss(answers.teacher, worth, judged, max_teacher_loss, groups=groups, more=more)
-    constant = _class_gates if data.task.classifies else answer_gates
+    constant = _class_gates if data.task.classifies else partial(answer_gates, scores=answers.scores)
     return {
         **constant(answers.int8_litert, data, _interval(worth, judged)),
         "accuracy_loss": _loss(answers.float_keras, worth, judged, max_accuracy_loss, more="more test samples"),
@@ -151,12 +154,13 @@ def _class_gates(named: np.ndarray, data: Dataset, interval: Interval) -> dict[s
 
 
 def _credits(answers: Answers, data: Dataset) -> list[tuple[str, np.ndarray | None]]:
-    judged = Judged.of(data)
-    return [(name, None if said is None else judged.credits(said)) for name, said in vars(answers).items()]
+    judged, networks = Judged.of(data), [(name, said) for name, said in vars(answers).items() if name != "scores"]
+    return [(name, None if said is None else judged.credits(said)) for name, said in networks]
 
 
 def _interval(worth: np.ndarray, judged: Judged) -> Interval:
-    interval = accuracy_interval if judged.task.classifies else mean_interval
+    task = judged.task
+    interval = accuracy_interval if task.classifies else skill_interval if task.answers_values else share_interval
     return interval(worth, judged.groups)
 
 

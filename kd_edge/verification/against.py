@@ -6,16 +6,16 @@ import numpy as np
 
 from kd_edge.conversion.answer_reader import reader_of
 from kd_edge.conversion.file_outputs import reference_outputs
-from kd_edge.conversion.told_task import as_answered, as_told, task_told
+from kd_edge.conversion.told_task import as_file_answers, as_told
 from kd_edge.cost.gate import HOLDS, Gate, at_most
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.errors import ModelError
 from kd_edge.ir.lowering import lower
-from kd_edge.verification.confidence import paired_difference
+from kd_edge.verification.difference import paired_difference
 from kd_edge.verification.observation import check_signature
-from tflite_bench.model.quantized_values import dequantize, quantize
+from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Computed, Measured
 
@@ -117,6 +117,5 @@ def _worth(content: bytes, data: Dataset) -> np.ndarray:
     """Return what a file's answer to each judged test sample is worth."""
     info, data = read_model(content), as_told(content, data)
     outputs, _ = reference_outputs(content, quantize(data.x_test, info.input_tensors[0]))
-    if task_told(content) is None and not data.task.parts:
-        data = as_answered(dequantize(outputs, info.output_tensors[0]), data, "test")
+    data = as_file_answers(content, outputs, data)
     return Judged.of(data).credits(reader_of(content, data.task).decisions(outputs))

@@ -5,7 +5,6 @@ import numpy as np
 from kd_edge.cost.gate import Gate, at_least
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
-from kd_edge.data.metrics.anomaly import anomaly_scores
 from kd_edge.data.metrics.roc import auc_of, roc_counts
 from kd_edge.verification.confidence import FEW_GROUPS, Interval
 from kd_edge.verification.task_metrics import anomaly_interval
@@ -18,7 +17,9 @@ _CONSTANTS = {
 }
 
 
-def answer_gates(decisions: np.ndarray, data: Dataset, interval: Interval) -> dict[str, Gate]:
+def answer_gates(
+    decisions: np.ndarray, data: Dataset, interval: Interval, *, scores: np.ndarray | None = None
+) -> dict[str, Gate]:
     """Return the checks of a file's answers to a task without classes, by name.
 
     `better_than_constant`: the task's metric is not below that of the best constant answer (`Judged.constant`), with
@@ -29,8 +30,10 @@ def answer_gates(decisions: np.ndarray, data: Dataset, interval: Interval) -> di
         decisions: What the file answers, from `Task.decisions`.
         data: Its test samples.
         interval: Of the task's metric.
+        scores: Of a reconstruction, what the file scores them; see `scores_as_read`.
     """
-    found = _against_chance(decisions, data) or _against_constant(decisions, data, interval)
+    chance = {} if scores is None else _against_chance(scores, data)
+    found = chance or _against_constant(decisions, data, interval)
     return found | {"distinct_answers": at_least(len(np.unique(decisions, axis=0)), 2)}
 
 
@@ -50,12 +53,12 @@ def _against_constant(decisions: np.ndarray, data: Dataset, interval: Interval) 
     return {"better_than_constant": at_least(metric, judged.constant, low=ends[0], high=ends[1], reason=reason)}
 
 
-def _against_chance(decisions: np.ndarray, data: Dataset) -> dict[str, Gate]:
+def _against_chance(scores: np.ndarray, data: Dataset) -> dict[str, Gate]:
     """Return the check of the area under the curve; none where there are no anomalies."""
-    interval = anomaly_interval(decisions, data) if data.task.kind == "reconstruction" else None
+    interval = anomaly_interval(scores, data)
     if interval is None:
         return {}
-    counts = roc_counts(anomaly_scores(decisions, data.x_test), (data.y_test > 0).astype(int))
+    counts = roc_counts(scores, (data.y_test > 0).astype(int))
     reason = f"chance may be as good; {more_samples(data.group_test)}, or a better student"
     ends = {"low": interval.ci95_low, "high": interval.ci95_high}
     return {"better_than_chance": at_least(float(auc_of(counts)), _CHANCE, **ends, reason=reason)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from kd_edge.conversion.answer_reader import reader_of
-from kd_edge.conversion.told_task import as_answered, as_told, task_told
+from kd_edge.conversion.told_task import as_file_answers, as_told
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.energy import interval_mj, no_power
 from kd_edge.cost.memory.arena import arena_bytes
@@ -15,9 +15,9 @@ from kd_edge.data.judged import Judged
 from kd_edge.errors import ConfigError
 from kd_edge.ir.lowering import lower
 from tflite_bench.errors import RuntimeMissingError
-from tflite_bench.measurement.stats import LatencyStats
+from tflite_bench.measurement.stats import LatencyStats, too_few_runs
 from tflite_bench.measurement.timing import Plan
-from tflite_bench.model.quantized_values import dequantize, quantize
+from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.provenance import Computed, Measured
 from tflite_bench.runners import tflm
@@ -39,7 +39,7 @@ class BoardRun:
         num_identical: Those whose outputs are TFLM's on this PC, bit for bit; `None` without TFLM here.
         max_difference: Largest difference of an output from it, in steps of the output's numbers.
         latency_ms: Median of one inference, by the board's own counter; `None` of an emulated board.
-        latency_low_ms: Lower end of its 95 % interval.
+        latency_low_ms: Lower end of its 95 % interval; `None` of too few runs.
         latency_high_ms: Upper end of it.
         instructions: Of one inference, on an emulated board.
         arena_bytes: What TFLM's arena holds there.
@@ -47,7 +47,7 @@ class BoardRun:
         arena_error_percent: By how much the prediction exceeds it.
         unavailable_reason: Why a figure is `None`, by the figure's name.
         energy_mj: Energy of one inference: the measured latency multiplied by the power of the profile.
-        energy_low_mj: Lower end of its interval; see `kd_edge.cost.energy`.
+        energy_low_mj: Lower end of its interval; see `kd_edge.cost.energy`. `None` where the latency has none.
         energy_high_mj: Upper end of it.
         metric: What `accuracy` is; see `Task.metric`.
     """
@@ -83,6 +83,12 @@ def make_board(choice: str) -> BoardRunner:
     return runner
 
 
+def check_samples(data: Dataset, num_samples: int) -> None:
+    """Refuse samples that a board cannot be judged by; the arguments and errors are those of `run_on_board`."""
+    check_single(data, "a run on a board")
+    Judged.of(_drawn(data, num_samples))
+
+
 def run_on_board(
     board: BoardRunner,
     model: bytes,
@@ -105,9 +111,8 @@ def run_on_board(
         DataError: There are several outputs, or of a reconstruction no normal sample is among those.
         RunnerError: The board fails, or the model does not fit it.
     """
-    check_single(data, "a run on a board")
+    check_samples(data, num_samples)
     data = _drawn(as_told(model, data), num_samples)
-    Judged.of(data)  # before minutes are spent: is there one to judge it by?
     samples = quantize(data.x_test, read_model(model).input_tensors[0])
     outputs = board.outputs(model, samples)
     result = board.benchmark(model, Plan())
@@ -116,6 +121,8 @@ def run_on_board(
     pointer_bytes = 8 if result.device["core"] == HOST_CORE else 4
     predicted = arena_bytes(lower(model), pointer_bytes=pointer_bytes).arena_bytes
     latency = result.latency
+    few = too_few_runs(latency, result.num_runs)
+    reasons |= {name.replace("ci95", "latency"): why for name, why in few.items()}
     energies = _energies(latency, device, reasons)
     return BoardRun(
         device=result.device,
@@ -146,22 +153,24 @@ def _drawn(data: Dataset, num_samples: int) -> Dataset:
 
 def _metric(model: bytes, outputs: np.ndarray, data: Dataset) -> float:
     """Return the task's metric of a file's raw outputs for the test samples."""
-    if task_told(model) is None:
-        data = as_answered(dequantize(outputs, read_model(model).output_tensors[0]), data, "test")
+    data = as_file_answers(model, outputs, data)
     return float(Judged.of(data).credits(reader_of(model, data.task).decisions(outputs)).mean())
 
 
 def _energies(
     latency: LatencyStats | None, device: DeviceProfile | None, reasons: dict[str, str]
-) -> tuple[float, float, float] | tuple[None, None, None]:
+) -> tuple[float | None, float | None, float | None]:
     middle_ms = None if latency is None else latency.median_ms
     if latency is None or middle_ms is None:
         reasons["energy_mj"] = reasons.get("latency", "no time was measured")
     elif device is None or device.power is None:
         reasons["energy_mj"] = "expected a profile, for the power of the board" if device is None else no_power(device)
     else:
-        ends_ms = latency.ci95_low_ms or middle_ms, latency.ci95_high_ms or middle_ms
-        return interval_mj(device.power, (middle_ms, *ends_ms))
+        low_ms, high_ms = latency.ci95_low_ms, latency.ci95_high_ms
+        if low_ms is not None and high_ms is not None:
+            return interval_mj(device.power, (middle_ms, low_ms, high_ms))
+        reasons |= dict.fromkeys(("energy_low_mj", "energy_high_mj"), reasons["latency_low_ms"])
+        return interval_mj(device.power, (middle_ms, middle_ms, middle_ms))[0], None, None
     return None, None, None
 
 

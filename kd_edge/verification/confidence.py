@@ -1,7 +1,7 @@
 """How sure a figure is that was counted on few samples, or on samples of few people."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -9,8 +9,13 @@ import numpy as np
 
 from tflite_bench.provenance import Computed, Measured
 
-_Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
-_NUM_DRAWS, _AT_ONCE = 2000, 200
+Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
+NUM_DRAWS, _AT_ONCE = 2000, 200
+# Of a class of fewer some of the draws have none.
+_FEW_SAMPLES = 8
+# Draws that differ by less are the same but for rounding.
+_ROUNDING = 1e-9
+_ENDS = ("ci95_low", "ci95_high")
 # With fewer groups an interval is wide and says little of others than these.
 FEW_GROUPS = 5
 
@@ -20,14 +25,26 @@ class Interval:
     """A 95 % confidence interval, of a share where nothing else is said.
 
     Attributes:
-        ci95_low: Lower end.
-        ci95_high: Upper end.
+        ci95_low: Lower end; `-inf` where the samples set none, `None` in JSON.
+        ci95_high: Upper end; `inf` where they set none.
         num_groups: How many groups of samples were drawn as a whole; `None` where samples were.
     """
 
     ci95_low: Computed[float]
     ci95_high: Computed[float]
     num_groups: Measured[int | None] = None
+
+    def reaching(self, other: "Interval") -> "Interval":
+        """Return this interval, as wide at each end as another one."""
+        low, high = min(self.ci95_low, other.ci95_low), max(self.ci95_high, other.ci95_high)
+        return Interval(low, high, self.num_groups)
+
+
+def unbounded_ends(place: str, intervals: Mapping[str, Interval]) -> dict[str, str]:
+    """Return why intervals have no end where they have none, by those ends, as `"PLACE.int8_litert.ci95_low"`."""
+    reason = "samples that are all the same, or a single one, set no bound there; more test samples"
+    ends = ((f"{place}.{name}.{end}", getattr(own, end)) for name, own in intervals.items() for end in _ENDS)
+    return {end: reason for end, value in ends if math.isinf(value)}
 
 
 def wilson_interval(num_right: float, num_samples: int) -> Interval:
@@ -40,9 +57,9 @@ def wilson_interval(num_right: float, num_samples: int) -> Interval:
         num_right: How many are right; no whole number where each is worth a share (`Task.credits`).
         num_samples: How many there are, 1 or more.
     """
-    share, z2 = num_right / num_samples, _Z95**2
+    share, z2 = num_right / num_samples, Z95**2
     centre = share + z2 / (2 * num_samples)
-    half = _Z95 * math.sqrt(share * (1 - share) / num_samples + z2 / (4 * num_samples**2))
+    half = Z95 * math.sqrt(share * (1 - share) / num_samples + z2 / (4 * num_samples**2))
     scale = 1 + z2 / num_samples
     return Interval(max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))
 
@@ -57,13 +74,25 @@ def accuracy_interval(right: np.ndarray, groups: np.ndarray | None = None) -> In
         right: Whether each sample is classified right, shape `(samples,)`.
         groups: A number per sample, the same for samples that belong together; `None` where nothing is known.
     """
-    wilson = wilson_interval(int(right.sum()), len(right))
+    wilson = wilson_interval(float(right.sum()), len(right))
     if groups is None:
         return wilson
-    counts = _group_sums(np.stack([right, np.ones(len(right))], axis=1), groups)
-    found = group_interval(counts, _mean)
-    low, high = min(found.ci95_low, wilson.ci95_low), max(found.ci95_high, wilson.ci95_high)
-    return Interval(low, high, found.num_groups)
+    counts = group_sums(np.stack([right, np.ones(len(right))], axis=1), groups)
+    return group_interval(counts, mean_of).reaching(wilson)
+
+
+def share_interval(shares: np.ndarray, groups: np.ndarray | None = None) -> Interval:
+    """Return the 95 % interval of a mean of shares: percentiles of drawn samples, or whole groups are drawn.
+
+    Over groups it is no narrower than over samples. Where all samples have the same share it is Wilson's of that.
+
+    Args:
+        shares: Of each sample, such as how many of its labels are right, 0 to 1, shape `(samples,)`.
+        groups: As for `accuracy_interval`.
+    """
+    rows = np.stack([shares, np.ones(len(shares))], axis=1)
+    own = _widened(_drawn(rows, mean_of), float(shares.mean()), len(shares))
+    return own if groups is None else group_interval(group_sums(rows, groups), mean_of).reaching(own)
 
 
 def score_interval(
@@ -86,126 +115,145 @@ def score_interval(
     def scores(sums: np.ndarray) -> np.ndarray:
         return score(sums.reshape(*sums.shape[:-1], num_classes, num_classes))
 
-    return cell_interval(labels * num_classes + named, num_classes**2, scores, groups)
+    return cell_interval(labels * num_classes + named, num_classes**2, scores, groups, num_rows=num_classes)
 
 
 def cell_interval(
-    cells: np.ndarray, num_cells: int, score: Callable[[np.ndarray], np.ndarray], groups: np.ndarray | None = None
+    cells: np.ndarray,
+    num_cells: int,
+    score: Callable[[np.ndarray], np.ndarray],
+    groups: np.ndarray | None = None,
+    *,
+    num_rows: int = 2,
 ) -> Interval:
-    """Return the 95 % interval of a score of how many samples are in each cell of a table.
+    """Return the 95 % interval of a score, 0 to 1, of how many samples are in each cell of a table.
+
+    Where all draws give the same score, as where all samples are right, it is Wilson's of the smallest class: each
+    class counts alike in such scores, and the smallest one is known least. Draws without a score, NaN, for one of the
+    classes is missing, are left out: what is left says too little of a class of few samples, and the interval is as
+    wide as Wilson's of so many; of a class in one group it says nothing, 0 to 1.
 
     Args:
-        cells: The cell of each sample, shape `(samples,)`.
+        cells: The cell of each sample, row by row, shape `(samples,)`.
         num_cells: How many there are.
         score: Takes counts of shape `(..., cells)`.
         groups: As for `accuracy_interval`.
+        num_rows: Rows of the table, one a class. Defaults to 2, such as normal samples and anomalies.
     """
+    rows, counts = cells // (num_cells // num_rows), np.bincount(cells, minlength=num_cells)
+    classes, sizes = np.unique(rows, return_counts=True)
+    found, least = _cells_drawn(cells, num_cells, score, groups), int(sizes.min())
+    needs_all = bool(np.isnan(score(np.where(np.arange(num_cells) < num_cells // num_rows, counts, 0))))
+    if needs_all and groups is not None and min(len(np.unique(groups[rows == row])) for row in classes) == 1:
+        return Interval(0.0, 1.0, _num_groups(groups))
+    is_rare = needs_all and least < _FEW_SAMPLES
+    return found.reaching(_share_of(float(score(counts)), least)) if is_rare or is_empty(found) else found
+
+
+def _cells_drawn(
+    cells: np.ndarray, num_cells: int, score: Callable[[np.ndarray], np.ndarray], groups: np.ndarray | None
+) -> Interval:
     if groups is not None:
         numbers = np.unique(groups, return_inverse=True)[1]
         sums = np.zeros((numbers.max() + 1, num_cells))
         np.add.at(sums, (numbers, cells), 1)
         return group_interval(sums, score)
     rng, shares = np.random.default_rng(0), np.bincount(cells, minlength=num_cells) / len(cells)
-    drawn = [score(rng.multinomial(len(cells), shares, _AT_ONCE)) for _ in range(_NUM_DRAWS // _AT_ONCE)]
-    low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
+    drawn = [score(rng.multinomial(len(cells), shares, _AT_ONCE)) for _ in range(NUM_DRAWS // _AT_ONCE)]
+    low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
     return Interval(float(low), float(high))
 
 
 def sums_interval(
-    rows: np.ndarray,
-    score: Callable[[np.ndarray], np.ndarray],
-    groups: np.ndarray | None = None,
-    *,
-    least: float = 0.0,
-    most: float = 1.0,
+    rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray], groups: np.ndarray | None = None
 ) -> Interval:
-    """Return the 95 % interval of a score of sums over samples.
+    """Return the 95 % interval of a score, 0 to 1, of sums over samples.
+
+    Where all draws give the same score it is Wilson's of the smallest sum above 0, such as the samples of the rarest
+    label; see `cell_interval`.
 
     Args:
-        rows: What each sample adds, shape `(samples, sums)`.
-        score: Takes sums of shape `(..., sums)`.
+        rows: What each sample adds to counts, shape `(samples, counts)`.
+        score: Takes sums of shape `(..., counts)`.
         groups: As for `accuracy_interval`.
-        least: The smallest value that the score can have.
-        most: The largest one.
     """
-    if groups is not None:
-        return group_interval(_group_sums(rows, groups), score, least=least, most=most)
+    sums = rows.sum(axis=0)
+    found = _drawn(rows, score) if groups is None else group_interval(group_sums(rows, groups), score)
+    return _widened(found, float(score(sums)), int(sums[sums > 0].min(initial=len(rows))))
+
+
+def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
+    """Return the 95 % interval of the mean of errors, in whatever unit; with one group from the least to the largest.
+
+    Where all are the same, as where there is one sample, they tell no spread: the interval is all that a mean error
+    can be, from 0 without an upper end.
+
+    Args:
+        values: Of each sample, 0 or more, shape `(samples,)`.
+        groups: As for `accuracy_interval`.
+    """
+    return Interval(0.0, math.inf, _num_groups(groups)) if all_same(values) else _mean_drawn(values, groups)
+
+
+def skill_interval(skills: np.ndarray, groups: np.ndarray | None = None) -> Interval:
+    """Return the 95 % interval of a mean skill: 1 is the best, 0 that of a constant, and there is no least.
+
+    With one group it reaches from the least to the largest. Where all samples have the same skill of 0 to 1, it is
+    Wilson's of such a share; but a single sample or group, or a skill below 0, tells nothing then: no lower end, up
+    to 1.
+
+    Args:
+        skills: Of each sample (`Task.credits`), shape `(samples,)`.
+        groups: As for `accuracy_interval`.
+    """
+    if not all_same(skills):
+        return _mean_drawn(skills, groups)
+    num_groups, skill = _num_groups(groups), float(skills.mean())
+    if len(skills) == 1 or num_groups == 1 or not 0 <= skill <= 1:
+        return Interval(-math.inf, 1.0, num_groups)
+    wilson = wilson_interval(skill * len(skills), len(skills))
+    return Interval(wilson.ci95_low, wilson.ci95_high, num_groups)
+
+
+def _mean_drawn(values: np.ndarray, groups: np.ndarray | None) -> Interval:
+    """Return the interval of the mean of values that are not all the same; groups that are all alike say no less."""
+    rows = np.stack([values, np.ones(len(values))], axis=1)
+    if groups is None:
+        return _drawn(rows, mean_of)
+    least, most = float(values.min()), float(values.max())
+    found = group_interval(group_sums(rows, groups), mean_of, least=least, most=most)
+    empty = found.ci95_high - found.ci95_low <= _ROUNDING * float(np.abs(values).max())
+    return found.reaching(_drawn(rows, mean_of)) if empty else found
+
+
+def _drawn(rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> Interval:
+    """Return the percentiles of a score of sums over drawn samples."""
     rng, shares = np.random.default_rng(0), np.full(len(rows), 1 / len(rows))
-    drawn = [score(rng.multinomial(len(rows), shares, _AT_ONCE) @ rows) for _ in range(_NUM_DRAWS // _AT_ONCE)]
+    drawn = [score(rng.multinomial(len(rows), shares, _AT_ONCE) @ rows) for _ in range(NUM_DRAWS // _AT_ONCE)]
     low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
     return Interval(float(low), float(high))
 
 
-def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
-    """Return the 95 % interval of a mean over samples; with one group it reaches from the least value to the largest.
-
-    Where all values are the same share, draws would say nothing: it is Wilson's of that share then.
-
-    Args:
-        values: Of each sample, such as what its answer is worth (`Task.credits`), shape `(samples,)`.
-        groups: As for `accuracy_interval`.
-    """
-    least, most = float(values.min()), float(values.max())
-    if groups is None and 0 <= least == most <= 1:
-        return wilson_interval(least * len(values), len(values))
-    rows = np.stack([values, np.ones(len(values))], axis=1)
-    return sums_interval(rows, _mean, groups, least=least, most=most)
+def _widened(found: Interval, score: float, num_samples: int) -> Interval:
+    """Return an interval of a score of 0 to 1; where all draws gave the same, Wilson's of so many samples."""
+    return found.reaching(_share_of(score, num_samples)) if is_empty(found) else found
 
 
-def paired_difference(
-    right: np.ndarray,
-    other: np.ndarray,
-    *,
-    groups: np.ndarray | None = None,
-    seed: int = 0,
-    num_draws: int = _NUM_DRAWS,
-) -> dict[str, float]:
-    """Return the difference of two accuracies on the same samples with its 95 % interval.
-
-    Of answers that are right or wrong it is Wald's, as if two more samples had been seen on which the models differ by
-    half of one each way: it is not empty where they never differ. Of other worths it is a bootstrap's. Over groups see
-    `group_interval`; it is no narrower there than over samples. Source: A. Agresti and Y. Min, "Simple improved
-    confidence intervals for comparing matched proportions", Statistics in Medicine 24 (2005), 729-740.
-
-    Args:
-        right: Whether each sample was classified right by the one model, or what its answer is worth
-            (`Task.credits`), shape `(samples,)`.
-        other: The same for the other model.
-        groups: A number per sample, the same for samples that belong together: whole groups are drawn then, see
-            `group_interval`. `None`: samples are drawn.
-        seed: Draws the resamples.
-        num_draws: How many.
-
-    Returns:
-        `difference`, `ci95_low` and `ci95_high`, of accuracies as shares of the samples. The interval speaks of these
-        test samples, or of such groups, and this one training; it leaves out what another seed would change.
-    """
-    gains = right.astype(np.float64) - other
-    found = _difference_interval(gains, groups, seed=seed, num_draws=num_draws)
-    return {"difference": float(gains.mean()), "ci95_low": found.ci95_low, "ci95_high": found.ci95_high}
+def _share_of(score: float, num_samples: int) -> Interval:
+    return wilson_interval(score * num_samples, num_samples)
 
 
-def _difference_interval(gains: np.ndarray, groups: np.ndarray | None, *, seed: int, num_draws: int) -> Interval:
-    matched = _matched_interval(gains) if np.isin(gains, (-1, 0, 1)).all() else None
-    if groups is not None:
-        sums, most = _group_sums(np.stack([gains, np.ones(len(gains))], axis=1), groups), max(1.0, np.abs(gains).max())
-        found = group_interval(sums, _mean, least=-most, most=most, seed=seed, num_draws=num_draws)
-        own = matched or found
-        return Interval(min(found.ci95_low, own.ci95_low), max(found.ci95_high, own.ci95_high), found.num_groups)
-    if matched is not None:
-        return matched
-    rng = np.random.default_rng(seed)
-    means = [float(rng.choice(gains, len(gains)).mean()) for _ in range(num_draws)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(low), float(high))
+def is_empty(found: Interval) -> bool:
+    """Tell whether all draws of a score or a difference gave the same: they say nothing of how far others lie off."""
+    return found.ci95_high - found.ci95_low <= _ROUNDING
 
 
-def _matched_interval(gains: np.ndarray) -> Interval:
-    """Return the interval of a difference of shares; each gain is -1, 0 or 1. See `paired_difference`."""
-    num_samples = len(gains) + 2
-    mean, square = float(gains.sum()) / num_samples, (float(np.abs(gains).sum()) + 1) / num_samples
-    half = _Z95 * math.sqrt((square - mean**2) / num_samples)
-    return Interval(max(-1.0, mean - half), min(1.0, mean + half))
+def all_same(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
+
+
+def _num_groups(groups: np.ndarray | None) -> int | None:
+    return None if groups is None else len(np.unique(groups))
 
 
 def group_interval(
@@ -215,7 +263,7 @@ def group_interval(
     least: float = 0.0,
     most: float = 1.0,
     seed: int = 0,
-    num_draws: int = _NUM_DRAWS,
+    num_draws: int = NUM_DRAWS,
 ) -> Interval:
     """Return the 95 % interval of a score of sums over groups, by a bootstrap that draws whole groups.
 
@@ -228,7 +276,7 @@ def group_interval(
 
     Args:
         sums: What each group adds, shape `(groups, sums)`.
-        score: Takes sums of shape `(..., sums)`.
+        score: Takes sums of shape `(..., sums)`; draws where it is NaN are left out.
         least: The smallest value that the score can have.
         most: The largest one.
         seed: Draws the groups.
@@ -239,7 +287,7 @@ def group_interval(
         return Interval(least, most, 1)
     rng, whole = np.random.default_rng(seed), float(score(sums.sum(axis=0)))
     drawn = rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_draws) @ sums
-    deviation = float(score(drawn).std()) * math.sqrt(num_groups / (num_groups - 1))
+    deviation = float(np.nanstd(score(drawn))) * math.sqrt(num_groups / (num_groups - 1))
     half = student_t95(num_groups - 1) * deviation
     return Interval(max(least, whole - half), min(most, whole + half), num_groups)
 
@@ -268,11 +316,11 @@ def student_t95(degrees_of_freedom: int) -> float:
     )
 
 
-def _mean(sums: np.ndarray) -> np.ndarray:
+def mean_of(sums: np.ndarray) -> np.ndarray:
     return np.asarray(sums[..., 0] / sums[..., 1])
 
 
-def _group_sums(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def group_sums(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Return the sum of the rows of each group."""
     numbers = np.unique(groups, return_inverse=True)[1]
     sums = np.zeros((numbers.max() + 1, values.shape[1]))

@@ -25,7 +25,8 @@ def gates_of(
     micro: Micro,
     parity: Parity | None,
     runs_tflm: bool,
-    ram_bytes: int,
+    ram: Gate,
+    unknown_runtime: str = "",
 ) -> dict[str, Gate]:
     """Return the checks of the file beside those of its answers (`accuracy_gates`), by name.
 
@@ -40,7 +41,8 @@ def gates_of(
         runs_tflm: Whether the device runs the file in TFLM, so that an operator that TFLM lacks, or a refusal, fails
             it. Under another runtime neither has a limit but for custom operators and inputs without a fixed size, and
             the arena that TFLM needs is an estimate.
-        ram_bytes: What the firmware reserves.
+        ram: The check of what the firmware reserves, by its interval; see `ram_gate`.
+        unknown_runtime: Why nobody can tell what the device's runtime refuses, where that is so.
     """
     asked = bool(micro.missing_ops) or micro.refusals is not None
     refusals = micro.refusals if runs_tflm else refusals_of(info, runs_tflm=False)
@@ -49,12 +51,12 @@ def gates_of(
     none_allowed = 0 if runs_tflm else None
     return {
         "flash_bytes": at_most(micro.measured.flash_bytes, budget.flash_bytes),
-        "ram_bytes": at_most(ram_bytes, budget.ram_bytes),
+        "ram_bytes": ram,
         "latency_ms": latency,
         "runtime_disagreement": at_most(disagreement, None if agreement is None else MAX_DISAGREEMENT),
         "output_steps": at_most(*((None, None) if parity is None else (parity.max_difference, _max_steps(info)))),
         "tflm_missing_ops": at_most(len(micro.missing_ops) if asked else None, none_allowed),
-        "tflm_refusals": _refusal_gate(refusals, micro, limited=runs_tflm or bool(refusals)),
+        "tflm_refusals": _refusal_gate(refusals, micro, limited=runs_tflm or bool(refusals), unknown=unknown_runtime),
     }
 
 
@@ -81,8 +83,10 @@ def _spread(info: ModelInfo, closing: OpInfo | None, output: int) -> int:
     return max(1, math.ceil(read.scales[0] * _SLOPES[closing.name] / written.scales[0]))
 
 
-def _refusal_gate(refusals: tuple[Refusal, ...] | None, micro: Micro, *, limited: bool) -> Gate:
+def _refusal_gate(refusals: tuple[Refusal, ...] | None, micro: Micro, *, limited: bool, unknown: str) -> Gate:
     if limited:
         # An operator that is missing has a check of its own.
         return refusal_gate(() if refusals is None and micro.missing_ops else refusals, reason=micro.reason)
+    if unknown:
+        return refusal_gate(None, reason=unknown)
     return at_most(None if micro.refusals is None else len(micro.refusals), None)

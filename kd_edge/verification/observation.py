@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kd_edge.clone.layer_names import LayerNames, layer_of, names_of
-from kd_edge.conversion.answer_reader import AnswerReader, OutputsReader, anomaly_threshold, reader_of
+from kd_edge.conversion.answer_reader import AnswerReader, OutputsReader, anomaly_threshold, reader_of, scores_as_read
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.file_outputs import fast_outputs, reference_outputs
 from kd_edge.conversion.metadata import check_origin
-from kd_edge.conversion.told_task import as_answered, as_told, task_told
+from kd_edge.conversion.told_task import as_file_answers, as_told, on_scale
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.metrics.anomaly import anomaly_scores
 from kd_edge.distillation.outputs.decisions import answers_probabilities, decisions_of
 from kd_edge.distillation.outputs.names import check_outputs, output_names
 from kd_edge.errors import ModelError, RefusedError
@@ -27,9 +26,9 @@ from kd_edge.verification.parity import Parity, compare
 from kd_edge.verification.quantization_noise import OpNoise, measure_noise
 from kd_edge.verification.tflm_run import Micro, run_micro
 from tflite_bench.errors import RunnerError
-from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.info import ModelInfo, TensorInfo
 from tflite_bench.model.precision import precision_of
-from tflite_bench.model.quantized_values import dequantize, quantize
+from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.model.streams import is_window
 
@@ -86,7 +85,8 @@ def observe(
         student: The float student.
         teacher: The trained teacher.
     """
-    info, data = read_model(model), as_told(model, data)
+    info, given = read_model(model), data
+    data = as_told(model, given)
     check_signature(info, data)
     names = names_of(student)
     if student is not None:
@@ -95,21 +95,24 @@ def observe(
         if network is not None:
             check_outputs(network, data)
     reader_of(model, data.task)  # before it is run: does the file name several outputs?
-    samples = quantize(data.x_test, info.tensors[info.inputs[0]])
+    source = info.input_tensors[0]
+    samples = quantize(data.x_test, source)
     (outputs, lack), micro = _run_both(model, info, samples, names)
     reasons = dict(micro.unavailable_reason)
     frames = frames_of(info, data)
     float_model = None if student is None else convert(student, quantize="none", stream=frames)
-    if task_told(model) is None and not data.task.parts:
-        data = as_answered(dequantize(outputs, info.output_tensors[0]), data, "test")
+    data = as_file_answers(model, outputs, data)
     reader, threshold = reader_of(model, data.task), anomaly_threshold(model, data)
+    decisions, networks = reader.decisions(outputs), _float_answers(data, student, float_model, reasons)
+    if teacher is not None:
+        networks["teacher"] = decisions_of(teacher, data, "test")
     answers = Answers(
-        int8_litert=reader.decisions(outputs),
+        int8_litert=decisions,
         int8_tflm=None if micro.outputs is None else reader.decisions(micro.outputs),
-        **_float_answers(data, student, float_model, reasons),
-        teacher=None if teacher is None else decisions_of(teacher, data, "test"),
+        **{name: on_scale(said, given, data.task) for name, said in networks.items()},
+        scores=None if threshold is None else scores_as_read(decisions, data.x_test, source),
     )
-    says = _says(reader, data, threshold)
+    says = _says(reader, data, threshold, source)
     parity = None if micro.outputs is None else compare(model, samples, outputs, micro.outputs, names=names, says=says)
     precision = precision_of(info)
     graph, predicted_from = _graph(model, precision, student, reasons, frames)
@@ -162,11 +165,11 @@ def _asked(data: Dataset) -> str:
 
 
 def _says(
-    reader: AnswerReader | OutputsReader, data: Dataset, threshold: float | None
+    reader: AnswerReader | OutputsReader, data: Dataset, threshold: float | None, source: TensorInfo
 ) -> Callable[[np.ndarray], np.ndarray] | None:
     """Return what tells of raw outputs what they say; `None` of measured values, which say no more than they are."""
     if threshold is not None:
-        return lambda outputs: anomaly_scores(reader.decisions(outputs), data.x_test) > threshold
+        return lambda outputs: scores_as_read(reader.decisions(outputs), data.x_test, source) > threshold
     if not data.task.parts:
         return None if data.task.kind == "regression" else reader.decisions
     deciding = [name for name, part in data.task.by_output.items() if part.decides]

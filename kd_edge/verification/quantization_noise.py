@@ -1,6 +1,7 @@
 """What quantization adds to the output of every op: float file against quantized file."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 import numpy as np
@@ -25,12 +26,14 @@ class OpNoise:
         op: TFLite's name of the operator.
         layer: The layer that made it.
         signal_to_noise_db: `10 log10(sum float^2 / sum (float - quantized)^2)`; `None` without noise or signal.
+        unavailable_reason: Which of the two is missing, by the figure's name.
     """
 
     index: Measured[int]
     op: str
     layer: str
     signal_to_noise_db: Measured[float | None]
+    unavailable_reason: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def measure_noise(
@@ -57,7 +60,7 @@ def measure_noise(
             op.index,
             op.name,
             layer_of(infos[0], op, names),
-            _decibels(clean[other.index], dequantize(noisy[op.index], infos[0].tensors[op.outputs[0]])),
+            *_decibels(clean[other.index], dequantize(noisy[op.index], infos[0].tensors[op.outputs[0]])),
         )
         for op, other in _pairs(*infos)
     )
@@ -74,6 +77,9 @@ def _pairs(info: ModelInfo, other: ModelInfo) -> list[tuple[OpInfo, OpInfo]]:
     return [(ours[b.a + k], theirs[b.b + k]) for b in blocks for k in range(b.size)]
 
 
-def _decibels(clean: np.ndarray, noisy: np.ndarray) -> float | None:
+def _decibels(clean: np.ndarray, noisy: np.ndarray) -> tuple[float | None, dict[str, str]]:
+    """Return the signal to noise of an output, and why it has none."""
     signal, noise = float(np.square(clean, dtype=np.float64).sum()), float(np.square(clean - noisy).sum())
-    return float(10 * np.log10(signal / noise)) if signal and noise else None
+    if signal and noise:
+        return float(10 * np.log10(signal / noise)), {}
+    return None, {"signal_to_noise_db": "no signal: all are 0 in float" if noise else "no noise"}

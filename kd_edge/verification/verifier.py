@@ -7,8 +7,9 @@ from kd_edge.conversion.metadata import is_described, metadata_bytes
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.energy import Battery, energy_of, no_power
-from kd_edge.cost.fit import energy_gates, latency_gate
+from kd_edge.cost.fit import energy_gates, latency_gate, ram_gate
 from kd_edge.cost.gate import HOLDS, verdict_of
+from kd_edge.cost.kernels import why_unbounded
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.cost.memory.firmware_ram import reserved_bytes
 from kd_edge.cost.model import CostModel, Sizes
@@ -17,6 +18,7 @@ from kd_edge.errors import ConfigError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
 from kd_edge.verification.accuracy import accuracy_gates, accuracy_intervals, accuracy_of, classification, outputs_of
+from kd_edge.verification.confidence import unbounded_ends
 from kd_edge.verification.gates import gates_of
 from kd_edge.verification.observation import Observation, observe
 from kd_edge.verification.results import Verification
@@ -103,10 +105,12 @@ def judge(
     micro, answers, data, parity = observed.micro, observed.answers, observed.data, observed.parity
     reasons = _estimates(device, micro) | dict(observed.unavailable_reason)
     beside_bytes = metadata_bytes(data) if is_described(observed.info) else 0
-    predicted, unknown = CostModel(device, beside_bytes=beside_bytes).estimate_known(observed.graph)
+    model = CostModel(device, beside_bytes=beside_bytes)
+    predicted, unknown = model.estimate_known(observed.graph)
     reasons |= unknown
     host_arena_bytes = arena_bytes(observed.graph, pointer_bytes=HOST_POINTER_BYTES).arena_bytes
-    ram_bytes = firmware_bytes(lower(observed.model), device, micro.measured.needed_arena_bytes)
+    graph, needed = lower(observed.model), micro.measured.needed_arena_bytes
+    ram_bytes = firmware_bytes(graph, device, needed)
     gates = gates_of(
         observed.info,
         budget,
@@ -114,7 +118,14 @@ def judge(
         micro=micro,
         parity=parity,
         runs_tflm=device.runs_tflm,
-        ram_bytes=ram_bytes,
+        ram=ram_gate(
+            ram_bytes,
+            budget,
+            device,
+            least_ram_bytes=None if model.kernels_known else least_firmware_bytes(graph, device, needed),
+            unbounded=why_unbounded(graph, device, measured=needed is not None),
+        ),
+        unknown_runtime=device.unknown_runtime,
     )
     gates |= energy_gates(predicted, budget, device, unknown=unknown.get("latency_ms", ""))
     gates |= accuracy_gates(answers, data, max_accuracy_loss=max_accuracy_loss, max_teacher_loss=max_teacher_loss)
@@ -124,12 +135,15 @@ def judge(
     verdict = verdict_of(gates.values())
     classified, classified_ci95 = classification(answers, data)
     reasons |= _lacking(data)
+    figures_ci95 = accuracy_intervals(answers, data)
+    task_ci95 = task_intervals(answers.int8_litert, data, scores=answers.scores)
+    reasons |= unbounded_ends("accuracy_ci95", figures_ci95) | unbounded_ends("task_metrics_ci95", task_ci95)
     return Verification(
         verdict=verdict,
         passed=verdict == HOLDS,
         gates=gates,
         accuracy=accuracy_of(answers, data),
-        accuracy_ci95=accuracy_intervals(answers, data),
+        accuracy_ci95=figures_ci95,
         classification=classified,
         classification_ci95=classified_ci95,
         parity=parity,
@@ -146,8 +160,8 @@ def judge(
         confusion=None if classified is None else classified.confusion,
         unavailable_reason=reasons,
         task=data.task.kind,
-        task_metrics=task_metrics(answers.int8_litert, data, threshold=observed.threshold),
-        task_metrics_ci95=task_intervals(answers.int8_litert, data),
+        task_metrics=task_metrics(answers.int8_litert, data, scores=answers.scores, threshold=observed.threshold),
+        task_metrics_ci95=task_ci95,
         outputs=outputs_of(answers, data),
         energy=energy,
     )
@@ -161,9 +175,17 @@ def firmware_bytes(graph: Graph, device: DeviceProfile, measured: int | None) ->
         device: The board.
         measured: The smallest arena that TFLM ran it in on this 64-bit PC: what exceeds the computed one is added.
     """
-    model = CostModel(device)
+    return reserved_bytes(CostModel(device).needed_arena_bytes(graph) + _beyond_computed(graph, measured))
+
+
+def least_firmware_bytes(graph: Graph, device: DeviceProfile, measured: int | None) -> int:
+    """Return the same with the release of the runtime's kernels that needs least."""
+    return reserved_bytes(CostModel(device).least_needed_arena_bytes(graph) + _beyond_computed(graph, measured))
+
+
+def _beyond_computed(graph: Graph, measured: int | None) -> int:
     host = arena_bytes(graph, pointer_bytes=HOST_POINTER_BYTES).needed_bytes
-    return reserved_bytes(model.needed_arena_bytes(graph) + max(0, (measured or 0) - host))
+    return max(0, (measured or 0) - host)
 
 
 def _estimates(device: DeviceProfile, micro: Micro) -> dict[str, str]:

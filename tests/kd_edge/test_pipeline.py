@@ -23,7 +23,7 @@ from kd_edge.data.loading import load_data
 from kd_edge.distillation.models import teacher_models
 from kd_edge.errors import BudgetError, ConfigError, ModelError
 from kd_edge.pipeline import STAGES, do_stages, run
-from kd_edge.reporting import run_files
+from kd_edge.reporting import documents, run_files
 from kd_edge.reporting.bundle.from_run import write_bundle
 from kd_edge.reporting.documents import make_document
 from kd_edge.reporting.page import html_report
@@ -34,6 +34,7 @@ from kd_edge.search.space import student_space
 from kd_edge.search.weight_inheritance import inherit
 from kd_edge.stages import context
 from kd_edge.stages.context import RunContext
+from tflite_bench.measurement.environment import read_machine
 
 
 def small_config(source):
@@ -271,6 +272,28 @@ def test_a_file_that_is_gone_or_damaged_is_made_again_and_nothing_else(finished,
     assert (folder / name).stat().st_size == pytest.approx((finished.folder / name).stat().st_size, rel=0.01)
 
 
+def test_what_another_machine_has_measured_is_measured_anew(finished, tmp_path, monkeypatch):
+    """The results name one machine, that of the benchmark; how busy it is makes no other one of it."""
+    folder, repeated, here = shutil.copytree(finished.folder, tmp_path / "run"), [], read_machine()
+
+    def progress(stage, done, message=""):
+        if done == 0.0:
+            repeated.append(stage)
+
+    for change, made_again in (({"load_average": 99.0}, []), ({"cpu": "another"}, ["verify", "bench"])):
+        monkeypatch.setattr(documents, "read_machine", lambda change=change: replace(here, **change))
+        run(finished.config, folder, progress=progress)
+        assert repeated == made_again
+
+
+def test_the_users_own_configuration_in_the_folder_of_the_run_stays_as_it_is(finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    text = "# Mine.\n" + (folder / "config.toml").read_text()
+    (folder / "config.toml").write_text(text)
+    run(load_config(folder / "config.toml"), folder)
+    assert (folder / "config.toml").read_text() == text
+
+
 def test_a_finished_run_is_told_without_loading_a_framework(finished, waves_npz, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     code = (
@@ -363,7 +386,7 @@ def test_the_written_results_follow_the_schema_and_name_the_origin_of_every_figu
     kinds = document["provenance"]
     assert kinds["verify.measured.flash_bytes"] == "measured"
     assert kinds["verify.predicted.flash_bytes"] == "computed"
-    assert kinds["verify.predicted.latency_ms"] == "calibrated"
+    assert kinds["verify.predicted.latency_ms"] == "computed"  # nobody measured this board with its runtime
     assert kinds["design.candidates[].cost.arena_bytes"] == "computed"
     assert kinds["design.candidates[].accuracy"] == "measured"
     assert kinds["design.budget.ram_bytes"] == "given"

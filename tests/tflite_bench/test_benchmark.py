@@ -10,11 +10,13 @@ import jsonschema
 import pytest
 
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
+from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.errors import ConfigError, ModelFileError
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.writer import pack, unpack
 from tflite_bench.reporting.documents import benchmark_document
 from tflite_bench.reporting.envelope import to_json
-from tflite_bench.reporting.tables import benchmark_text
+from tflite_bench.reporting.tables import benchmark_text, model_text
 
 SCHEMA = json.loads((files("tflite_bench.reporting") / "schemas" / "benchmark.schema.json").read_text())
 FIGURES = ("latency", "arena_bytes", "arena_persistent_bytes", "arena_nonpersistent_bytes", "arena_minimum_bytes")
@@ -55,6 +57,20 @@ def test_any_object_with_a_benchmark_method_is_a_runner(model_bytes: Callable[[s
     text = benchmark_text(benchmark)
     assert "constant: instructions" in text
     assert re.search(r"median +│ +2 ms", text)
+
+
+def test_at_which_size_a_model_without_a_fixed_one_was_measured_is_said() -> None:
+    network = SyntheticNetwork((1, 1, 3), dtype="float32")
+    network.conv(8, 3)
+    content = network.to_bytes()
+    model = unpack(content)
+    (graph,) = model.subgraphs
+    graph.tensors[graph.inputs[0]].shapeSignature = [-1, 1, 1, 3]
+    assert "no fixed size" not in run_benchmark(pack(model), runner=Constant()).result.note
+    graph.tensors[graph.inputs[0]].shapeSignature = [1, -1, -1, 3]
+    benchmark = run_benchmark(pack(model), runner=Constant())
+    assert "has no fixed size (1, any, any, 3): the figures are those of (1, 1, 1, 3)" in benchmark.result.note
+    assert "(1, 1, 1, 3) of (1, any, any, 3)" in model_text(benchmark.model, missing_ops=())
 
 
 @pytest.mark.parametrize(

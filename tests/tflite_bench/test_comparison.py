@@ -73,6 +73,23 @@ def test_a_growth_within_the_intervals_passes(document: Callable[..., dict[str, 
     assert (result.passed, result.changes[0].beyond_noise) == (True, False)
 
 
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_too_few_runs_are_neither_better_nor_worse_and_the_comparison_says_so(
+    factor: float, document: Callable[..., dict[str, Any]]
+) -> None:
+    few = document(LatencyStats.from_samples([10.0 * factor]), num_runs=1)
+    assert few["result"]["unavailable_reason"]["latency.ci95_low_ms"].startswith("1 of at least 5 inferences")
+    for pair in ((document(), few), (few, document())):
+        result = compare(*pair, [Rule("latency", 0.05)])
+        (change,) = result.changes
+        assert (change.beyond_noise, change.failed, result.passed) == (None, False, True)
+        assert any("too few runs: expected 5 or more, received 1" in warning for warning in result.warnings)
+        text = comparison_text(result)
+        assert "within noise" not in text
+        assert "too few runs" in text
+        jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(to_json(comparison_document(result, ()))))
+
+
 def test_a_gain_beyond_the_intervals_passes(document: Callable[..., dict[str, Any]]) -> None:
     result = compare(document(), document(scaled(0.9)))
     assert (result.passed, result.changes[0].beyond_noise) == (True, True)

@@ -62,6 +62,12 @@ def profile_toml(calibration: Calibration) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _version(build: str) -> dict[str, str]:
+    """Return the runtime's release where a firmware states it: its build is `tflm RELEASE, COMPILER`."""
+    stated = re.match(r"tflm (.+?), ", build)
+    return {"runtime_version": stated[1]} if stated and stated[1] != "unknown" else {}
+
+
 def _of_board(board: Mapping[str, str]) -> dict[str, Any]:
     """Return what a microcontroller says of itself; its arena is the memory that it is known to have."""
     if not board:
@@ -78,7 +84,7 @@ def _of_board(board: Mapping[str, str]) -> dict[str, Any]:
         "reserved_ram_bytes": 0,
         "pointer_bytes": 8 if board["core"] == "host" else 4,
         "memory_source": "the memories of the measuring firmware for model and arena; replace them by the board's",
-    }
+    } | _version(board["build"])
 
 
 def _cost(cost: Cost, clock_mhz: float) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tflite_bench.errors import ConfigError
 from tflite_bench.model.info import ModelInfo, TensorInfo
+from tflite_bench.model.runtime_support import is_unsized, sizes_text
 from tflite_bench.model.streams import is_window
 from tflite_bench.processes.isolation import Array
 
@@ -53,6 +54,16 @@ def random_inputs(model: ModelInfo, *, seed: int = 0) -> list[Array]:
     """
     rng = np.random.default_rng(seed)
     return [_random(tensor, rng) for tensor in model.input_tensors]
+
+
+def sizes_note(model: ModelInfo) -> str:
+    """Return at which sizes `random_inputs` fills the inputs of a model that has no fixed ones; empty where it has."""
+    return "; ".join(
+        f"input {tensor.name!r} has no fixed size ({sizes_text(tensor)}): the figures are those of {tensor.shape}; "
+        "convert with a fixed input shape"
+        for tensor in model.input_tensors
+        if is_unsized(tensor)
+    )
 
 
 def _random(tensor: TensorInfo, rng: np.random.Generator) -> Array:

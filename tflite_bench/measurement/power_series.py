@@ -18,7 +18,7 @@ Series = np.ndarray[Any, np.dtype[np.float64]]
 _TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _CURRENTS = {"a": 1e3, "ma": 1.0, "ua": 1e-3, "na": 1e-6}  # in mA
 _VOLTAGES = {"v": 1.0, "mv": 1e-3}
-_COLUMN = re.compile(r"\s*([a-z ]+?)[\s_]*[(\[]?\s*([munµμ]?[sav])\s*[)\]]?\s*", re.IGNORECASE)
+_COLUMN = re.compile(r"\s*([a-z ]+?)(?:[\s_/]*[(\[]|[\s_/]+)\s*([munµμ]?[sav])\s*[)\]]?\s*", re.IGNORECASE)
 _GAP = 5.0
 
 
@@ -88,6 +88,10 @@ def read_energy(
     power_mw = current_ma * (volts if volts is not None else float(voltage or 0))
     duration_s = float(time_s[-1] - time_s[0])
     energy_mj = _area(power_mw, time_s)
+    if energy_mj <= 0:
+        raise ConfigError(
+            f"{path} holds {energy_mj:.4g} mJ: expected more than 0; is the current probe the wrong way round?"
+        )
     left_mj = energy_mj - idle_mw * duration_s
     if left_mj < 0:
         raise ConfigError(

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import flexbuffers
 
 from tflite_bench.errors import ModelFileError
 from tflite_bench.model.flatbuffer import READ_ERRORS, FlatbufferReader, OptionValue, enum_name
 from tflite_bench.model.info import ByteView, ModelInfo, OpInfo, SubgraphInfo, TensorInfo
+from tflite_bench.model.operators.registry import spec_of
 
 # Kernels of TFLite and TFLM count the elements of a tensor in a C int (RuntimeShape::FlatSize).
 _MAX_ELEMENTS = 2**31 - 1
@@ -196,7 +198,8 @@ class _Assembler:
                 raise ModelFileError(f"op {index} uses code {table.OpcodeIndex()}, but the file has {len(codes)}")
             name, custom, version = codes[table.OpcodeIndex()]
             inputs, outputs = (self._reader.numbers(table, side) for side in ("Inputs", "Outputs"))
-            ops.append(OpInfo(index, name, custom, version, inputs, outputs, self._options(table)))
+            options = self._custom_options(table, name) if custom else self._options(table)
+            ops.append(OpInfo(index, name, custom, version, inputs, outputs, options))
         return ops
 
     def _op_code(self, table: Any) -> tuple[str, bool, int]:
@@ -213,6 +216,28 @@ class _Assembler:
             if kind != "NONE" and value is not None:
                 options |= self._reader.options(kind, value)
         return options
+
+    def _custom_options(self, table: Any, name: str) -> dict[str, OptionValue]:
+        """Return those options of a custom operator that its cost depends on: they are a flexbuffer's map."""
+        flags = spec_of(name).flags
+        content = bytes(self._reader.numbers(table, "CustomOptions")) if flags else b""
+        if not content:
+            return {}
+        try:
+            options = flexbuffers.GetRoot(content).AsMap
+            found = {flag: _option(options, flag) for flag in flags}
+        except KeyError as error:  # a width of numbers that does not exist
+            raise ModelFileError(f"the options of {name} are no map of a flexbuffer") from error
+        return {flag: value for flag, value in found.items() if value is not None}
+
+
+def _option(options: flexbuffers.Map, name: str) -> int | None:
+    try:
+        return int(options[name].AsInt)
+    except KeyError as error:
+        if error.args == (name,):
+            return None
+        raise
 
 
 def _limited(owner: Any, name: str, reader: FlatbufferReader) -> Any:

@@ -120,8 +120,8 @@ def _wrong_numbers(op: OpInfo, graph: SubgraphInfo) -> str | None:
     for tensor in _tensors(graph, op.outputs):
         if -1 in tensor.shape_signature[1:]:
             return (
-                f"its output has no fixed size ({_sizes(tensor)}), and TFLM, which has no dynamic tensors, computes "
-                "wrong numbers; of a loop over time unroll the layer, as int8 does"
+                f"its output has no fixed size ({sizes_text(tensor)}), and TFLM, which has no dynamic tensors, "
+                "computes wrong numbers; of a loop over time unroll the layer, as int8 does"
             )
     if op.name != "RELU6":
         return None
@@ -138,21 +138,27 @@ def _tensors(graph: SubgraphInfo, indices: Sequence[int]) -> list[TensorInfo]:
     return [graph.tensors[index] for index in indices if index >= 0]
 
 
+def is_unsized(tensor: TensorInfo) -> bool:
+    """Return whether the size of an input is not fixed, apart from a batch, which TFLite files state as 1."""
+    batched = tensor.shape[:1] == (1,)
+    return -1 in tensor.shape_signature[1 if batched else 0 :]
+
+
 def _unsized_inputs(model: ModelInfo) -> Iterator[Refusal]:
-    """Yield the inputs whose size is not fixed, apart from a batch, which TFLite files state as 1."""
+    """Yield the inputs whose size is not fixed."""
     for position, tensor in enumerate(model.input_tensors):
-        batched = tensor.shape[:1] == (1,)
-        if -1 in tensor.shape_signature[1 if batched else 0 :]:
+        if is_unsized(tensor):
             yield Refusal("input", position, _unsized_reason(tensor))
 
 
-def _sizes(tensor: TensorInfo) -> str:
+def sizes_text(tensor: TensorInfo) -> str:
+    """Return the sizes that a tensor may have, as its file's signature states them."""
     return ", ".join("any" if size < 0 else str(size) for size in tensor.shape_signature)
 
 
 def _unsized_reason(tensor: TensorInfo) -> str:
     known = f"the figures would be those of {tensor.shape}"
-    return f"no fixed size ({_sizes(tensor)}): {known}; convert with a fixed input shape"
+    return f"no fixed size ({sizes_text(tensor)}): {known}; convert with a fixed input shape"
 
 
 def _types_reason(op: Operands, kernel: Kernel) -> str:

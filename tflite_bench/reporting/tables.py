@@ -10,9 +10,10 @@ from rich.text import Text
 
 from tflite_bench.benchmark import Benchmark
 from tflite_bench.calibration.calibrate import Calibration
-from tflite_bench.comparison import Comparison
+from tflite_bench.comparison import Change, Comparison
 from tflite_bench.measurement.power_series import Energy
 from tflite_bench.model.info import ModelInfo, TensorInfo
+from tflite_bench.model.runtime_support import sizes_text
 from tflite_bench.processes.program import one_line
 from tflite_bench.reporting.model_contents import constant_bytes
 from tflite_bench.runners.base import Execution, RunnerResult
@@ -65,10 +66,16 @@ def comparison_text(comparison: Comparison) -> str:
     for column in ("figure", "kind", "before", "after", "change", ""):
         table.add_column(column, justify="left" if column in ("figure", "kind", "") else "right")
     for change in comparison.changes:
-        verdict = "WORSE" if change.failed else "beyond noise" if change.beyond_noise else "within noise"
+        verdict = _verdict(change)
         values = (f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
         table.add_row(change.figure, change.kind, *values, f"{change.share:+.1%}", verdict)
     return _render(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
+
+
+def _verdict(change: Change) -> str:
+    if change.failed:
+        return "WORSE"
+    return {None: "too few runs", True: "beyond noise", False: "within noise"}[change.beyond_noise]
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -80,7 +87,7 @@ def comparison_markdown(comparison: Comparison) -> str:
         "|---|--:|--:|--:|---|",
     ]
     for change in comparison.changes:
-        verdict = "**WORSE**" if change.failed else "beyond noise" if change.beyond_noise else "within noise"
+        verdict = f"**{_verdict(change)}**" if change.failed else _verdict(change)
         values = " | ".join(f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
         lines.append(f"| {change.figure} ({change.kind}) | {values} | {change.share:+.1%} | {verdict} |")
     return "\n".join([*lines, *(f"\n{_cell(text)}" for text in comparison.warnings)]) + "\n"
@@ -241,7 +248,10 @@ def _tensor_cells(tensor: TensorInfo) -> tuple[object, ...]:
     )
     zero_point = tensor.zero_points[0] if len(set(tensor.zero_points)) == 1 else ""
     size = tensor.constant_bytes if tensor.constant else ""
-    return tensor.index, tensor.name, tensor.shape, tensor.dtype, size, scale if tensor.scales else "", zero_point
+    shape = str(tensor.shape)
+    if tensor.shape_signature != tensor.shape:
+        shape = f"{shape} of ({sizes_text(tensor)})"
+    return tensor.index, tensor.name, shape, tensor.dtype, size, scale if tensor.scales else "", zero_point
 
 
 def _numbers(values: tuple[int, ...]) -> str:

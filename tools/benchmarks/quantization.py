@@ -23,7 +23,8 @@ from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.export import convert_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
-from kd_edge.data.dataset import GROUPS, Dataset
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.groups import GROUPS
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.distillation.outputs.decisions import test_samples_right
@@ -32,7 +33,7 @@ from kd_edge.distillation.training import train
 from kd_edge.files import write_json
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
-from kd_edge.verification.confidence import paired_difference
+from kd_edge.verification.difference import paired_difference
 from kd_edge.verification.verifier import verify
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model

@@ -19,6 +19,8 @@ _HELPER = 10
 _CORE = re.compile(r"tflite::micro::(Micro(Interpreter|Allocator|InterpreterGraph|Context)|GreedyMemoryPlanner)::")
 _KERNEL = re.compile(r"tflite::micro::Register_(\w+)\(\)")
 _PARSER = re.compile(r"tflite::micro::Parse(\w+)\(")
+# What files call custom kernels.
+_CODES = {"DECODE": "TFLM_DECODE", "DETECTION_POSTPROCESS": "TFLite_Detection_PostProcess"}
 _LEFT_OUT = re.compile(r"ompress|Print")
 _HEAD = re.compile(r"[0-9a-f]+ <(.+)>:")
 _REFERENCE = re.compile(r"<([^>+@]+)(?:@plt)?>$")
@@ -76,7 +78,7 @@ def main() -> None:
     print(f"# tflite-micro {importlib.metadata.version('tflite-micro')}")
     print(f"CORE = {program.size(core)}")
     for kind in sorted(kernels):
-        print(f'    "{kind}": {program.size(kernels[kind] - core)},')
+        print(f'    "{_CODES.get(kind, kind)}": {program.size(kernels[kind] - core)},')
 
 
 def _letters(name: str) -> str:

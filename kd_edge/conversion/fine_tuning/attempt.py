@@ -36,6 +36,12 @@ def check_demand(student: keras.Model, data: Dataset | None) -> None:
             f"no quantization-aware training of {student.name!r}: expected samples that do not depend on each other, "
             "received a stateful layer; convert without it (--qat never)"
         )
+    if reconstructs(student, data):
+        raise ModelError(
+            f"no quantization-aware training of {student.name!r}: expected outputs for {data.num_classes} classes, "
+            "received some that are like its inputs; say the task (--data-option task=reconstruction), or convert "
+            "without it (--qat never)"
+        )
 
 
 def tuned_if_better(

@@ -6,6 +6,7 @@ from .profile import KernelCosts as KernelCosts
 from .profile import Power as Power
 from .profile import named_costs as named_costs
 from .profile_files import devices_folder as devices_folder
+from .profile_files import is_device as is_device
 from .profile_files import list_devices as list_devices
 from .profile_files import load_all as load_all
 from .profile_files import load_device as load_device

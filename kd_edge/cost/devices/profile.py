@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, fields
 
+from kd_edge.cost.devices.spelling import core_name, runtime_name
 from kd_edge.errors import ConfigError, nearest
 from tflite_bench.model.operators.registry import REGISTERED
 from tflite_bench.model.operators.spec import BROADCAST, GROUPED, NO_BLOCKS, Blocks
@@ -17,6 +18,8 @@ OP_COSTS = ("int8_ops", "float32_ops")
 NOT_MEASURED = "not measured"
 QUALITIES = ("measured", "calibrated", NOT_MEASURED, "datasheet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+RUNTIMES = ("tflm", "litert", "tflite", "benchmark_model", "hale", "leip", "microtvm", "onnc", "plumerai", "x-cube-ai")
+_RUNTIME = re.compile(rf"(?:(?:adb|ssh) )?(?:{'|'.join(RUNTIMES)})(?![a-z_-])")
 # `--device` takes them otherwise: for every device, and for the path of a file.
 _ALL, _ENDING = "all", ".toml"
 
@@ -115,8 +118,10 @@ class DeviceProfile:
     Attributes:
         name: The file's name without `.toml`.
         title: The board's full name.
-        core: The processor, e.g. `"cortex-m4"`. Profiles of one core are scaled into each other.
-        runtime: Interpreter or code generator and its kernels, e.g. `"tflm+cmsis-nn"`.
+        core: The processor, e.g. `"cortex-m4"`, however spelled (`core_name`). Profiles of one core are scaled into
+            each other.
+        runtime: Interpreter or code generator and its kernels, e.g. `"tflm+cmsis-nn"`, however spelled
+            (`runtime_name`).
         runtime_version: Its release, e.g. `"8.1.0"`; empty where that is not known.
         board: The board whatever its runtime: profiles of one board share it. Defaults to `name`.
         clock_mhz: Clock of the core, in MHz.
@@ -144,6 +149,7 @@ class DeviceProfile:
             the names of `kernel_variant`; the others cost what their class does.
         float32_ops: The same for float ops.
         power: What the board takes from its supply; `None`: unknown.
+        path: The file that it was read from where that was named by its path; else its name is enough.
     """
 
     name: str
@@ -173,6 +179,7 @@ class DeviceProfile:
     board: str = ""
     memory_source: str = ""
     power: Given[Power | None] = None
+    path: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -184,6 +191,8 @@ class DeviceProfile:
         for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):
             self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
         object.__setattr__(self, "board", self.board or self.name)
+        object.__setattr__(self, "core", core_name(self.core))
+        object.__setattr__(self, "runtime", runtime_name(self.runtime))
         self._require("quality", self.quality in QUALITIES, " or ".join(map(repr, QUALITIES)))
         for name in BLOCKS:
             self._require(
@@ -213,6 +222,16 @@ class DeviceProfile:
     def runs_tflm(self) -> bool:
         """Whether its runtime is TFLM."""
         return self.runtime.startswith("tflm")
+
+    @property
+    def unknown_runtime(self) -> str:
+        """Why nobody can tell what its runtime refuses; empty where its runtime is one that is known."""
+        if _RUNTIME.match(self.runtime):
+            return ""
+        return (
+            f"nobody knows what the runtime {self.runtime!r} of {self.name} refuses: expected one of "
+            f"{', '.join(RUNTIMES)} in its profile, such as 'tflm+cmsis-nn'"
+        )
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:

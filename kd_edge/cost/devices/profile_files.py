@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -21,6 +21,7 @@ from kd_edge.errors import ConfigError, nearest
 from kd_edge.toml import from_table, read_toml
 from tflite_bench.model.operators.spec import NO_BLOCKS, Blocks
 
+_ENDING = ".toml"
 _OPTIONAL_NAMES = ("runtime_version", "board", "memory_source")
 
 
@@ -62,13 +63,18 @@ def load_device(name: str | Path) -> DeviceProfile:
     >>> load_device("nucleo-l4r5zi").clock_mhz
     120.0
     """
-    if str(name).endswith(".toml"):
-        return _read(Path(name))
+    if str(name).endswith(_ENDING):
+        return replace(_read(Path(name)), path=str(name))
     known: dict[str, Traversable] = {**_built_in(), **_own()}
     if str(name) not in known:
         hint = nearest(str(name), known, listed=f"`kd-edge devices` lists the {len(known)} known ones")
         raise ConfigError(f"unknown device {str(name)!r}: expected a known one or the path of a .toml file; {hint}")
     return _load(known[str(name)])
+
+
+def is_device(name: str) -> bool:
+    """Return whether `load_device` takes a word: a known name, or the path of a TOML file."""
+    return name.endswith(_ENDING) or name in list_devices()
 
 
 def _load(file: Traversable) -> DeviceProfile:
@@ -78,6 +84,8 @@ def _load(file: Traversable) -> DeviceProfile:
 
 def _read(path: Path) -> DeviceProfile:
     table = read_toml(path)
+    if "path" in table:
+        raise ConfigError(f"unknown key 'path' in {path}: where a profile was read is told, not asked")
     if table.setdefault("name", path.stem) != path.stem:
         raise ConfigError(
             f"bad value for {path}, key 'name': expected the file's name {path.stem!r}, received {table['name']!r}"
@@ -124,7 +132,7 @@ def to_toml(device: DeviceProfile) -> str:
     plain = [
         f.name
         for f in fields(device)
-        if f.name not in ("name", "power", *DTYPES, *BLOCKS, *INFERENCE_CYCLES, *OP_COSTS, *_OPTIONAL_NAMES)
+        if f.name not in ("name", "power", "path", *DTYPES, *BLOCKS, *INFERENCE_CYCLES, *OP_COSTS, *_OPTIONAL_NAMES)
     ]
     plain += [name for name in (*INFERENCE_CYCLES, *_OPTIONAL_NAMES) if getattr(device, name)]
     lines = [f"{name} = {_literal(getattr(device, name))}" for name in plain]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from kd_edge.cost.devices.profile import NOT_MEASURED, DeviceProfile
 from kd_edge.cost.devices.profile_files import load_all
+from kd_edge.cost.devices.spelling import runtime_name
 from kd_edge.errors import ConfigError
 
 # Of another runtime or release as little is known as of a board of another submitter: nine of ten held-out MLPerf Tiny
@@ -72,7 +73,7 @@ def for_runtime(device: DeviceProfile, wanted: str | None) -> tuple[DeviceProfil
 
 def _name_and_release(device: DeviceProfile, wanted: str) -> tuple[str, str]:
     """Return a runtime's name and, behind the first space or the profile's own name, its release."""
-    text, own = wanted.strip(), device.runtime
+    text, own = runtime_name(wanted), device.runtime
     if re.match(rf"{re.escape(own)}(?=[\s\d]|$)", text, re.IGNORECASE):
         return own, text[len(own) :].strip()
     name, _, release = text.partition(" ")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kd_edge.cost.kernels import scratch_bytes
+from kd_edge.cost.kernels import REFERENCE, scratch_bytes
 from kd_edge.cost.memory.firmware_ram import starting_bytes
 from kd_edge.cost.memory.persistent import (
     CMSIS_NN,
@@ -114,12 +114,15 @@ def least_arena_bytes(graph: Graph, *, pointer_bytes: int = 4, kernels: str = "r
     """Return what no plan can go below: the persistent part, and the buffers that live at the same time.
 
     Unlike the greedy plan it never shrinks when a tensor grows, so that it bounds all networks of more channels.
+    ESP-NN's scratch buffers do shrink: 4 channels are padded where 8 are worked on in strips. They do not count, but
+    those of the reference kernels and of CMSIS-NN do, which grow with the channels.
 
     Args:
         graph: The network.
         pointer_bytes: 4 for a microcontroller, 8 for a 64-bit host.
         kernels: Those that run it.
     """
+    kernels = REFERENCE if kernels.startswith("esp-nn") else kernels
     live = max((step.live_bytes for step in memory_timeline(graph, kernels=kernels)), default=0)
     arena = arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=kernels)
     return max(arena.persistent_bytes + live, arena.starting_bytes)

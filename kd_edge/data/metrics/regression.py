@@ -68,6 +68,12 @@ def in_units(values: np.ndarray, task: Task) -> np.ndarray:
     return rows * np.asarray(task.deviation) + np.asarray(task.mean) if task.mean else rows
 
 
+def from_units(values: np.ndarray, task: Task) -> np.ndarray:
+    """Return values in their units as the network answers them, float64: the inverse of `in_units`."""
+    rows = np.asarray(values, np.float64).reshape(len(values), -1)
+    return (rows - np.asarray(task.mean)) / np.asarray(task.deviation) if task.mean else rows
+
+
 def _unit(task: Task, number: int) -> str:
     return task.units[number] if task.units else ""
 

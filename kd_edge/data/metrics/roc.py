@@ -31,13 +31,15 @@ def roc_points(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return false positive rates and recalls at every threshold, from (0, 0) to (1, 1).
 
     Args:
-        counts: From `roc_counts`, shape `(..., 2, levels)`; resamples of it may have a row of zeros, whose rate is 0.
+        counts: From `roc_counts`, shape `(..., 2, levels)`; a resample of it without a normal sample, or without an
+            anomaly, has no such rates: NaN.
 
     Returns:
         Two arrays of shape `(..., levels + 1)`.
     """
     from_above = np.cumsum(np.asarray(counts, np.float64)[..., ::-1], axis=-1)
-    rates = from_above / np.maximum(from_above[..., -1:], 1)
+    totals = from_above[..., -1:]
+    rates = np.divide(from_above, totals, out=np.full_like(from_above, np.nan), where=totals > 0)
     rates = np.concatenate([np.zeros((*rates.shape[:-1], 1)), rates], axis=-1)
     return rates[..., 0, :], rates[..., 1, :]
 
@@ -49,7 +51,7 @@ def auc_of(counts: np.ndarray) -> np.ndarray:
         counts: See `roc_points`.
 
     Returns:
-        Shape `(...)`.
+        Shape `(...)`; NaN where there are no rates.
     """
     false_alarms, recalls = roc_points(counts)
     return np.asarray((np.diff(false_alarms) * (recalls[..., 1:] + recalls[..., :-1]) / 2).sum(axis=-1))

@@ -13,6 +13,8 @@ from kd_edge.data.options import SourceOptions
 from kd_edge.errors import ConfigError, DataError, nearest
 
 _NUM_NAMED = 5
+# What Speech Commands has beside the folders of its words: long recordings, from which silence is cut.
+_NO_CLASSES = ("_background_noise_",)
 # What folders of splits are called elsewhere.
 _SPLIT_WORDS = ("train", "training", "test", "testing", "val", "valid", "validate", "validation", "eval", "dev")
 
@@ -87,9 +89,11 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
     """
     rows = []
     others: list[Path] = []
+    none: set[str] = set()
     parts, least = _parts(folder), 1 if options.task == "reconstruction" else 2
     for split, part in parts.items():
-        classes = _folders(part)
+        none |= {place.name for place in _folders(part) if place.name in _NO_CLASSES}
+        classes = [place for place in _folders(part) if place.name not in none]
         if len(classes) < least:
             raise DataError(
                 f"bad data in {part}: expected a folder for each of at least {least} classes, received "
@@ -113,7 +117,9 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
             )
     paths, labels, splits = zip(*rows, strict=True)
     given = None if parts.keys() == {""} else np.array(splits)
-    listed = ClassFiles(folder, paths, np.array(labels), given, _groups(paths, options.group_pattern, folder))
+    groups = _groups(paths, options.group_pattern, folder)
+    left_out = f"; left out {', '.join(sorted(none))}, which is no class" if none else ""
+    listed = ClassFiles(folder, paths, np.array(labels), given, groups, left_out)
     return _without_others(listed, others, endings, skip_bad=options.skip_bad)
 
 
@@ -180,7 +186,8 @@ def _without_others(listed: ClassFiles, others: list[Path], endings: Collection[
     if others and not skip_bad:
         whole.without(others, kinds, skip_bad=False, way_out="convert them")
     names = ", ".join(str(path.relative_to(listed.folder)) for path in others[:_NUM_NAMED])
-    return replace(listed, left_out=f"; left out {len(others)} other files: {names}" if others else "")
+    note = f"; left out {len(others)} other files: {names}" if others else ""
+    return replace(listed, left_out=f"{listed.left_out}{note}")
 
 
 def _groups(paths: tuple[Path, ...], pattern: str | None, folder: Path) -> np.ndarray | None:

@@ -31,7 +31,9 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
     if options.task == "regression":
         labels = np.asarray(labels, np.float64)
     drawn_by = np.zeros(len(labels)) if options.task == "regression" else labels
-    splits, how = splits_of(drawn_by, groups, given, test_share=options.test_share, seed=seed, source=text)
+    splits, how = splits_of(
+        drawn_by, groups, given, test_share=options.test_share, seed=seed, source=text, task=options.task
+    )
     return labelled_dataset(
         path.stem,
         {split: x[splits == split] for split in SPLITS},
@@ -43,6 +45,7 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
         normalize=normalize,
         seed=seed,
         options=options,
+        by_number=True,
     )
 
 

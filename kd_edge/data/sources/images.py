@@ -48,7 +48,7 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
     def read(form: _Form, unreadable: Set[str] = frozenset()) -> Dataset:
         height, width, color, files = form
         marks = files.labels, files.groups, files.splits
-        splits, how = splits_of(*marks, test_share=options.test_share, seed=seed, source=text)
+        splits, how = splits_of(*marks, test_share=options.test_share, seed=seed, source=text, task=options.task)
         scaled = f", scaled to {height} x {width}" if options.image_size else ""
         return labelled_dataset(
             files.folder.resolve().name,
@@ -61,6 +61,7 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
             normalize=normalize,
             seed=seed,
             options=options,
+            by_number=False,
         )
 
     # Most folders hold images like the first one: they are decoded while the headers of all are looked at.
@@ -78,7 +79,7 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
         return read(form)
     except tf.errors.OpError:
         height, width, color, files = form
-        listed = _dataset(files.folder, (height, width), color, None).file_paths
+        listed = _listed(_dataset(files.folder, (height, width), color, None))
         unreadable = {path for path in listed if not _is_readable(path, color)}
         bad = [path for path in files.paths if str(path) in unreadable]
         good = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out=_REPAIR)
@@ -183,7 +184,7 @@ def _batches(
 
     batch_size = max(1, min(256, _BATCH_VALUES // (3 * size[0] * size[1])))
     dataset = _dataset(folder, size, color, None if unreadable else batch_size)
-    paths = [path for path in dataset.file_paths if path not in unreadable]
+    paths = [path for path in _listed(dataset) if path not in unreadable]
     batches = dataset.ignore_errors().batch(batch_size) if unreadable else dataset
     whole = tf.autograph.experimental.do_not_convert(lambda batch: tf.cast(tf.round(batch), tf.uint8))
     limits = tf.data.Options()
@@ -206,6 +207,11 @@ def _dataset(folder: Path, size: tuple[int, int], color: str, batch_size: int | 
         follow_links=True,
         verbose=False,
     )
+
+
+def _listed(dataset: Any) -> list[str]:
+    """Return the paths that Keras lists, written as a `Path` is: of the folder `.` they begin with `./` there."""
+    return [str(Path(path)) for path in dataset.file_paths]
 
 
 def _is_readable(path: str, color: str) -> bool:

@@ -24,6 +24,7 @@ def labelled_dataset(
     normalize: bool | None,
     seed: int,
     options: SourceOptions,
+    by_number: bool,
 ) -> Dataset:
     """Return a checked data set.
 
@@ -38,6 +39,7 @@ def labelled_dataset(
         normalize: As for `load_data`.
         seed: As for `load_data`.
         options: The task, and the units of its values.
+        by_number: As for `class_names_of`.
 
     Raises:
         DataError: They do not fit together.
@@ -47,7 +49,7 @@ def labelled_dataset(
             f"bad option 'task' of the data {source!r}: expected samples of one class each, received "
             f"{options.task!r}; arrays can have other labels, see docs/data.md"
         )
-    names = None if options.task in ("regression", "reconstruction") else class_names_of(labels)
+    names = None if options.task in ("regression", "reconstruction") else class_names_of(labels, by_number=by_number)
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
     arrays: dict[str, object] = {"class_names": names}
     for split in SPLITS:
@@ -58,10 +60,16 @@ def labelled_dataset(
     return replace(data, description=f"{name}, {description}")
 
 
-def class_names_of(labels: np.ndarray) -> list[str]:
-    """Return the classes by name, in the order of the alphabet; whole numbers in their own."""
+def class_names_of(labels: np.ndarray, *, by_number: bool) -> list[str]:
+    """Return the classes by name, in the order of the alphabet.
+
+    Args:
+        labels: Class of each sample.
+        by_number: Whether whole numbers have their own order. In that of the alphabet, in which Keras' loaders number
+            folders, 10 comes before 2.
+    """
     names = [str(name) for name in np.unique(labels)]
     try:
-        return sorted(names, key=int)
+        return sorted(names, key=int) if by_number else names
     except ValueError:
         return names

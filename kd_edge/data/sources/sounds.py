@@ -37,7 +37,13 @@ def load_sounds(text: str, normalize: bool | None, seed: int, options: SourceOpt
     files = _fitting(files, kinds, front_end, skip_bad=options.skip_bad)
     num_samples = _length(files, kinds, front_end, options.seconds)
     splits, how = splits_of(
-        files.labels, files.groups, files.splits, test_share=options.test_share, seed=seed, source=text
+        files.labels,
+        files.groups,
+        files.splits,
+        test_share=options.test_share,
+        seed=seed,
+        source=text,
+        task=options.task,
     )
     shape = (front_end.num_frames(num_samples), front_end.num_channels)
     samples = {split: room_for((int((splits == split).sum()), *shape), np.float32) for split in SPLITS}
@@ -57,6 +63,7 @@ def load_sounds(text: str, normalize: bool | None, seed: int, options: SourceOpt
         normalize=normalize,
         seed=seed,
         options=options,
+        by_number=False,
     )
     return replace(data, front_end=front_end)
 
@@ -102,13 +109,14 @@ def _length(
 ) -> int:
     """Return the length that all recordings get."""
     rate = front_end.sample_rate_hz
-    lengths = sorted({int(kinds[path][3]) for path in files.paths})
-    num_samples = lengths[0] if seconds is None else round(seconds * rate)
+    counts = Counter(int(kinds[path][3]) for path in files.paths)
+    lengths, usual = sorted(counts), max(counts, key=lambda length: (counts[length], length))
+    num_samples = usual if seconds is None else round(seconds * rate)
     if seconds is None and len(lengths) > 1:
         raise DataError(
             f"bad data in {files.folder}: expected recordings of one length, received {lengths[0] / rate:.3g} to "
             f"{lengths[-1] / rate:.3g} s; cut and fill all with the option seconds, such as "
-            f"seconds={lengths[-1] / rate:.3g}"
+            f"seconds={usual / rate:.3g}"
         )
     if front_end.num_frames(num_samples) < 1:
         raise DataError(

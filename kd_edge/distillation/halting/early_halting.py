@@ -20,7 +20,10 @@ __all__ = ["EarlyHalting", "HaltingReport"]
 
 
 class _Since(NamedTuple):
-    """Where the last check of an epoch was: the sum of what is observed, and the number of steps."""
+    """Where the last check was, from the start of an epoch: the sum of what is observed, and the number of steps.
+
+    Both are negative for a check in an earlier epoch.
+    """
 
     total: float = 0.0
     num_steps: int = 0
@@ -53,7 +56,8 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         held_out: For `"gradient"`: samples with labels that nobody is trained on, `(x, y)`. Defaults to the
             `validation_data` of the fit.
         start_from_epoch: Epochs before the first check. Defaults to 0.
-        check_freq: `"epoch"`, or a number of steps between two checks. Defaults to `"epoch"`.
+        check_freq: `"epoch"`, or a number of steps between two checks, which may be more than an epoch has. Defaults to
+            `"epoch"`.
         verbose: 1 prints a line on halting. Defaults to 0.
 
     Raises:
@@ -87,6 +91,8 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
             raise ConfigError(f"bad check_freq: expected 'epoch' or a number of steps, received {check_freq!r}")
         if patience is not None and patience < 1:
             raise ConfigError(f"bad patience: expected at least 1 check, received {patience!r}")
+        if monitor is None and baseline is not None and rule == "agreement" and not 0 <= baseline <= 1:
+            raise ConfigError(f"bad baseline of the rule {rule!r}: expected a share from 0 to 1, received {baseline!r}")
         self.guide = guide
         given = {"min_delta": min_delta, "patience": patience, "baseline": baseline}
         self.rule = make_rule(rule, {**given, "start_from_epoch": start_from_epoch})
@@ -101,7 +107,9 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         self._held_out = held_out
         self._probe: GradientProbe | None = None
         self._since: _Since
+        self._num_steps: int
         self._restart(0)
+        self._restart_count()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model out, so that a callback that was used can be copied, as keras-tuner does."""
@@ -111,6 +119,7 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         """Check that there is a model with guides."""
         self.rule.reset()
         self._restart(0)
+        self._restart_count()
         self._was_seen = False
         check_guide(self.model, self.guide)
         check_observable(self.rule.metric, self.model.guide_set)
@@ -131,20 +140,23 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         """Check every `check_freq` steps."""
         if not isinstance(self.check_freq, int) or not self._live:
             return
-        num_steps = batch + 1 - self._since.num_steps
+        self._num_steps = batch + 1
+        num_steps = self._num_steps - self._since.num_steps
         if num_steps < self.check_freq:
             return
         value = self._observed(logs or {})
         if value is None:
             return
-        total = value * (batch + 1)
+        total = value * self._num_steps
         self._check((total - self._since.total) / num_steps, self._epoch)
-        self._since = _Since(total, batch + 1)
+        self._since = _Since(total, self._num_steps)
 
     def on_epoch_end(self, epoch: int, logs: MutableMapping[str, Any] | None = None) -> None:
-        """Check at the end of an epoch, and give the history what was measured."""
+        """Check at the end of an epoch, or count on over it, and give the history what was measured."""
         logs = {} if logs is None else logs
-        if self.check_freq == "epoch" and self._live:
+        if self.check_freq != "epoch":
+            self._count_on(logs)
+        elif self._live:
             value = self._observed(logs)
             if value is not None:
                 self._check(value, epoch + 1)
@@ -155,8 +167,22 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
         return self.guide in self.model.guides
 
     def _restart(self, epoch: int) -> None:
-        self._epoch, self._since = epoch, _Since()
+        self._epoch = epoch
         self._figures: dict[str, float] = {}
+
+    def _restart_count(self) -> None:
+        self._since, self._num_steps = _Since(), 0
+
+    def _count_on(self, logs: Mapping[str, Any]) -> None:
+        """Let the steps since the last check count in the next epoch."""
+        if not self._live:
+            return
+        value = self._observed({name: value for name, value in logs.items() if not name.startswith("val_")})
+        if value is None:
+            self._restart_count()
+            return
+        total, num_steps = self._since
+        self._since = _Since(total - value * self._num_steps, num_steps - self._num_steps)
 
     def _observed(self, logs: Mapping[str, Any]) -> float | None:
         """Return what the rule observes, NaN where that is nothing; `None` where there is none this time.

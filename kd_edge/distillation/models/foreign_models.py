@@ -21,8 +21,18 @@ from kd_edge.silence import quiet, say
 _TOLERANCE = 1e-3
 # Of what a model is asked where it takes samples of any size.
 _FREE_SIZE = 32
+
+
+def _item(x: Any, key: Any) -> Any:
+    """Return a part of a Keras tensor; of channels in another order what `preprocess_input` of Keras 3 makes."""
+    if key == (Ellipsis, slice(None, None, -1)):
+        return keras.ops.stack([x[..., channel] for channel in reversed(range(x.shape[-1]))], axis=-1)
+    return x[key]
+
+
 # Operations of TensorFlow in a model of Keras 2, as `preprocess_input` leaves them.
-_ARITHMETIC = {
+_OPERATIONS = {
+    "__operators__.getitem": _item,
     "math.truediv": operator.truediv,
     "math.subtract": operator.sub,
     "math.add": operator.add,
@@ -166,6 +176,8 @@ def _rebuilt(old: Any) -> keras.Model:
     model = keras.Model(sources if len(sources) > 1 else sources[0], outputs if len(outputs) > 1 else outputs[0])
     for old_layer, layer in made.values():
         layer.set_weights(old_layer.get_weights())
+        if hasattr(layer, "finalize_state"):  # a Normalization computes with what it makes of its weights
+            layer.finalize_state()
     return model
 
 
@@ -176,7 +188,7 @@ def _rebuild(old: Any, inputs: list[Any], made: dict[int, Any]) -> list[Any]:
         if hasattr(layer, "inputs") and hasattr(layer, "layers"):
             answers = _rebuild(layer, read, made)
         elif operands is not None:
-            answers = [_ARITHMETIC[layer.symbol](*(values.get(id(operand), operand) for operand in operands))]
+            answers = [_OPERATIONS[layer.symbol](*(values.get(id(operand), operand) for operand in operands))]
         else:
             if id(layer) not in made:
                 made[id(layer)] = layer, _layer_like(layer)

@@ -13,7 +13,7 @@ from kd_edge.distillation.outputs.names import output_of
 from kd_edge.errors import ModelError
 
 _MAX_ASKED = 500
-# Below that a good model may look like chance.
+# With fewer a good model may look like chance in a class.
 _FEWEST_PER_CLASS = 5
 _NUM_DEVIATIONS = 2.0
 
@@ -40,9 +40,10 @@ class _Skill:
 def check_trained(model: keras.Model, data: Dataset, *, role: str = "teacher") -> None:
     """Check that a trained model is better than chance on the data as they were read.
 
-    It is asked about training and validation samples, up to 500 of each. At chance is a mean recall of the classes, of
-    labels that of each with and without it, no more than two standard deviations above that of guessing; of measured
-    values and reconstructions a skill no more than two standard errors above 0, that of the best constant answer.
+    It is asked about training and validation samples, up to 500 of each, of up to 100 classes as many each as there
+    are. At chance is a mean recall of the classes, of labels that of each with and without it, no more than two
+    standard deviations above that of guessing, where classes with fewer than 5 samples are left out; of measured values
+    and reconstructions a skill no more than two standard errors above 0, that of the best constant answer.
 
     Args:
         model: The model.
@@ -94,8 +95,7 @@ def _skill(model: keras.Model, data: Dataset) -> _Skill | None:
         skills = {name: _skill(output_of(model, name), part) for name, part in data.by_output.items()}
         known = [replace(skill, name=f"{skill.name} of {name!r}") for name, skill in skills.items() if skill]
         return min(known, key=lambda skill: skill.value - skill.chance - skill.reach, default=None)
-    rng = np.random.default_rng(0)
-    chosen = {split: rng.permutation(len(getattr(data, f"x_{split}")))[:_MAX_ASKED] for split in ("train", "val")}
+    chosen = _chosen(data)
     samples = np.concatenate([getattr(data, f"x_{split}")[rows] for split, rows in chosen.items()])
     targets = np.concatenate([data.targets(split)[rows] for split, rows in chosen.items()])
     outputs = np.asarray(model.predict(samples, batch_size=256, verbose=0))
@@ -110,17 +110,37 @@ def _skill(model: keras.Model, data: Dataset) -> _Skill | None:
     return _Skill("skill", float(credits.mean()), 0.0, _NUM_DEVIATIONS * float(credits.std()) / math.sqrt(len(credits)))
 
 
+def _chosen(data: Dataset) -> dict[str, np.ndarray]:
+    """Return the samples of each split that a model is asked about, of classes as many each as there are."""
+    rng = np.random.default_rng(0)
+    orders = {split: rng.permutation(len(getattr(data, f"x_{split}"))) for split in ("train", "val")}
+    if data.task.classifies:
+        classes = rng.permutation(np.unique(data.y_train))[: _MAX_ASKED // _FEWEST_PER_CLASS]
+        orders = {split: _in_turns(order, data.targets(split), classes) for split, order in orders.items()}
+    return {split: order[:_MAX_ASKED] for split, order in orders.items()}
+
+
+def _in_turns(order: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the samples of some classes in another order: the first one of each, the second one of each."""
+    of_class = [order[labels[order] == label] for label in classes]
+    turns = np.concatenate([np.arange(len(places)) for places in of_class])
+    return np.concatenate(of_class)[np.argsort(turns, kind="stable")]
+
+
 def _mean_recall(answers: list[tuple[np.ndarray, np.ndarray]]) -> _Skill | None:
-    """Return the mean recall of classes, of several decisions on average; `None` where some have too few samples."""
+    """Return the mean recall of classes, of several decisions on average; `None` where all have too few samples."""
     values, variances, chance = [], [], 0.5
     for named, labels in answers:
         num_classes = int(max(labels.max(), named.max())) + 1
         counts = np.bincount(labels, minlength=num_classes)
-        counts = counts[counts > 0]
-        if counts.min() < _FEWEST_PER_CLASS or len(counts) < 2:
-            return None
+        known = counts[labels] >= _FEWEST_PER_CLASS
+        counts = counts[counts >= _FEWEST_PER_CLASS]
+        if len(counts) < 2:
+            continue
         chance = 1 / len(counts)
         variances.append(float((chance * (1 - chance) / counts).sum()) / len(counts) ** 2)
-        values.append(float(score_of(confusion_matrix(named, labels, num_classes), "balanced_accuracy")))
-    reach = _NUM_DEVIATIONS * math.sqrt(sum(variances)) / len(answers)
+        values.append(float(score_of(confusion_matrix(named[known], labels[known], num_classes), "balanced_accuracy")))
+    if not values:
+        return None
+    reach = _NUM_DEVIATIONS * math.sqrt(sum(variances)) / len(values)
     return _Skill("mean recall", float(np.mean(values)), chance, reach)

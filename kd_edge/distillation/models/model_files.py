@@ -1,7 +1,6 @@
 """Models and teachers read from files: of Keras 3, of Keras 2, and SavedModels, which only answer."""
 
 import json
-import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,18 +8,19 @@ from typing import Any
 
 import keras
 
-from kd_edge.clone.cloning import make_names_valid
+from kd_edge.clone.cloning import clone_of, make_names_valid
 from kd_edge.compat.tf_keras import is_keras2
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.models.value_scale import in_units_of_task
-from kd_edge.distillation.outputs.names import check_outputs
+from kd_edge.distillation.outputs.names import answers_with, check_outputs, num_numbers
 from kd_edge.errors import ModelError, reason_in
 
 
 def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
     """Return a trained teacher that reads the data's samples and answers their task.
 
-    One that answers measured values in their units, which are standardized in the data, answers as these are.
+    One that answers measured values in their units, which are standardized in the data, answers as these are. One for
+    samples of any size becomes one for those of the data.
 
     Args:
         path: As for `load_model`.
@@ -32,6 +32,7 @@ def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
     teacher = load_model(path)
     if not getattr(teacher, "inputs", None):
         raise ModelError(f"bad teacher {path}: expected a functional or sequential model, or one with known inputs")
+    teacher = _of_size(teacher, data, path)
     if len(teacher.outputs) == 1 and len(teacher.outputs[0].shape) == 1:  # a number for each sample, without an axis
         teacher = keras.Model(teacher.inputs, keras.layers.Reshape((1,))(teacher.outputs[0]), name=teacher.name)
     shape, outputs = tuple(teacher.inputs[0].shape[1:]), tuple(teacher.outputs[0].shape[1:])
@@ -40,13 +41,30 @@ def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
     if data.task.parts:
         check_outputs(teacher, data)
         return in_units_of_task(teacher, data)
-    reconstructs, wanted = data.task.kind == "reconstruction", data.num_outputs
-    found = math.prod(size or 0 for size in outputs) if reconstructs else outputs[-1]
-    if len(teacher.outputs) != 1 or found != wanted:
+    found, wanted = num_numbers(teacher.outputs[0]), data.num_outputs
+    if len(teacher.outputs) != 1 or not answers_with(teacher.outputs[0], wanted, data.task.kind):
         what = f"{wanted} classes" if data.task.kind == "multiclass" else f"{wanted} outputs ({data.task.kind})"
         hint = "; for one output say the task 'binary' (--data-option task=binary)" if (found, wanted) == (1, 2) else ""
-        raise ModelError(f"bad teacher {path}: expected {what}, received {found} outputs{hint}")
+        shape_of = f" (shape {outputs})" if len(outputs) > 1 else ""
+        raise ModelError(f"bad teacher {path}: expected {what}, received {found} outputs{shape_of}{hint}")
     return in_units_of_task(teacher, data)
+
+
+def _of_size(teacher: keras.Model, data: Dataset, path: str | Path) -> keras.Model:
+    """Return a teacher for samples of any size on an input of the data's, another one as it is."""
+    shape, wanted = tuple(teacher.inputs[0].shape[1:]), data.input_shape
+    fits = len(shape) == len(wanted) and all(size in (None, own) for size, own in zip(shape, wanted, strict=True))
+    if len(teacher.inputs) != 1 or None not in shape or not fits:
+        return teacher
+    source = teacher.inputs[0]
+    whole = keras.Input(wanted, dtype=source.dtype, name=source.name)
+    structure = source if isinstance(teacher, keras.Sequential) else teacher.input
+    try:
+        return clone_of(teacher, input_tensors=keras.tree.map_structure(lambda _: whole, structure))
+    except ValueError as error:
+        raise ModelError(
+            f"bad teacher {path}: expected one that reads samples of shape {wanted}; {reason_in(error)}"
+        ) from error
 
 
 def load_model(path: str | Path) -> keras.Model:

@@ -6,19 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from kd_edge.compat.keras import maker_of, node_of
+from kd_edge.distillation.outputs.last_operation import last_operation
 
 _TINY = 1e-37  # the smallest probability whose logarithm is taken; float32 ends at 1.2e-38
 _LEAST_SHARE = 1e-7  # by which a sigmoid's probability is off 0 and 1 at least; float32 is no nearer to 1
 # Half precision rounds each of many probabilities.
 _MAX_ROUNDING = 1e-2
-# What leaves probabilities probabilities and logits logits.
-_CARRIERS = frozenset(
-    (
-        *("Cast", "Identity", "Reshape", "Flatten", "Squeeze", "ExpandDims", "Dropout", "Permute", "Transpose"),
-        *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
-    )
-)
 
 Softmax = Sequence[bool | None]
 # The same of a sigmoid.
@@ -128,28 +121,17 @@ def changed_where(chosen: Softmax, change: Callable[[Any], Any], outputs: Any) -
 def _by_graph(model: keras.Model) -> list[str | None] | None:
     """Return for each output the activation that made it, empty for none that is known; `None` where it is not."""
     if getattr(model, "outputs", None):
-        return [_of_tensor(output) for output in model.outputs]
+        return [_of_operation(last_operation(output)) for output in model.outputs]
     if isinstance(model, keras.Sequential) and model.layers:
         return [_of_operation(model.layers[-1])]
     return None
-
-
-def _of_tensor(tensor: Any) -> str | None:
-    operation, number = maker_of(tensor)
-    node = node_of(operation, number)
-    if isinstance(operation, keras.Model):
-        found, position = _by_graph(operation), [id(output) for output in node.output_tensors].index(id(tensor))
-        return None if found is None else found[position]
-    is_linear = getattr(operation, "activation", None) is keras.activations.linear
-    carries = type(operation).__name__ in _CARRIERS or (type(operation).__name__ == "Activation" and is_linear)
-    return _of_tensor(node.input_tensors[0]) if carries and node.input_tensors else _of_operation(operation)
 
 
 def _of_operation(operation: Any) -> str | None:
     kind, module = type(operation).__name__, type(operation).__module__
     if isinstance(operation, keras.layers.TimeDistributed):
         return _of_operation(operation.layer)
-    if not module.startswith("keras."):
+    if not module.startswith("keras.") or isinstance(operation, keras.Model):
         return None
     if kind in ("Softmax", "BatchNormalization", "LogSoftmax", "InputLayer"):
         return "softmax" if kind == "Softmax" else ""

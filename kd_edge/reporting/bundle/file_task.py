@@ -1,8 +1,10 @@
 """What a `.tflite` file says of its outputs and its input."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
+from kd_edge.data.front_end import FrontEnd
 from kd_edge.data.options import SEVERAL
 from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, ModelError
@@ -54,6 +56,16 @@ def file_scale(said: Mapping[str, Any]) -> Scale | None:
     if not isinstance(read, Mapping) or "mean" not in read:
         return None
     return tuple(map(float, read["mean"])), tuple(map(float, read["deviation"]))
+
+
+def file_front_end(said: Mapping[str, Any]) -> FrontEnd | None:
+    """Return what computes the samples of a file from sound, as its metadata say; `None` where they say nothing of it.
+
+    Args:
+        said: The metadata, from `read_metadata`.
+    """
+    told = (said.get("input") or {}).get("front_end")
+    return None if told is None else FrontEnd(**{setting.name: told[setting.name] for setting in fields(FrontEnd)})
 
 
 def _said_task(said: Mapping[str, Any]) -> Task | None:

@@ -4,26 +4,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from kd_edge.conversion.file_outputs import reference_outputs
 from kd_edge.conversion.metadata import read_metadata, reads_raw_values
-from kd_edge.conversion.told_task import outputs_told, probabilities_told
+from kd_edge.conversion.told_task import as_file_answers, as_told, outputs_told, probabilities_told
 from kd_edge.cost.devices import DeviceProfile, load_all
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
-from kd_edge.reporting.bundle.file_task import file_scale, file_task, names_outputs
+from kd_edge.reporting.bundle.file_task import file_front_end, file_scale, file_task, names_outputs
 from kd_edge.reporting.bundle.folder import write_folder
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
-from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.settings import Scale, Settings
 from kd_edge.reporting.bundle.sources.output_sources import settings_by_output, whole_output
 from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
 from kd_edge.reporting.bundle.vectors import random_vectors, sample_vectors
 from kd_edge.reporting.documents import KD_EDGE
 from tflite_bench.measurement.environment import read_versions
 from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_file
 from tflite_bench.model.streams import is_window
+
+# Sums in another order.
+_SAME_SCALE = 1e-5
+# Test samples whose answers tell in which scale measured values are.
+_NUM_ASKED = 500
 
 
 def write_file_bundle(
@@ -91,8 +100,9 @@ def write_file_bundle(
 def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: DeviceProfile | None) -> Settings:
     arena = _arena(info, device)
     probabilities = not outputs_told(content) and probabilities_told(content)
+    said: Mapping[str, Any] = read_metadata(content) or {}
+    front_end = file_front_end(said)
     if data is None:
-        said: Mapping[str, Any] = read_metadata(content) or {}
         task = file_task(said, info, probabilities=probabilities)
         if task.kind == "reconstruction":
             raise ModelError(
@@ -101,16 +111,32 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
             )
         known = probabilities or names_outputs(said)
         reads = reads_raw_values(content) is not None
-        settings = Settings(*arena, task, file_scale(said), probabilities, meaning_known=known, input_known=reads)
+        settings = Settings(
+            *(*arena, task, file_scale(said), probabilities),
+            front_end=front_end,
+            meaning_known=known,
+            input_known=reads,
+        )
         return settings_by_output(settings, content)
     _check_data(info, data)
+    _check_scale(content, data)
+    data = _as_answered(content, info, data)
     threshold = None
     if data.task.kind == "reconstruction":
         from kd_edge.conversion.answer_reader import anomaly_threshold
 
         threshold = anomaly_threshold(content, data)
-    settings = Settings(*arena, data.task, data.scale, probabilities, threshold, data.front_end)
+    settings = Settings(*arena, data.task, data.scale, probabilities, threshold, data.front_end or front_end)
     return settings_by_output(settings, content)
+
+
+def _as_answered(content: bytes, info: ModelInfo, data: Dataset) -> Dataset:
+    """Return the data with the task as the file tells it, or else as its answers for the first test samples do."""
+    data = as_told(content, data)
+    if data.task.kind != "regression":
+        return data
+    outputs, _ = reference_outputs(content, quantize(data.x_test[:_NUM_ASKED], info.input_tensors[0]))
+    return as_file_answers(content, outputs, data)
 
 
 def _check_data(info: ModelInfo, data: Dataset) -> None:
@@ -121,6 +147,32 @@ def _check_data(info: ModelInfo, data: Dataset) -> None:
     for what, (expected, received) in found.items():
         if expected != received:
             raise DataError(f"the data are not those of the file: expected {what} {expected}, received {received}")
+
+
+def _check_scale(content: bytes, data: Dataset) -> None:
+    """Refuse samples of another scale than the file tells: the firmware would compute with theirs."""
+    if reads_raw_values(content) is None:
+        return
+    told = file_scale(read_metadata(content) or {})
+    if not _are_alike(told, data.scale):
+        raise DataError(
+            f"the data are not those of the file: expected values {_scale_words(told)} as its metadata say, received "
+            f"{data.name} with values {_scale_words(data.scale)}; leave --normalize and --no-normalize out, in Python "
+            "scale the raw values by those numbers"
+        )
+
+
+def _are_alike(one: Scale | None, other: Scale | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=_SAME_SCALE)
+
+
+def _scale_words(scale: Scale | None) -> str:
+    if scale is None:
+        return "as they are"
+    mean, deviation = (", ".join(f"{number:.6g}" for number in part) for part in scale)
+    return f"less {mean}, divided by {deviation},"
 
 
 def _arena(info: ModelInfo, device: DeviceProfile | None) -> tuple[int, str]:

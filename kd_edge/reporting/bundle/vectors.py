@@ -14,7 +14,7 @@ from tflite_bench.errors import RuntimeMissingError
 from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
-from tflite_bench.model.streams import in_steps, is_window
+from tflite_bench.model.streams import has_resources, in_steps, is_window
 
 NUM_VECTORS = 10
 _SEED = 0
@@ -30,6 +30,7 @@ class Vectors:
         answers: What these say where they are no scores of classes, shape `(vectors, answers)`.
         vectors_of: What the samples are.
         vectors_from: The runtime that answered.
+        in_order: Whether they are the first steps of a stream, each answered with what it keeps of those before.
     """
 
     inputs: np.ndarray
@@ -37,10 +38,11 @@ class Vectors:
     answers: np.ndarray | None = None
     vectors_of: str = "Test samples"
     vectors_from: str = ""
+    in_order: bool = False
 
 
 def sample_vectors(model: bytes, data: Dataset, settings: Settings) -> Vectors:
-    """Return test samples with what a model answers; of a stream the steps of one, each from fresh state.
+    """Return test samples with what a model answers; of a stream the first steps of one, in order.
 
     Args:
         model: Bytes of the `.tflite` file.
@@ -52,18 +54,20 @@ def sample_vectors(model: bytes, data: Dataset, settings: Settings) -> Vectors:
     if not is_window(info, data.input_shape):
         return _vectors(model, inputs, settings, f"{len(inputs)} test samples of {data.name}")
     steps = np.concatenate(list(in_steps(inputs[:1], info.input_tensors[0].shape[1])))[:NUM_VECTORS]
-    return _vectors(model, steps, settings, f"{len(steps)} steps of a test sample of {data.name}")
+    return _vectors(model, steps, settings, f"{len(steps)} steps of a test sample of {data.name}", in_order=True)
 
 
 def random_vectors(model: bytes, settings: Settings) -> Vectors:
-    """Return random inputs with what a model answers: they check the kernels where there are no samples.
+    """Return random inputs with what a model answers, a stream in order: they check the kernels without samples.
 
     Args:
         model: Bytes of the `.tflite` file.
         settings: What its outputs mean.
     """
-    inputs = _random_inputs(read_model(model).input_tensors[0])
-    return _vectors(model, inputs, settings, f"{NUM_VECTORS} random inputs")
+    info = read_model(model)
+    source = info.input_tensors[0]
+    in_order = has_resources(info) and len(source.shape) > 1
+    return _vectors(model, _random_inputs(source), settings, f"{NUM_VECTORS} random inputs", in_order=in_order)
 
 
 def _random_inputs(tensor: TensorInfo) -> np.ndarray:
@@ -77,23 +81,31 @@ def _random_inputs(tensor: TensorInfo) -> np.ndarray:
     return rng.integers(low, high, shape, endpoint=True).astype(tensor.dtype)
 
 
-def _vectors(model: bytes, inputs: np.ndarray, settings: Settings, vectors_of: str) -> Vectors:
+def _vectors(
+    model: bytes, inputs: np.ndarray, settings: Settings, vectors_of: str, *, in_order: bool = False
+) -> Vectors:
     info = read_model(model)
-    outputs, vectors_from = _answered(model, inputs)
+    outputs, vectors_from = _answered(model, inputs, in_order)
     if settings.parts:
-        return Vectors(inputs, outputs, None, vectors_of, vectors_from)
+        return Vectors(inputs, outputs, None, vectors_of, vectors_from, in_order)
     real = dequantize(inputs, info.input_tensors[0]), dequantize(outputs, info.output_tensors[0])
     answers = vector_answers(settings.task, *real, probabilities=settings.probabilities)
-    return Vectors(inputs, outputs, answers, vectors_of, vectors_from)
+    return Vectors(inputs, outputs, answers, vectors_of, vectors_from, in_order)
 
 
-def _answered(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, str]:
+def _answered(model: bytes, inputs: np.ndarray, in_order: bool) -> tuple[np.ndarray, str]:
     """Return what a model answers, raw, and the runtime that ran it: TFLM, without it LiteRT."""
+    asked = _windows_so_far(inputs) if in_order else [inputs]
     try:
-        return micro_outputs(model, inputs), "TFLM, reference kernels"
+        return np.concatenate([micro_outputs(model, samples) for samples in asked]), "TFLM, reference kernels"
     except RuntimeMissingError:
-        outputs, lack = reference_outputs(model, inputs)
-        return outputs, f"LiteRT, {'optimised' if lack else 'reference'} kernels"
+        outputs, lacks = zip(*(reference_outputs(model, samples) for samples in asked), strict=True)
+        return np.concatenate(outputs), f"LiteRT, {'optimised' if any(lacks) else 'reference'} kernels"
+
+
+def _windows_so_far(steps: np.ndarray) -> list[np.ndarray]:
+    """Return for each step of a stream the window of it and those before, after which a run gives its answer."""
+    return [steps[: count + 1].reshape(1, -1, *steps.shape[2:]) for count in range(len(steps))]
 
 
 def vector_rows(data: Dataset) -> np.ndarray:

@@ -49,8 +49,12 @@ def _charts_by_output(verify: Mapping[str, Any]) -> Iterator[Chart]:
 
 def _label_chart(labels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     bars = [
-        Bar(f"{label['name']} ({label['support']:,})", kind, label[kind] or 0.0, f"{label[kind] or 0:.3f}")
+        Bar(f"{label['name']} ({label['support']:,})", kind, label[kind] or 0.0, _share(label[kind], unknown))
         for label in labels
-        for kind in ("recall", "precision")
+        for kind, unknown in (("recall", "no sample has it"), ("precision", "never named"))
     ]
     return bar_chart(bars, title="share", top=1.2)
+
+
+def _share(value: float | None, unknown: str) -> str:
+    return unknown if value is None else f"{value:.3f}"

@@ -41,6 +41,8 @@ class _Run:
 def write_comparison(run_folders: Sequence[str | Path], path: str | Path) -> Path:
     """Write a page with the figures of several finished runs beside each other, and return its path.
 
+    Runs whose answers are measured by different metrics have charts of their own.
+
     Args:
         run_folders: Two or more, each with `results.json` and `config.json`.
         path: Of the page.
@@ -50,8 +52,11 @@ def write_comparison(run_folders: Sequence[str | Path], path: str | Path) -> Pat
     """
     folders = [Path(folder) for folder in run_folders]
     runs = list(map(_read, _names(folders), folders))
-    charts = [*_cost_charts(runs), _curves(runs)]
-    text = render("comparison.html", charts, charts=charts, figures=_figures(runs), names=[run.name for run in runs])
+    groups = [[run for run in runs if run.metric == metric] for metric in dict.fromkeys(run.metric for run in runs)]
+    costs = [chart for number, group in enumerate(groups) for chart in _cost_charts(group, number)]
+    curves = [_curves(group, number) for number, group in enumerate(groups)]
+    words = {"figures": _figures(runs), "names": [run.name for run in runs]}
+    text = render("comparison.html", [*costs, *curves], costs=costs, curves=curves, **words)
     return write_bytes(path, text.encode())
 
 
@@ -83,7 +88,7 @@ def _column(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, 
     stages = results["result"]
     verify, budget = stages["verify"], stages["design"]["budget"]
     accuracy, ends, cost = verify["accuracy"], verify["accuracy_ci95"], verify["predicted"]
-    macs, teacher = cost["macs"], stages["teacher"].get(f"test_{metric_of(stages['teacher'])}")
+    macs, teacher = cost["macs"], stages["teacher"].get("test_accuracy")
     limits = [f"{budget['flash_bytes']:,} B flash", f"{budget['ram_bytes']:,} B RAM"]
     limits += [] if budget["latency_ms"] is None else [f"{budget['latency_ms']:g} ms"]
     return {
@@ -110,14 +115,16 @@ def _column(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _cost_charts(runs: Sequence[_Run]) -> list[Chart]:
+def _cost_charts(runs: Sequence[_Run], number: int) -> list[Chart]:
+    """Return the charts of runs of one metric, the `number`th of the page."""
     charts = []
     for name, word, unit, _ in COSTS:
         known = [point for run in runs if (point := run.points[name]) is not None]
         if known:
             reached = f"test {metric_word(runs[0].metric)}"
             spec = front_chart(known, x_title=f"{word} ({unit})", y_title=f"{reached} of the file")
-            charts.append(Chart(f"cost-{name.split('_')[0]}", spec, f"{reached.capitalize()} and {word} of each run"))
+            place = f"cost-{name.split('_')[0]}-{number}"
+            charts.append(Chart(place, spec, f"{reached.capitalize()} and {word} of each run"))
     return charts
 
 
@@ -134,9 +141,11 @@ def _point(run: str, verify: Mapping[str, Any], name: str, divisor: float) -> Fr
     return FrontPoint(run, run, cost / divisor, reached, low, high, *interval)
 
 
-def _curves(runs: Sequence[_Run]) -> Chart:
+def _curves(runs: Sequence[_Run], number: int) -> Chart:
     curves = {f"{run.name}: {name}": curve for run in runs for name, curve in run.curves.items()}
     title = f"validation {metric_word(runs[0].metric)}"
     rows = [(name, str(len(curve)), f"{max(curve):.3f}", f"{curve[-1]:.3f}") for name, curve in curves.items() if curve]
     table = Rows("training", ("", "epochs", "best", "last"), rows)
-    return Chart("training", curve_chart(curves, title=title), f"{title.capitalize()} per epoch of each run", table)
+    return Chart(
+        f"training-{number}", curve_chart(curves, title=title), f"{title.capitalize()} per epoch of each run", table
+    )

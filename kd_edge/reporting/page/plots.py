@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kd_edge.files import write_file
+from kd_edge.reporting.sentences.formatting import significant
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word, searched_metric
 
 BLUE, ORANGE, GREEN, GREY = "#2a6fbb", "#d9822b", "#3a8f4d", "#7a7a7a"
@@ -54,22 +55,25 @@ def plot_cost(verify: Mapping[str, Any], budget: Mapping[str, Any], path: str | 
     shares = [max(guess, real or 0) / limit for _, limit, guess, real, _, _ in rows]
     figure, axes = plt.subplots(figsize=(7, 1.2 + 0.9 * len(rows)), layout="constrained")
     for position, (_, limit, guess, real, unit, where) in enumerate(rows):
-        digits = 0 if unit == "B" else 2
         bars = (
-            (-0.2, guess, BLUE, f"{guess:,.{digits}f} {unit}"),
-            (0.2, real, GREEN, "not measured" if real is None else f"{real:,.{digits}f} {unit}{where}"),
+            (-0.2, guess, BLUE, _amount(guess, unit)),
+            (0.2, real, GREEN, "not measured" if real is None else f"{_amount(real, unit)}{where}"),
         )
         for offset, value, color, text in bars:
             axes.barh(position + offset, (value or 0) / limit, height=0.36, color=color)
             axes.text((value or 0) / limit + 0.01, position + offset, text, va="center")
     names = [axes.barh(0, 0, color=color, label=name) for color, name in ((BLUE, "predicted"), (GREEN, "measured"))]
-    axes.set_yticks(range(len(rows)), [f"{row[0]}\n{row[1]:,g} {row[4]}" for row in rows])
+    axes.set_yticks(range(len(rows)), [f"{row[0]}\n{_amount(row[1], row[4])}" for row in rows])
     axes.set(xlabel="share of the budget", title="Predicted and measured cost", xlim=(0, 0.35 + max(1.0, *shares)))
     axes.invert_yaxis()
     figure.legend(
         handles=[*names, axes.axvline(1.0, color="black", label="budget")], loc="outside lower center", ncols=3
     )
     return _save(figure, path)
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:,.0f} B" if unit == "B" else f"{significant(value, 4)} {unit}"
 
 
 def plot_candidates(design: Mapping[str, Any], path: str | Path) -> Path:

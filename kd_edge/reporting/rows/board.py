@@ -25,14 +25,19 @@ def board_rows(board: Result) -> Rows:
 def _latency(board: Result) -> tuple[str, str]:
     if board["latency_ms"] is None:
         return f"{board['instructions']:,} instructions", "no time: an emulated board"
-    interval = f"95 % interval {board['latency_low_ms']:.4g} to {board['latency_high_ms']:.4g} ms"
+    interval = f"95 % interval {_ends(board, 'latency', 'ms')}"
     return f"{board['latency_ms']:.4g} ms", interval
 
 
 def _energy(board: Result) -> Iterator[tuple[str, str, str]]:
     if (energy := board.get("energy_mj")) is not None:
-        ends = f"{board['energy_low_mj']:.4g} to {board['energy_high_mj']:.4g} mJ: that time, the profile's power"
+        ends = f"{_ends(board, 'energy', 'mJ')}: that time, the profile's power"
         yield "energy (computed)", f"{energy:.4g} mJ", ends
+
+
+def _ends(board: Result, figure: str, unit: str) -> str:
+    low, high = (board[f"{figure}_{end}_{unit.lower()}"] for end in ("low", "high"))
+    return "unknown, too few runs" if low is None else f"{low:.4g} to {high:.4g} {unit}"
 
 
 def _predicted(board: Result) -> str:

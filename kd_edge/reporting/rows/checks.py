@@ -90,7 +90,7 @@ def run_accuracy_rows(run: Result) -> Rows:
 
 def noise_rows(noise: Sequence[Result]) -> Rows:
     """Return the noise of each op of a quantized file."""
-    rows = [(str(op["index"]), op["op"], op["layer"], _decibels(op["signal_to_noise_db"])) for op in noise]
+    rows = [(str(op["index"]), op["op"], op["layer"], _decibels(op)) for op in noise]
     header = ("op", "kind", "layer", "signal to noise")
     return Rows("float against quantized (measured)", header, rows, frozenset({0, 1, 2}))
 
@@ -121,7 +121,8 @@ def interval_text(interval: Result | None) -> str:
         return ""
     groups = interval.get("num_groups")
     drawn = "" if groups is None else f", {groups} group{'' if groups == 1 else 's'}"
-    return f"{interval['ci95_low']:.3f} to {interval['ci95_high']:.3f}{drawn}"
+    low, high = ("unknown" if interval[end] is None else f"{interval[end]:.3f}" for end in ("ci95_low", "ci95_high"))
+    return f"{low} to {high}{drawn}"
 
 
 def share_text(share: float | None) -> str:
@@ -147,8 +148,11 @@ def _count(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
 
 
-def _decibels(ratio: float | None) -> str:
-    return "no noise" if ratio is None else f"{ratio:.1f} dB"
+def _decibels(op: Result) -> str:
+    """Return the noise of an op; an older version did not say why there was no figure."""
+    if (ratio := op["signal_to_noise_db"]) is not None:
+        return f"{ratio:.1f} dB"
+    return str(op.get("unavailable_reason", {}).get("signal_to_noise_db", "no noise or no signal"))
 
 
 def _percent(value: float | None) -> str:

@@ -53,13 +53,17 @@ def _row(cell: Result) -> tuple[str, ...]:
     return (
         ends[0],
         f"{cell['accuracy']:.3f}",
-        "" if interval is None else f"{interval['ci95_low']:.2f}-{interval['ci95_high']:.2f}",
+        "" if interval is None else "-".join(map(_end, (interval["ci95_low"], interval["ci95_high"]))),
         TEACHER[cell["teacher"]],
         _latency(cell),
         short_size(cell["ram_bytes"]),
         short_size(cell["flash_bytes"]),
         *ends[1:],
     )
+
+
+def _end(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"
 
 
 def _latency(cell: Result) -> str:

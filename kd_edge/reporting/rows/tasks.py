@@ -37,9 +37,8 @@ def _value_rows(verify: Result, found: Result) -> Iterator[Rows]:
     for row in found["values"]:
         interval = verify["task_metrics_ci95"].get(f"mae.{row['name']}")
         figures = [significant(row[name], 3) for name in ("mae", "rmse", "constant_mae")]
-        between = (
-            f"{significant(interval['ci95_low'], 3)} to {significant(interval['ci95_high'], 3)}" if interval else ""
-        )
+        ends = [] if interval is None else [interval["ci95_low"], interval["ci95_high"]]
+        between = " to ".join("unknown" if end is None else significant(end, 3) for end in ends)
         r2 = "" if row["r2"] is None else f"{row['r2']:.3f}"
         rows.append((row["name"], row["unit"], figures[0], between, figures[1], r2, figures[2]))
     header = ("value", "unit", "mean error", "95 % interval", "RMS error", "R2", "of the median")

@@ -59,5 +59,6 @@ def measured_bytes(size: int | None) -> str:
 
 
 def counted(number: float, one: str, many: str) -> str:
-    """Return a number with its noun in the right form."""
-    return f"{number:.3g} {one if number == 1 else many}"
+    """Return a number with its noun in the right form; whole ones to the last digit, others with three."""
+    whole = number == int(number) or abs(number) >= 100
+    return f"{f'{number:,.0f}' if whole else f'{number:.3g}'} {one if number == 1 else many}"

@@ -20,7 +20,7 @@ def halting_lines(reports: list[Result]) -> Iterator[str]:
         saved = _effort(report["macs_saved"], report["seconds_saved"])
         yield (
             f"the {report['guide']} was halted after epoch {report['epoch']} ({report['reason']}): it cost {spent}; "
-            f"halting it saved {saved} and {report['megabytes_saved']:.1f} MB of memory"
+            f"halting it saved {saved} and {significant(report['megabytes_saved'])} MB of memory"
         )
 
 

@@ -15,6 +15,7 @@ LIMITS = {
     "flash_bytes": "flash",
     "ram_bytes": "RAM",
     "latency_ms": "latency",
+    "energy_mj": "energy",
     "teacher_ratio": "MACs",
     "refusals": "operators",
 }
@@ -25,6 +26,7 @@ _FIGURES = {
     "ram_bytes": ("RAM", "B"),
     "latency_ms": ("expected latency", "ms"),
     "latency_high_ms": ("latency, upper end", "ms"),
+    "energy_mj": ("energy", "mJ"),
     "macs": ("share of the teacher", "MACs"),
 }
 
@@ -103,7 +105,7 @@ def _needed(why: Result) -> str:
 
 def _amount(name: str, value: float) -> str:
     unit = _FIGURES[name][1]
-    return f"{significant(value, 3) if unit == 'ms' else f'{value:,.0f}'} {unit}"
+    return f"{significant(value, 3) if unit in ('ms', 'mJ') else f'{value:,.0f}'} {unit}"
 
 
 def merged_lines(result: Result) -> Iterator[str]:

@@ -58,9 +58,19 @@ def choice_line(choice: Result) -> str:
     good = metric_word(metric_of(choice))
     gave = f"; distillation gave {', '.join(differences)}" if differences else ""
     return (
-        f"{names[choice['shipped']]} is handed on{why}: validation {good} {choice['distilled_accuracy']:.3f} "
-        f"distilled, {choice['alone_accuracy']:.3f} without a teacher (measured){gave}"
+        f"{names[choice['shipped']]} is handed on{why}: {_decisive(choice)}validation {good} "
+        f"{choice['distilled_accuracy']:.3f} distilled, {choice['alone_accuracy']:.3f} without a teacher (measured)"
+        f"{gave}"
     )
+
+
+def _decisive(choice: Result) -> str:
+    """Return the scores by which the validation samples prefer one, where these are not the accuracies."""
+    objective = choice.get("objective")
+    if objective is None or objective == metric_of(choice):
+        return ""
+    scores = f"{choice['distilled_score']:.3f} distilled, {choice['alone_score']:.3f} without a teacher"
+    return f"validation {metric_word(objective)} {scores}, which decides where nothing is asked for; "
 
 
 def gain_lines(gain: Result, num_samples: int, metric: str = "accuracy") -> Iterator[str]:

@@ -25,7 +25,9 @@ def cost_tables(result: Result) -> Iterator[Table | str]:
     yield from refusal_lines(result["refusals"])
     yield _op_table(result)
     yield _limit_table(result)
-    yield f"times are those of {result['runtime']} there: {result['quality']}"
+    # Of a board that nobody measured with this runtime they are a relative's, or another runtime's.
+    whose = "times are those of" if result["quality"] in ("measured", "calibrated") else "times under"
+    yield f"{whose} {result['runtime']} there: {result['quality']}"
     yield from untimed_lines(result, result)
     reasons = [gate["reason"] for gate in result["gates"].values() if gate["verdict"] == "not_proven"]
     yield from (f"not proven: {reason}" for reason in reasons if reason not in result["unavailable_reason"].values())
@@ -72,22 +74,23 @@ def _limit_table(result: Result) -> Table:
     low, high = result["ram_low_bytes"], result["ram_bytes"]
     ram = f"{high:,} B, computed" if low == high else f"{low:,} to {high:,} B, computed"
     table = titled_table("does it fit?", "", "needs", "limit", "")
-    for title, name, needs, unit, digits in (
-        ("flash (.tflite file)", "flash_bytes", flash, "B", 0),
-        ("RAM (arena to reserve)", "ram_bytes", ram, "B", 0),
-        ("latency", "latency_ms", latency, "ms", 2),
+    for title, name, needs, unit in (
+        ("flash (.tflite file)", "flash_bytes", flash, "B"),
+        ("RAM (arena to reserve)", "ram_bytes", ram, "B"),
+        ("latency", "latency_ms", latency, "ms"),
     ):
-        limit = "none" if budget[name] is None else f"{budget[name]:,.{digits}f} {unit}"
-        table.add_row(title, needs, limit, _limit_verdict(result, name, unit, digits))
+        limit = "none" if budget[name] is None else f"{budget[name]:,{'.0f' if unit == 'B' else 'g'}} {unit}"
+        table.add_row(title, needs, limit, _limit_verdict(result, name, unit))
     if gate := result["gates"].get("energy_mj"):
         found = "unknown" if gate["measured"] is None else f"{found_text('energy_mj', Gate(**gate))}, computed"
-        table.add_row("energy", found, f"{gate['limit']:g} mJ", _limit_verdict(result, "energy_mj", "mJ", 2))
+        table.add_row("energy", found, f"{gate['limit']:,g} mJ", _limit_verdict(result, "energy_mj", "mJ"))
     return table
 
 
-def _limit_verdict(result: Result, name: str, unit: str, digits: int) -> str:
+def _limit_verdict(result: Result, name: str, unit: str) -> str:
     if name in result["excess"]:
-        return f"{result['excess'][name]:,.{digits}f} {unit} too much"
+        excess = result["excess"][name]
+        return f"{f'{excess:,.0f}' if unit == 'B' else significant(excess, 3)} {unit} too much"
     gate = result["gates"][name]
     if gate["verdict"] == "not_proven":
         return "not proven"

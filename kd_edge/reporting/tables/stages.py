@@ -6,7 +6,7 @@ from rich.table import Table
 
 from kd_edge.reporting.documents import Result
 from kd_edge.reporting.sentences.conversion import convert_lines
-from kd_edge.reporting.sentences.formatting import latency_text
+from kd_edge.reporting.sentences.formatting import counted, latency_text
 from kd_edge.reporting.sentences.halting import halting_lines
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word, searched_metric
 from kd_edge.reporting.sentences.teaching import gain_lines
@@ -26,7 +26,7 @@ def design_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a search found: what binds, and the candidates with their Pareto front."""
     yield (
         f"{result['num_feasible']:,} of {result['num_costed']:,} networks of the space {result['space']!r} fit "
-        f"{result['device']}; {len(result['candidates'])} were trained"
+        f"{result['device']}; {counted(len(result['candidates']), 'was trained', 'were trained')}"
     )
     if result["num_over"]:
         over = [f"{count:,} exceed {_LIMITS[name]}" for name, count in result["num_over"].items()]

@@ -8,6 +8,9 @@ from kd_edge.errors import ModelError
 from kd_edge.ir.layers import Channels, Node
 from kd_edge.ir.shape_inference import Shape
 
+LEAST_CHANNELS = 4
+"""No group is made narrower than this."""
+
 
 class Segment(NamedTuple):
     """A run of channels that all belong to one group, in the group's order."""
@@ -46,9 +49,16 @@ class ChannelGroups:
     fixed: frozenset[int]
 
     @property
+    def num_unfixed(self) -> int:
+        """How many groups of several channels nothing ties to their number, the narrowest too."""
+        return sum(width > 1 for group, width in enumerate(self.widths) if group not in self.fixed)
+
+    @property
     def free(self) -> tuple[int, ...]:
         """Groups that may be made narrower."""
-        return tuple(group for group in range(len(self.widths)) if group not in self.fixed)
+        return tuple(
+            group for group, width in enumerate(self.widths) if group not in self.fixed and width > LEAST_CHANNELS
+        )
 
 
 def find_channel_groups(
@@ -70,11 +80,23 @@ def find_channel_groups(
         ModelError: A Reshape mixes channels with positions; it is named.
     """
     finder = _Finder(shapes, names, {i for i, node in enumerate(nodes) if pools_globally(node, shapes)})
+    ends = _ends(nodes, outputs)
     for position, node in enumerate(nodes):
         finder.values.append(finder.visit(position, node))
-    for output in outputs:
-        finder.fix(finder.values[output])
+        if position in ends:
+            finder.fix(finder.values[position])
     return finder.result()
+
+
+def _ends(nodes: Sequence[Node], outputs: Sequence[int]) -> Set[int]:
+    """Return the outputs, and what a Reshape makes one of."""
+    ends = set()
+    for output in outputs:
+        ends.add(output)
+        while nodes[output].layer.channels is Channels.RESHAPES:
+            output = nodes[output].inputs[0]
+            ends.add(output)
+    return ends
 
 
 def pools_globally(node: Node, shapes: Sequence[Shape]) -> bool:

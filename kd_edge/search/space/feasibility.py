@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,12 @@ _TITLES = {
     "ram_bytes": "RAM",
     "latency_ms": "latency",
     "latency_high_ms": "latency",
+    "energy_mj": "energy",
     "macs": "teacher ratio",
 }
-_UNITS = {"flash_bytes": "B", "ram_bytes": "B", "latency_ms": "ms", "latency_high_ms": "ms", "macs": "MACs"}
+_UNITS = {"flash_bytes": "B", "ram_bytes": "B", "macs": "MACs"}
+_UNITS |= {"latency_ms": "ms", "latency_high_ms": "ms", "energy_mj": "mJ"}
+_FINE = ("ms", "mJ")
 
 
 @dataclass
@@ -39,7 +42,8 @@ class FeasibilityProblem:
         channel_choices: Those that change nothing but numbers of channels.
         render: Returns the graph of the network that belongs to one value of each choice.
         cost_model: Computes the costs.
-        limits: The largest value of some of a `Cost`'s figures, by their names.
+        limits: The largest value of some of a `Cost`'s figures, by their names, and of `"energy_mj"`.
+        energy: Figure of a `Cost` that the energy is in proportion to, and how many millijoules a millisecond takes.
     """
 
     choices: Mapping[str, tuple[int | float, ...]]
@@ -47,6 +51,7 @@ class FeasibilityProblem:
     render: Callable[[Values], Graph]
     cost_model: CostModel
     limits: Mapping[str, float]
+    energy: tuple[str, float] = ("latency_ms", 0.0)
     _costs: dict[tuple[int | float, ...], Cost] = field(default_factory=dict, repr=False)
 
     def cost(self, values: Values) -> Cost:
@@ -56,9 +61,14 @@ class FeasibilityProblem:
             self._costs[key] = self.cost_model.estimate(self.render(values))
         return self._costs[key]
 
+    def figure(self, cost: Cost, name: str) -> float:
+        """Return what is held against a limit."""
+        time, power = self.energy
+        return float(getattr(cost, time)) * power if name == "energy_mj" else float(getattr(cost, name))
+
     def worst_ratio(self, cost: Cost) -> float:
         """Return the largest share of a limit that a network uses; at most 1 means that it fits."""
-        return max(float(getattr(cost, name)) / limit for name, limit in self.limits.items())
+        return max(self.figure(cost, name) / limit for name, limit in self.limits.items())
 
     @property
     def num_costed(self) -> int:
@@ -77,6 +87,7 @@ class FeasibilityResult:
         alone: For some of the limits the figure that would be enough if all others stayed.
         together: The exceeded figures of the network whose largest relative excess is least.
         proof: How it is known that nothing fits.
+        at_upper_end: Whether limited times and energies are the upper ends of their intervals.
     """
 
     values: Values | None
@@ -85,6 +96,7 @@ class FeasibilityResult:
     alone: Mapping[str, float]
     together: Mapping[str, float]
     proof: str
+    at_upper_end: bool = False
 
     def explanation(self) -> str:
         """Return the rest of a sentence that says why nothing fits, how that is known, and what would."""
@@ -96,8 +108,8 @@ class FeasibilityResult:
         ]
         what = "; ".join(binding) or "each limit can be kept, but not all by one candidate"
         ways = [self._raised({name: need}) for name, need in self.alone.items()] or [self._raised(self.together)]
-        upper = "; latencies are the upper ends of their intervals (latency_at = 'expected' takes the middles)"
-        note = upper if self.limits.get("latency_high_ms", math.inf) < math.inf else ""
+        upper = "; times and energies are the upper ends of their intervals (latency_at = 'expected' takes the middles)"
+        note = upper if self.at_upper_end else ""
         return f"{self.proof}): {what}; one would fit with {', or with '.join(ways)}{note}"
 
     def _raised(self, figures: Mapping[str, float]) -> str:
@@ -124,7 +136,8 @@ def find_fitting(problem: FeasibilityProblem, *, seed: int = 0) -> FeasibilityRe
 
     Coordinates are descended, one choice at a time, from several starts. That nothing fits is proved by costing all
     networks of a small space. Of a larger one each structure is drawn with the fewest channels: more of them cost more
-    flash, MACs and time, and more memory than is alive at once then, so that the narrowest decides for all.
+    flash, MACs and time, and no less memory than `CostModel.least_ram_bytes` says of these, so that the narrowest
+    decides for all.
 
     Args:
         problem: The space and the limits.
@@ -132,7 +145,8 @@ def find_fitting(problem: FeasibilityProblem, *, seed: int = 0) -> FeasibilityRe
     """
     limits = {name: limit for name, limit in problem.limits.items() if limit < math.inf}
     cheapest = {name: options[0] for name, options in problem.choices.items()}
-    least = {name: _descend(problem, cheapest, attrgetter(name)) for name in limits}
+    figure = problem.figure
+    least = {name: _descend(problem, cheapest, partial(figure, name=name)) for name in limits}
     rng = np.random.default_rng(seed)
     drawn = [
         {name: options[int(rng.integers(len(options)))] for name, options in problem.choices.items()}
@@ -142,17 +156,17 @@ def find_fitting(problem: FeasibilityProblem, *, seed: int = 0) -> FeasibilityRe
     best = _best(problem, starts, problem.worst_ratio)
     alone = {}
     for name, limit in limits.items():
-        values = _best(problem, [best, *least.values()], _only(limits, name))
+        values = _best(problem, [best, *least.values()], _only(problem, limits, name))
         cost = problem.cost(values)
-        if all(getattr(cost, other) <= limits[other] for other in limits if other != name):
-            alone[name] = float(getattr(cost, name))
+        if all(figure(cost, other) <= limits[other] for other in limits if other != name):
+            alone[name] = figure(cost, name)
             best = values if alone[name] <= limit else best
-    cost, smallest = problem.cost(best), {n: float(getattr(problem.cost(v), n)) for n, v in least.items()}
+    cost, smallest = problem.cost(best), {n: figure(problem.cost(v), n) for n, v in least.items()}
     fits = problem.worst_ratio(cost) <= 1
-    together = {n: float(getattr(cost, n)) for n, limit in limits.items() if getattr(cost, n) > limit}
-    if fits:
-        return FeasibilityResult(best, limits, smallest, alone, together, "")
-    return _proved(problem, FeasibilityResult(None, limits, smallest, alone, together, ""))
+    together = {n: figure(cost, n) for n, limit in limits.items() if figure(cost, n) > limit}
+    upper = "latency_high_ms" in limits or (problem.energy[0] == "latency_high_ms" and "energy_mj" in limits)
+    result = FeasibilityResult(best if fits else None, limits, smallest, alone, together, "", upper)
+    return result if fits else _proved(problem, result)
 
 
 def _best(problem: FeasibilityProblem, starts: Iterable[Values], objective: _Objective) -> Values:
@@ -160,12 +174,12 @@ def _best(problem: FeasibilityProblem, starts: Iterable[Values], objective: _Obj
     return min(ends, key=lambda values: objective(problem.cost(values)))
 
 
-def _only(limits: Mapping[str, float], name: str) -> _Objective:
+def _only(problem: FeasibilityProblem, limits: Mapping[str, float], name: str) -> _Objective:
     """Return what puts keeping all other limits first and needing little of one figure second."""
 
     def objective(cost: Cost) -> tuple[float, float]:
-        excess = max((getattr(cost, other) / limits[other] for other in limits if other != name), default=0.0)
-        return max(excess, 1.0), float(getattr(cost, name))
+        excess = max((problem.figure(cost, other) / limits[other] for other in limits if other != name), default=0.0)
+        return max(excess, 1.0), problem.figure(cost, name)
 
     return objective
 
@@ -206,7 +220,7 @@ def _may_fit(problem: FeasibilityProblem, values: Values) -> bool:
     """Return whether a network with more channels than this one might fit."""
     graph = problem.render(values)
     cost = problem.cost_model.estimate(graph)
-    least = {name: float(getattr(cost, name)) for name in problem.limits}
+    least = {name: problem.figure(cost, name) for name in problem.limits}
     if "ram_bytes" in least:
         least["ram_bytes"] = problem.cost_model.least_ram_bytes(graph)
     return all(least[name] <= limit for name, limit in problem.limits.items())
@@ -217,10 +231,11 @@ def _combinations(choices: Mapping[str, tuple[int | float, ...]]) -> Iterator[Va
 
 
 def _figure(name: str, value: float) -> str:
-    return f"{value:,.5g} ms" if _UNITS[name] == "ms" else f"{math.floor(value):,} {_UNITS[name]}"
+    unit = _UNITS[name]
+    return f"{value:,.5g} {unit}" if unit in _FINE else f"{math.floor(value):,} {unit}"
 
 
 def _more(name: str, value: float) -> str:
-    if _UNITS[name] == "ms":
-        return f"+{value:.3g} ms"
+    if _UNITS[name] in _FINE:
+        return f"+{value:.3g} {_UNITS[name]}"
     return f"+{value / 1024:,.1f} kB" if _UNITS[name] == "B" else f"+{value:,.0f} MACs"

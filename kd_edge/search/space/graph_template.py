@@ -69,7 +69,7 @@ class GraphTemplate:
 
     Args:
         render: Returns the graph of the structure with the given sizes.
-        num_sizes: How many there are, at least one.
+        num_sizes: How many there are.
     """
 
     def __init__(self, render: Callable[[Sizes], Graph], num_sizes: int) -> None:
@@ -120,7 +120,7 @@ def _parts(tensors: Sequence[Tensor]) -> Iterator[_Part]:
 def _part(tensors: tuple[Tensor, ...]) -> _Part:
     symbolic = tuple(map(_symbolic, tensors))
     places = sorted(frozenset().union(*(tensor.places for tensor in symbolic)))
-    return _Part(itemgetter(*places or (0,)), symbolic, {})
+    return _Part(itemgetter(*places) if places else len, symbolic, {})
 
 
 @lru_cache(maxsize=1 << 14)

@@ -32,7 +32,8 @@ class PrunableNetwork:
         spans: Positions `(a, b)` of blocks that may be left out, so that whoever reads `b` reads `a`.
         separable: Standard convolutions that may be split into a depthwise and a pointwise one.
         stem: The first convolution, whose stride may grow; None where branches would not match any more.
-        is_rigid: Whether branches match only at the teacher's own sizes, so that no size may change.
+        is_rigid: Whether branches, outputs or a Reshape match only at the teacher's own sizes, so that no size may
+            change.
         teacher: The architecture that was prepared.
     """
 
@@ -49,7 +50,9 @@ class PrunableNetwork:
 
     def downsamplings(self) -> tuple[int, ...]:
         """Return the factors by which the first convolution's stride may grow, from the largest to 1."""
-        if self.stem is None or self.is_rigid:
+        window = None if self.stem is None or self.is_rigid else self.nodes[self.stem].layer.window()
+        # Keras has no strides where a window is dilated.
+        if self.stem is None or window is None or max(window.dilations) > 1:
             return (1,)
         sizes = [size for size in self.shapes[self.stem][:-1] if size > 1]
         return tuple(f for f in (4, 2, 1) if f == 1 or all(-(-size // f) >= _LEAST_POSITIONS for size in sizes))
@@ -96,7 +99,8 @@ def find_prunable(teacher: Blueprint, names: Sequence[str] = ()) -> PrunableNetw
         tuple(_droppable(nodes, shapes, channels, cuts)),
         frozenset(i for i, node in enumerate(nodes) if _can_separate(node, shapes, channels)),
         _stem(nodes, cuts),
-        any(node.layer.is_exact and not pools_globally(node, shapes) for i, node in enumerate(nodes) if i not in cuts),
+        any(node.layer.is_exact and not pools_globally(node, shapes) for i, node in enumerate(nodes) if i not in cuts)
+        or _ends_in_positions(nodes, shapes, outputs),
         teacher,
     )
 
@@ -132,7 +136,21 @@ def _normalized(teacher: Blueprint) -> tuple[list[Node], list[tuple[int, str]], 
             origins.append((position, part))
             inputs = (len(nodes) - 1,)
         places[position] = inputs[0]
+    for output, shape in _sequence_outputs(teacher).items():
+        nodes.append(Node(Reshape(shape), (places[output],)))
+        origins.append((output, "added"))
+        places[output] = len(nodes) - 1
     return nodes, origins, tuple(places[output] for output in teacher.outputs)
+
+
+def _sequence_outputs(teacher: Blueprint) -> dict[int, Shape]:
+    """Return the shapes of those outputs that are sequences, which the nodes over images have to be turned into."""
+    if not _is_sequential(teacher):
+        return {}
+    shapes: list[Shape] = []
+    for node in teacher.nodes:
+        shapes.append(node.layer.output_shape([shapes[i] for i in node.inputs]))
+    return {output: shapes[output] for output in teacher.outputs if len(shapes[output]) == 2}
 
 
 def _parts(layer: Layer, *, is_output: bool, sequential: bool) -> Iterator[tuple[Layer, str]]:
@@ -209,6 +227,21 @@ def _can_separate(node: Node, shapes: Sequence[Shape], channels: ChannelGroups) 
     source = channels.values[node.inputs[0]][0].segments
     is_stem = all(segment.group in channels.fixed for segment in source)
     return sizes[-1] >= _LEAST_SEPARABLE_CHANNELS and not is_stem and len(strides) < 2
+
+
+def _ends_in_positions(nodes: Sequence[Node], shapes: Sequence[Shape], outputs: Sequence[int]) -> bool:
+    """Return whether an output or a Reshape has the positions that windows leave: it wants as many as the teacher."""
+    changing: set[int] = set()
+    for i, node in enumerate(nodes):
+        reads_changing = not changing.isdisjoint(node.inputs)
+        if reads_changing and node.layer.channels is Channels.RESHAPES:
+            return True
+        window = node.layer.window()
+        slides = window is not None and prod(shapes[node.inputs[0]][:-1]) > 1
+        is_settled = pools_globally(node, shapes) or (node.layer.channels is Channels.MIXES and len(shapes[i]) == 1)
+        if (slides or reads_changing) and not is_settled:
+            changing.add(i)
+    return not changing.isdisjoint(outputs)
 
 
 def _stem(nodes: Sequence[Node], cuts: Sequence[int]) -> int | None:

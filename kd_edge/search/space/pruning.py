@@ -7,7 +7,7 @@ from functools import lru_cache
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.ir.layers import Channels, Layer, Node, Reshape
 from kd_edge.ir.shape_inference import Window, slide
-from kd_edge.search.space.channel_groups import pools_globally
+from kd_edge.search.space.channel_groups import LEAST_CHANNELS, pools_globally
 from kd_edge.search.space.prunable import PrunableNetwork
 
 Values = Mapping[str, int | float]
@@ -49,7 +49,7 @@ def pruning_choices(prunable: PrunableNetwork) -> dict[str, tuple[int | float, .
     """
     free = prunable.channels.free
     choices: dict[str, tuple[int | float, ...]] = {"width": _WIDTHS} if free else {}
-    if len(free) > 1:
+    if free and prunable.channels.num_unfixed > 1:
         choices |= {f"width_{group}": _GROUP_WIDTHS for group in free}
     choices |= {f"drop_{block}": (1, 0) for block in range(len(prunable.spans))}
     rest = {
@@ -211,4 +211,4 @@ def _unite(prunable: PrunableNetwork, dropped: Sequence[tuple[int, int]]) -> lis
 
 
 def _width(full: int, factor: float) -> int:
-    return min(full, max(4, 4 * round(full * factor / 4))) if factor < 1 else full
+    return min(full, max(LEAST_CHANNELS, 4 * round(full * factor / 4))) if factor < 1 else full

@@ -209,7 +209,7 @@ class StudentSpace:
             cost_model: Computes the costs.
             budget: What the networks have to keep.
             max_macs: Most multiply-accumulates that a network may have.
-            num_samples: How many combinations are drawn; duplicates are costed once.
+            num_samples: How many combinations are drawn; those that are the same network are costed once.
             seed: Draws them.
 
         Raises:
@@ -220,9 +220,12 @@ class StudentSpace:
         drawn: dict[tuple[int | float, ...], Values] = {
             tuple(values.values()): values for values in self.samples(rng, num_samples)
         }
-        costs = [cost_model.estimate(self.graph(values)) for values in drawn.values()]
+        networks: dict[Graph, Values] = {}
+        for combination in drawn.values():
+            networks.setdefault(self.graph(combination), combination)
+        costs = [cost_model.estimate(graph) for graph in networks]
         over = [[*cost.excess(budget), *(["teacher_ratio"] if cost.known_macs > max_macs else [])] for cost in costs]
-        fitting = [(Size.of(cost), v) for v, cost, o in zip(drawn.values(), costs, over, strict=True) if not o]
+        fitting = [(Size.of(cost), v) for v, cost, o in zip(networks.values(), costs, over, strict=True) if not o]
         fitting = fitting or [self._find_fitting(cost_model, budget, max_macs)]
         sizes, values = zip(*(fitting[place] for place in by_size(size for size, _ in fitting)), strict=True)
         num_over = Counter(name for exceeded in over for name in exceeded)
@@ -232,10 +235,14 @@ class StudentSpace:
         limits = {
             "flash_bytes": budget.flash_bytes,
             "ram_bytes": budget.ram_bytes,
-            budget.latency_figure: min(budget.times_ms.values(), default=math.inf),
+            budget.latency_figure: budget.latency_ms or math.inf,
             "macs": max_macs,
         }
-        problem = FeasibilityProblem(self.choices, self.channel_choices, self.graph, cost_model, limits)
+        power = 0.0
+        if budget.energy_mj is not None and budget.energy_time_ms is not None:
+            limits["energy_mj"], power = budget.energy_mj, budget.energy_mj / budget.energy_time_ms
+        energy = budget.latency_figure, power
+        problem = FeasibilityProblem(self.choices, self.channel_choices, self.graph, cost_model, limits, energy)
         result = find_fitting(problem)
         if result.values is None:
             message = f"no candidate of the space {self.name!r} fits the budget ({result.explanation()}"

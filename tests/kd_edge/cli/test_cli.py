@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -218,6 +219,62 @@ def test_a_file_that_is_read_is_not_written_over(files, waves_npz):
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_a_page_of_several_runs_is_not_written_over_their_results(tmp_path):
+    message = fails("report", tmp_path / "one", tmp_path / "two", "-o", tmp_path / "two" / "results.json")
+    assert "which is read; choose another one" in message
+
+
+def test_a_search_writes_over_nothing_that_it_reads(files, waves_npz, tmp_path):
+    for name in ("student.keras", "search/student.keras"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(files / "student.keras", tmp_path / name)
+        before = (tmp_path / name).read_bytes()
+        words = ("design", tmp_path / name, "--data", waves_npz, "--device", "rp2040", "-o", tmp_path, "--overwrite")
+        assert f"expected another file than {tmp_path / name}, which is read" in fails(*words)
+        assert (tmp_path / name).read_bytes() == before
+
+
+NOISY = """
+import numpy as np
+print("loaded")
+
+def waves():
+    print("called")
+    return dict(np.load({path!r}))
+"""
+
+
+@pytest.mark.parametrize("options", [("--json",), ()])
+def test_what_the_users_function_prints_is_beside_the_json(options, waves_npz, tmp_path):
+    name = f"noisy_{len(options)}"
+    (tmp_path / f"{name}.py").write_text(NOISY.format(path=str(waves_npz)))
+    done = call("samples", "--data", f"{tmp_path}/{name}:waves", "-o", tmp_path, *options)
+    assert done.exit_code == 0, done.output
+    if options:
+        assert json.loads(done.stdout)["command"] == "samples"
+        assert done.stderr.startswith("loaded\ncalled\n")
+    else:
+        assert done.stdout.startswith("loaded\ncalled\n")
+
+
+def test_a_run_that_would_write_over_what_it_reads_or_serve_workers_is_refused_before_anything(
+    waves_npz, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "teacher.keras").write_bytes(b"mine")
+    text = f'# Mine.\n[data]\nsource = "{waves_npz}"\n[budget]\ndevice = "rp2040"\n[teacher]\npath = "teacher.keras"\n'
+    (tmp_path / "config.toml").write_text(text)
+    for command in ("run", "sweep"):
+        message = fails(command, "config.toml", "-o", ".")
+        assert "expected another file than teacher.keras, which is read; choose another one" in message
+    (tmp_path / "other.toml").write_text(text.replace("teacher.keras", "other.keras"))
+    assert "cannot write config.toml: expected none there" in fails("run", "other.toml", "-o", ".")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker0")
+    assert "unset them, or search on several machines" in fails("run", "other.toml", "-o", "out")
+    assert (tmp_path / "config.toml").read_text() == text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.toml", "other.toml", "teacher.keras"]
+
+
 def test_boards_are_not_compared_by_one_runtime_or_battery():
     message = fails("cost", MODEL, "--device", "all", "--runtime", "hale")
     assert "bad --runtime: expected boards by their names, received --device all" in message
@@ -245,12 +302,12 @@ def test_a_profile_of_another_runtime_than_the_users_is_said():
 
 
 def test_a_latency_that_is_not_proven_ends_with_1_and_its_line_says_the_way_out():
-    cost = json.loads(call("cost", MODEL, "--device", "esp32", "--json").stdout)["result"]
-    result = call("cost", MODEL, "--device", "esp32", "--latency", f"{cost['latency_ms']:.6f}ms")
+    cost = json.loads(call("cost", MODEL, "--device", "bluepill", "--json").stdout)["result"]
+    result = call("cost", MODEL, "--device", "bluepill", "--latency", f"{cost['latency_ms']:.6f}ms")
     assert result.exit_code == 1
     text = " ".join(result.stdout.split())
     assert "is NOT proven to fit" in text
-    assert "kd-edge devices add my-esp32 --like esp32 --measured kws.tflite=31ms" in text
+    assert "kd-edge devices add my-bluepill --like bluepill --measured kws.tflite=31ms" in text
 
 
 def test_the_code_of_a_runtime_is_known_of_tflm_alone(check_document):

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_edge.config.paths import located, relative_to
+from kd_edge.config.paths import absolute, located, refuse_overwriting, relative_to
 from kd_edge.config.run import load_config
 from kd_edge.data.loading import load_data
-from kd_edge.errors import DataError
+from kd_edge.errors import ConfigError, DataError
 
 TABLE = {
     "data": {"source": "samples.npz"},
@@ -115,3 +115,53 @@ def test_a_package_is_its_command(package):
     command = [sys.executable, "-m", package, "devices", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["command"] == "devices"
+
+
+def tables(source="watch", **teacher):
+    return {"data": {"source": source}, "teacher": teacher, "budget": {"device": "rp2040"}}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [tables(path="run/teacher.keras"), tables(outputs="./run/../run/teacher.keras"), tables("link/teacher.keras")],
+)
+def test_a_folder_in_which_something_that_is_read_would_be_written_over_is_refused(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    Path("link").symlink_to("run")
+    with pytest.raises(ConfigError, match=r"expected another file than run/teacher\.keras, which is read"):
+        refuse_overwriting(table, Path("run"), ["teacher.keras"])
+    refuse_overwriting(table, Path("other"), ["teacher.keras"])
+
+
+@pytest.mark.parametrize("folder", ["saved", "saved/run"])
+def test_nothing_is_written_into_the_folder_of_a_teacher(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("saved").mkdir()
+    with pytest.raises(ConfigError, match=f"not in that of the teacher, saved, received {folder}; choose another one"):
+        refuse_overwriting(tables(path="saved"), Path(folder), ["student.keras"])
+
+
+def test_nothing_is_written_among_the_classes_of_the_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ("photos/cat", "photos/dog", "split/train/cat", "arrays"):
+        Path(place).mkdir(parents=True)
+    Path("arrays/x_train.npy").write_bytes(b"")
+    with pytest.raises(ConfigError, match="not in that of the data, photos, received photos/runs/a; choose another"):
+        refuse_overwriting(tables("photos"), Path("photos/runs/a"), ["student.keras"])
+    for source in ("split", "arrays"):
+        refuse_overwriting(tables(source), Path(source) / "run", ["student.keras"])
+
+
+def test_a_folder_may_be_called_as_the_data_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("watch").mkdir()
+    refuse_overwriting(tables("watch"), Path("watch"), ["teacher.keras"])
+
+
+def test_two_spellings_of_a_path_are_one_from_the_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("waves.npz").write_bytes(b"")
+    found = absolute(tables("./waves.npz"))
+    assert found == absolute(tables(str(tmp_path / "waves.npz"))) == tables(str(tmp_path.resolve() / "waves.npz"))
+    assert absolute(tables("watch", path="missing.keras")) == tables("watch", path="missing.keras")

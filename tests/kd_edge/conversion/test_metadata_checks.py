@@ -1,13 +1,17 @@
 """Metadata that are JSON and not what `describe` writes."""
 
+from dataclasses import asdict
+
 import pytest
 
 from kd_edge.conversion.metadata import NAME, add_metadata, read_metadata
+from kd_edge.data.front_end import FrontEnd
 from kd_edge.errors import ModelError
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 
 BINARY = {"task": "binary", "names": ["no", "yes"], "threshold": 0.5}
 REGRESSION = {"task": "regression", "names": ["weight"], "units": ["g"], "mean": [5.0], "deviation": [2.0]}
+SOUND = asdict(FrontEnd())
 
 
 def without(said, name):
@@ -34,6 +38,10 @@ def told(description):
         ({"output": without(REGRESSION, "units")}, ", output: expected units, received only"),
         ({"output": REGRESSION | {"mean": [True]}}, "expected a list of numbers for mean"),
         ({"output": REGRESSION | {"units": ["g", "g"]}}, "expected 1 of units, one per name, received 2"),
+        ({"input": {"front_end": 1}}, ", input: expected an object for front_end, received 1"),
+        ({"input": {"front_end": SOUND | {"num_channels": "40"}}}, "front_end: expected a number for num_channels"),
+        ({"input": {"front_end": SOUND | {"enable_log": 1}}}, "front_end: expected true or false for enable_log"),
+        ({"input": {"front_end": without(SOUND, "log_scale_shift")}}, "front_end: expected log_scale_shift, received"),
         ({"outputs": ["a"]}, r"expected a list of objects for outputs, received \['a'\]"),
         ({"outputs": [{"nam": "a"}]}, r", outputs\[0\]: expected name, received only nam"),
         ({"outputs": [{"name": "a"}]}, r", outputs\[0\]: expected task, received only name"),
@@ -52,6 +60,7 @@ def test_a_known_key_of_another_form_is_named_in_one_line(description, message):
         {"output": without(without(REGRESSION, "mean"), "deviation")},
         {"outputs": [{"name": "a"} | BINARY, {"name": "b"} | REGRESSION | {"units": []}]},
         {"output": {"task": "reconstruction"}, "class_names": []},
+        {"input": {"front_end": SOUND | {"mine": 1}}},
     ],
 )
 def test_what_is_not_known_or_not_needed_may_be_anything_or_nothing(description):

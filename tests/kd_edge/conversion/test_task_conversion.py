@@ -251,6 +251,23 @@ def test_a_compression_learns_by_the_tasks_loss_and_keeps_what_the_file_answers(
     assert found.compression.accuracy > found.compression.uncompressed_accuracy - 0.1
 
 
+def test_as_many_measured_values_as_inputs_stay_those_and_are_no_reconstruction():
+    data = dataset("regression")
+    six = Task("regression", tuple("abcdef"))
+    data = replace(data, task=six, **{f"y_{split}": getattr(data, f"x_{split}") for split in SPLITS})
+    made = convert_for(student(dataset("reconstruction")), data, ConvertConfig(qat="always", qat_epochs=1))
+    assert read_metadata(made.content)["output"]["task"] == "regression"
+    assert made.qat.used
+
+
+def test_a_fine_tuning_that_is_demanded_for_classes_of_what_gives_back_its_samples_is_refused():
+    data = dataset("binary")
+    six = {f"y_{split}": np.arange(len(getattr(data, f"x_{split}"))) % 6 for split in SPLITS}
+    data = replace(data, **six, task=Task("multiclass", ()), class_names=tuple("abcdef"))
+    with pytest.raises(ModelError, match=r"expected outputs for 6 classes, received some that are like its"):
+        convert_for(student(dataset("reconstruction")), data, ConvertConfig(qat="always"))
+
+
 def test_a_layer_with_fewer_weights_than_clusters_is_named():
     data = dataset("binary")
     with pytest.raises(ModelError, match=r"expected 16 weights or more in each layer, received 6 in 'dense"):

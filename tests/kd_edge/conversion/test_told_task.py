@@ -9,9 +9,10 @@ import pytest
 from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.metadata import read_metadata
-from kd_edge.conversion.told_task import as_answered, as_told, task_told
+from kd_edge.conversion.told_task import as_answered, as_told, on_scale, task_told
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.regression import in_units
+from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError, ModelError
 
@@ -103,3 +104,20 @@ def test_a_file_that_tells_nothing_is_judged_in_the_units_that_its_answers_are_n
     assert as_answered(X[:, :1] + 0.1, known, "test") is known
     classes = data(Task("multiclass", ()), np.arange(20) % 2, ("a", "b"))
     assert as_answered(X, classes) is classes
+
+
+def test_answers_come_from_the_scale_of_their_network_to_that_of_a_file():
+    known, grams = data(WEIGHT, X[:, :1]), Task("regression", ("weight",))
+    other = Task("regression", ("weight",), mean=(40.0,), deviation=(5.0,))
+    in_grams, standardized = 51 + 10 * X[:, :1], X[:, :1] + 0.1  # both are 1 g too much
+    for task, expected in ((grams, in_grams), (WEIGHT, standardized), (other, (in_grams - 40) / 5)):
+        assert on_scale(in_grams, known, task) == pytest.approx(expected, abs=1e-5)
+    assert on_scale(standardized, known, grams) == pytest.approx(in_grams, abs=1e-5)
+    # A file's own scale is that of its student.
+    assert on_scale((in_grams - 40) / 5, known, other) == pytest.approx((in_grams - 40) / 5, abs=1e-5)
+    parts = Task("several", ("weight", "kind"), parts=(WEIGHT, Task("binary", ("a", "b"))))
+    kinds = np.arange(20) % 2
+    both = data(parts, {"weight": X[:, :1], "kind": kinds})
+    found = on_scale(as_records({"weight": in_grams, "kind": kinds}), both, parts)
+    assert found["weight"] == pytest.approx(standardized, abs=1e-5)
+    assert found["kind"].tolist() == kinds.tolist()

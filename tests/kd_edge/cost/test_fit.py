@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kd_edge.cost.budget import Budget
-from kd_edge.cost.devices import load_device
+from kd_edge.cost.comparison import compare_boards
+from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.cost.fit import cost_gates, narrower
 from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN
 from kd_edge.cost.model import CostModel
@@ -32,6 +33,49 @@ def test_a_latency_holds_by_its_upper_end_and_is_broken_by_its_lower(share, verd
     gates = cost_gates(cost, replace(ROOMY, latency_ms=share * cost.latency_ms), BOARD)
     assert gates["latency_ms"].verdict == verdict
     assert (gates["flash_bytes"].verdict, gates["ram_bytes"].verdict) == (HOLDS, HOLDS)
+
+
+def test_what_one_measured_model_would_not_narrow_is_decided_by_a_measurement_of_this_one():
+    board = replace(BOARD, error_percent=35.0)
+    assert "devices add" not in narrower(board)
+    assert narrower(board).endswith(
+        "only this model's own time on the board decides (tflite-bench run --on serial:PORT)"
+    )
+
+
+def test_the_way_out_of_a_profile_that_was_named_by_its_path_names_that_path(tmp_path):
+    path = tmp_path / "my boards" / "mynrf.toml"
+    path.parent.mkdir()
+    path.write_text(to_toml(BOARD))
+    assert f"devices add my-{BOARD.board} --like '{path}' --measured" in narrower(load_device(path))
+
+
+def unknown_kernel() -> Graph:
+    return Graph((Tensor((1, 512), "int16"), Tensor((1, 514), "int16")), (Op("SignalRfft", (0,), (1,)),), (0,), (1,))
+
+
+def test_the_ram_of_a_kernel_that_nobody_knows_may_be_broken_but_does_not_hold():
+    cost, report = report_cost(unknown_kernel(), BOARD, ROOMY)
+    assert (report.verdict, report.gates["ram_bytes"].verdict) == (NOT_PROVEN, NOT_PROVEN)
+    assert "nobody knows the RAM of TFLM's kernel for SignalRfft" in report.gates["ram_bytes"].reason
+    assert report.runtime_flash is None
+    assert "code of TFLM's kernel for SignalRfft" in report.unavailable_reason["runtime_flash"]
+    short = replace(ROOMY, ram_bytes=cost.ram_bytes - 1)
+    assert report_cost(unknown_kernel(), BOARD, short)[1].gates["ram_bytes"].verdict == BROKEN
+    (row,) = compare_boards(unknown_kernel(), [BOARD], lambda board: ROOMY).devices
+    assert (row.verdict, row.open) == (NOT_PROVEN, ("ram_bytes",))
+
+
+def test_kernels_of_tflm_that_nobody_knows_prove_no_ram():
+    gate = report_cost(dense(), replace(BOARD, runtime="tflm+hifi"), ROOMY)[1].gates["ram_bytes"]
+    assert (gate.verdict, "scratch buffers of the kernels of 'tflm+hifi'" in gate.reason) == (NOT_PROVEN, True)
+
+
+def test_of_a_runtime_that_nobody_knows_no_refusals_are_proven():
+    report = report_cost(dense(), replace(BOARD, runtime="my-engine"), ROOMY)[1]
+    assert (report.verdict, report.gates["refusals"].verdict) == (NOT_PROVEN, NOT_PROVEN)
+    assert "nobody knows what the runtime 'my-engine' of nucleo-l4r5zi refuses" in report.gates["refusals"].reason
+    assert report_cost(dense(), replace(BOARD, runtime="hale"), ROOMY)[1].verdict == HOLDS
 
 
 def test_the_way_out_of_a_latency_that_is_not_proven_is_one_measured_model():

@@ -6,8 +6,9 @@ import pytest
 
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.esp_nn_scratch import RELEASES, esp_nn_scratch
-from kd_edge.cost.kernels import kernels_of, scratch_bytes
+from kd_edge.cost.kernels import kernels_of, scratch_bytes, why_between
 from kd_edge.cost.memory.arena import arena_bytes, least_arena_bytes
+from kd_edge.cost.memory.timeline import memory_timeline
 from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.lowering import lower
 
@@ -81,6 +82,15 @@ def test_a_release_that_is_not_known_makes_an_interval():
     assert kernels_of(known) == ("esp-nn-s3-1.1",) * 2
 
 
+def test_the_kernels_of_any_chip_need_what_those_of_the_greediest_do():
+    graph = convolution("CONV_2D", (6, 6, 4), (8, 3, 3, 4), (6, 6, 8))
+    sizes = [arena_bytes(graph, kernels=f"esp-nn-{chip}").nonpersistent_bytes for chip in ("s3", "p4", "any")]
+    assert sizes[2] == max(sizes[:2]) == 144 + 288 + 1472
+    assert "'my-chip' is none that tflm+esp-nn is known for" in why_between(
+        replace(load_device("esp32-s3"), core="my-chip")
+    )
+
+
 def test_a_core_without_dsp_instructions_needs_no_scratch_of_cmsis_nn():
     board = replace(load_device("nucleo-l4r5zi"), core="cortex-m0+")
     graph = convolution("CONV_2D", (6, 6, 4), (8, 3, 3, 4), (6, 6, 8))
@@ -104,9 +114,11 @@ def test_newer_releases_of_cmsis_nn_need_no_buffer_for_a_depthwise_3x3_convoluti
 )
 def test_published_models_need_far_more_with_esp_nn(shared_path, name, kernels, more_percent):
     graph = lower(shared_path / "models" / f"{name}.tflite")
-    bound = least_arena_bytes(graph, kernels=kernels)
+    arena = arena_bytes(graph, kernels=kernels)
+    live = max(step.live_bytes for step in memory_timeline(graph, kernels=kernels))
+    bound = max(arena.persistent_bytes + live, arena.starting_bytes)
     assert round(100 * (bound / arena_bytes(graph).arena_bytes - 1)) == more_percent
-    assert arena_bytes(graph, kernels=kernels).arena_bytes >= bound
+    assert arena.arena_bytes >= bound >= least_arena_bytes(graph, kernels=kernels)
 
 
 def test_an_op_that_reads_nothing_such_as_the_handle_of_a_variable_needs_no_scratch():

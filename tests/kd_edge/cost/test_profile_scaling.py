@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from kd_edge.cost.devices import KernelCost, load_device
+from kd_edge.cli import main
+from kd_edge.cost.devices import KernelCost, load_device, to_toml
 from kd_edge.cost.latency import latency_ms
 from kd_edge.cost.profile_scaling import add_device, scaled
 from kd_edge.errors import ConfigError
@@ -77,6 +79,23 @@ def test_a_core_has_the_costs_of_the_packages_devices_whatever_the_user_has_adde
     assert first.quality == "calibrated"
     second = add_device("b-board", **wanted)
     assert (second.int8, second.source) == (first.int8, first.source)
+
+
+def test_a_device_may_be_like_a_profile_that_is_named_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text(to_toml(load_device("rp2040")))
+    board = add_device("mine", flash_bytes=1000, ram_bytes=500, clock_mhz=100, speed=[(dense(10), 7.0)], like=str(path))
+    assert (board.core, board.path) == (load_device("rp2040").core, "")
+    assert load_device("mine") == board
+    done = CliRunner().invoke(main, ["devices", "add", "too", "--like", str(path), "--macs-per-second", "1e6"])
+    assert (done.exit_code, load_device("too").clock_mhz) == (0, load_device("rp2040").clock_mhz)
+
+
+def test_convolutions_that_cost_nothing_per_mac_are_not_scaled_to_macs_per_second() -> None:
+    known = load_device("nucleo-l4r5zi")
+    board = replace(known, int8=replace(known.int8, conv=KernelCost(fixed_cycles=1.0)))
+    with pytest.raises(ConfigError, match=r"expected a device like it whose conv has cycles_per_mac .* received one"):
+        scaled(board, 50e6)
 
 
 def test_an_added_device_hides_the_built_in_one() -> None:

@@ -1,16 +1,18 @@
 """Data sets, good and bad."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kd_edge.data.arrays import dataset_of
+from kd_edge.data.dataset import checked
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources.smartwatch import load_watch
-from kd_edge.errors import ConfigError, DataError
+from kd_edge.errors import ConfigError, DataError, DataWarning
 
 
 def arrays(**changes):
@@ -231,8 +233,12 @@ def test_the_example_names_the_people_of_uci_har(shared_path, monkeypatch):
             r"an integer for each of 40 training samples, received int64 of shape \(39,\)",
         ),
         (
-            {"group_train": np.array(["a", "b"] * 20)},
-            r"received <U1 of shape.*np.unique\(names, return_inverse=True\)",
+            {"group_train": np.array(["a", "b"] * 20), "group_test": np.arange(12)},
+            "all splits by name or all by number, received names in group_train, int64 in group_test",
+        ),
+        (
+            {"group_train": np.linspace(0, 1, 40)},
+            "received float64 of shape .*; names, as text, are numbered",
         ),
         ({"group_test": np.arange(13)}, r"expected group_test with an integer for each of 12 test samples"),
         ({"group_train": np.ones(40, int)}, "at least 2 groups in group_train.*received 1; give x_val and y_val"),
@@ -247,6 +253,36 @@ def test_the_example_names_the_people_of_uci_har(shared_path, monkeypatch):
 def test_arrays_that_do_not_fit_together_are_named(save, changes, message):
     with pytest.raises(DataError, match=message):
         load_data(save(**changes))
+
+
+def test_groups_by_name_are_those_by_number_over_all_splits(save):
+    people = {"group_train": ["anna", "bob", "carl", "emil"], "group_test": ["dora", "emil"]}
+    names = {split: np.repeat(some, 40 // 4 if split == "group_train" else 6) for split, some in people.items()}
+    numbers = {"anna": 0, "bob": 1, "carl": 2, "dora": 3, "emil": 4}
+    by_number = dataset_of(
+        "set", arrays(**{s: [numbers[n] for n in some] for s, some in names.items()}), "set", None, 0
+    )
+    with pytest.warns(DataWarning, match="1 of 2 groups of the test samples are in training too"):
+        found = [load_data(save(**names))]
+    found.append(dataset_of("set", arrays(**{s: some.astype(object) for s, some in names.items()}), "set", None, 0))
+    found.append(
+        checked(
+            replace(
+                by_number,
+                group_train=np.array(list(numbers))[by_number.group_train],
+                group_val=np.array(list(numbers))[by_number.group_val],
+                group_test=np.array(list(numbers))[by_number.group_test],
+            )
+        )
+    )
+    for data in found:
+        for split in ("group_train", "group_val", "group_test"):
+            assert np.array_equal(getattr(data, split), getattr(by_number, split))
+
+
+def test_people_whose_names_are_in_one_split_alone_leak_nothing(save, recwarn):
+    load_data(save(group_train=np.repeat(["anna", "bob"], 20), group_test=np.repeat(["dora", "emil"], 6)))
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_python_objects_are_never_unpickled(save):

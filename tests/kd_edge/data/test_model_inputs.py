@@ -37,6 +37,18 @@ READERS = {
 }
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(L.RandAugment, L.AugMix, L.MixUp, L.CutMix, L.RandomFlip, L.ActivityRegularization, L.Identity),
+        *(lambda: L.AlphaDropout(0.1), lambda: L.GaussianNoise(0.1), lambda: L.RandomCrop(4, 4)),
+    ],
+)
+def test_what_changes_samples_in_training_alone_stands_before_the_layer_that_makes_sense_of_integers(change):
+    model = functional(lambda x: L.Rescaling(1 / 255, name="to_one")(change()(x)))
+    assert integer_reader(model) == "to_one"
+
+
 @pytest.mark.parametrize("kind", READERS)
 def test_the_layer_that_makes_sense_of_integers_is_found(kind):
     keras.backend.clear_session()
@@ -82,6 +94,16 @@ def test_tensorflow_operations_of_keras_2_files_are_known():
             return {"layers": [first, second]}
 
     assert integer_reader(OfKeras2()) == "div"
+
+
+@pytest.mark.parametrize(("module", "name"), [("resnet50", "tf.nn.bias_add"), ("densenet", "tf.math.truediv")])
+def test_files_of_keras_2_with_preprocess_input_are_known(module, name, tmp_path):
+    import tf_keras
+
+    source = tf_keras.Input(IMAGE)
+    value = getattr(tf_keras.applications, module).preprocess_input(source)
+    tf_keras.Model(source, tf_keras.layers.Conv2D(2, 3)(value)).save(tmp_path / "old.h5")
+    assert integer_reader(tmp_path / "old.h5").startswith(name)
 
 
 def arrays(rng):

@@ -1,11 +1,15 @@
 """Tests of how a task is found from labels, and of the labels that it takes."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 from kd_edge.data.arrays import dataset_of
+from kd_edge.data.dataset import Dataset, checked
 from kd_edge.data.loading import load_data
+from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, DataError
@@ -70,6 +74,24 @@ def test_measured_values_are_standardized_by_the_training_samples_and_the_task_s
     assert data.y_train[:, 0].std() == pytest.approx(1, rel=1e-6)
     told = data.y_test * data.task.deviation + data.task.mean
     np.testing.assert_allclose(told, values, rtol=1e-5, atol=1e-5)
+
+
+def test_values_far_from_0_are_told_apart_as_exactly_as_they_were_given():
+    northing = 5_820_000 + 0.3 * X[:, 0].astype(np.float64)  # 32 bits round those to halves
+    data = read(northing, task="regression")
+    np.testing.assert_allclose(in_units(data.y_test, data.task)[:, 0], northing, rtol=0, atol=1e-6)
+    assert len(np.unique(data.y_test)) == 40
+
+
+def test_values_that_stay_in_units_and_that_32_bits_cannot_tell_apart_are_refused():
+    seconds, task = 1.7e9 + np.arange(40.0), Task("regression", ("time",))
+    known = Dataset("times", X, seconds, X, seconds, X, seconds, (), task=task)
+    with pytest.raises(
+        DataError, match=r"expected measured values that 32 bits tell apart in y_train, .*; subtract a constant"
+    ):
+        checked(known)
+    few = seconds - 1.7e9
+    assert checked(replace(known, y_train=few, y_val=few, y_test=few)).y_test.dtype == np.float32
 
 
 def test_floats_name_the_way_to_a_regression():
@@ -155,3 +177,14 @@ def test_a_word_in_a_column_of_measurements_is_named(tmp_path):
     (tmp_path / "table.csv").write_text("pulse,label\n1,2.5\n2,low\n")
     with pytest.raises(DataError, match=r"expected numbers in column 'label' .*, received 'low'"):
         load_data(tmp_path / "table.csv", options=SourceOptions(task="regression"))
+
+
+def test_people_are_drawn_for_validation_alike_whether_their_values_are_whole_numbers_or_not():
+    people = np.arange(40) // 4
+    ages = (20 + 3 * people, 20.0 + 3 * people)
+    drawn = []
+    for age in ages:
+        arrays = {"x_train": X, "y_train": age, "x_test": X, "y_test": age, "group_train": people}
+        data = dataset_of("ages", arrays, "ages.npz", None, 0, SourceOptions(task="regression"))
+        drawn.append(data.group_val.tolist())
+    assert drawn[0] == drawn[1] != []

@@ -182,13 +182,15 @@ def train(strategy, stored=False):
         distiller = kd_edge.Distiller(
             teacher, network(4), keras.distillation.LogitsDistillation(2.0), trainee=network(16)
         )
-        distiller.compile(keras.optimizers.SGD(0.1), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        distiller.compile(keras.optimizers.SGD(0.1), loss=loss, metrics=["accuracy"])
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
     halting = kd_edge.EarlyHalting(rule="epoch", start_from_epoch=1)
     history = distiller.fit(data, epochs=3, verbose=0, callbacks=[halting]).history
     trainee = distiller.halting_reports[1]
     return {
-        "loss": history["loss"], "trainee_loss": history["trainee_loss"], "guides": distiller.guides,
+        "loss": history["loss"], "trainee_loss": history["trainee_loss"],
+        "trainee_accuracy": history["trainee_accuracy"], "guides": distiller.guides,
         "weights": [w.tolist() for w in distiller.student.get_weights()], "num_samples": trainee.num_samples,
         "replicas": strategy.num_replicas_in_sync,
     }
@@ -233,6 +235,7 @@ def assert_trained_alike(two, one, tolerance):
     assert (two["replicas"], two["guides"], two["num_samples"]) == (2, ["teacher"], 64)
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=tolerance)
     np.testing.assert_allclose(two["trainee_loss"], one["trainee_loss"], rtol=tolerance)
+    np.testing.assert_allclose(two["trainee_accuracy"], one["trainee_accuracy"])
     for a, b in zip(two["weights"], one["weights"], strict=True):
         np.testing.assert_allclose(a, b, rtol=10 * tolerance, atol=tolerance)
 

@@ -1,5 +1,7 @@
 """The Distiller as a drop-in for Keras' class, and what it mends."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -235,8 +237,58 @@ def test_the_saved_file_holds_the_student_and_not_the_teacher(task, tmp_path):
     np.testing.assert_allclose(loaded.predict(task.x, verbose=0), distiller.student.predict(task.x, verbose=0))
     assert loaded.teacher is None
     assert int(loaded.optimizer.iterations) == STEPS
-    with pytest.raises(ModelError, match="nothing guides the student"):
+    with pytest.raises(ModelError, match=r"comes back without its teacher and trainee: .* received none"):
         fit(loaded, task)
+
+
+def read_back(distiller, folder):
+    distiller.save(folder / "distiller.keras")
+    return keras.models.load_model(folder / "distiller.keras")
+
+
+@pytest.mark.parametrize("back", [read_back, lambda distiller, folder: copy.deepcopy(distiller)], ids=["file", "copy"])
+def test_a_distiller_that_comes_back_without_a_guide_it_still_had_is_not_trained(task, tmp_path, back):
+    distiller = compiled(task, task.network(16), task.network(), trainee="like_teacher")
+    distiller.halt("trainee")
+    with pytest.raises(ModelError, match=r"comes back without its teacher: .* make a new Distiller with them, or"):
+        fit(back(distiller, tmp_path), task)
+    distiller.halt("teacher")
+    assert "loss" in fit(back(distiller, tmp_path), task)  # on labels alone, as it would have been before
+
+
+class Predicts(keras.callbacks.Callback):
+    """Lets the student answer all samples after an epoch."""
+
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.answers = self.model.predict(self.x, batch_size=BATCH, verbose=0)
+
+
+def test_every_sample_is_predicted_before_in_and_after_a_training_of_several_steps_in_one_call(task):
+    distiller = compiled(task, task.network(16), task.network(), run_eagerly=False)
+    assert len(distiller.predict(task.x, batch_size=BATCH, verbose=0)) == 64
+    predicts = Predicts(task.x)
+    fit(distiller, task, callbacks=[predicts])
+    answers = distiller.predict(task.x, batch_size=BATCH, verbose=0)
+    np.testing.assert_allclose(answers, distiller.student(task.x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(predicts.answers, answers)
+    assert len(distiller.predict(task.x, batch_size=BATCH, steps=1, verbose=0)) == BATCH
+
+
+def test_validation_and_evaluation_read_as_many_batches_as_they_are_asked_for(task):
+    distiller = Distiller(task.network(16), task.network(), LogitsDistillation(2.0))
+    distiller.compile(keras.optimizers.SGD(0.0), loss=task.loss(), metrics=["accuracy"])
+    answers = np.asarray(distiller.student(task.x)).argmax(axis=1)
+    labels = np.where(np.arange(64) < 20, answers, (answers + 1) % 3)  # the first 20 are right
+    data = tf.data.Dataset.from_tensor_slices((task.x, labels)).batch(10)
+    assert fit(distiller, task, validation_data=data, validation_steps=2)["val_accuracy"] == [1.0]
+    assert distiller.evaluate(data, steps=2, verbose=0, return_dict=True)["accuracy"] == 1.0
+    assert fit(distiller, task, validation_data=data)["val_accuracy"] == [20 / 64]
+    assert distiller.evaluate(data, verbose=0, return_dict=True)["accuracy"] == 20 / 64
+    assert distiller.evaluate(data, steps=2, verbose=0, return_dict=True)["accuracy"] == 1.0
 
 
 def test_what_is_exported_is_the_student(task, tmp_path):

@@ -10,6 +10,7 @@ from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.models.given_models import check_trained
 from kd_edge.distillation.models.model_files import load_teacher
 from kd_edge.distillation.models.value_scale import in_units_of_task
+from kd_edge.distillation.outputs.names import check_outputs
 from kd_edge.distillation.targets.information import teacher_information
 from kd_edge.distillation.targets.samples_to_answer import write_samples
 from kd_edge.distillation.targets.soft_targets import soft_targets
@@ -29,6 +30,11 @@ def read(kind):
     arrays = {"x_train": x, "x_test": x, "y_train": y, "y_test": y}
     arrays = {name: array for name, array in arrays.items() if array is not None}
     return dataset_of(kind, arrays, kind, None, 0, SourceOptions(task=kind))
+
+
+def read_values(values):
+    arrays = {"x_train": X, "x_test": X, "y_train": values, "y_test": values}
+    return dataset_of("values", arrays, "values", None, 0, SourceOptions(task="regression"))
 
 
 def network(kernel, bias, ending=None):
@@ -79,6 +85,70 @@ def test_an_untrained_network_keeps_its_scale():
     data, blind = read("regression"), network(WEIGHTS * 0, [0, 0])
     assert in_units_of_task(blind, data).get_weights()[0].sum() == 0
     np.testing.assert_array_equal(blind.get_weights()[1], [0, 0])
+
+
+def test_an_untrained_network_behind_a_relu_can_answer_all_that_standardized_values_have_above_0_in_units():
+    data = read_values(VALUES - VALUES.min(axis=0))
+    mean, deviation = np.asarray(data.task.mean), np.asarray(data.task.deviation)
+    blind = network(RNG.normal(size=(3, 2)).astype(np.float32), [0, 0], "relu")
+    kernel = blind.get_weights()[0]
+    model = in_units_of_task(blind, data)
+    found, expected = model.predict(X, verbose=0), np.maximum(X @ kernel, -mean / deviation)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert in_units_of_task(model, data) is model
+    ending = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.ReLU()])
+    ending.set_weights(blind.get_weights())
+    np.testing.assert_allclose(in_units_of_task(ending, data).predict(X, verbose=0), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_an_untrained_network_that_ends_in_sigmoids_is_meant_for_shares_in_units():
+    data = read_values((VALUES - VALUES.min(axis=0)) / np.ptp(VALUES, axis=0))
+    blind = network(RNG.normal(size=(3, 2)).astype(np.float32) * [[0], [0], [1]], [0, 0], "sigmoid")
+    expected = (blind.predict(X, verbose=0) - data.task.mean) / data.task.deviation
+    np.testing.assert_allclose(in_units_of_task(blind, data).predict(X, verbose=0), expected, rtol=1e-4)
+
+
+def test_a_network_that_learnt_standardized_values_behind_a_tanh_stays_as_it_is():
+    data = read_values(0.95 * VALUES / np.abs(VALUES).max(axis=0))
+    model = network(WEIGHTS / VALUES.std(axis=0), [0, 0], "tanh")
+    assert in_units_of_task(model, data) is model
+
+
+@pytest.mark.parametrize("ending", ["tanh", "sigmoid"])
+def test_bounds_that_leave_out_the_values_in_units_say_nothing_of_the_scale(ending, capsys):
+    data = read_values(20.0 + 60.0 * (X[:, :2] > 0) + VALUES / 10)
+    model = network(WEIGHTS, [0, 0], ending)
+    assert in_units_of_task(model, data) is model
+    assert "cannot answer all values, for its last activation has bounds" in capsys.readouterr().err
+
+
+def test_a_network_that_forgot_to_pool_its_frames_is_refused_in_one_line(tmp_path):
+    source = keras.Input((3,))
+    frames = keras.layers.Dense(2)(keras.layers.Reshape((3, 1))(source))
+    model, data = keras.Model(source, frames, name="frames"), read("regression")
+    model.save(tmp_path / "frames.keras")
+    with pytest.raises(ModelError, match=r"expected 2 outputs \(regression\), received 6 outputs \(shape \(3, 2\)\)"):
+        load_teacher(tmp_path / "frames.keras", data)
+    with pytest.raises(
+        ModelError, match=r"'frames' has other outputs than regression: expected one of 2 .*, received shape \(3, 2\)"
+    ):
+        check_outputs(model, data)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (2, 1)])
+def test_values_in_several_rows_are_refused_and_a_single_row_is_taken(tmp_path, shape):
+    model, data = (
+        keras.Sequential([network(WEIGHTS, [50, -7]), keras.layers.Reshape(shape)], name="rows"),
+        read("regression"),
+    )
+    model.save(tmp_path / "rows.keras")
+    if shape == (1, 2):
+        assert load_teacher(tmp_path / "rows.keras", data).outputs[0].shape[-1] == 2
+        return
+    with pytest.raises(ModelError, match=r"expected 2 outputs \(regression\), received 2 outputs \(shape \(2, 1\)\)"):
+        load_teacher(tmp_path / "rows.keras", data)
+    with pytest.raises(ModelError, match=r"one of 2 numbers as the task 'regression' needs, received shape \(2, 1\)"):
+        check_outputs(model, data)
 
 
 def test_a_teacher_of_one_output_for_two_classes_names_the_task(tmp_path):

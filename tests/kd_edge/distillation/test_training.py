@@ -133,6 +133,14 @@ def test_steps_run_one_by_one_where_a_callback_looks_at_batches():
     assert steps_per_execution(4, [EarlyHalting(check_freq=2)]) == 1
 
 
+def test_a_trained_network_is_evaluated_on_as_many_batches_as_are_asked_for():
+    data = images()
+    model = train(network(4, data), data, Recipe(1, batch_size=10)).model
+    answers = model.predict(data.x_train, verbose=0).argmax(axis=1)
+    labels = np.where(np.arange(len(answers)) < 10, answers, (answers + 1) % data.num_classes)
+    assert model.evaluate(data.x_train, labels, batch_size=10, steps=1, verbose=0, return_dict=True)["accuracy"] == 1.0
+
+
 def test_the_labels_have_the_same_weight_in_the_function_and_in_the_configuration():
     default = inspect.signature(distill).parameters["student_loss_weight"].default
     assert default == DistillConfig().student_loss_weight == 0.1

@@ -72,7 +72,8 @@ def shared_tower():
 def shared_convolution():
     source = keras.Input((8, 8, 4))
     conv, norm = layers.Conv2D(4, 3, padding="same"), layers.BatchNormalization()
-    return keras.Model(source, norm(conv(layers.ReLU()(norm(conv(source))))))
+    twice = norm(conv(layers.ReLU()(norm(conv(source)))))
+    return keras.Model(source, layers.Dense(3)(layers.GlobalAveragePooling2D()(twice)))
 
 
 def preprocessed(preprocess_input, padding):

@@ -6,10 +6,12 @@ import sys
 import pytest
 from rich.console import Console
 
-from kd_edge.reporting.rows.checks import Rows
+from kd_edge.reporting.rows.board import board_rows
+from kd_edge.reporting.rows.checks import Rows, noise_rows
+from kd_edge.reporting.rows.checks import interval_text as share_interval_text
 from kd_edge.reporting.rows.sweep import cell_rows
 from kd_edge.reporting.sentences.conversion import convert_lines
-from kd_edge.reporting.sentences.formatting import figure, interval_text, latency_text, short_size, significant
+from kd_edge.reporting.sentences.formatting import counted, figure, interval_text, latency_text, short_size, significant
 from kd_edge.reporting.sentences.halting import halting_lines
 from kd_edge.reporting.sentences.parity import parity_lines
 from kd_edge.reporting.sentences.teaching import choice_line
@@ -165,6 +167,35 @@ def test_zero_has_one_digit():
     assert significant(0.0) == "0"
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1 pass"), (0.5, "0.5 passes"), (99.96, "100 passes"), (999.7, "1,000 passes"), (1234, "1,234 passes")],
+)
+def test_a_number_is_written_out_whatever_its_size(number, text):
+    assert counted(number, "pass", "passes") == text
+
+
+def test_an_op_without_signal_is_not_called_one_without_noise():
+    op = {"index": 0, "op": "CONV_2D", "layer": "conv", "signal_to_noise_db": None}
+    why = {"unavailable_reason": {"signal_to_noise_db": "no signal: all are 0 in float"}}
+    found = noise_rows([op | why, op, op | {"signal_to_noise_db": 31.26}])
+    assert [row[-1] for row in found.rows] == ["no signal: all are 0 in float", "no noise or no signal", "31.3 dB"]
+
+
+def test_an_interval_without_an_end_says_so():
+    assert share_interval_text({"ci95_low": None, "ci95_high": 1.0, "num_groups": 1}) == "unknown to 1.000, 1 group"
+
+
+def test_a_board_with_too_few_runs_has_no_interval():
+    board = {"device": dict.fromkeys(("board", "core", "clock_mhz", "runtime"), "x"), "num_samples": 1, "accuracy": 1.0}
+    board |= {"num_identical": 1, "max_difference": 0, "arena_bytes": 9, "predicted_arena_bytes": 9}
+    board |= {"arena_error_percent": 0.0, "latency_ms": 2.0, "latency_low_ms": None, "latency_high_ms": None}
+    board |= {"energy_mj": 0.5, "energy_low_mj": None, "energy_high_mj": None}
+    rows = {name: cells for name, *cells in board_rows(board).rows}
+    assert rows["latency"] == ["2 ms", "95 % interval unknown, too few runs"]
+    assert rows["energy (computed)"] == ["0.5 mJ", "unknown, too few runs: that time, the profile's power"]
+
+
 def test_the_line_on_the_choice_shows_both_differences_and_whose_decision_it_was():
     choice = {"shipped": "alone", "preferred": "alone", "asked": "best"}
     choice |= {"distilled_accuracy": 0.963, "alone_accuracy": 0.987}
@@ -180,6 +211,17 @@ def test_the_line_on_the_choice_shows_both_differences_and_whose_decision_it_was
         "the distilled student is handed on, as asked; the validation samples prefer the student without a teacher: "
         f"{figures}"
     )
+
+
+def test_the_line_on_the_choice_shows_the_scores_that_decided_where_they_are_no_accuracies():
+    choice = {"shipped": "alone", "preferred": "alone", "asked": "best", "objective": "macro_f1"}
+    choice |= {"distilled_accuracy": 0.95, "alone_accuracy": 0.9, "distilled_score": 0.61, "alone_score": 0.74}
+    accuracies = "validation accuracy 0.950 distilled, 0.900 without a teacher (measured)"
+    assert choice_line(choice) == (
+        "the student without a teacher is handed on: validation macro f1 0.610 distilled, 0.740 without a teacher, "
+        f"which decides where nothing is asked for; {accuracies}"
+    )
+    assert choice_line(choice | {"objective": "accuracy"}).endswith(f"handed on: {accuracies}")
 
 
 NAMES = ("rate [l/min]", "rate [/min]", "fan [on]", ":cat:", "[bold]")

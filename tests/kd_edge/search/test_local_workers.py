@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from kd_edge.distillation.models.teacher_models import build_teacher
-from kd_edge.errors import KdEdgeError
-from kd_edge.search.local_workers import WorkerPool
+from kd_edge.errors import ConfigError, KdEdgeError
+from kd_edge.search.local_workers import WorkerPool, refuse_workers, worker_command
 
 PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 
@@ -120,3 +120,71 @@ def test_a_crew_ends_its_workers_and_makes_this_process_the_chief_meanwhile(tmp_
         assert process_of("worker_1", os.getpid()) is not None
     assert process_of("worker_1", os.getpid()) is None
     assert (tmp_path / "worker_1.log").read_text() == "worker_1\n"
+
+
+CHIEF = """
+import os, sys, time
+from kd_edge.search.local_workers import WorkerPool
+worker = "import os, time; from kd_edge.search.local_workers import end_with; end_with({pid}); time.sleep(600)"
+try:
+    with WorkerPool([sys.executable, "-c", worker.format(pid=os.getpid())], 2, sys.argv[1]):
+        print("entered", flush=True)
+        time.sleep(600)
+except KeyboardInterrupt:
+    print("left", flush=True)
+"""
+
+
+def is_alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def chief(tmp_path, **options):
+    """Start a process with two workers; return it and them."""
+    own = subprocess.Popen([sys.executable, "-c", CHIEF, str(tmp_path)], stdout=subprocess.PIPE, **options)
+    assert own.stdout is not None
+    assert own.stdout.readline() == b"entered\n"
+    workers = [process_of(f"worker_{i}", own.pid) for i in range(2)]
+    assert None not in workers
+    return own, workers
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_chief_that_is_told_to_end_ends_its_workers_before(number, tmp_path):
+    own, workers = chief(tmp_path)
+    own.send_signal(number)
+    output, _ = own.communicate(timeout=60)
+    assert (own.returncode, output) == (0, b"left\n")
+    assert not any(map(is_alive, workers))
+
+
+def test_workers_end_by_themselves_when_their_chief_was_killed(tmp_path):
+    own, workers = chief(tmp_path)
+    own.kill()
+    own.communicate()
+    wait_for(lambda: not any(map(is_alive, workers)), 60.0)
+
+
+def test_a_hang_up_that_nohup_ignores_is_ignored_by_a_chief_too(tmp_path):
+    own, workers = chief(tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    own.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        own.wait(2.0)
+    assert all(map(is_alive, workers))
+    own.send_signal(signal.SIGTERM)
+    assert own.communicate(timeout=60)[0] == b"left\n"
+
+
+def test_the_command_of_a_worker_is_the_program_itself():
+    done = subprocess.run(worker_command(["--version"]), capture_output=True, text=True, check=True)
+    assert "version" in done.stdout
+
+
+def test_a_command_that_serves_no_workers_refuses_the_variables_of_keras_tuner(monkeypatch):
+    refuse_workers("run")
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
+    with pytest.raises(ConfigError, match=r"expected none of keras-tuner's variables, received KERASTUNER_ORACLE_PORT"):
+        refuse_workers("run")

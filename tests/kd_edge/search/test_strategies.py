@@ -164,6 +164,14 @@ def test_a_run_with_an_unknown_search_ends_before_anything_is_trained(waves_npz,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_space_that_grid_search_could_not_step_through_is_refused_before_anything_is_made(data, teacher, tmp_path):
+    space = StudentSpace.from_teacher(teacher)
+    assert space.size > 100_000
+    with pytest.raises(ConfigError, match=rf"by 'grid': expected at most 100,000 combinations, it has {space.size:,};"):
+        design(teacher, data, device="nucleo-l4r5zi", search="grid", directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_importance_is_refused_by_the_configuration():
     with pytest.raises(ConfigError, match="bad value for key 'importance': expected one of l1, batch_norm, received"):
         DesignConfig(importance="l2")

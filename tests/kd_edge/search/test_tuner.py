@@ -19,6 +19,8 @@ from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.errors import BudgetError, ConfigError
+from kd_edge.ir.blueprint import Sketch
+from kd_edge.ir.layers.core import Dense
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.page.plots import plot_candidates
 from kd_edge.reporting.tables.stages import design_tables
@@ -103,6 +105,65 @@ def test_a_grid_search_that_was_interrupted_goes_on_after_its_latest_trial(tmp_p
     assert parts == tried(tmp_path / "whole", 5)
 
 
+def tried_by(oracle, folder):
+    """Return the values of all trials of a search that goes on until nothing is left."""
+    oracle.verbose = 0
+    oracle._set_project_dir(folder, "tried")
+    while (trial := oracle.create_trial("tuner0")).status == "RUNNING":
+        oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    assert trial.status == "STOPPED"
+    return [trial.hyperparameters.values for trial in oracle.trials.values()]
+
+
+def narrow_space():
+    """A teacher of 12 hidden units: 7 factors on its width make three networks, of 4, 8 and 12."""
+    sketch = Sketch((6,))
+    sketch.add(Dense(12, activation="relu"))
+    return StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(2))))
+
+
+@pytest.mark.parametrize("kind", ["random", "bayesian", "grid"])
+def test_no_network_is_tried_twice_and_a_space_without_another_one_is_exhausted(kind, tmp_path):
+    space = narrow_space()
+    assert space.size == 7
+    oracle = BudgetOracle(
+        oracles(space)[kind], lambda values: space.graph(values).total_macs > 4 * 8, identify=space.graph, max_draws=100
+    )
+    found = tried_by(oracle, tmp_path)
+    assert sorted(space.graph(values).total_macs for values in found) == [8 * 8, 12 * 8]
+    assert oracle.is_exhausted
+
+
+def test_hyperband_ends_after_the_planned_number_of_trials_where_there_are_fewer_networks(tmp_path):
+    sketch = Sketch((6,))
+    sketch.add(Dense(8, activation="relu"))
+    sketch.add(Dense(8, activation="relu"))
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(2))))
+    plain = make_oracle("hyperband", space, num_trials=1, epochs=6, seed=0)
+    oracle = BudgetOracle(plain, lambda values: True, identify=space.graph, max_draws=100)
+    found = tried_by(oracle, tmp_path)
+    # Of 112 combinations: both layers have 4 or 8 units.
+    assert len(found) == find_strategy("hyperband").num_planned(oracle) > 4
+    assert len({space.graph(values) for values in found[:4]}) == 4
+
+
+def test_a_grid_search_steps_over_a_bounded_number_of_combinations_and_goes_on_with_what_is_known(tmp_path):
+    space = StudentSpace.family("ds_cnn", (64, 6), 5)
+    rng = np.random.default_rng(0)
+    known, asked = [space.sample(rng) for _ in range(2)], []
+
+    def accepts(values):
+        asked.append(values)
+        return False
+
+    plain = make_oracle("grid", space, num_trials=2, epochs=1, seed=0)
+    assert tried_by(BudgetOracle(plain, accepts, max_steps=20, known=known), tmp_path) == known
+    # What grid search begins with; then the steps of each of both trials, the first one's twice.
+    assert 40 <= len(asked) <= 1 + 3 * 20
+
+
 @pytest.fixture(scope="module")
 def data(waves_npz):
     return load_data(waves_npz)
@@ -179,6 +240,22 @@ def test_what_ranks_is_what_was_asked_for_and_an_unknown_objective_is_named(data
     assert pareto_front([first, second]) == (second,)
     with pytest.raises(ConfigError, match="unknown objective 'f1': known: accuracy, balanced_accuracy, macro_f1"):
         search(teacher, data, tmp_path, objective="f1")
+
+
+def test_a_search_of_fewer_networks_than_trials_says_so_and_ends_with_what_there_is(data, tmp_path, capsys):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(data.input_shape)
+    hidden = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(inputs))
+    small, ended = keras.Model(inputs, keras.layers.Dense(data.num_classes)(hidden)), []
+    found = search(
+        small, data, tmp_path, num_trials=5, budget=Budget(200_000, 100_000),
+        on_trial=lambda done, planned: ended.append((done, planned)),
+    )  # fmt: skip
+    # The 7 factors on 8 hidden units make 4 or 8 of them.
+    assert len(found.candidates) == found.num_costed == found.num_feasible == 2
+    assert ended == [(1, 5), (2, 5), (2, 2)]
+    said = "note: 2 of 5 candidates are trained: no other network of the space was found within the limits\n"
+    assert said in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -328,6 +405,14 @@ def test_of_a_network_that_was_trained_twice_the_better_training_counts():
     ranked = sort_candidates([first, again, other, worse, better])
     assert [candidate.trial for candidate in ranked] == ["4", "1", "2", "3"]
     assert [candidate.trial for candidate in pareto_front(ranked)] == ["4", "1"]
+
+
+def test_networks_of_other_hyperparameters_are_one_candidate():
+    space = narrow_space()
+    cost = CostModel(BOARD).estimate(space.graph({"width": 0.125}))
+    first, again = (Candidate({"width": width}, cost, 0.5, str(width)) for width in (0.125, 0.25))
+    other = Candidate({"width": 1.0}, cost, 0.4, "1.0")
+    assert sort_candidates([first, again, other], identify=space.graph) == (first, other)
 
 
 def test_a_budget_without_a_network_ends_before_the_teacher_runs(data, tmp_path):

@@ -141,12 +141,14 @@ def test_the_user_decides_or_the_objective_on_validation_samples(asked, scores, 
     )
     assert (chosen.shipped, chosen.preferred, chosen.asked) == (shipped, preferred, asked)
     assert (chosen.test_difference, chosen.val_difference) == (gain, None)
+    assert (chosen.distilled_score, chosen.alone_score) == (scores or (0.8, 0.8))
 
 
 def test_students_are_compared_on_validation_samples_by_the_objective():
     data = dataset()
     first = answering(np.eye(8, 3) * 0)  # names class 0 always
-    (scores, difference) = compare_students(RIGHT, first, data, "balanced_accuracy").values()
+    (objective, scores, difference) = compare_students(RIGHT, first, data, "balanced_accuracy").values()
+    assert objective == "balanced_accuracy"
     assert scores == (1.0, pytest.approx(1 / 3))
     share = np.mean(data.y_val == 0)
     assert difference["difference"] == pytest.approx(1 - share)

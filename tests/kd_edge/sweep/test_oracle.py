@@ -11,6 +11,7 @@ from kd_edge.sweep.screening import screen_cells
 from kd_edge.sweep.wanted import SweepConfig
 
 SPACE = StudentSpace.family("mlp", (20,), 4)
+WIDE = StudentSpace.family("ds_cnn", (32, 32, 1), 4)
 NUM_TRIALS = 2
 
 
@@ -22,14 +23,19 @@ def cells(flash):
 def tried(search, own, folder):
     """Return what a search in a folder tries for cells, as keras-tuner goes on with it there."""
     plain = make_oracle(search, SPACE, num_trials=NUM_TRIALS * len(own), epochs=1, seed=0)
-    oracle = SweepOracle(plain, own, num_trials=NUM_TRIALS)
+    oracle = SweepOracle(plain, own, num_trials=NUM_TRIALS, identify=SPACE.graph)
+    return [{name: values[name] for name in SPACE.choices} for values in trials_of(oracle, folder / search)]
+
+
+def trials_of(oracle, folder):
+    """Return the values of each trial of an oracle that goes on in a folder."""
     oracle.verbose = 0
-    oracle._set_project_dir(folder, search)
+    oracle._set_project_dir(folder, "search")
     if oracle.state_path.is_file():
         oracle.reload()
     found = []
     while (trial := oracle.create_trial("tuner0")).status == "RUNNING":
-        found.append({name: trial.hyperparameters.values[name] for name in SPACE.choices})
+        found.append(dict(trial.hyperparameters.values))
         oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
         trial.status = "COMPLETED"
         oracle.end_trial(trial)
@@ -51,3 +57,28 @@ def test_budgets_that_were_exchanged_get_as_many_candidates_of_their_own(search,
     assert len({tuple(values.items()) for values in known}) == len(known)
     assert tried(search, cells(now), tmp_path) == []
     assert tried(search, cells(f"{before},{now}"), tmp_path) == []
+
+
+RARE = {name: options[0] for name, options in WIDE.choices.items()}
+
+
+def is_rare(values):
+    return all(values[name] == value for name, value in RARE.items())
+
+
+class AnyNetwork:
+    """A cell that wants each combination."""
+
+    def wants(self, values):
+        return True
+
+    def known(self):
+        return [RARE]
+
+
+def test_hyperband_takes_what_the_screening_has_found_before_it_takes_a_network_again(tmp_path):
+    """One combination is a network of its own, which 500 draws do not meet, and all others are the same one."""
+    plain = make_oracle("hyperband", WIDE, num_trials=NUM_TRIALS, epochs=1, seed=0)
+    oracle = SweepOracle(plain, [AnyNetwork()], num_trials=NUM_TRIALS, identify=is_rare)
+    found = trials_of(oracle, tmp_path)
+    assert [is_rare(trial) for trial in found] == [False, True]

@@ -51,7 +51,8 @@ def data():
 
 
 def test_the_same_file_loses_nothing(data):
-    found = compare_files(network(8), network(8), data, max_loss=0.01, name="base.tflite")
+    # 120 samples on which they never differ prove a loss of at most 1.96 / 122.
+    found = compare_files(network(8), network(8), data, max_loss=0.017, name="base.tflite")
     assert (found.accuracy_base, found.accuracy, found.loss.measured, found.loss.verdict) == (1.0, 1.0, 0.0, HOLDS)
     assert (found.flash_bytes, found.arena_bytes) == (found.flash_bytes_base, found.arena_bytes_base)
     assert found.passed

@@ -5,6 +5,7 @@ import pytest
 
 from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, verdict_of
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics.anomaly import anomaly_scores
 from kd_edge.data.task import Task
 from kd_edge.verification.accuracy import Answers, accuracy_gates, accuracy_intervals, accuracy_of, classification
 from kd_edge.verification.task_metrics import task_intervals, task_metrics
@@ -23,7 +24,8 @@ def data(task, x, y, groups=None):
 
 
 def gates(said, of, *, max_teacher_loss=None, **others):
-    answers = Answers(int8_litert=said, **others)
+    scores = anomaly_scores(said, of.x_test) if of.task.kind == "reconstruction" else None
+    answers = Answers(int8_litert=said, scores=scores, **others)
     return accuracy_gates(answers, of, max_accuracy_loss=0.05, max_teacher_loss=max_teacher_loss)
 
 
@@ -82,7 +84,7 @@ def test_an_anomaly_that_is_reconstructed_well_costs_nothing_of_the_skill():
     bad_there = np.where(anomalous[:, None], SOUNDS + 5, SOUNDS)
     assert accuracy_of(Answers(bad_there), of).int8_litert == 1
     assert accuracy_of(Answers(SOUNDS), of).metric == "skill"
-    found = task_metrics(bad_there, of, threshold=1.0)
+    found = task_metrics(bad_there, of, scores=anomaly_scores(bad_there, of.x_test), threshold=1.0)
     assert (found.auc, found.recall, found.false_positive_rate, found.skill) == (1, 1, 0, 1)
 
 

@@ -1,16 +1,25 @@
 """Intervals of shares and of their differences, over samples and over groups of them."""
 
+import math
 from functools import partial
 
 import numpy as np
 import pytest
 
+from kd_edge.data.metrics.multilabel import label_counts, macro_f1_of
 from kd_edge.data.metrics.named_class import score_of
+from kd_edge.data.metrics.roc import auc_of, roc_cells
 from kd_edge.verification.confidence import (
+    Interval,
     accuracy_interval,
-    paired_difference,
+    cell_interval,
+    mean_interval,
     score_interval,
+    share_interval,
+    skill_interval,
     student_t95,
+    sums_interval,
+    unbounded_ends,
     wilson_interval,
 )
 
@@ -62,8 +71,6 @@ def test_one_person_says_nothing_of_others():
     right, groups = people([0.9])
     found = accuracy_interval(right, groups)
     assert (found.ci95_low, found.ci95_high, found.num_groups) == (0.0, 1.0, 1)
-    difference = paired_difference(right, ~right, groups=groups)
-    assert (difference["ci95_low"], difference["ci95_high"]) == (-1.0, 1.0)
 
 
 def test_people_who_are_all_alike_leave_the_interval_of_the_samples():
@@ -83,56 +90,95 @@ def test_intervals_over_groups_cover_the_mean_of_all_people_as_often_as_they_say
     assert covered >= 270
 
 
-def test_a_gain_of_one_person_alone_is_no_proven_gain():
-    groups = np.repeat(np.arange(4), 50)
-    other = np.zeros(200, bool)
-    right = (groups == 0) & (np.arange(200) % 2 == 0)
-    by_sample, by_group = paired_difference(right, other), paired_difference(right, other, groups=groups)
-    assert by_sample["ci95_low"] > 0 > by_group["ci95_low"]
-    assert by_group["difference"] == by_sample["difference"] == 0.125
+Z2 = 1.959964**2
 
 
-@pytest.mark.parametrize("size", [10, 100])
-def test_answers_that_never_differ_prove_only_what_so_few_samples_can(size):
-    right = np.arange(size) % 2 == 0
-    found = paired_difference(right, right)
-    # Two more samples that differ by a half each way: variance 1 / (n + 2) of each of n + 2.
-    half = 1.959964 / (size + 2)
-    assert found["difference"] == 0.0
-    assert (found["ci95_low"], found["ci95_high"]) == (pytest.approx(-half), pytest.approx(half))
+@pytest.mark.parametrize("groups", [None, np.arange(12) % 3])
+@pytest.mark.parametrize("objective", ["balanced_accuracy", "macro_f1"])
+def test_a_score_of_samples_that_all_are_right_or_all_wrong_has_wilsons_interval_of_the_smallest_class(
+    objective, groups
+):
+    labels = np.tile([0, 0, 1], 4)
+    score = partial(score_of, objective=objective)
+    right, wrong = (score_interval(named, labels, 2, score, groups) for named in (labels, 1 - labels))
+    # Four samples are of class 1: Wilson's of 4 of 4, and of 0 of 4.
+    assert (right.ci95_low, right.ci95_high) == (pytest.approx(4 / (4 + Z2)), 1.0)
+    assert (wrong.ci95_low, wrong.ci95_high) == (0.0, pytest.approx(Z2 / (4 + Z2)))
+    assert right.num_groups == (None if groups is None else 3)
 
 
-def test_answers_that_always_differ_are_certain_but_for_what_so_few_samples_leave_open():
-    found = paired_difference(np.ones(40, bool), np.zeros(40, bool))
-    assert (found["difference"], found["ci95_high"]) == (1.0, 1.0)
-    # 40 of 42 gain, of square 41 / 42: deviation sqrt(41 / 42 - (40 / 42)**2) = 0.263.
-    assert found["ci95_low"] == pytest.approx(40 / 42 - 1.959964 * 0.2628 / 42**0.5, abs=1e-3)
+def test_anomalies_of_two_groups_that_all_are_found_leave_an_interval_below_1():
+    scores, labels = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1])
+    cells, levels = roc_cells(scores, labels)
+    found = cell_interval(
+        cells, 2 * levels, lambda n: auc_of(n.reshape(*n.shape[:-1], 2, levels)), np.array([0, 1, 0, 1])
+    )
+    assert (found.ci95_low, found.ci95_high, found.num_groups) == (pytest.approx(2 / (2 + Z2)), 1.0, 2)
 
 
-@pytest.mark.parametrize("changed", [0.002, 0.02, 0.1])
-def test_intervals_of_a_loss_cover_the_true_one_as_often_as_they_say(changed):
-    rng, covered, loss = np.random.default_rng(0), 0, changed / 2
-    for _ in range(1000):
-        fate = rng.random(200)
-        before, after = fate < 0.75 + changed / 4, (fate > changed * 0.75) & (fate < 0.75 + changed / 2)
-        found = paired_difference(before, after)
-        covered += found["ci95_low"] <= loss <= found["ci95_high"]
-    # Of 1,000 at 95 %, 950 expected, standard deviation 6.9.
-    assert covered >= 925
+def area(scores, labels, groups=None):
+    cells, levels = roc_cells(scores, labels)
+    return cell_interval(cells, 2 * levels, lambda n: auc_of(n.reshape(*n.shape[:-1], 2, levels)), groups)
 
 
-def test_a_difference_over_groups_is_no_surer_than_over_as_many_samples_of_no_group():
-    right, groups = np.arange(100) % 2 == 0, np.arange(100) // 20
-    by_group, by_sample = paired_difference(right, right, groups=groups), paired_difference(right, right)
-    assert by_group == by_sample
+@pytest.mark.parametrize(("share", "num_anomalies"), [(1.0, 3), (1.0, 1), (0.9, 1)])
+def test_few_anomalies_leave_the_interval_of_as_few_samples_and_draws_without_one_have_no_area(share, num_anomalies):
+    normals = np.arange(100.0)
+    scores = np.concatenate([normals, np.full(num_anomalies, 100 * share - 0.5)])
+    found = area(scores, np.repeat([0, 1], [100, num_anomalies]))
+    wilson = wilson_interval(share * num_anomalies, num_anomalies)
+    assert (found.ci95_low, found.ci95_high) == (pytest.approx(wilson.ci95_low), pytest.approx(wilson.ci95_high))
 
 
-def test_shares_and_skills_have_the_percentiles_of_drawn_samples():
+@pytest.mark.parametrize("num_groups", [2, 6])
+def test_anomalies_of_one_group_say_nothing_of_other_groups(num_groups):
     rng = np.random.default_rng(0)
-    worth = rng.normal(0.8, 0.1, 400)
-    found = paired_difference(worth + rng.normal(0.01, 0.05, 400), worth)
-    deviation = 0.05 / 400**0.5
-    assert found["ci95_high"] - found["ci95_low"] == pytest.approx(2 * 1.96 * deviation, rel=0.15)
+    groups = np.repeat(np.arange(num_groups), 20)
+    assert area(rng.normal(size=len(groups)) + 2 * (groups == 1), groups == 1, groups) == Interval(0.0, 1.0, num_groups)
+
+
+def test_labels_that_all_are_right_are_as_sure_as_the_rarest_of_them():
+    true = np.arange(60)[:, None] % [2, 20] == 0  # 30 samples have the one label, 3 the other
+    rows = label_counts(true, true).reshape(60, -1)
+    found = sums_interval(rows, lambda sums: macro_f1_of(sums.reshape(*sums.shape[:-1], 3, 2)))
+    assert (found.ci95_low, found.ci95_high) == (pytest.approx(3 / (3 + Z2)), 1.0)
+
+
+def test_shares_of_labels_of_one_person_say_nothing_of_others_and_of_two_no_more_than_their_samples():
+    shares = np.ones(50)
+    assert share_interval(shares, np.zeros(50, int)) == Interval(0.0, 1.0, 1)
+    two = share_interval(shares, np.arange(50) % 2)
+    assert (two.ci95_low, two.ci95_high) == (pytest.approx(50 / (50 + Z2)), 1.0)
+
+
+def test_shares_of_twenty_labels_are_surer_than_as_many_answers_that_are_right_or_wrong():
+    shares = np.random.default_rng(0).binomial(20, 0.9, 200) / 20
+    found, deviation = share_interval(shares), (0.9 * 0.1 / 20 / 200) ** 0.5
+    assert found.ci95_high - found.ci95_low == pytest.approx(2 * 1.96 * deviation, rel=0.15)
+
+
+@pytest.mark.parametrize("errors", [[0.3], [3.0], [0.0, 0.0, 0.0]])
+def test_errors_that_tell_no_spread_have_no_upper_end_and_never_the_interval_of_a_share(errors):
+    for groups in (None, np.arange(len(errors))):
+        found = mean_interval(np.array(errors), groups)
+        assert (found.ci95_low, found.ci95_high) == (0.0, math.inf)
+    reasons = unbounded_ends("task_metrics_ci95", {"mae.depth": found})
+    assert reasons.keys() == {"task_metrics_ci95.mae.depth.ci95_high"}
+    assert "more test samples" in reasons["task_metrics_ci95.mae.depth.ci95_high"]
+
+
+def test_a_skill_of_one_sample_or_of_one_group_without_spread_has_no_lower_end():
+    assert skill_interval(np.array([0.9])) == Interval(-math.inf, 1.0)
+    assert skill_interval(np.ones(20), np.zeros(20, int)) == Interval(-math.inf, 1.0, 1)
+    many = skill_interval(np.ones(20), np.arange(20) // 5)
+    assert (many.ci95_low, many.ci95_high, many.num_groups) == (pytest.approx(20 / (20 + Z2)), 1.0, 4)
+
+
+def test_groups_with_the_same_mean_leave_the_interval_of_their_samples():
+    errors, groups = np.tile([1.0, 3.0], 20), np.repeat([0, 1], 20)
+    found, of_samples = mean_interval(errors, groups), mean_interval(errors)
+    assert (found.ci95_low, found.ci95_high) == (of_samples.ci95_low, of_samples.ci95_high)
+    assert found.ci95_low < 2 < found.ci95_high
 
 
 @pytest.mark.parametrize("objective", ["accuracy", "balanced_accuracy", "macro_f1"])

@@ -10,7 +10,7 @@ import pytest
 from kd_edge.clone.layer_names import LayerNames, layer_in, layer_of, names_of
 from kd_edge.conversion.converter import convert
 from kd_edge.verification.parity import compare
-from kd_edge.verification.quantization_noise import measure_noise
+from kd_edge.verification.quantization_noise import _decibels, measure_noise
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
@@ -111,6 +111,12 @@ def test_a_file_against_itself_has_no_noise(student):
     float_model = convert(student, quantize="none")
     noise = measure_noise(float_model, float_model, SAMPLES[:2])
     assert [op.signal_to_noise_db for op in noise] == [None] * 5
+    assert [op.unavailable_reason["signal_to_noise_db"] for op in noise] == ["no noise"] * 5
+
+
+def test_an_output_that_is_0_in_float_and_not_in_int8_has_noise_and_no_signal():
+    silent = np.zeros(3), np.array([0.0, 0.1, 0.0])
+    assert _decibels(*silent) == (None, {"signal_to_noise_db": "no signal: all are 0 in float"})
 
 
 def test_the_layer_of_a_path_is_its_part_with_the_weights():

@@ -13,6 +13,8 @@ from rich.console import Console
 
 from kd_edge.cli import main
 from kd_edge.config.stages import ConvertConfig
+from kd_edge.conversion.answer_reader import anomaly_threshold
+from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
@@ -188,6 +190,50 @@ def test_classes_are_judged_class_by_class_and_other_tasks_by_their_own_metrics(
         assert checked.gates["better_than_chance"].limit == 0.5
         interval = checked.task_metrics_ci95["auc"]
         assert interval.ci95_low < found.auc <= interval.ci95_high
+
+
+def test_what_an_int8_input_cannot_hold_makes_no_sample_an_anomaly():
+    rng, zeros = np.random.default_rng(0), np.zeros(60, np.int64)
+    x = rng.uniform(-1, 1, (60, 8)).astype("f4")
+    x[:, 0] = 1
+    shocked = x.copy()
+    shocked[:, 0] = 40
+    test, labels = np.concatenate([x, shocked]), np.repeat([0, 1], 60)
+    data = Dataset("shocks", x, zeros, x, zeros, test, labels, (), task=TASKS["reconstruction"])
+    student = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)], name="student")
+    student.set_weights([np.eye(8), np.zeros(8)])
+    content = convert_for(student, data, ConvertConfig(qat="never")).content
+    # The largest value that the input holds is 1, so that a sample and the same one with a shock are equal to it.
+    found = verify(content, data, device=BOARD, budget=ROOMY)
+    assert (found.task_metrics.auc, found.gates["better_than_chance"].measured) == (0.5, 0.5)
+    assert found.task_metrics.recall == found.task_metrics.false_positive_rate
+    assert found.verdict != HOLDS
+    assert anomaly_threshold(content, replace(data, x_train=shocked)) == anomaly_threshold(content, data)
+    # Of floats the file's input holds all.
+    floats = convert_for(student, data, ConvertConfig(quantize="none")).content
+    assert verify(floats, data, device=BOARD, budget=ROOMY).task_metrics.auc == 0.5
+    student.set_weights([np.eye(8) * 0.5, np.zeros(8)])
+    halves = convert_for(student, data, ConvertConfig(quantize="none")).content
+    assert verify(halves, data, device=BOARD, budget=ROOMY).task_metrics.auc == 1
+
+
+def test_each_network_is_judged_on_the_scale_in_which_it_answers():
+    raw = dataset("regression")
+    task = replace(TASKS["regression"], mean=(50.0, 2.0), deviation=(10.0, 0.5))
+    scaled = {f"y_{split}": (getattr(raw, f"y_{split}") - [50, 2]) / [10, 0.5] for split in SPLITS}
+    data = replace(raw, task=task, **{name: values.astype("f4") for name, values in scaled.items()})
+    in_units, standardized = trained(raw), trained(data)
+    skills = [replace(data).task.credits(standardized.predict(data.x_test, verbose=0), data.y_test).mean()]
+    skills.append(raw.task.credits(in_units.predict(raw.x_test, verbose=0), raw.y_test).mean())
+    assert min(skills) > 0.5
+    for student, teacher, own, other in (
+        (in_units, standardized, skills[1], skills[0]),
+        (standardized, in_units, skills[0], skills[1]),
+    ):
+        content = convert(student, data.x_train)  # which tells no task
+        found = verify(content, data, device=BOARD, budget=ROOMY, student=student, teacher=teacher).accuracy
+        assert (found.float_keras, found.teacher) == (pytest.approx(own, abs=1e-4), pytest.approx(other, abs=1e-4))
+        assert found.int8_litert == pytest.approx(own, abs=0.1)
 
 
 def test_a_file_with_another_number_of_outputs_is_refused(case):

@@ -9,12 +9,13 @@ import pytest
 
 from kd_edge.cost.devices import load_device
 from tflite_bench.calibration import calibrate as calibrating
-from tflite_bench.calibration.calibrate import calibrate
+from tflite_bench.calibration.calibrate import Calibration, Cost, Network, calibrate
 from tflite_bench.calibration.networks import networks
 from tflite_bench.calibration.profile import profile_toml
 from tflite_bench.calibration.store import MeasurementStore
 from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.operators.spec import KERNEL_CLASSES, Blocks
 from tflite_bench.runners import tflm
 from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.board.runner import BoardRunner
@@ -84,6 +85,20 @@ def test_the_networks_that_fit_make_a_profile_and_a_break_loses_nothing(port: st
     assert (device.core, device.runtime, device.clock_mhz, device.quality) == ("host", "tflm", 1000.0, "measured")
     assert (device.ram_bytes, device.flash_bytes, device.pointer_bytes) == (60_000, 60_000, 8)
     assert f"{len(result.networks)} generated networks" in device.source
+
+
+@pytest.mark.parametrize(
+    ("build", "release"), [("tflm esp-nn 1.1.2, 13.2.0", "esp-nn 1.1.2"), ("tflm unknown, 13.2.0", ""), ("fuzz", "")]
+)
+def test_the_release_that_a_firmware_states_is_that_of_its_profile(build: str, release: str, tmp_path: Path) -> None:
+    board = {"board": "mine", "core": "esp32-s3", "clock_mhz": "240", "runtime": "tflm+esp-nn", "build": build}
+    costs = dict.fromkeys(KERNEL_CLASSES, Cost(5.0, 5.0, 1.0, 500.0))
+    memories = {"model_memory_bytes": "90000", "arena_memory_bytes": "90000"}
+    of_each = ({"int8": costs}, {"int8": 1000.0}, {"int8": Blocks()})
+    made = Calibration("serial", board | memories, *of_each, (Network("a", "int8", 1.0, 1.0),), 0.1, 20.0)
+    path = tmp_path / "mine.toml"
+    path.write_text(profile_toml(made))
+    assert (load_device(path).runtime_version, load_device(path).core) == (release, "xtensa-lx7")
 
 
 def test_what_another_board_was_measured_with_does_not_count(tmp_path: Path) -> None:

@@ -65,6 +65,14 @@ def test_a_column_of_the_voltage_is_used(tmp_path: Path) -> None:
         ("time(s),current(mA)\n0,1\n1,nan\n2,1\n", r"sample 2: expected a number, received 'nan'"),
         ("time(s),current(mA)\n0,1\n2,1\n1,1\n", r"sample 3: its time is not after that of the one before"),
         ("time(s),power(mW)\n0,1\n2,1\n", r"expected columns such as Timestamp\(ms\) and Current\(uA\), received time"),
+        (
+            "Timestamps,Current(mA)\n0,1\n1,1\n2,1\n",
+            r"expected columns such as Timestamp\(ms\) and Current\(uA\), received Timestamps, Current",
+        ),
+        (
+            "time(s),current(mA)\n0,-2\n1,-2\n2,-2\n",
+            r"holds -12 mJ: expected more than 0; is the current probe the wrong way round\?",
+        ),
         ("", r"is no series: expected a line of names and two samples"),
     ],
 )

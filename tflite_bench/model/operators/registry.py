@@ -8,6 +8,7 @@ from tflite_bench.errors import ConfigError
 from tflite_bench.model.operators.macs import weights_kernel, weights_per_position
 from tflite_bench.model.operators.spec import OpSpec
 from tflite_bench.model.operators.table import OPS
+from tflite_bench.model.tflm_kernels import CUSTOM_KERNELS
 
 _SPECS = {spec.kind: spec for spec in OPS}
 _TABLE = frozenset(_SPECS)
@@ -61,7 +62,6 @@ _NO_MACS = frozenset(
         "SPARSE_TO_DENSE",
         "TILE",
         "TOPK_V2",
-        "TFLite_Detection_PostProcess",
         "UNIQUE",
         "UNSORTED_SEGMENT_MAX",
         "UNSORTED_SEGMENT_MIN",
@@ -95,6 +95,15 @@ def knows_macs(kind: str) -> bool:
         kind: TFLite's name of the operator, or the code of a custom one.
     """
     return kind in _SPECS or kind in _NO_MACS or bool(_USES_WEIGHTS.search(kind))
+
+
+def knows_memory(kind: str) -> bool:
+    """Return whether what TFLM's kernel keeps in the arena is known: of custom ones those with a row for its data.
+
+    Args:
+        kind: TFLite's name of the operator, or the code of a custom one.
+    """
+    return kind not in CUSTOM_KERNELS or is_own(kind) or bool(spec_of(kind).op_data_bytes)
 
 
 def register_op(spec: OpSpec) -> None:

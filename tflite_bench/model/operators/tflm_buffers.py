@@ -87,6 +87,27 @@ def two_per_dimension(op: Operands) -> Sizes:
     return (4 * len(op.outputs[0].shape),) * 2
 
 
+def detection_lists(op: Operands) -> Sizes:
+    """Boxes, scores and lists of candidates of a detector; `flags` are `max_detections` and `num_classes`.
+
+    Source: `Prepare` in tflite-micro's `detection_postprocess.cc`.
+    """
+    _, num_boxes, num_scores = op.weights
+    most, num_classes = (max(0, flag) for flag in op.flags or (0, 0))
+    per_box, per_detection = 4 * num_boxes, 4 * num_boxes * most
+    return (
+        num_boxes,
+        4 * per_box,
+        num_scores * per_box,
+        *(per_box, per_box),
+        *(per_detection, per_detection),
+        per_box,
+        per_detection,
+        max(num_classes, most) * per_box,
+        min(num_boxes, most) * per_box,
+    )
+
+
 def unpacked_weights(op: Operands) -> Sizes:
     """Weights of 4 bits, unpacked to bytes."""
     return (op.inputs[1].num_elements,) if op.inputs[1].dtype == "int4" else ()

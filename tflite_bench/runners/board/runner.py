@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflite_bench.errors import RunnerError
+from tflite_bench.errors import DoesNotFitError, RunnerError
 from tflite_bench.measurement.inputs import check_inputs, random_inputs
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan, Timing, describe_end, measure_batches
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_model
+from tflite_bench.model.streams import has_resources
 from tflite_bench.processes.isolation import Array
 from tflite_bench.runners import litert
 from tflite_bench.runners.base import Execution, OpResult, RunnerResult
@@ -79,12 +80,28 @@ class BoardRunner:
             self._client.link.port.close()
         self._client = None
 
+    def check(self, model: bytes) -> None:
+        """Refuse a stream, before the board is asked.
+
+        Args:
+            model: Bytes of a `.tflite` file.
+
+        Raises:
+            DoesNotFitError: It is one.
+        """
+        if has_resources(read_model(model)):
+            raise DoesNotFitError(
+                "cannot run on a board: expected a file without resource variables, which the measuring firmware does "
+                "not have, received a stream; leave out --on serial"
+            )
+
     def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
         """Measure one inference on random input values; see `Runner`.
 
         Raises:
-            DoesNotFitError: The board is too small for the model, or lacks an operator.
+            DoesNotFitError: The board is too small for the model, lacks an operator, or the model is a stream.
         """
+        self.check(model)
         info = read_model(model)
         with self._connected() as client:
             loaded = client.load(model, info)
@@ -109,6 +126,7 @@ class BoardRunner:
             ConfigError: The samples are not those of the model.
             RunnerError: See `benchmark`.
         """
+        self.check(model)
         info = read_model(model)
         arrays = check_inputs(info, inputs)
         tensor = info.output_tensors[output]

@@ -30,7 +30,8 @@ import numpy as np
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
-from kd_edge.data.dataset import GROUPS, Dataset
+from kd_edge.data.dataset import Dataset
+from kd_edge.data.groups import GROUPS
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.errors import BudgetError

@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.05
 # When a kill comes, as parts of the time that the whole job takes: after its start, and after there are workers.
 _PART_OF_JOB = (0.02, 0.5)
 _PART_OF_WORKER = (0.0, 0.1)
-_HALF_WRITTEN = re.compile(r"\.partial-\d+-.+|.*\.(?:part|tmp)")
+_HALF_WRITTEN = re.compile(r"\.partial-.+|.*\.(?:part|tmp)")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def render_sources(
         "check_vectors.h": {},
         "check_vectors.c": {},
         "run_vectors.h": {},
-        "run_vectors.c": {},
+        "run_vectors.c": {"in_order": vectors.in_order},
     }
     rendered = {name: render(name, **values) for name, values in filled.items()}
     if settings.front_end is not None:

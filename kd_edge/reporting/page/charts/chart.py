@@ -39,6 +39,8 @@ def layered(layers: Sequence[Spec], *, height: int | Spec = 300, **more: Any) ->
 
 # Pixels from one line of text to the next.
 LINE = 14
+# An axis of shares or skills: where all values are the same Vega rounds its labels to whole numbers.
+SCORES: Spec = {"format": ".4~g"}
 
 
 def rule_of_limit(value: float, label: str, *, axis: str = "x", row: int = 0, before: bool = True) -> list[Spec]:

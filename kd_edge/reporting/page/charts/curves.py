@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kd_edge.reporting.page.charts.chart import Spec, layered, rule_of_limit
+from kd_edge.reporting.page.charts.chart import SCORES, Spec, layered, rule_of_limit
 
 
 def curve_chart(
@@ -23,7 +23,7 @@ def curve_chart(
         for epoch, value in enumerate(curve, start=1)
     ]
     x = {"field": "epoch", "type": "quantitative", "title": "epoch", "axis": {"tickMinStep": 1, "format": "d"}}
-    y = {"field": "value", "type": "quantitative", "title": title, "scale": {"zero": False}}
+    y = {"field": "value", "type": "quantitative", "title": title, "scale": {"zero": False}, "axis": SCORES}
     named = {"field": "curve", "type": "nominal", "scale": {"domain": list(curves)}, "legend": {"symbolType": "stroke"}}
     tooltip: list[Spec] = [{"field": "curve", "title": " "}, {"field": "epoch"}]
     tooltip += [{"field": "value", "title": title, "type": "quantitative", "format": ".4f"}]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from kd_edge.reporting.page.charts.chart import LINE, Spec, layered, rule_of_limit
+from kd_edge.reporting.page.charts.chart import LINE, SCORES, Spec, layered, rule_of_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def front_chart(
     upright = [limit for limit in limits if limit.axis == "x"]
     room = LINE * (1 + len(upright))
     levels = {"zero": False, "nice": False, "padding": room}
-    y = {"field": "y", "type": "quantitative", "title": y_title, "scale": levels}
+    y = {"field": "y", "type": "quantitative", "title": y_title, "scale": levels, "axis": SCORES}
     legend = {"symbolOpacity": 1}
     color: Spec = {"field": "series", "type": "nominal", "scale": {"domain": series}, "legend": legend}
     shape = {**color, "scale": {"domain": series}}

@@ -145,6 +145,7 @@ def test_an_unknown_device_gets_the_nearest_name() -> None:
     ("old", "new", "message"),
     [
         ("clock_mhz =", "clok_mhz =", r"unknown key 'clok_mhz' in .*board\.toml: did you mean 'clock_mhz'"),
+        ("clock_mhz =", 'path = "x.toml"\nclock_mhz =', r"unknown key 'path' in .*board\.toml"),
         ("core = ", "# core = ", r"missing key 'core' in .*board\.toml"),
         ("ram_bytes = 500", 'ram_bytes = "500"', r"board\.toml, key 'ram_bytes': expected int, received '500'"),
         ("ram_bytes = 500", "ram_bytes = true", r"key 'ram_bytes': expected int, received True"),

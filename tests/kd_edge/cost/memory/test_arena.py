@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import flexbuffers
 
 from kd_edge.cost.memory.arena import arena_bytes
 from kd_edge.cost.memory.timeline import memory_timeline
@@ -13,6 +15,13 @@ from kd_edge.ir.graph import Graph, Op, Tensor
 from kd_edge.ir.layers import Add, AveragePooling2D, Conv2D, DepthwiseConv2D, Flatten, GlobalAveragePooling2D, ReLU
 from kd_edge.ir.layers.core import Dense
 from kd_edge.ir.lowering import lower
+from kd_edge.ir.tflite_reader import read_graph
+from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.reader import read_model
+from tflite_bench.model.writer import pack
+from tflite_bench.runners import tflm
+from tflite_bench.runners.tflm import TFLMRunner
+from tools.networks.single_ops import Value, _tensor
 
 
 def chain(*sizes):
@@ -95,6 +104,38 @@ def test_the_scratch_buffers_of_a_mean_live_while_it_runs():
     # 32-bit sums of 8 outputs, an index for each of 4 dimensions, 2 axes.
     assert step.scratch_bytes == 32 + 16 + 16
     assert step.live_bytes == 128 + 16 + step.scratch_bytes
+
+
+def detection(num_boxes, num_scores, most):
+    """A file of one custom op, the end of a detector."""
+    model, graph, op, code = schema.ModelT(), schema.SubGraphT(), schema.OperatorT(), schema.OperatorCodeT()
+    model.version, model.buffers, model.subgraphs, model.operatorCodes = 3, [schema.BufferT()], [graph], [code]
+    code.builtinCode, code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM, schema.BuiltinOperator.CUSTOM
+    code.customCode = "TFLite_Detection_PostProcess"
+    shapes = [(1, num_boxes, 4), (1, num_boxes, num_scores), (num_boxes, 4), (1, most, 4), (1, most), (1, most), (1,)]
+    values = [Value(shape, constant=1 if place == 2 else None) for place, shape in enumerate(shapes)]
+    graph.tensors = [_tensor(model, value, "float32") for value in values]
+    graph.inputs, graph.outputs, graph.operators = [0, 1], [3, 4, 5, 6], [op]
+    op.inputs, op.outputs = [0, 1, 2], graph.outputs
+    integers = {"max_detections": most, "max_classes_per_detection": 1, "num_classes": num_scores - 1}
+    floats = {"nms_score_threshold": 0.3, "nms_iou_threshold": 0.5}
+    floats |= {"x_scale": 10.0, "y_scale": 10.0, "w_scale": 5.0, "h_scale": 5.0}
+    op.customOptions = [*flexbuffers.Dumps(integers | floats)]
+    return pack(model)
+
+
+@pytest.mark.skipif(not tflm.is_installed(), reason="needs tflite-micro")
+@pytest.mark.parametrize(("num_boxes", "num_scores", "most"), [(96, 2, 10), (400, 3, 10), (7, 4, 20), (5, 30, 10)])
+def test_the_lists_of_a_detector_are_those_of_the_interpreter(num_boxes, num_scores, most):
+    content = detection(num_boxes, num_scores, most)
+    model = read_model(content)
+    assert model.ops[0].options == {"max_detections": most, "num_classes": num_scores - 1}
+    arena = arena_bytes(read_graph(model), pointer_bytes=8)
+    run = TFLMRunner().benchmark(content, Plan(num_runs=1))
+    assert (arena.persistent_bytes, arena.nonpersistent_bytes) == (
+        run.arena_persistent_bytes,
+        run.arena_nonpersistent_bytes,
+    )
 
 
 def test_an_empty_graph_needs_no_plan():

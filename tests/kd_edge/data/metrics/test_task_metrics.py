@@ -59,6 +59,12 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_order_and_a_tie_is_ha
     assert [points.tolist() for points in roc_points(counts)] == [[0, 0, 0.5, 1], [0, 0.5, 1, 1]]
 
 
+def test_a_resample_of_one_kind_of_sample_alone_has_no_area():
+    kinds = np.array([[[3, 1], [0, 0]], [[0, 0], [1, 1]], [[1, 0], [0, 1]]])
+    np.testing.assert_array_equal(auc_of(kinds), [np.nan, np.nan, 1])
+    np.testing.assert_array_equal(partial_auc_of(kinds, 0.1), [np.nan, np.nan, 1])
+
+
 def test_the_partial_area_is_standardised_so_that_chance_is_a_half():
     chance, sure = np.array([[10, 10], [10, 10]]), np.array([[10, 0], [0, 10]])
     for limit in (0.1, 0.5, 1.0):

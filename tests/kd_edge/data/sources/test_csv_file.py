@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from kd_edge.data.drawing import splits_of
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
-from kd_edge.errors import ConfigError, DataError
+from kd_edge.errors import ConfigError, DataError, DataWarning
 
 
 @pytest.fixture
@@ -74,6 +75,71 @@ def test_no_group_is_in_two_splits(table):
         parts = [set(getattr(data, f"group_{split}").tolist()) for split in ("train", "val", "test")]
         assert sum(map(len, parts)) == len(set.union(*parts)) == 10
         assert len(parts[2]) == 2
+
+
+def recordings(**counts):
+    """Recordings of 12 steps that hold one class each: so many of each."""
+    names = [(label, f"{label}{i}") for label, count in counts.items() for i in range(count)]
+    label, recording = zip(*(name for name in names for _ in range(12)), strict=True)
+    return {"x": np.arange(len(label)), "recording": recording, "label": label}
+
+
+def test_recordings_of_one_class_are_drawn_class_by_class(table):
+    path = table(**recordings(idle=4, wave=4, circle=5))
+    for seed in range(8):
+        data = load_data(path, seed=seed, options=SourceOptions(window=6))
+        # Two windows a recording: 1 of 4 or 5 tests, 1 of the others validates.
+        assert np.bincount(data.y_test).tolist() == [2, 2, 2]
+        assert np.bincount(data.y_val).tolist() == [2, 2, 2]
+        assert np.bincount(data.y_train).tolist() == [6, 4, 4]
+        assert set(data.group_test.tolist()).isdisjoint({*data.group_train.tolist(), *data.group_val.tolist()})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_two_recordings_a_class_the_shares_are_drawn_and_each_class_keeps_one(seed):
+    labels = np.repeat(np.arange(10), 40)
+    with pytest.warns(DataWarning, match="the groups that were drawn leave none of"):
+        found, _ = splits_of(labels, np.arange(400) // 20, None, test_share=0.2, seed=seed, source="clips")
+    # 20 % of 20 groups, and 15 % of the 16 that are left.
+    assert [int((found == split).sum()) for split in ("test", "val")] == [4 * 20, 2 * 20]
+    assert np.unique(labels[found == "train"]).size == 10
+
+
+@pytest.mark.parametrize("task", [None, "regression"])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_recording_that_is_most_of_its_class_is_not_drawn_for_the_sake_of_a_small_share(seed, task):
+    sizes = [500, *[40] * 10] if task else [900, 40, 30, 30] * 2
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    labels = np.zeros(len(groups)) if task else groups // 4
+    found, _ = splits_of(labels, groups, None, test_share=0.15, seed=seed, source="clips", task=task)
+    assert (found[np.isin(groups, [0] if task else [0, 4])] == "train").all()
+    assert set(found) == {"train", "val", "test"}
+
+
+def test_a_class_that_drawn_recordings_leave_a_split_without_is_named_with_the_ways_out(table):
+    with pytest.raises(
+        DataError, match=r"received 3 classes of one group each; add groups .*, the option group_pattern\)$"
+    ):
+        read(table(**recordings(idle=1, wave=1, circle=1)), window=6)
+    path = table(**recordings(idle=1, wave=2, circle=4))
+    with pytest.warns(
+        DataWarning, match="leave none of idle, wave in val; none of idle, wave in test; add groups of it"
+    ):
+        data = read(path, window=6)
+    assert "leaves none of idle, wave in val, none of idle, wave in test" in data.description
+    # Recordings of both classes are drawn from all: those of one class may all be drawn.
+    mixed = recordings(rest=1, motion=1)
+    mixed = {"x": np.arange(36), "recording": [*mixed["recording"], *["both"] * 12]} | {
+        "label": [*mixed["label"], *["rest"] * 12]
+    }
+    mixed["label"][24:26] = ["motion"] * 2
+    messages = set()
+    for seed in range(12):
+        try:
+            load_data(table(**mixed), seed=seed, options=SourceOptions(window=1))
+        except DataError as error:
+            messages.add(str(error).split(": ", 1)[1].split(" beside")[0])
+    assert "expected training samples of each class, received none of 'motion'" in messages
 
 
 def test_steps_of_a_recording_become_windows_of_one_class_and_the_recording_their_group(table):

@@ -215,6 +215,20 @@ def test_recordings_of_other_lengths_are_cut_and_filled_on_request(words):
         read(words, image_size=[3, 3])
 
 
+def test_the_background_noise_of_speech_commands_is_no_word(words):
+    for name in ("pink_noise", "doing_the_dishes"):
+        record(words / "_background_noise_" / f"{name}.wav", tone(50, seconds=0.5))
+    for options in ({}, {"seconds": 0.2}, {"group_pattern": "^([0-9]+)_"}):
+        data = read(words, **options)
+        assert (data.class_names, data.input_shape) == (("no", "yes"), (18, 40))
+        assert len(data.x_train) + len(data.x_val) + len(data.x_test) == 16
+        assert "left out _background_noise_, which is no class" in data.description
+    (words / "_background_noise_").rename(words / "noise")
+    # Most recordings are of 0.2 s.
+    with pytest.raises(DataError, match=r"received 0.2 to 0.5 s; .* such as seconds=0.2$"):
+        read(words)
+
+
 def test_recordings_that_the_front_end_does_not_take_are_named_and_left_out_on_request(words):
     record(words / "yes" / "slow.wav", tone(300, rate=8000), rate=8000)
     record(words / "yes" / "two.wav", np.zeros(6400), channels=2)
@@ -310,3 +324,41 @@ def test_a_link_to_a_folder_that_it_is_in_is_named(pictures):
     (pictures / "cat" / "all").symlink_to(pictures)
     with pytest.raises(DataError, match=r"expected links to other folders, received .*cat/all, which leads to one"):
         read(pictures)
+
+
+@pytest.mark.parametrize("kind", ["images", "recordings"])
+def test_folders_that_are_called_by_numbers_are_numbered_as_keras_numbers_them(tmp_path, kind):
+    import keras
+
+    for number in range(12):
+        for i in range(3):
+            if kind == "images":
+                draw(tmp_path / "signs" / str(number) / f"{i}.png", 20 * i + number)
+            else:
+                record(tmp_path / "signs" / str(number) / f"{i}.wav", tone(300 + 50 * number + i))
+    data = read(tmp_path / "signs")
+    load = {
+        "images": keras.utils.image_dataset_from_directory,
+        "recordings": keras.utils.audio_dataset_from_directory,
+    }
+    expected = load[kind](str(tmp_path / "signs"), verbose=False).class_names
+    assert data.class_names == tuple(expected)
+    assert data.class_names[:4] == ("0", "1", "10", "11")
+    if kind == "images":
+        named = np.array(data.class_names).astype(int)[data.y_train]
+        assert np.array_equal(data.x_train[:, 0, 0, 0] % 20, named)
+
+
+@pytest.mark.parametrize("where", [".", "./", "../pets", "..//pets/", "cat/..", ""])
+def test_the_working_folder_and_roundabout_paths_hold_images_and_recordings(pictures, words, monkeypatch, where):
+    monkeypatch.chdir(pictures)
+    data = read(where)
+    assert np.array_equal(data.x_train[:, 0, 0, 0] % 20, data.y_train)
+    assert len(data.x_train) == 21
+    (pictures / "dog" / "cut.png").write_bytes((pictures / "dog" / "p0_0.png").read_bytes()[:-20])
+    again = read(where, skip_bad=True)
+    assert "left out dog/cut.png" in again.description
+    assert np.array_equal(again.x_train, data.x_train)
+    monkeypatch.chdir(words)
+    sounds = where.replace("pets", "words").replace("cat", "no")
+    assert np.array_equal(read(sounds).x_train, read(words).x_train)

@@ -257,6 +257,37 @@ def test_halting_can_be_checked_every_few_steps(task):
     assert len(history["trainee_divergence"]) == 1  # the second epoch ended without the trainee
 
 
+class Listens:
+    """Never halts and remembers what it was told."""
+
+    metric = "divergence"
+
+    def __init__(self):
+        self.values = []
+
+    def reset(self):
+        pass
+
+    def reason(self, value, epoch):
+        self.values.append(value)
+
+
+def test_steps_between_two_checks_count_on_over_the_end_of_an_epoch(task):
+    rule = Listens()
+    history = fit(compiled(task), task, EarlyHalting(rule=rule, check_freq=6), epochs=3).history
+    assert len(rule.values) == 2  # of 12 steps, 4 of each epoch
+    assert 6 * sum(rule.values) == pytest.approx(4 * sum(history["trainee_divergence"]), rel=1e-5)
+
+
+def test_the_step_of_a_halt_counts_on_when_the_distiller_is_compiled_again(task):
+    distiller = compiled(task, run_eagerly=True)
+    fit(distiller, task, epochs=2)
+    distiller.compile("sgd", loss=task.loss(), run_eagerly=True)
+    fit(distiller, task, EarlyHalting(rule="epoch", check_freq=3, start_from_epoch=1), epochs=2)
+    report = distiller.halting_reports[1]
+    assert (report.epoch, report.step) == (1, 2 * STEPS + 6)
+
+
 def test_the_report_counts_what_was_spent_and_saved(task):
     distiller = compiled(task)
     history = fit(distiller, task, after(1), epochs=4)
@@ -302,6 +333,7 @@ def test_a_used_callback_can_be_copied_for_another_training(task):
         ({"rule": "platau"}, "unknown halting rule 'platau'; did you mean 'plateau'"),
         ({"check_freq": 0}, "expected 'epoch' or a number of steps, received 0"),
         ({"patience": 0}, "bad patience: expected at least 1 check, received 0"),
+        ({"baseline": 80}, "bad baseline of the rule 'agreement': expected a share from 0 to 1, received 80"),
         ({"rule": "gradient", "patience": 0}, "bad patience: expected at least 1 check, received 0"),
     ],
 )
@@ -323,8 +355,9 @@ def test_a_metric_that_is_not_there_is_named(task, check_freq):
         fit(compiled(task), task, callback)
 
 
-def test_metrics_of_validation_are_observed_at_the_end_of_an_epoch_alone(task):
-    observed = EarlyHalting(monitor="val_accuracy", baseline=0.0, check_freq=2)
+@pytest.mark.parametrize("check_freq", [2, 30])
+def test_metrics_of_validation_are_observed_at_the_end_of_an_epoch_alone(task, check_freq):
+    observed = EarlyHalting(monitor="val_accuracy", baseline=0.0, check_freq=check_freq)
     with pytest.raises(ConfigError, match="no metric 'val_accuracy' after a number of steps"):
         fit(compiled(task), task, observed, validation_data=(task.x, task.y))
 

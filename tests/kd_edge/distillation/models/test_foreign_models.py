@@ -87,6 +87,29 @@ def test_a_file_of_keras_2_for_images_of_any_size_is_read(folder, tmp_path, fron
         np.testing.assert_allclose(model(samples(shape)), old(samples(shape)), rtol=1e-4)
 
 
+def adapted():
+    layer = K.Normalization()
+    layer.adapt(samples())
+    return layer
+
+
+@pytest.mark.parametrize(
+    "front",
+    [tf_keras.applications.resnet50.preprocess_input, adapted, lambda x: x[:, 1:, ..., :2]],
+    ids=["channels in another order", "adapted normalization", "slices"],
+)
+def test_what_stands_before_a_network_of_keras_2_is_rebuilt(tmp_path, front):
+    source = tf_keras.Input(SHAPE)
+    value = front()(source) if front is adapted else front(source)
+    old = tf_keras.Model(source, K.Dense(2)(K.GlobalAveragePooling2D()(K.Conv2D(4, 3)(value))))
+    old.save(tmp_path / "old.h5")
+    model = load_model(tmp_path / "old.h5")
+    assert not only_answers(model)
+    np.testing.assert_allclose(model(samples()), old(samples()), rtol=1e-4)
+    if front is not adapted and value.shape[-1] == 3:
+        assert macs_of(model) == 6 * 6 * 4 * 27 + 4 * 2
+
+
 def test_layers_that_keras_3_lacks_leave_a_model_that_answers(folder, capsys):
     model = load_model(folder / "custom.h5")
     assert "it only answers, as a teacher" in capsys.readouterr().err

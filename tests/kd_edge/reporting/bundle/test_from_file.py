@@ -1,29 +1,39 @@
 """The bundle of a single file: what it says of itself, samples given with it, and what cannot be bundled."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from kd_edge.cli import main
 from kd_edge.config.stages import ConvertConfig
+from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
-from kd_edge.conversion.metadata import add_metadata
+from kd_edge.conversion.metadata import add_metadata, describe
 from kd_edge.cost.devices import load_all, load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.front_end import FrontEnd
+from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.file_task import file_task
 from kd_edge.reporting.bundle.from_file import write_file_bundle
+from kd_edge.reporting.bundle.settings import Settings
+from kd_edge.reporting.bundle.sources.front_end_source import front_end_source
+from kd_edge.reporting.bundle.vectors import random_vectors, sample_vectors, vector_rows
 from kd_edge.search.space.student_space import StudentSpace
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.errors import ModelFileError
+from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
 from tflite_bench.runners import tflm
 
@@ -107,20 +117,84 @@ def test_how_the_input_is_scaled_is_only_said_where_something_says_it(bundled, t
     assert "the values as they are, quantized:" in settings_of(raw, "model.h")
 
 
-def test_windows_are_the_samples_of_a_stream_and_its_steps_the_vectors(tmp_path):
+def test_the_front_end_of_a_model_of_sound_is_that_of_its_metadata(tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 5, 40)).astype("f4")
+    y, settings = np.arange(20) % 2, FrontEnd(num_channels=40, feature_scale=0.5)
+    data = Dataset("words", x, y, x, y, x, y, ("no", "yes"), front_end=settings)
+    network = SyntheticNetwork((5, 40))
+    network.dense(2)
+    plain = network.to_bytes()
+    said = describe(plain, data, provenance={})
+    assert said["input"]["meaning"].startswith("the features of sound as they are; raw =")
+    (tmp_path / "kw.tflite").write_bytes(add_metadata(plain, said))
+    made = write_file_bundle(tmp_path / "kw.tflite", tmp_path / "b", tool="esp-idf")
+    assert made.front_end == settings
+    assert settings_of(made, "main/audio_front_end.h") == front_end_source(settings)
+    # Features that were saved as arrays do not know how they were made: the file does.
+    saved = replace(data, front_end=None)
+    assert write_file_bundle(tmp_path / "kw.tflite", tmp_path / "c", data=saved).front_end == settings
+
+
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory):
+    """The file of a stream that reads 2 frames of 12 at a step, and samples of it."""
     x = np.random.default_rng(0).normal(size=(20, 12, 3)).astype("f4")
     y = np.arange(20) % 2
     data = Dataset("ramps", x, y, x + 1, y, x + 2, y, ("down", "up"))
     values = {"width": 4, "stem_kernel": 3, "stem_stride": 2, "num_blocks": 1, "kernel": 3, "flattens": 1}
     student = StudentSpace.family("streaming", data.input_shape, 2).blueprint(values | {"growth": 1.0}).to_keras()
-    (tmp_path / "s.tflite").write_bytes(convert_for(student, data, ConvertConfig(stream=2, qat="never")).content)
-    # Steps of 2 of the 12 frames.
-    assert write_file_bundle(tmp_path / "s.tflite", tmp_path / "b", data=data).vectors_of == (
-        "6 steps of a test sample of ramps"
-    )
-    longer = Dataset("wide", *(np.zeros((20, 12, 4), "f4") if i % 2 == 0 else y for i in range(6)), ("down", "up"))
+    path = tmp_path_factory.mktemp("stream") / "s.tflite"
+    path.write_bytes(convert_for(student, data, ConvertConfig(stream=2, qat="never")).content)
+    return path, data
+
+
+def test_windows_are_the_samples_of_a_stream_and_its_steps_the_vectors_in_order(streaming, tmp_path):
+    path, data = streaming
+    content = path.read_bytes()
+    source = read_model(content).input_tensors[0]
+    # Steps of 2 of the 12 frames; the last one's answer is that of the window.
+    settings = Settings(1024, "Given.", data.task, None)
+    vectors = sample_vectors(content, data, settings)
+    assert (vectors.vectors_of, vectors.in_order) == ("6 steps of a test sample of ramps", True)
+    window = quantize(data.x_test[vector_rows(data)][:1], source)
+    assert np.array_equal(vectors.inputs.reshape(window.shape), window)
+    assert np.array_equal(vectors.outputs[-1:], tflm.run_outputs(content, window))
+    alone = tflm.run_outputs(content, vectors.inputs)
+    assert np.array_equal(vectors.outputs[0], alone[0])
+    assert not np.array_equal(vectors.outputs, alone)
+    random = random_vectors(content, settings)
+    assert random.in_order
+    assert np.array_equal(random.outputs[-1:], tflm.run_outputs(content, random.inputs.reshape(1, 20, 3)))
+    y = data.y_test
+    wider = Dataset("wide", *(np.zeros((20, 12, 4), "f4") if i % 2 == 0 else y for i in range(6)), ("down", "up"))
     with pytest.raises(DataError, match=r"expected samples of shape \(2, 3\), received \(12, 4\)"):
-        write_file_bundle(tmp_path / "s.tflite", tmp_path / "b", data=longer)
+        write_file_bundle(path, tmp_path / "b", data=wider)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_the_program_of_a_stream_resets_the_model_once_and_another_one_before_each_vector(streaming, tmp_path):
+    path, data = streaming
+    stream = write_file_bundle(path, tmp_path / "stream", data=data)
+    whole = write_file_bundle(MODEL, tmp_path / "whole")
+    assert answered_in_order(stream.folder) == "PASSED: 6 of 6 test vectors agree"
+    # A model that has been reset gives its first answer again.
+    assert answered_in_order(whole.folder) == "FAILED: 1 of 10 test vectors agree"
+
+
+def answered_in_order(folder):
+    """What the program says of a model that answers what comes next, from the first one after a reset."""
+    (folder / "model.c").write_text(
+        '#include "model.h"\n#include "test_vectors.h"\n#include <string.h>\nstatic int next = 3;\n'
+        "int model_init(void) { return MODEL_OK; }\n"
+        "int model_reset(void) { next = 0; return MODEL_OK; }\n"
+        "int model_invoke(const model_input_t *input, model_output_t *output) {\n"
+        "  (void)input;\n  memcpy(output, test_outputs[next++], sizeof test_outputs[0]);\n  return MODEL_OK;\n}\n"
+        "unsigned long model_arena_used_bytes(void) { return 1; }\n"
+        'const char *model_status_text(int status) { return status ? "bad" : ""; }\n'
+    )
+    sources = ["main.c", "run_vectors.c", "check_vectors.c", "test_vectors.c", "model.c"]
+    subprocess.run(["gcc", "-std=c11", "-Wall", "-Werror", *sources, "-o", "program", "-lm"], cwd=folder, check=True)
+    return subprocess.run([folder / "program"], capture_output=True, text=True).stdout.splitlines()[-1]
 
 
 def test_random_vectors_have_the_answers_of_tflm(bundled):
@@ -147,6 +221,21 @@ def test_samples_are_the_vectors_and_name_the_classes(tmp_path, check_document):
     assert result["vectors_of"].startswith("10 test samples of ")
     assert '"z",' in (tmp_path / "bundle" / "src" / "model_settings.h").read_text()
     assert result["command"].endswith(f"--for zephyr --data {tmp_path / 'data.npz'} --no-normalize --seed 0")
+
+
+def test_values_that_a_file_answers_in_their_units_are_not_multiplied_once_more(tmp_path):
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("f4")
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    network.set_weights([np.array([[70.0], [0.0], [0.0]]), np.array([200.0])])
+    task = Task("regression", ("weight",), mean=(200.0,), deviation=(70.0,))
+    data = Dataset("weights", *(x, x[:, :1]) * 3, (), task=task)
+    (tmp_path / "plain.tflite").write_bytes(convert(network, x))
+    made = write_file_bundle(tmp_path / "plain.tflite", tmp_path / "b", data=data)
+    assert "model_value_mean[MODEL_NUM_VALUES] = {0.0f};" in settings_of(made)
+    text = settings_of(made, "test_vectors.c").split("test_answers")[1].split(";")[0]
+    answers = [float(number) for number in re.findall(r"(-?[\d.]+(?:e[+-]?\d+)?)f", text)]
+    assert min(answers) == pytest.approx(200 + 70 * x[:, 0].min(), abs=5)
+    assert max(answers) == pytest.approx(200 + 70 * x[:, 0].max(), abs=5)
 
 
 def test_the_arena_is_the_most_that_any_board_with_tflm_needs_or_that_of_the_named_one(bundled, tmp_path):
@@ -242,6 +331,28 @@ def test_samples_of_another_shape_are_refused(tmp_path):
         write_file_bundle(MODEL, tmp_path / "b", data=data)
 
 
+def integers(folder, level):
+    """Integers around a level, drawn to test and to validate by a seed."""
+    rng = np.random.default_rng(level)
+    x = {f"x_{split}": level + rng.integers(0, 50, (40, 12, 8, 3)) for split in ("train", "val", "test")}
+    np.savez(folder / "data.npz", **x, **{f"y_{split}": np.arange(40) % 5 for split in ("train", "val", "test")})
+    return folder / "data.npz"
+
+
+def test_with_other_samples_the_firmware_still_computes_with_the_mean_of_the_file(tmp_path):
+    read = {"meaning": "(value - mean) / deviation", "mean": [1.0, 2.0, 3.0], "deviation": [4.0, 5.0, 6.0]}
+    model = described(tmp_path, {"input": read, "provenance": {"seed": 3}})
+    given = ("--data", integers(tmp_path, 100), "-o", tmp_path / "bundle")
+    assert run(model, *given).exit_code == 0
+    assert (
+        "model_mean[MODEL_NUM_CHANNELS] = {1.0f, 2.0f, 3.0f};" in (tmp_path / "bundle" / "model_settings.h").read_text()
+    )
+    assert " --seed 3" in json.loads((tmp_path / "bundle" / "manifest.json").read_text())["command"]
+    done = run(model, *given, "--normalize")
+    assert done.exit_code == 2
+    assert "expected values less 1, 2, 3, divided by 4, 5, 6, as its metadata say, received data with" in done.stderr
+
+
 def test_the_command_refuses_in_one_line_what_it_would_ignore_or_cannot_read(tmp_path):
     for arguments, said in (
         ((MODEL, "--for", "keil"), "'keil' is not one of 'cmake', 'arduino', 'esp-idf', 'zephyr', 'platformio'"),
@@ -271,7 +382,7 @@ def test_without_jinja2_the_command_names_the_extra(tmp_path):
 
 
 @pytest.mark.shared
-def test_a_model_that_keeps_a_state_gets_its_variables_and_starts_anew_for_each_vector(shared_path, tmp_path):
+def test_a_model_that_keeps_a_state_gets_its_variables_and_starts_anew_before_the_vectors(shared_path, tmp_path):
     made = write_file_bundle(shared_path / "models_found" / "microwakeword_vad.tflite", tmp_path)
     # Four streams, each in a variable of its own.
     assert "MicroResourceVariables::Create(allocator, 4)" in settings_of(made, "model.cc")

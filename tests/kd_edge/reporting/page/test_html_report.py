@@ -188,6 +188,25 @@ def test_several_runs_are_compared_on_one_page(finished, tmp_path, check_documen
     assert f"{finished.name}: student, distilled" in words
 
 
+def test_runs_of_different_metrics_have_charts_of_their_own_and_the_teacher_of_each_is_told(finished, tmp_path):
+    other = shutil.copytree(finished, tmp_path / "other")
+    results = json.loads((other / "results.json").read_text())
+    run = results["result"]
+    for part in (run["verify"]["accuracy"], run["teacher"], run["distill"], run["baseline"]):
+        part["metric"] = "skill"
+    run["teacher"]["test_accuracy"] = 0.8125
+    for part in (run["distill"], run["baseline"]):
+        part["history"] = {"val_skill": [0.5, 0.6]}
+    write_json(other / "results.json", results)
+    text = write_comparison([finished, other], tmp_path / "c.html").read_text()
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', text)[1])
+    kinds = ("cost-latency", "cost-ram", "cost-flash", "training")
+    assert sorted(charts) == sorted(f"{kind}-{number}" for kind in kinds for number in (0, 1))
+    for name in charts:
+        assert ("skill" in json.dumps(charts[name])) == name.endswith("1")
+    assert "0.812" in text
+
+
 def test_a_run_that_cannot_be_compared_is_named_in_one_line(finished, tmp_path):
     other = shutil.copytree(finished, tmp_path / "other")
     results = json.loads((other / "results.json").read_text())

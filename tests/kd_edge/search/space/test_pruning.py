@@ -11,8 +11,11 @@ from kd_edge.ir.layers import (
     AveragePooling2D,
     Concatenate,
     Conv2D,
+    DepthwiseConv2D,
     Flatten,
+    GlobalAveragePooling2D,
     InputLayer,
+    Multiply,
     Node,
     Reshape,
     Softmax,
@@ -133,6 +136,88 @@ def test_branches_without_padding_keep_the_teachers_sizes():
     space = SPACES["valid_branches"]
     assert space.prunable.is_rigid
     assert "downsample" not in space.choices
+
+
+def students_of(space):
+    """Return the cheapest, the widest and some other students as Keras models."""
+    rng = np.random.default_rng(0)
+    drawn = [{name: options[0] for name, options in space.choices.items()}, teacher_values(space.choices)]
+    return [space.blueprint(values).to_keras() for values in (*drawn, *(space.sample(rng) for _ in range(3)))]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Conv2D(16, (3, 3), (2, 2), "same", activation="relu"), Conv2D(8, (3, 3), padding="same")],
+        [Conv2D(16, (5, 5), activation="relu"), Conv2D(3, (1, 1)), Flatten()],
+        [Conv2D(16, (3, 3), padding="same"), Flatten(), Dense(16), Dense(64), Reshape((8, 8, 1))],
+    ],
+)
+def test_students_of_a_teacher_that_answers_for_each_position_answer_for_as_many(layers):
+    sketch = Sketch((16, 16, 3))
+    for layer in layers:
+        last = sketch.add(layer)
+    teacher = sketch.blueprint(last)
+    space = StudentSpace.from_teacher(teacher)
+    shape = teacher.to_keras().output_shape
+    assert [student.output_shape for student in students_of(space)] == [shape] * 5
+
+
+def test_the_size_behind_a_reshape_of_channels_that_stay_does_not_change():
+    sketch = Sketch((16, 16, 3))
+    sketch.add(Conv2D(8, (3, 3), padding="same"))
+    sketch.add(DepthwiseConv2D((3, 3), padding="same", depth_multiplier=2))
+    sketch.add(Reshape((16, 16, 16)))
+    sketch.add(Conv2D(16, (3, 3), padding="same"))
+    sketch.add(Flatten())
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(3))))
+    assert "downsample" not in space.choices
+    assert all(student.output_shape == (None, 3) for student in students_of(space))
+
+
+def test_a_dilated_first_convolution_gets_no_larger_stride():
+    sketch = Sketch((32, 32, 3))
+    sketch.add(Conv2D(16, (3, 3), padding="same", dilation_rate=(2, 2)))
+    sketch.add(GlobalAveragePooling2D())
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(3))))
+    assert "downsample" not in space.choices
+    assert all(student.output_shape == (None, 3) for student in students_of(space))
+
+
+def test_a_channel_that_all_others_are_multiplied_by_stays_one():
+    sketch = Sketch((16, 16, 3))
+    image = sketch.add(Conv2D(16, (3, 3), padding="same", activation="relu"))
+    attention = sketch.add(Conv2D(1, (7, 7), padding="same", activation="sigmoid"))
+    sketch.add(Multiply(), image, attention)
+    sketch.add(GlobalAveragePooling2D())
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(3))))
+    assert [space.prunable.channels.widths[group] for group in space.prunable.channels.free] == [16]
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        values = {**space.sample(rng), "drop_0": 0}
+        assert space.graph(values) == space.blueprint(values).to_graph()
+        assert filters_of(space.blueprint(values))[-1] == 1
+
+
+def test_a_teacher_whose_channels_are_as_few_as_can_be_may_still_be_smaller_otherwise():
+    sketch = Sketch((16, 16, 3))
+    sketch.add(Conv2D(4, (3, 3), padding="same"))
+    sketch.add(GlobalAveragePooling2D())
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(3))))
+    assert dict(space.choices) == {"downsample": (4, 2, 1)}
+    macs = [space.graph({"downsample": factor}).total_macs for factor in (4, 2, 1)]
+    assert macs == [size * size * 4 * 3 * 9 + 12 for size in (4, 8, 16)]
+
+
+def test_a_narrow_layer_beside_it_leaves_a_wide_one_a_width_of_its_own():
+    sketch = Sketch((20,))
+    sketch.add(Dense(64))
+    sketch.add(Dense(4))
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(3))))
+    (own,) = (name for name in space.choices if name.startswith("width_"))
+    dearest = teacher_values(space.choices)
+    widths = {space.blueprint({**dearest, own: factor}).nodes[1].layer.units for factor in space.choices[own]}
+    assert len(widths) > 1
 
 
 def test_a_pooling_as_wide_as_the_image_that_keeps_its_size_is_not_global():

@@ -72,6 +72,41 @@ def upsampled():
     return keras.Model(inputs, L.Dense(3)(L.GlobalAveragePooling1D()(x)))
 
 
+def per_step():
+    x = inputs = keras.Input((32, 4))
+    x = L.Conv1D(16, 5, padding="same", activation="relu")(x)
+    return keras.Model(inputs, L.Dense(3)(x))
+
+
+def decoder():
+    """A reconstruction that shortens a sequence, and lengthens it again."""
+    x = inputs = keras.Input((32, 4))
+    x = L.Conv1D(16, 5, strides=2, padding="same", activation="relu")(x)
+    x = L.UpSampling1D(2)(x)
+    return keras.Model(inputs, L.Conv1D(4, 3, padding="same")(x))
+
+
+def flat_decoder():
+    x = inputs = keras.Input((16, 4))
+    x = L.Conv1D(8, 3, strides=2, padding="same", activation="relu")(x)
+    x = L.Dense(64)(L.Dense(8, activation="relu")(L.Flatten()(x)))
+    return keras.Model(inputs, L.Reshape((16, 4))(x))
+
+
+@pytest.mark.parametrize("make", [per_step, decoder, flat_decoder])
+def test_students_of_a_teacher_that_answers_in_a_sequence_do_so_and_the_widest_is_the_teacher(make):
+    keras.utils.set_random_seed(0)
+    teacher = make()
+    space = StudentSpace.from_teacher(teacher)
+    rng = np.random.default_rng(0)
+    for values in ({name: options[0] for name, options in space.choices.items()}, space.sample(rng)):
+        student = space.blueprint(values).to_keras()
+        assert student.output_shape == teacher.output_shape
+        assert lower(student).canonical() == space.graph(values).canonical()
+    x = rng.normal(size=(3, *teacher.input_shape[1:])).astype(np.float32)
+    np.testing.assert_allclose(inherit(teacher, teacher_values(space.choices))(x), teacher(x), atol=1e-5)
+
+
 def test_a_teacher_that_puts_steps_side_by_side_is_refused_by_the_layers_name():
     x = inputs = keras.Input((16, 3))
     x = L.Conv1D(8, 3, padding="same")(x)

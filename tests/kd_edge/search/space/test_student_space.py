@@ -11,8 +11,10 @@ from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.ir import Blueprint, Layer
-from kd_edge.ir.layers import Node
-from kd_edge.search.space.feasibility import FeasibilityProblem, find_fitting
+from kd_edge.ir.blueprint import Sketch
+from kd_edge.ir.layers import Concatenate, Conv2D, DepthwiseConv2D, GlobalAveragePooling2D, Node, ReLU
+from kd_edge.ir.layers.core import Dense
+from kd_edge.search.space.feasibility import FeasibilityProblem, NothingFitsError, find_fitting
 from kd_edge.search.space.screening import Screening, Size, by_size
 from kd_edge.search.space.student_space import StudentSpace
 from tools.networks.teachers import TEACHERS
@@ -49,6 +51,16 @@ def test_screening_counts_what_fits_and_orders_it_by_size():
     assert screening.least_size(1) == screening.feasible_sizes[-1]
     for size in screening.feasible_sizes[-20:]:
         assert size.reaches(screening.least_size(20))
+
+
+def test_hyperparameters_that_are_one_network_are_costed_once():
+    sketch = Sketch((6,))
+    sketch.add(Dense(12, activation="relu"))
+    space = StudentSpace.from_teacher(sketch.blueprint(sketch.add(Dense(2))))
+    screening = space.screen(CostModel(BOARD), ROOMY, num_samples=200)
+    # 7 factors on 12 units make 4, 8 or 12 of them, each with 6 inputs and 2 outputs.
+    assert (space.size, screening.num_costed, screening.num_feasible) == (7, 3, 3)
+    assert [size.macs for size in screening.feasible_sizes] == [units * (6 + 2) for units in (4, 8, 12)]
 
 
 def test_a_network_is_large_that_has_many_multiply_accumulates_and_many_weights():
@@ -161,6 +173,21 @@ def test_the_nearest_budget_would_do_and_less_than_it_is_what_was_asked_for(name
     assert re.search(r"one would fit with (flash|RAM|latency) [\d,.]+ (B|ms) \(\+[\d.]+ (kB|ms)\)", message)
 
 
+@pytest.mark.parametrize(("latency_ms", "binding"), [(None, "energy"), (1e-6, "latency")])
+def test_a_limit_of_the_energy_is_told_as_one_and_not_as_a_latency_that_nobody_limited(latency_ms, binding):
+    # The board takes 50 mW at most: 0.01 mJ are 0.2 us.
+    budget = replace(ROOMY, latency_ms=latency_ms, energy_mj=1e-5, energy_time_ms=2e-4)
+    with pytest.raises(NothingFitsError, match=f"{binding}: the smallest candidate needs") as caught:
+        SPACE.screen(CostModel(BOARD), budget, num_samples=50)
+    found, message = caught.value.result, str(caught.value)
+    assert ("latency: the smallest candidate" in message) == (binding == "latency")
+    assert re.search(r"energy: the smallest candidate needs [\d.e-]+ mJ, 1e-05 mJ allowed", message)
+    assert found.limits["energy_mj"] == 1e-5
+    assert "times and energies are the upper ends of their intervals (latency_at = 'expected' takes" in message
+    if latency_ms is not None:
+        assert found.smallest["energy_mj"] == pytest.approx(found.smallest["latency_high_ms"] * 0.05)
+
+
 def test_more_channels_never_cost_less_than_the_bound_of_a_proof():
     rng = np.random.default_rng(0)
     for name in ("resnet8", "mobilenet_v2", "inception", "har"):
@@ -173,6 +200,37 @@ def test_more_channels_never_cost_less_than_the_bound_of_a_proof():
             assert CostModel(BOARD).least_ram_bytes(graphs[0]) <= min(costs[0].ram_bytes, costs[1].ram_bytes)
             for figure in ("flash_bytes", "latency_ms", "macs"):
                 assert getattr(costs[0], figure) <= getattr(costs[1], figure)
+
+
+def branched_teacher():
+    """Its depthwise convolution of 5x5 asks for less scratch memory on an ESP32-S3 with 8 channels than with 4."""
+    sketch = Sketch((60, 60, 3))
+    left = sketch.add(Conv2D(16, (3, 3), padding="same", activation="relu"), 0)
+    right = sketch.add(Conv2D(12, (1, 1), activation="relu"), 0)
+    sketch.add(Concatenate(), left, right)
+    sketch.add(Conv2D(16, (1, 1), activation="relu"))
+    sketch.add(DepthwiseConv2D((5, 5), padding="same"))
+    sketch.add(ReLU())
+    sketch.add(Conv2D(12, (1, 1), (2, 2), activation="relu"))
+    sketch.add(GlobalAveragePooling2D())
+    return sketch.blueprint(sketch.add(Dense(4)))
+
+
+def test_more_channels_never_need_less_memory_than_the_bound_of_a_proof_on_kernels_that_work_in_strips():
+    model, rng = CostModel(load_device("esp32-s3")), np.random.default_rng(0)
+    shapes = (("ds_cnn", (48, 48, 3)), ("mobilenet", (48, 48, 3)), ("tcn", (64, 6)), ("mlp", (20,)))
+    spaces = [StudentSpace.family(name, shape, 4) for name, shape in shapes]
+    spaces += [StudentSpace.from_teacher(make()) for make in (branched_teacher, TEACHERS["resnet8"], TEACHERS["vgg"])]
+    shrinking = 0
+    for space in spaces:
+        for _ in range(40):
+            values = space.sample(rng)
+            narrow = {n: space.choices[n][0] if n in space.channel_choices else v for n, v in values.items()}
+            bound = model.least_ram_bytes(space.graph(narrow))
+            narrowest, wider = (model.estimate(space.graph(v)).ram_bytes for v in (narrow, values))
+            assert bound <= min(narrowest, wider), values
+            shrinking += wider < narrowest
+    assert shrinking > 0
 
 
 def test_an_unknown_family_names_the_nearest_and_a_flat_sample_needs_dense_layers():

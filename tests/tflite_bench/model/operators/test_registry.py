@@ -5,13 +5,14 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator
 
 from tflite_bench.errors import ConfigError
 from tflite_bench.model.info import TensorInfo
-from tflite_bench.model.operators.registry import register_op, spec_of
+from tflite_bench.model.operators.registry import knows_memory, register_op, spec_of
 from tflite_bench.model.operators.spec import ABSENT, OpSpec, operands_of
 from tflite_bench.model.operators.table import OPS
 from tflite_bench.model.operators.work import macs_of, op_work
+from tflite_bench.model.tflm_kernels import CUSTOM_KERNELS, KERNELS
 
-# Operators of TFLM that no version of TFLite's schema numbers.
-CUSTOM = {"BASIC_CLASSIFIER", "DECODE", "DETECTION_POSTPROCESS", "CIRCULAR_BUFFER", "ETHOSU", "L2NORM_REF"}
+# Kernels of TFLM that no version of TFLite's schema numbers, and that no file calls by these names.
+INTERNAL = {"BASIC_CLASSIFIER", "ETHOSU", "L2NORM_REF"}
 
 
 def tensor(*shape: int, constant: bool = False) -> TensorInfo:
@@ -19,8 +20,15 @@ def tensor(*shape: int, constant: bool = False) -> TensorInfo:
 
 
 def test_the_operators_of_the_table_are_those_of_tflite_or_tflm() -> None:
-    assert {spec.kind for spec in OPS if not hasattr(BuiltinOperator, spec.kind)} <= CUSTOM
+    assert {spec.kind for spec in OPS if not hasattr(BuiltinOperator, spec.kind)} <= INTERNAL | CUSTOM_KERNELS
     assert len({spec.kind for spec in OPS}) == len(OPS)
+
+
+def test_the_memory_of_a_custom_kernel_is_known_only_where_its_row_has_its_data() -> None:
+    known = {spec.kind for spec in OPS if spec.kind in CUSTOM_KERNELS and spec.op_data_bytes}
+    assert known == {"CIRCULAR_BUFFER", "TFLite_Detection_PostProcess"}
+    assert {kind for kind in CUSTOM_KERNELS if knows_memory(kind)} == known
+    assert all(knows_memory(kind) for kind in KERNELS)
 
 
 def test_an_operator_of_an_unknown_name_moves_data() -> None:

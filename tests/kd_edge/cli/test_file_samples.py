@@ -1,0 +1,97 @@
+"""Samples for a file are scaled and drawn as its metadata say."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from kd_edge.cli.file_samples import samples_of, seed_of
+from kd_edge.conversion.metadata import add_metadata
+from kd_edge.data.loading import load_data
+from kd_edge.data.options import SourceOptions
+from kd_edge.errors import DataWarning
+from tflite_bench.calibration.network_writer import SyntheticNetwork
+
+SCALED = {"input": {"meaning": "(value - mean) / deviation", "mean": [10.0, 20.0], "deviation": [2.0, 4.0]}}
+
+
+@pytest.fixture
+def described(tmp_path):
+    """Writes a network for two numbers and two classes that says something of itself."""
+
+    def write(description):
+        network = SyntheticNetwork((2,))
+        network.dense(2)
+        path = tmp_path / "model.tflite"
+        path.write_bytes(add_metadata(network.to_bytes(), description))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def integers(tmp_path):
+    """Samples of integers with a mean and deviation of their own."""
+    x, y = np.arange(80).reshape(40, 2) + 100, np.arange(40) % 2
+    np.savez(tmp_path / "data.npz", x_train=x + 100, y_train=y, x_test=x, y_test=y)
+    return tmp_path / "data.npz", x
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Forty rows, a fifth of which is drawn to test."""
+    rows = [f"{i},{2 * i},{'ab'[i % 2]}" for i in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y,label", *rows]))
+    return tmp_path / "rows.csv"
+
+
+def read(model, source, seed=0, *, normalize=None):
+    return samples_of(model, str(source), normalize, seed, SourceOptions())
+
+
+def test_samples_are_scaled_by_the_numbers_of_the_file_not_by_their_own(described, integers):
+    path, x = integers
+    data = read(described(SCALED), path)
+    assert data.scale == ((10.0, 20.0), (2.0, 4.0))
+    # The first sample is 100 and 101.
+    assert data.x_test[0].tolist() == [45.0, 20.25]
+    np.testing.assert_array_equal(data.x_test, ((x - [10, 20]) / [2, 4]).astype("float32"))
+
+
+def test_floats_are_scaled_by_the_numbers_of_the_file_too(described, table):
+    data = read(described(SCALED), table)
+    raw = load_data(table)
+    np.testing.assert_array_equal(data.x_test, ((raw.x_test - [10, 20]) / [2, 4]).astype("float32"))
+
+
+def test_what_the_user_says_of_the_scale_holds(described, integers):
+    path, x = integers
+    assert np.array_equal(read(described(SCALED), path, normalize=False).x_test, x)
+    own = read(described(SCALED), path, normalize=True)
+    assert abs(own.x_train.mean()) < 1e-5
+
+
+def test_a_file_that_reads_raw_values_gets_them(described, integers):
+    path, x = integers
+    data = read(described({"input": {"meaning": "the values as they are"}}), path)
+    assert data.scale is None
+    assert np.array_equal(data.x_test, x)
+
+
+def test_samples_are_drawn_by_the_seed_of_the_file_where_none_is_given(described, table):
+    model = described({"provenance": {"seed": 7}})
+    assert (seed_of(model, None), seed_of(model, 3)) == (7, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = read(model, table, seed_of(model, None))
+    assert np.array_equal(data.x_test, load_data(table, seed=7).x_test)
+    assert [seed_of(described(said), None) for said in ({}, {"provenance": {"seed": "7"}})] == [0, 0]
+
+
+def test_another_seed_than_that_of_the_file_is_warned_of_where_test_samples_are_drawn(described, table, integers):
+    model = described({"provenance": {"seed": 7}})
+    with pytest.warns(DataWarning, match=r"made with seed 7, and seed 0 draws other test samples.*take --seed 7"):
+        read(model, table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(model, integers[0])  # the source says which samples test

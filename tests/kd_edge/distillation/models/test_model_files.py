@@ -1,0 +1,51 @@
+"""Teachers from files are put on the samples of the data."""
+
+import keras
+import numpy as np
+import pytest
+
+from kd_edge.data.arrays import dataset_of
+from kd_edge.distillation.models.model_files import load_teacher
+from kd_edge.errors import ModelError
+
+L = keras.layers
+
+
+@pytest.fixture
+def images():
+    """Images of 8 x 6 pixels of two classes."""
+    x, y = np.random.default_rng(0).uniform(size=(40, 8, 6, 3)).astype("float32"), np.arange(40) % 2
+    return dataset_of("images", {"x_train": x, "y_train": y, "x_test": x, "y_test": y}, "images.npz", None, 0)
+
+
+def teacher(shape):
+    base = keras.Sequential([keras.Input(shape), L.Conv2D(4, 3), L.BatchNormalization(), L.ReLU()], name="base")
+    source = keras.Input(shape)
+    return keras.Model(source, L.Dense(2)(L.GlobalAveragePooling2D()(base(L.Rescaling(2.0)(source)))))
+
+
+@pytest.mark.parametrize("form", ["functional", "sequential"])
+@pytest.mark.parametrize("shape", [(None, None, 3), (8, None, 3)])
+def test_a_teacher_for_samples_of_any_size_is_one_for_those_of_the_data(tmp_path, images, shape, form):
+    made = teacher(shape)
+    if form == "sequential":
+        made = keras.Sequential([keras.Input(shape), L.Conv2D(4, 3), L.GlobalMaxPooling2D(), L.Dense(2)])
+    made.save(tmp_path / "any.keras")
+    found = load_teacher(tmp_path / "any.keras", images)
+    assert found.inputs[0].shape == (None, 8, 6, 3)
+    np.testing.assert_allclose(found(images.x_test), made(images.x_test), rtol=1e-6)
+    assert found.count_params() == made.count_params()
+
+
+@pytest.mark.parametrize("shape", [(None, None, 1), (None, 7, 3), (8, 8, 3)])
+def test_a_teacher_of_another_known_size_is_refused(tmp_path, images, shape):
+    teacher(shape).save(tmp_path / "other.keras")
+    with pytest.raises(ModelError, match=r"expected samples of shape \(8, 6, 3\), received \("):
+        load_teacher(tmp_path / "other.keras", images)
+
+
+def test_a_teacher_for_any_size_that_cannot_read_samples_as_small_as_these_is_refused(tmp_path, images):
+    layers = [L.Conv2D(4, 3, strides=2), L.Conv2D(4, 3, strides=2), L.Conv2D(4, 3), L.GlobalMaxPooling2D(), L.Dense(2)]
+    keras.Sequential([keras.Input((None, None, 3)), *layers]).save(tmp_path / "deep.keras")
+    with pytest.raises(ModelError, match=r"deep.keras: expected one that reads samples of shape \(8, 6, 3\); "):
+        load_teacher(tmp_path / "deep.keras", images)
