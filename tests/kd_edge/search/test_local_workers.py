@@ -142,14 +142,18 @@ def is_alive(process):
         return False
 
 
-def chief(tmp_path, **options):
-    """Start a process with two workers; return it and them."""
-    own = subprocess.Popen([sys.executable, "-c", CHIEF, str(tmp_path)], stdout=subprocess.PIPE, **options)
+def chief(tmp_path, hang_up=signal.SIG_DFL):
+    """Start a process with two workers; return it and them. The tests themselves may run where a hang-up is ignored."""
+    own = subprocess.Popen(
+        [sys.executable, "-c", CHIEF, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, hang_up),
+    )
     assert own.stdout is not None
     assert own.stdout.readline() == b"entered\n"
-    workers = [process_of(f"worker_{i}", own.pid) for i in range(2)]
-    assert None not in workers
-    return own, workers
+    names = ["worker_0", "worker_1"]
+    wait_for(lambda: all(process_of(name, own.pid) for name in names))
+    return own, [process_of(name, own.pid) for name in names]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -169,7 +173,7 @@ def test_workers_end_by_themselves_when_their_chief_was_killed(tmp_path):
 
 
 def test_a_hang_up_that_nohup_ignores_is_ignored_by_a_chief_too(tmp_path):
-    own, workers = chief(tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    own, workers = chief(tmp_path, signal.SIG_IGN)
     own.send_signal(signal.SIGHUP)
     with pytest.raises(subprocess.TimeoutExpired):
         own.wait(2.0)
