@@ -34,12 +34,13 @@ def in_units_of_task(model: keras.Model, data: Dataset) -> keras.Model:
         ModelError: One of several outputs answers in the units of its values.
     """
     for name, part in data.by_output.items():
-        if _is_raw(output_of(model, name), part):
+        if _raw_by(output_of(model, name), part):
             raise ModelError(
                 f"the output {name!r} of {model.name!r} answers in the units of the values: expected them "
                 "standardized, (value - mean) / deviation, as in the data; train it on those, or end it in a Rescaling"
             )
-    if not _is_raw(model, data):
+    raw_by = _raw_by(model, data)
+    if not raw_by:
         if data.task.mean and not can_answer(model, data.y_train):
             say(f"{model.name!r} cannot answer all values, for its last activation has bounds: end it without one")
         return model
@@ -50,22 +51,20 @@ def in_units_of_task(model: keras.Model, data: Dataset) -> keras.Model:
         kernel, bias = last.get_weights()
         last.set_weights([kernel / deviation, (bias - mean) / deviation])
         return model
-    answers = model.outputs[0] if _answers_in_units(model, data) else _bounded_in_units(model, mean, deviation)
+    answers = model.outputs[0] if raw_by == "answers" else _bounded_in_units(model, mean, deviation)
     scaling = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())
     return keras.Model(model.inputs, scaling(answers), name=model.name)
 
 
-def _is_raw(model: keras.Model, data: Dataset) -> bool:
+def _raw_by(model: keras.Model, data: Dataset) -> str:
+    """Return what tells that a network answers in units, its `"answers"` or its `"bounds"`; `""` where it does not."""
     if not data.task.mean:
-        return False
+        return ""
     answers = predictions(model, data.x_train[:_NUM_ASKED])
-    if are_raw(answers, data) or are_standardized(answers, data):
-        return are_raw(answers, data)
-    return can_answer(model, in_units(data.y_train, data.task)) and not can_answer(model, data.y_train)
-
-
-def _answers_in_units(model: keras.Model, data: Dataset) -> bool:
-    return are_raw(predictions(model, data.x_train[:_NUM_ASKED]), data)
+    if are_raw(answers, data):
+        return "answers"
+    bound = can_answer(model, in_units(data.y_train, data.task)) and not can_answer(model, data.y_train)
+    return "bounds" if bound and not are_standardized(answers, data) else ""
 
 
 def _bounded_in_units(model: keras.Model, mean: np.ndarray, deviation: np.ndarray) -> Any:
