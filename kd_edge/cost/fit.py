@@ -51,11 +51,12 @@ def ram_gate(
         ram_bytes: What the firmware reserves with them.
         budget: The limits.
         device: The board.
-        least_ram_bytes: What it reserves with the kernels that need least. Defaults to `ram_bytes`.
+        least_ram_bytes: What it reserves with the kernels that need least: the check has an interval where that is
+            less. Defaults to `ram_bytes`.
         unbounded: Why nobody knows the most, where that is so: the limit may be broken then, but does not hold.
     """
-    high = None if least_ram_bytes is None else ram_bytes
-    gate = at_most(ram_bytes, budget.ram_bytes, low=least_ram_bytes, high=high, reason=why_between(device))
+    low, high = (None, None) if least_ram_bytes in (None, ram_bytes) else (least_ram_bytes, ram_bytes)
+    gate = at_most(ram_bytes, budget.ram_bytes, low=low, high=high, reason=why_between(device))
     if unbounded and gate.verdict == HOLDS:
         return replace(gate, passed=None, verdict=NOT_PROVEN, reason=unbounded)
     return gate

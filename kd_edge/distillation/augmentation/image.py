@@ -1,7 +1,5 @@
 """Changes of images: where things are, which side they face, and what is hidden."""
 
-import functools
-
 import tensorflow as tf
 
 from kd_edge.distillation.augmentation import draws, moments
@@ -70,7 +68,9 @@ class Image:
         return tf.where(chance < self._flip_chance, columns[:, ::-1], columns)
 
 
-register_augmentation("image-flip")(functools.partial(Image, flip=True))
+@register_augmentation("image-flip")
+def _flipping(*, strength: float = 1.0) -> Image:
+    return Image(strength=strength, flip=True)
 
 
 def _shifted(side: int, place: tf.Tensor, largest: float) -> tf.Tensor:

@@ -12,6 +12,7 @@ from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
 from kd_edge.config.run import RunConfig, load_config
 from kd_edge.config.stages import DesignConfig, DistillConfig
 from kd_edge.cost.devices import load_device, to_toml
+from kd_edge.distillation.augmentation.registry import registered_augmentations
 from kd_edge.stages.context import RunContext
 from kd_edge.stages.own_code import own_code_in
 from kd_edge.stages.shaping import data_shape, design_shape, distill_shape, teacher_shape, without_paths
@@ -124,4 +125,5 @@ def test_each_stage_is_another_one_once_code_of_the_user_that_it_names_has_chang
 def test_names_of_kd_edge_add_nothing_to_a_key():
     tables = (TeacherConfig(path="teacher.keras"), TeacherConfig(augment="imu"), DesignConfig(search="bayesian"))
     trained = [DistillConfig(rule="agreement", augment=augment) for augment in ("none", "imu", "auto")]
+    assert "image-flip" in registered_augmentations()
     assert [own_code_in(table) for table in (*tables, *trained)] == [()] * 6
