@@ -44,7 +44,7 @@ config = kd_edge.RunConfig(
     DataConfig("watch"),
     budget,
     teacher=TeacherConfig(width=16, epochs=3),
-    design=DesignConfig("ds_cnn", trials=2, epochs=1, teacher_ratio=4.0),
+    design=DesignConfig("ds_cnn", trials=1, epochs=1, teacher_ratio=4.0),
     distill=DistillConfig("none", epochs=4),
     convert=ConvertConfig(qat="never"),
 )

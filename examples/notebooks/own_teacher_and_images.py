@@ -52,7 +52,7 @@ config = replace(
     config,
     data=replace(config.data, source=str(images)),
     teacher=replace(config.teacher, path=str(folder / "digits_teacher.keras")),
-    design=replace(config.design, trials=2, epochs=1),
+    design=replace(config.design, trials=1, epochs=1),
     distill=replace(config.distill, epochs=3),
     convert=replace(config.convert, qat="never"),
 )

@@ -22,6 +22,23 @@ class Task:
     network: Callable[..., Any]
     loss: Callable[[], Any]
 
+    def taught(self, labels: np.ndarray, *, extra: Any = None) -> "keras.Model":
+        """Return a network that gives these labels, always the same one."""
+        import keras
+
+        network, key = self.network(16, extra=extra), (labels.tobytes(), type(extra))
+        network.compile(keras.optimizers.Adam(0.05), loss=self.loss())
+        if key not in _TAUGHT:
+            network.fit(self.x, labels, batch_size=16, epochs=20, verbose=0)
+            _TAUGHT[key] = network.get_weights()
+        network.set_weights(_TAUGHT[key])
+        keras.utils.set_random_seed(1)
+        return network
+
+
+# The weights of networks that were taught, by the labels and what else they are made of.
+_TAUGHT: dict[tuple[bytes, type], list[np.ndarray]] = {}
+
 
 @pytest.fixture
 def task() -> Task:

@@ -52,7 +52,7 @@ def config(gloves):
         DataConfig(str(gloves), options=OPTIONS),
         BudgetConfig("nucleo-l4r5zi"),
         teacher=TeacherConfig(width=8, epochs=4, batch_size=16),
-        design=DesignConfig("mlp", trials=1, epochs=2, teacher_ratio=1.0),
+        design=DesignConfig("mlp", trials=1, epochs=2, teacher_ratio=6.0),
         distill=DistillConfig(epochs=8, batch_size=16, trainee="none"),
         convert=ConvertConfig(qat="never"),
     )

@@ -17,8 +17,7 @@ from kd_edge.distillation.training import distill, train
 from kd_edge.ir.lowering import lower
 from tools.studies.halting import forms, gain, leaving, product, sources
 from tools.studies.halting import guided as guided_trainings
-from tools.studies.halting.guided import Guided
-from tools.studies.halting.joint import SEPARATE, SHARED, SUB_NETWORK, make_joint
+from tools.studies.halting.joint import SHARED, SUB_NETWORK, make_joint
 from tools.studies.halting.networks import rates
 from tools.studies.halting.rows import Rows
 from tools.studies.halting.tasks import Task, TeacherPlan, with_few_labels
@@ -71,10 +70,9 @@ def test_the_learning_rates_are_those_of_the_package():
     np.testing.assert_allclose(rates(0.08, 5, 7), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("augment", ["none", "sensor", "mixup"])
-def test_a_training_alone_is_that_of_the_package(trainer, task, data, augment):
-    training = train(task.build_student(data, 3), data, Recipe(3, learning_rate=1e-2, augment=augment, seed=3))
-    found = losses(trainer, data, Plan(1e-2, 3, augment), 3, None)
+def test_a_training_alone_is_that_of_the_package(trainer, task, data):
+    training = train(task.build_student(data, 3), data, Recipe(3, learning_rate=1e-2, augment="mixup", seed=3))
+    found = losses(trainer, data, Plan(1e-2, 3, "mixup"), 3, None)
     assert found == pytest.approx(training.history["val_loss"], rel=1e-2)
 
 
@@ -115,57 +113,56 @@ def test_over_the_folds_everyone_tests_once_and_nobody_is_in_two_parts():
 
 
 @pytest.fixture(scope="module")
-def guided(task, data, trainer):
-    joint = make_joint(SEPARATE, task, data, trainer.network)
-    return Guided(trainer, joint, data.num_classes)
+def leavings(task, data, trainer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("leaving")
+    return leaving.Leaving(task, data, trainer, Rows(folder / "results.json", folder / "locks"))
+
+
+@pytest.fixture(scope="module")
+def taught(teacher, data):
+    return soft_targets(teacher, data.x_train)
+
+
+class Measure(keras.callbacks.Callback):
+    """What the gradients say after the first epoch."""
+
+    def on_train_begin(self, logs=None):
+        self.probe = make_probe(self.model, "trainee", None)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            self.evidence = self.probe.measure()
 
 
 @pytest.mark.slow
-def test_a_trainee_that_leaves_is_one_that_early_halting_takes_out(guided, trainer, task, data, teacher, monkeypatch):
+def test_a_trainee_is_watched_and_leaves_as_the_package_measures_and_takes_it_out(
+    leavings, task, data, taught, monkeypatch
+):
     monkeypatch.setattr(guided_trainings, "APART", 1)
-    targets, plan = soft_targets(teacher, data.x_train), Plan(1e-3, 4)
-    watched = guided.train(data, plan, 3, targets, observe=True)
-    parts = guided.without(watched, 2, data, plan, 3, targets)
+    guided, plan, measure = leavings._guided, Plan(1e-3, 4), Measure()
+    watched = guided.train(data, plan, 3, taught, observe=True)
+    parts = guided.without(watched, 2, data, plan, 3, taught)
     keras.utils.set_random_seed(3)
     trainee = build_teacher(data.input_shape, data.num_classes, width=task.teacher.width)
-    halting = EarlyHalting("trainee", "epoch", start_from_epoch=2)
-    loss = {"temperature": 2.0, "student_loss_weight": 0.1, "trainee_loss_weight": 0.5}
     training = distill(
         task.build_student(data, 3),
         data,
         Recipe(4, learning_rate=1e-3, seed=3),
-        teacher=targets,
+        teacher=taught,
         trainee=trainee,
-        halting=halting,
-        **loss,
+        halting=EarlyHalting("trainee", "epoch", start_from_epoch=2),
+        callbacks=[measure],
+        temperature=2.0,
+        student_loss_weight=0.1,
+        trainee_loss_weight=0.5,
     )
     found = [-parts.scores[epoch].minus_loss for epoch in range(1, 5)]
     assert found == pytest.approx(training.history["val_loss"], rel=1e-2)
     observed = [seen.agreement for seen in watched.observed[:2]]
     assert observed == pytest.approx(training.history["trainee_agreement"][:2], abs=0.05)
-
-
-@pytest.mark.slow
-def test_the_evidence_is_what_the_package_measures(guided, trainer, task, data, teacher):
-    targets = soft_targets(teacher, data.x_train)
-    seen = guided.train(data, Plan(1e-3, 1), 3, targets, observe=True).observed[0].evidence
-    keras.utils.set_random_seed(3)
-    trainee = build_teacher(data.input_shape, data.num_classes, width=task.teacher.width)
-    measured = []
-
-    class Measure(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            self.probe = make_probe(self.model, "trainee", None)
-
-        def on_epoch_end(self, epoch, logs=None):
-            measured.append(self.probe.measure())
-
-    recipe = Recipe(1, learning_rate=1e-3, seed=3)
-    loss = {"temperature": 2.0, "student_loss_weight": 0.1, "trainee_loss_weight": 0.5}
-    student = task.build_student(data, 3)
-    distill(student, data, recipe, teacher=targets, trainee=trainee, callbacks=[Measure()], **loss)
-    assert (seen.alignment, seen.explained) == pytest.approx((measured[0].alignment, measured[0].explained), abs=0.05)
-    assert measured[0].remaining == seen.remaining
+    seen, measured = watched.observed[0].evidence, measure.evidence
+    assert (seen.alignment, seen.explained) == pytest.approx((measured.alignment, measured.explained), abs=0.05)
+    assert measured.remaining == seen.remaining
 
 
 @pytest.mark.slow
@@ -195,9 +192,10 @@ def rows(tmp_path):
 
 
 @pytest.mark.slow
-def test_every_rule_of_halting_has_a_row(rows, task, data, trainer, teacher, monkeypatch):
+def test_every_rule_of_halting_has_a_row(leavings, task, data, taught, monkeypatch):
     monkeypatch.setattr(leaving, "PLAN", Plan(1e-2, 5))
-    leaving.Leaving(task, data, trainer, rows).run(0, data, soft_targets(teacher, data.x_train))
+    leavings.run(0, data, taught)
+    rows = leavings._rows
     found = {row["arm"]: row for row in rows.all}
     assert tuple(found) == leaving.ARMS
     assert leaving.is_done(rows.all, task, 0)
@@ -214,20 +212,25 @@ def guide_macs(task, data):
 
 
 @pytest.mark.slow
-def test_every_form_of_a_trainee_has_a_row(rows, task, data, trainer, teacher, monkeypatch):
+def test_every_form_of_a_trainee_has_a_row_and_one_that_teaches_nothing_leaves_the_labels_their_full_weight(
+    rows, task, data, trainer, taught, monkeypatch
+):
     monkeypatch.setattr(forms, "PLAN", Plan(1e-2, 2))
-    targets = soft_targets(teacher, data.x_train)
-    forms.Forms(task, data, trainer, rows).run(0, data, targets, teacher=False)
+    formed = forms.Forms(task, data, trainer, rows)
+    formed.run(0, data, taught, teacher=False)
     assert [row["form"] for row in rows.all] == list(forms.FORMS)
     assert forms.is_done(rows.all, task, 0, teacher=False)
     assert not forms.is_done(rows.all, task, 0, teacher=True)
+    plans = [Plan(1e-2, 1, labels=share) for share in (0.1, 0.9)]
+    guided = formed._guided[SUB_NETWORK]
+    first, second = (guided.train(data, plan, 0, None, observe=False).states[-1].weights for plan in plans)
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.slow
-def test_a_trainee_is_asked_for_a_share_of_the_samples(task, data, teacher, monkeypatch):
+def test_a_trainee_is_asked_for_a_share_of_the_samples(task, data, taught, monkeypatch):
     monkeypatch.setattr(product, "_RECIPE", Recipe(4, learning_rate=1e-2))
-    targets = soft_targets(teacher, data.x_train)
-    always, asked = (product.halted_by_sample(task, data, targets, 0, by_sample=by) for by in (False, True))
+    always, asked = (product.halted_by_sample(task, data, taught, 0, by_sample=by) for by in (False, True))
     assert always["share_asked"] == 1
     assert 0 < asked["share_asked"] < 1
 
@@ -248,6 +251,7 @@ def joined(data):
 def test_the_best_training_is_chosen_and_gone_on_with(rows, task, data, trainer, teacher, monkeypatch):
     monkeypatch.setattr(gain, "first_epochs", lambda steps: 1)
     monkeypatch.setattr(gain, "_EPOCHS", 1)
+    monkeypatch.setattr(gain, "SEEDS", range(3))
     own = {"data_of": lambda seed: data, "trainer": trainer, "teachers": None, "rows": rows}
     gain.Gain(task, "all", gain.ALONE, **own).run()
     tuning = [row for row in rows.all if row["arm"] == "tuning"]
@@ -261,12 +265,3 @@ def test_the_best_training_is_chosen_and_gone_on_with(rows, task, data, trainer,
         means.setdefault((row["rate"], row["augment"], row["epochs"]), []).append(row["val"])
     assert sum(means[plans.pop()]) == pytest.approx(max(map(sum, means.values())))
     assert gain.is_done(rows.all, task, "all", gain.ALONE)
-
-
-@pytest.mark.slow
-def test_a_network_that_teaches_nothing_leaves_the_labels_their_full_weight(task, data, trainer):
-    joint = make_joint(SUB_NETWORK, task, data, trainer.network)
-    guided = Guided(trainer, joint, data.num_classes)
-    plans = [Plan(1e-2, 1, labels=share) for share in (0.1, 0.9)]
-    first, second = (guided.train(data, plan, 0, None, observe=False).states[-1].weights for plan in plans)
-    np.testing.assert_array_equal(first, second)

@@ -160,7 +160,9 @@ def _convert(aware: Any, student: keras.Model) -> bytes:
     shape = (1, *aware.inputs[0].shape[1:])
     function = tf.function(lambda x: aware(x, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec(shape, aware.inputs[0].dtype, name="input"))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], aware)
+    # The converter saves what it is given: the model itself would be traced anew, layer by layer.
+    held = tf.train.Checkpoint(variables=concrete.variables)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], held)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     try:

@@ -1,6 +1,7 @@
 """Conversion for every task: what the file says of its outputs, and its fine-tuning for int8."""
 
 from dataclasses import replace
+from functools import cache
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ import tensorflow as tf
 from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
+from kd_edge.conversion.fine_tuning.attempt import check_demand, may_pay
+from kd_edge.conversion.fine_tuning.compression import compress
 from kd_edge.conversion.fine_tuning.tuning_losses import tuning_loss, wanted_outputs
 from kd_edge.conversion.metadata import add_metadata, metadata_bytes, read_metadata
 from kd_edge.conversion.output_meaning import file_answers_probabilities
@@ -56,10 +59,24 @@ def student(data, activation=None, scale=1.0):
     return model
 
 
+@cache
+def described(kind):
+    """The export of a task's student."""
+    data = dataset(kind)
+    return convert_for(student(data), data, PLAIN)
+
+
+@cache
+def bare(kind):
+    """The file of a task's student, without metadata."""
+    data = dataset(kind)
+    return convert(student(data), data.x_train)
+
+
 def test_a_file_says_what_one_output_means_and_how_it_is_read():
     data = dataset("binary")
-    for activation, meaning in ((None, "logit"), ("sigmoid", "probability")):
-        content = convert_for(student(data, activation), data, PLAIN).content
+    probable = convert_for(student(data, "sigmoid"), data, PLAIN)
+    for content, meaning in ((described("binary").content, "logit"), (probable.content, "probability")):
         info, found = read_model(content), read_metadata(content)
         assert "class_names" not in found  # there is one output
         target = info.output_tensors[0]
@@ -73,20 +90,18 @@ def test_a_file_says_what_one_output_means_and_how_it_is_read():
             "names": ["no", "yes"],
             "threshold": 0.7,
         }
-        assert file_answers_probabilities(info) == (activation == "sigmoid")
+        assert file_answers_probabilities(info) == (meaning == "probability")
 
 
 @pytest.mark.parametrize("kind", TASKS)
 def test_a_search_knows_what_the_description_will_take_of_the_flash(kind):
-    data = dataset(kind)
-    taken = convert_for(student(data), data, PLAIN).metadata_bytes
-    assert taken <= metadata_bytes(data) < taken + 250
+    taken = described(kind).metadata_bytes
+    assert taken <= metadata_bytes(dataset(kind)) < taken + 250
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "regression", "reconstruction"])
 def test_a_file_without_classes_names_labels_or_values_with_their_units(kind):
-    data = dataset(kind)
-    made = convert_for(student(data), data, PLAIN)
+    made = described(kind)
     found = read_metadata(made.content)
     assert "class_names" not in found
     said = found["output"]
@@ -163,11 +178,10 @@ def test_probabilities_that_something_follows_stay_probabilities_of_model_and_fi
     assert (made.qat.float_accuracy, made.qat.tuned_accuracy) == (1.0, None)
     # A half read as a logit would be that of a probability of 0.62.
     assert min(made.qat.int8_accuracy, file_metric(made.content, data)) > 0.95
-    bare = convert(model, data.x_train)
+    untold = convert(model, data.x_train)
     told = join != "votes of several"  # of a sum and a product nobody knows
-    assert file_answers_probabilities(read_model(bare)) == told
-    assert (file_metric(bare, data) > 0.95) == told
-    assert file_metric(bare, data, probabilities=True) > 0.95
+    assert file_answers_probabilities(read_model(untold)) == told
+    assert (file_metric(untold, data) > 0.95) == told
 
 
 def test_what_joins_probabilities_and_logits_is_no_probability():
@@ -179,8 +193,7 @@ def test_what_joins_probabilities_and_logits_is_no_probability():
 
 
 def test_the_meaning_that_metadata_tell_counts_before_the_operators():
-    data = dataset("binary")
-    plain = convert(student(data), data.x_train)
+    plain = bare("binary")
     assert not probabilities_told(plain)
     for meaning, expected in (("probability", True), ("logit", False), ("whatever", False)):
         said = {"task": "binary", "names": ["no", "yes"], "threshold": 0.7, "meaning": meaning}
@@ -189,12 +202,10 @@ def test_the_meaning_that_metadata_tell_counts_before_the_operators():
 
 def test_the_metric_of_a_file_is_that_of_its_task():
     data = dataset("binary")
-    content = convert(student(data), data.x_train)
     # Above the threshold of 0.7 lie logits above log(7 / 3).
     right = (data.x_val[:, 0] > np.log(7 / 3)) == data.y_val
-    assert file_metric(content, data) == pytest.approx(right.mean(), abs=0.02)
-    reconstruction = dataset("reconstruction")
-    assert file_metric(convert(student(reconstruction), reconstruction.x_train), reconstruction) > 0.99
+    assert file_metric(bare("binary"), data) == pytest.approx(right.mean(), abs=0.02)
+    assert file_metric(bare("reconstruction"), dataset("reconstruction")) > 0.99
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -241,7 +252,7 @@ def test_a_fine_tuning_that_is_demanded_is_done_by_the_tasks_loss_and_keeps_what
 
 @pytest.mark.parametrize(
     ("kind", "how"),
-    [("binary", "prune"), ("multilabel", "cluster"), ("regression", "prune"), ("reconstruction", "cluster")],
+    [("multilabel", "cluster"), ("regression", "prune"), ("reconstruction", "cluster")],
 )
 def test_a_compression_learns_by_the_tasks_loss_and_keeps_what_the_file_answers(kind, how):
     data = dataset(kind)
@@ -255,9 +266,10 @@ def test_as_many_measured_values_as_inputs_stay_those_and_are_no_reconstruction(
     data = dataset("regression")
     six = Task("regression", tuple("abcdef"))
     data = replace(data, task=six, **{f"y_{split}": getattr(data, f"x_{split}") for split in SPLITS})
-    made = convert_for(student(dataset("reconstruction")), data, ConvertConfig(qat="always", qat_epochs=1))
-    assert read_metadata(made.content)["output"]["task"] == "regression"
-    assert made.qat.used
+    model = student(dataset("reconstruction"))
+    assert read_metadata(convert_for(model, data, PLAIN).content)["output"]["task"] == "regression"
+    assert may_pay(model, data, ConvertConfig(qat="auto"))
+    check_demand(model, data)
 
 
 def test_a_fine_tuning_that_is_demanded_for_classes_of_what_gives_back_its_samples_is_refused():
@@ -271,4 +283,4 @@ def test_a_fine_tuning_that_is_demanded_for_classes_of_what_gives_back_its_sampl
 def test_a_layer_with_fewer_weights_than_clusters_is_named():
     data = dataset("binary")
     with pytest.raises(ModelError, match=r"expected 16 weights or more in each layer, received 6 in 'dense"):
-        convert_for(student(data), data, replace(PLAIN, compress="cluster"))
+        compress(student(data), data, how="cluster")

@@ -15,7 +15,6 @@ from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.loading import load_data
 from kd_edge.data.metrics.named_class import confusion_matrix, score_of
-from kd_edge.distillation.models.teacher_models import build_teacher
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.soft_targets import soft_targets
 from kd_edge.errors import BudgetError, ConfigError
@@ -34,6 +33,8 @@ from kd_edge.search.tuner import SizingTuner
 from kd_edge.search.weight_inheritance import WeightInheritance
 
 BOARD = load_device("nucleo-l4r5zi")
+# A third of the students of the small teacher below has more flash.
+BUDGET = Budget(4_000, 12_000)
 
 
 def oracles(space):
@@ -43,7 +44,7 @@ def oracles(space):
     common = {"objective": keras_tuner.Objective("val_accuracy", "max"), "hyperparameters": hyperparameters, "seed": 1}
     return {
         "random": keras_tuner.oracles.RandomSearchOracle(max_trials=6, **common),
-        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle(max_trials=6, num_initial_points=3, **common),
+        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle(max_trials=6, num_initial_points=4, **common),
         "grid": keras_tuner.oracles.GridSearchOracle(max_trials=6, **common),
         "hyperband": keras_tuner.oracles.HyperbandOracle(max_epochs=4, factor=2, **common),
     }
@@ -169,9 +170,24 @@ def data(waves_npz):
     return load_data(waves_npz)
 
 
-def test_a_search_keeps_the_budget_and_goes_on_where_it_was_interrupted(data, tmp_path):
-    teacher = build_teacher(data.input_shape, data.num_classes, width=16)
-    budget = Budget(20_000, 12_000, 5.0)
+def small_teacher(data):
+    """A network of few layers, which are soon traced, that may become narrower, slower and of smaller windows."""
+    layers = keras.layers
+    return keras.Sequential([
+        keras.Input(data.input_shape),
+        layers.Conv1D(64, 9, strides=2, padding="same", use_bias=False), layers.BatchNormalization(), layers.ReLU(),
+        layers.GlobalAveragePooling1D(), layers.Dense(data.num_classes),
+    ])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def teacher(data):
+    keras.utils.set_random_seed(3)
+    return small_teacher(data)
+
+
+def test_a_search_keeps_the_budget_and_goes_on_where_it_was_interrupted(data, teacher, tmp_path):
+    budget = replace(BUDGET, latency_ms=0.5)
     trained = []
 
     class InterruptedSearchError(Exception):
@@ -185,7 +201,7 @@ def test_a_search_keeps_the_budget_and_goes_on_where_it_was_interrupted(data, tm
                 raise InterruptedSearchError
 
         return design(
-            teacher, data, device=BOARD, budget=budget, recipe=Recipe(1, 32), num_trials=3, teacher_ratio=5.0,
+            teacher, data, device=BOARD, budget=budget, recipe=Recipe(1, 32), num_trials=3, teacher_ratio=8.0,
             directory=tmp_path, on_trial=on_trial,
         )  # fmt: skip
 
@@ -194,7 +210,7 @@ def test_a_search_keeps_the_budget_and_goes_on_where_it_was_interrupted(data, tm
     found = search(stop_after=None)
     assert trained == [1, 2, 3]
     assert len(found.candidates) == 3
-    limit = lower(teacher).total_macs / 5
+    limit = lower(teacher).total_macs / 8
     assert all(c.cost.fits(budget) and c.cost.macs <= limit for c in found.candidates)
     assert found.chosen.accuracy == max(c.accuracy for c in found.candidates)
     assert found.chosen in found.front
@@ -202,14 +218,8 @@ def test_a_search_keeps_the_budget_and_goes_on_where_it_was_interrupted(data, tm
     assert isinstance(found.chosen, Candidate)
 
 
-@pytest.fixture(scope="module")
-def teacher(data):
-    keras.utils.set_random_seed(3)
-    return build_teacher(data.input_shape, data.num_classes, width=16)
-
-
 def search(teacher, data, directory, **settings):
-    common = {"device": "nucleo-l4r5zi", "budget": Budget(20_000, 12_000), "recipe": Recipe(1, 32), "num_trials": 1}
+    common = {"device": "nucleo-l4r5zi", "budget": BUDGET, "recipe": Recipe(1, 32), "num_trials": 1}
     return design(teacher, data, directory=directory, **common | settings)
 
 
@@ -228,7 +238,7 @@ def test_candidates_are_ranked_by_the_objective_on_validation_samples(data, teac
     assert found.chosen.score == pytest.approx(float(score_of(confusion_matrix(named, data.y_val, 4), "macro_f1")))
     assert found.chosen.accuracy == pytest.approx(np.mean(named == data.y_val), abs=1e-6)
     assert found.chosen.score == max(candidate.score for candidate in found.candidates)
-    table = list(design_tables({**asdict(found), "device": "b", "budget": asdict(Budget(20_000, 12_000))}))[-1]
+    table = list(design_tables({**asdict(found), "device": "b", "budget": asdict(BUDGET)}))[-1]
     assert "macro f1" in [column.header for column in table.columns]
 
 
@@ -273,7 +283,7 @@ def test_a_search_derives_its_students_from_the_teacher_and_keeps_the_one_it_tra
     right = np.mean(student.predict(data.x_val, verbose=0).argmax(axis=1) == data.y_val)
     assert right == pytest.approx(found.chosen.accuracy, abs=1e-6)
     assert found.shares["ram_bytes"] == found.chosen.cost.ram_bytes / 12_000
-    assert found.num_over["flash_bytes"] + found.num_feasible >= 1
+    assert found.num_over["flash_bytes"] + found.num_feasible == found.num_costed
 
 
 def test_a_candidate_of_a_later_round_goes_on_from_the_weights_of_its_trial(data, teacher, folder):
@@ -297,18 +307,17 @@ def test_a_candidate_of_a_later_round_goes_on_from_the_weights_of_its_trial(data
 
 def test_what_was_found_is_told_with_what_binds_and_drawn(finished, tmp_path):
     found = finished[1]
-    budget = Budget(20_000, 12_000)
-    result = asdict(found) | {"device": "nucleo-l4r5zi", "budget": asdict(budget)}
+    result = asdict(found) | {"device": "nucleo-l4r5zi", "budget": asdict(BUDGET)}
     text = " ".join(part for part in design_tables(result) if isinstance(part, str))
-    share = found.chosen.cost.ram_bytes / budget.ram_bytes
+    share = found.chosen.cost.ram_bytes / BUDGET.ram_bytes
     assert f"{share:.0%} of the RAM" in text
-    binding = "the RAM" if share > found.chosen.cost.flash_bytes / budget.flash_bytes else "the flash"
+    binding = "the RAM" if share > found.chosen.cost.flash_bytes / BUDGET.flash_bytes else "the flash"
     assert f"{binding} binds first" in text
     assert plot_candidates(result, tmp_path / "pareto.png").stat().st_size > 5000
 
 
 def test_a_folder_of_another_search_is_refused_with_what_differs(data, teacher, folder):
-    other = build_teacher(data.input_shape, data.num_classes, width=16)
+    other = small_teacher(data)
     with pytest.raises(ConfigError, match="holds the search of another teacher: expected the same"):
         search(other, data, folder)
     with pytest.raises(ConfigError, match="another data, another recipe: expected"):
@@ -332,15 +341,16 @@ def test_a_finished_search_trains_no_more_unless_more_trials_are_asked_for(data,
 
 def test_a_full_disk_is_one_line_and_the_search_goes_on_afterwards(data, teacher, tmp_path):
     """A limit on the size of files stands in for the disk: the weights do not fit, all that is smaller does."""
+    dense = {"space": StudentSpace.family("mlp", data.input_shape, data.num_classes), "budget": Budget(20_000, 12_000)}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, hard))
     try:
         with pytest.raises(ConfigError, match=r"cannot write .*student.npz: ") as caught:
-            search(teacher, data, tmp_path)
+            search(teacher, data, tmp_path, **dense)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "\n" not in str(caught.value)
-    assert len(search(teacher, data, tmp_path).candidates) == 1
+    assert len(search(teacher, data, tmp_path, **dense).candidates) == 1
 
 
 @pytest.mark.parametrize("epochs", [2, 3, 6, 10])
@@ -358,7 +368,6 @@ def test_hyperband_ends_after_the_planned_number_of_trials(epochs, tmp_path):
     assert count == find_strategy("hyperband").num_planned(oracle)
 
 
-@pytest.mark.slow
 def test_hyperband_trains_the_better_candidates_longer(data, teacher, tmp_path):
     found = search(teacher, data, tmp_path, search="hyperband", recipe=Recipe(3, 32))
     trials = [json.loads(path.read_text()) for path in (tmp_path / PROJECT).glob("trial_*/trial.json")]
@@ -415,8 +424,7 @@ def test_networks_of_other_hyperparameters_are_one_candidate():
     assert sort_candidates([first, again, other], identify=space.graph) == (first, other)
 
 
-def test_a_budget_without_a_network_ends_before_the_teacher_runs(data, tmp_path):
-    teacher = build_teacher(data.input_shape, data.num_classes, width=16)
+def test_a_budget_without_a_network_ends_before_the_teacher_runs(data, teacher, tmp_path):
     with pytest.raises(BudgetError, match="RAM: the smallest candidate needs"):
         design(teacher, data, device=BOARD, budget=Budget(64_000, 500), directory=tmp_path)
     with pytest.raises(BudgetError, match="teacher ratio: the smallest candidate needs"):

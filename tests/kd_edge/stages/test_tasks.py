@@ -20,6 +20,8 @@ from kd_edge.stages.context import RunContext
 METRICS = {"binary": "accuracy", "multilabel": "label_accuracy", "regression": "skill", "reconstruction": "skill"}
 # What the bits of a teacher's outputs beyond the label are not defined for.
 WITHOUT_BITS = ("regression", "reconstruction")
+# Whose student the search trains as the distillation would.
+FROM_SEARCH = ("binary", "multilabel")
 
 
 def arrays_of(kind):
@@ -40,12 +42,12 @@ def arrays_of(kind):
 
 
 def config(kind, path, **distill):
-    design = DesignConfig("autoencoder" if kind == "reconstruction" else "mlp", trials=1, epochs=1, teacher_ratio=1.5)
+    family, epochs = "autoencoder" if kind == "reconstruction" else "mlp", 5 if kind in FROM_SEARCH else 1
     return RunConfig(
         DataConfig(str(path), options=SourceOptions(task=kind)),
         BudgetConfig("nucleo-l4r5zi"),
         teacher=TeacherConfig(width=16, epochs=5, batch_size=32, learning_rate=1e-2),
-        design=design,
+        design=DesignConfig(family, trials=1, epochs=epochs, teacher_ratio=10.0),
         distill=DistillConfig(**{"epochs": 5, "batch_size": 32, "learning_rate": 2e-2, "trainee": "none"} | distill),
         convert=ConvertConfig(qat="never"),
     )
@@ -66,6 +68,7 @@ def test_every_stage_is_done_and_scored_by_the_metric_of_the_task(finished, chec
     for stage in ("teacher", "distill", "baseline", "choice"):
         assert result.stages[stage]["metric"] == METRICS[kind]
     assert result.results.teacher.test_accuracy > 0.5
+    assert result.results.distill.from_search == (kind in FROM_SEARCH)
     check_document(json.loads((result.folder / "results.json").read_text()))
 
 

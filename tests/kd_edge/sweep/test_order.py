@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -40,10 +41,19 @@ def small_config(source):
         DataConfig(str(source)),
         BudgetConfig("nrf52840"),
         teacher=TeacherConfig(width=8, epochs=1),
-        design=DesignConfig(trials=1, epochs=1, teacher_ratio=2.0),
+        design=DesignConfig("mlp", trials=1, epochs=1, teacher_ratio=2.0),
         distill=DistillConfig("none", epochs=2),
         convert=ConvertConfig(qat="never"),
     )
+
+
+@pytest.fixture(scope="module")
+def flat_npz(waves_npz, tmp_path_factory):
+    """The waves as rows of numbers: teacher and students are dense networks, which are soon trained and converted."""
+    path = tmp_path_factory.mktemp("flat") / "waves.npz"
+    arrays = np.load(waves_npz)
+    np.savez(path, **{name: v.reshape(len(v), -1) if name.startswith("x_") else v for name, v in arrays.items()})
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +62,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(waves_npz, folder):
-    return run_sweep(small_config(waves_npz), WANTED, folder)
+def finished(flat_npz, folder):
+    return run_sweep(small_config(flat_npz), WANTED, folder)
 
 
 def cells(result):
@@ -81,9 +91,9 @@ def test_every_cell_has_a_student_or_a_proof(finished):
         assert (cell.student is None) == (cell.verdict == "infeasible")
 
 
-def test_a_folder_has_one_sweep_at_a_time(waves_npz, tmp_path):
+def test_a_folder_has_one_sweep_at_a_time(flat_npz, tmp_path):
     with sole_use(tmp_path), pytest.raises(ConfigError, match="is in use: expected one process at a time in it"):
-        run_sweep(small_config(waves_npz), WANTED, tmp_path)
+        run_sweep(small_config(flat_npz), WANTED, tmp_path)
 
 
 def test_a_candidate_is_trained_once_and_enters_every_cell_that_it_fits(finished):
@@ -98,8 +108,8 @@ def test_a_candidate_is_trained_once_and_enters_every_cell_that_it_fits(finished
     assert max(Counter(served).values()) >= 2
 
 
-def test_a_cell_has_the_best_student_of_all_that_fit_it_and_its_best_candidate_is_one(finished, folder, waves_npz):
-    data = load_data(waves_npz)
+def test_a_cell_has_the_best_student_of_all_that_fit_it_and_its_best_candidate_is_one(finished, folder, flat_npz):
+    data = load_data(flat_npz)
     worth = {
         student.name: validation_score(
             load_model(folder / "students" / student.name / "student.keras"), data, finished.objective
@@ -118,8 +128,8 @@ def test_a_cell_has_the_best_student_of_all_that_fit_it_and_its_best_candidate_i
             assert cell.name in fitting[cell.student].cells
 
 
-def test_costs_of_candidates_are_those_of_their_board_with_what_the_file_says_of_itself(finished, waves_npz):
-    described = metadata_bytes(load_data(waves_npz))
+def test_costs_of_candidates_are_those_of_their_board_with_what_the_file_says_of_itself(finished, flat_npz):
+    described = metadata_bytes(load_data(flat_npz))
     for board in finished.boards:
         model = CostModel(load_device(board.name), beside_bytes=described)
         for candidate in board.candidates:
@@ -164,16 +174,16 @@ def test_the_document_follows_the_schema_and_is_read_back(finished, folder, chec
     assert again == finished.boards[0].candidates[0]
 
 
-def test_a_finished_sweep_is_not_done_again_from_whichever_folder(finished, folder, waves_npz, monkeypatch):
+def test_a_finished_sweep_is_not_done_again_from_whichever_folder(finished, folder, flat_npz, monkeypatch):
     said, before = [], (folder / "sweep.json").read_bytes()
-    monkeypatch.chdir(waves_npz.parent)
-    again = run_sweep(small_config(waves_npz.name), WANTED, folder, progress=lambda *told: said.append(told))
+    monkeypatch.chdir(flat_npz.parent)
+    again = run_sweep(small_config(flat_npz.name), WANTED, folder, progress=lambda *told: said.append(told))
     assert said == [("sweep", 1.0, "done before")]
     assert again == finished
     assert (folder / "sweep.json").read_bytes() == before
 
 
-def test_a_sweep_that_is_interrupted_anywhere_ends_in_the_same_result(finished, waves_npz, tmp_path):
+def test_a_sweep_that_is_interrupted_anywhere_ends_in_the_same_result(finished, flat_npz, tmp_path):
     trained = Counter()
 
     def stop_at(stage, share):
@@ -185,7 +195,7 @@ def test_a_sweep_that_is_interrupted_anywhere_ends_in_the_same_result(finished, 
 
         return progress
 
-    config = small_config(waves_npz)
+    config = small_config(flat_npz)
     for stage, share in (("search", 0.2), ("students", 0.3), ("verify", 0.0)):
         with pytest.raises(KeyboardInterrupt):
             run_sweep(config, WANTED, tmp_path, progress=stop_at(stage, share))
@@ -194,17 +204,17 @@ def test_a_sweep_that_is_interrupted_anywhere_ends_in_the_same_result(finished, 
     assert timeless(to_plain(again)) == timeless(to_plain(finished))
 
 
-def test_another_budget_is_added_and_nothing_is_trained_again(finished, folder, waves_npz, tmp_path):
+def test_another_budget_is_added_and_nothing_is_trained_again(finished, folder, flat_npz, tmp_path):
     own = shutil.copytree(folder, tmp_path / "sweep")
     before = {path: path.stat().st_mtime_ns for path in own.glob("students/*/*.keras")}
-    found = run_sweep(small_config(waves_npz), replace(WANTED, latency="60ms,65ms"), own)
+    found = run_sweep(small_config(flat_npz), replace(WANTED, latency="60ms,65ms"), own)
     assert [cell.name for cell in found.cells] == ["nrf52840-60ms", "nrf52840-65ms", "rp2040-60ms", "rp2040-65ms"]
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
     assert cells(found)["nrf52840-60ms"].accuracy == cells(finished)["nrf52840-60ms"].accuracy
 
 
 def test_a_network_that_was_searched_with_another_teacher_or_is_damaged_is_taken_from_the_search_again(
-    finished, folder, waves_npz, tmp_path
+    finished, folder, flat_npz, tmp_path
 ):
     own = shutil.copytree(folder, tmp_path / "sweep")
     (own / "stages" / "sweep.json").unlink()
@@ -219,21 +229,21 @@ def test_a_network_that_was_searched_with_another_teacher_or_is_damaged_is_taken
         files = {"searched/student.keras": {"sha256": sha256(searched.read_bytes()).hexdigest(), "content": ""}}
         if key is not None:
             (record / "searched.json").write_text(json.dumps(kept | {"key": key, "files": files}))
-        again = run_sweep(small_config(waves_npz), WANTED, own)
+        again = run_sweep(small_config(flat_npz), WANTED, own)
         assert content_of(searched) == before
         assert (own / "students" / name / "distilled.keras").stat().st_mtime_ns == trained
         assert timeless(to_plain(again)) == timeless(to_plain(finished))
         (own / "stages" / "sweep.json").unlink()
 
 
-def test_a_sweep_that_was_refused_before_anything_was_made_leaves_its_folder_to_another(waves_npz, tmp_path):
-    config, wanted = small_config(waves_npz), SweepConfig("nrf52840", latency="0.01ms")
+def test_a_sweep_that_was_refused_before_anything_was_made_leaves_its_folder_to_another(flat_npz, tmp_path):
+    config, wanted = small_config(flat_npz), SweepConfig("nrf52840", latency="0.01ms")
     for ratio in (1e6, 2.0):
         with pytest.raises(BudgetError, match="none of 1 boards and budgets can be kept"):
             run_sweep(replace(config, design=replace(config.design, teacher_ratio=ratio)), wanted, tmp_path)
 
 
-def test_a_sweep_belongs_to_the_teacher_in_a_file_wherever_that_lies(finished, folder, waves_npz, tmp_path):
+def test_a_sweep_belongs_to_the_teacher_in_a_file_wherever_that_lies(finished, folder, flat_npz, tmp_path):
     paths = [tmp_path / name for name in ("one.keras", "same.keras", "other.keras")]
     for path in paths[:2]:
         shutil.copy(folder / "teacher.keras", path)
@@ -242,7 +252,7 @@ def test_a_sweep_belongs_to_the_teacher_in_a_file_wherever_that_lies(finished, f
     teacher.save(paths[2])
     contexts = []
     for path in paths:
-        config = replace(small_config(waves_npz), teacher=TeacherConfig(path=str(path)))
+        config = replace(small_config(flat_npz), teacher=TeacherConfig(path=str(path)))
         cells = cells_of(WANTED, config.budget)
         contexts.append(SweepContext(config, cells, tmp_path / "sweep", lambda stage, done, message="": None))
     claim_sweep(contexts[0])
@@ -252,8 +262,8 @@ def test_a_sweep_belongs_to_the_teacher_in_a_file_wherever_that_lies(finished, f
         claim_sweep(contexts[2])
 
 
-def test_a_folder_of_something_else_is_refused(finished, folder, waves_npz, tmp_path):
-    other = replace(small_config(waves_npz), distill=DistillConfig("none", epochs=3))
+def test_a_folder_of_something_else_is_refused(finished, folder, flat_npz, tmp_path):
+    other = replace(small_config(flat_npz), distill=DistillConfig("none", epochs=3))
     with pytest.raises(ConfigError, match="holds another sweep: expected the same distill"):
         run_sweep(other, WANTED, folder)
     (tmp_path / "stages").mkdir()
@@ -261,10 +271,10 @@ def test_a_folder_of_something_else_is_refused(finished, folder, waves_npz, tmp_
         run_sweep(other, WANTED, tmp_path)
 
 
-def test_where_no_cell_can_be_kept_nothing_is_trained(waves_npz, tmp_path):
+def test_where_no_cell_can_be_kept_nothing_is_trained(flat_npz, tmp_path):
     wanted = SweepConfig("nrf52840", latency="0.01ms,0.02ms")
     with pytest.raises(BudgetError, match=r"none of 2 boards and budgets can be kept; nrf52840-0.01ms: no candidate"):
-        run_sweep(small_config(waves_npz), wanted, tmp_path)
+        run_sweep(small_config(flat_npz), wanted, tmp_path)
     assert not (tmp_path / "teacher.keras").exists()
 
 
@@ -283,9 +293,9 @@ def test_the_tables_keep_to_80_columns_and_the_page_is_whole(finished, folder):
         assert page.count(f'id="plot-{name}"') == 1
 
 
-def test_the_command_prints_the_document_and_says_in_one_line_what_is_wrong(finished, folder, waves_npz, tmp_path):
+def test_the_command_prints_the_document_and_says_in_one_line_what_is_wrong(finished, folder, flat_npz, tmp_path):
     path = tmp_path / "run.toml"
-    path.write_text(f'[data]\nsource = "{waves_npz}"\n[sweep]\ndevice = "rp2040"\n')
+    path.write_text(f'[data]\nsource = "{flat_npz}"\n[sweep]\ndevice = "rp2040"\n')
     done = CliRunner().invoke(main, ["sweep", str(path), "--latency", "5", "-o", str(tmp_path / "out")])
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "bad duration" in done.stderr

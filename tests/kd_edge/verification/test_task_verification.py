@@ -202,7 +202,7 @@ def test_what_an_int8_input_cannot_hold_makes_no_sample_an_anomaly():
     data = Dataset("shocks", x, zeros, x, zeros, test, labels, (), task=TASKS["reconstruction"])
     student = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)], name="student")
     student.set_weights([np.eye(8), np.zeros(8)])
-    content = convert_for(student, data, ConvertConfig(qat="never")).content
+    content = convert(student, data.x_train)
     # The largest value that the input holds is 1, so that a sample and the same one with a shock are equal to it.
     found = verify(content, data, device=BOARD, budget=ROOMY)
     assert (found.task_metrics.auc, found.gates["better_than_chance"].measured) == (0.5, 0.5)
@@ -210,10 +210,10 @@ def test_what_an_int8_input_cannot_hold_makes_no_sample_an_anomaly():
     assert found.verdict != HOLDS
     assert anomaly_threshold(content, replace(data, x_train=shocked)) == anomaly_threshold(content, data)
     # Of floats the file's input holds all.
-    floats = convert_for(student, data, ConvertConfig(quantize="none")).content
+    floats = convert(student, quantize="none")
     assert verify(floats, data, device=BOARD, budget=ROOMY).task_metrics.auc == 0.5
     student.set_weights([np.eye(8) * 0.5, np.zeros(8)])
-    halves = convert_for(student, data, ConvertConfig(quantize="none")).content
+    halves = convert(student, quantize="none")
     assert verify(halves, data, device=BOARD, budget=ROOMY).task_metrics.auc == 1
 
 

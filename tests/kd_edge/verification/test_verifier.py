@@ -25,8 +25,9 @@ from kd_edge.errors import ModelError, RefusedError
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.tables.verification import verify_tables
 from kd_edge.search.space.student_space import StudentSpace
+from kd_edge.verification.observation import observe
 from kd_edge.verification.verdict import open_checks, proven
-from kd_edge.verification.verifier import verify
+from kd_edge.verification.verifier import judge, verify
 from tflite_bench.errors import ModelFileError, RunnerError
 from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.precision import precision_of
@@ -64,7 +65,8 @@ def data(waves_npz):
 def student(data):
     keras.utils.set_random_seed(0)
     space = StudentSpace.family("ds_cnn", data.input_shape, data.num_classes)
-    model = space.blueprint({name: options[1] for name, options in space.choices.items()}).to_keras()
+    values = {name: options[1] for name, options in space.choices.items()} | {"num_blocks": 1}
+    model = space.blueprint(values).to_keras()
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(data.x_train, data.y_train, epochs=8, verbose=0)
     return model
@@ -73,6 +75,31 @@ def student(data):
 @pytest.fixture(scope="module")
 def content(student, data):
     return convert(student, data.x_train)
+
+
+@pytest.fixture(scope="module")
+def observed(content, data):
+    """What the runtimes say of the file alone, for boards and budgets."""
+    return observe(content, data)
+
+
+@pytest.fixture(scope="module")
+def observed_modes(student, data):
+    """The same of the student's files in other numbers than int8, beside the student, by mode."""
+    files = {mode: convert(student, data.x_train, quantize=mode) for mode in ("int16x8", "float16", "dynamic", "none")}
+    return {mode: observe(file, data, student=student) for mode, file in files.items()}
+
+
+@pytest.fixture(scope="module")
+def observed_atan2():
+    """The same of a file with an operator that TFLM lacks."""
+    return observe((FILES / "atan2.tflite").read_bytes(), random_data(4, 4))
+
+
+@pytest.fixture(scope="module")
+def observed_hybrid():
+    """The same of a file that TFLM refuses."""
+    return observe((FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24))
 
 
 @pytest.fixture(scope="module")
@@ -117,36 +144,33 @@ def test_the_prediction_is_compared_with_what_was_measured(checked, content):
     assert checked.predicted_from == "student"
 
 
-def test_an_operator_that_tflm_lacks_fails_the_file_and_is_named_with_its_layer():
-    content = (FILES / "atan2.tflite").read_bytes()
-    result = verify(content, random_data(4, 4), device=BOARD, budget=ROOMY)
+def test_an_operator_that_tflm_lacks_fails_the_file_and_is_named_with_its_layer(observed_atan2):
+    result = judge(observed_atan2, device=BOARD, budget=ROOMY)
     assert [name for name, gate in result.gates.items() if gate.passed is False] == ["tflm_missing_ops"]
     assert [(op.op, op.index) for op in result.missing_ops] == [("ATAN2", 1)]
     assert "no kernel for ATAN2" in result.unavailable_reason["int8_tflm"]
     assert result.parity is None
 
 
-def test_a_file_that_tflm_refuses_fails_on_a_microcontroller_only():
-    content, data = (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24)
+def test_a_file_that_tflm_refuses_fails_on_a_microcontroller_only(observed_hybrid):
     board = load_device("rp2040")
     for device, verdict in ((load_device("pixel-3a"), "not_proven"), (replace(board, float32=board.int8), "broken")):
-        result = verify(content, data, device=device, budget=ROOMY)
+        result = judge(observed_hybrid, device=device, budget=ROOMY)
         assert (result.verdict, result.gates["tflm_refusals"].measured) == (verdict, 1)
         assert "float activations and int8 weights" in result.unavailable_reason["parity"]
 
 
 @pytest.mark.parametrize("runtime", ["adb benchmark_model", "ssh benchmark_model", "leip", "x-cube-ai 8", "hale"])
-def test_an_operator_that_tflm_lacks_fails_no_file_where_another_runtime_works(runtime):
-    content = (FILES / "atan2.tflite").read_bytes()
-    result = verify(content, random_data(4, 4), device=replace(BOARD, runtime=runtime), budget=ROOMY)
+def test_an_operator_that_tflm_lacks_fails_no_file_where_another_runtime_works(observed_atan2, runtime):
+    result = judge(observed_atan2, device=replace(BOARD, runtime=runtime), budget=ROOMY)
     assert [name for name, gate in result.gates.items() if gate.passed is False] == []
     assert result.gates["tflm_missing_ops"] == Gate(None, 1, None)
     assert "ram_bytes" not in result.unavailable_reason
 
 
-def test_the_arena_that_tflm_needs_is_an_estimate_where_another_runtime_works(content, data, checked):
+def test_the_arena_that_tflm_needs_is_an_estimate_where_another_runtime_works(observed, checked):
     board = load_device("nucleo-l4r5zi-cube-ai")
-    result = verify(content, data, device=board, budget=Budget(64_000, 1000))
+    result = judge(observed, device=board, budget=Budget(64_000, 1000))
     reason = "x-cube-ai 8.1.0 on nucleo-l4r5zi-cube-ai plans memory itself; TFLM's arena is an estimate"
     assert result.unavailable_reason["ram_bytes"] == reason
     assert [name for name, gate in result.gates.items() if gate.passed is False] == ["ram_bytes"]
@@ -154,21 +178,19 @@ def test_the_arena_that_tflm_needs_is_an_estimate_where_another_runtime_works(co
     assert "ram_bytes" not in checked.unavailable_reason
 
 
-def test_a_ram_between_two_kinds_of_kernels_is_as_open_as_the_cost_says(content, data):
+def test_a_ram_between_two_kinds_of_kernels_is_as_open_as_the_cost_says(content, observed):
     board = replace(load_device("esp32-s3"), core="my-chip")
     cost, report = report_cost(lower(content), board, ROOMY)
     assert report.ram_low_bytes < cost.ram_bytes
     for ram_bytes, verdict in ((cost.ram_bytes - 16, NOT_PROVEN), (report.ram_low_bytes - 1, BROKEN)):
         budget = Budget(64_000, ram_bytes)
-        gate = verify(content, data, device=board, budget=budget).gates["ram_bytes"]
+        gate = judge(observed, device=board, budget=budget).gates["ram_bytes"]
         assert gate.verdict == verdict == report_cost(lower(content), board, budget)[1].gates["ram_bytes"].verdict
         assert (gate.low, gate.high) == (report.ram_low_bytes, cost.ram_bytes)
 
 
-def test_the_verdict_says_only_what_was_checked_and_names_the_rest(checked):
-    refused = verify(
-        (FILES / "dense_hybrid.tflite").read_bytes(), random_data(64, 24), device=load_device("pixel-3a"), budget=ROOMY
-    )
+def test_the_verdict_says_only_what_was_checked_and_names_the_rest(checked, observed_hybrid):
+    refused = judge(observed_hybrid, device=load_device("pixel-3a"), budget=ROOMY)
     assert proven(asdict(checked)) == "the model fits and the runtimes agree"
     assert proven(asdict(refused)) == "the model fits"
     # What has no other side to be compared with has no limit; the answers to noise are no better than the majority.
@@ -201,45 +223,29 @@ def test_a_custom_operator_is_named_with_its_layer(content, data):
         verify(pack(model), data, device=BOARD, budget=ROOMY)
 
 
-def test_a_student_with_a_layer_for_training_alone_is_costed_before_there_is_a_file(data):
-    keras.utils.set_random_seed(0)
-    layers = [keras.Input((32, 3)), keras.layers.GaussianNoise(0.1), keras.layers.Flatten(), keras.layers.Dense(4)]
-    student = keras.Sequential(layers)
-    student.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    student.fit(data.x_train, data.y_train, epochs=30, verbose=0)
-    result = verify(
-        convert(student, data.x_train), data, device=BOARD, budget=ROOMY, student=student, max_accuracy_loss=1
-    )
+def test_a_student_with_a_layer_for_training_alone_is_costed_before_there_is_a_file(student, content, data):
+    noisy = keras.Sequential([keras.Input((32, 3)), keras.layers.GaussianNoise(0.1), *student.layers[1:]])
+    result = verify(content, data, device=BOARD, budget=ROOMY, student=noisy, max_accuracy_loss=0.1)
     assert result.passed
     assert result.predicted_from == "student"
 
 
-def test_a_float_file_is_costed_as_what_it_is_and_not_as_its_student_in_int8(student, data):
-    content, device = convert(student, quantize="none"), load_device("pixel-3a")
-    result = verify(content, data, device=device, budget=ROOMY, student=student)
+def test_a_float_file_is_costed_as_what_it_is_and_not_as_its_student_in_int8(observed_modes):
+    float_file, device = observed_modes["none"], load_device("pixel-3a")
+    result = judge(float_file, device=device, budget=ROOMY)
     assert (result.precision, result.predicted_from) == ("float32", "file")
-    assert result.predicted == CostModel(device).estimate(lower(content))
+    assert result.predicted == CostModel(device).estimate(lower(float_file.model))
     assert result.unavailable_reason["predicted_from"] == "a student predicts an int8 file, this one is float32"
     assert "float32, LiteRT" in shown(result)
     assert "int8" not in shown(result)
 
 
-@pytest.fixture(scope="module")
-def untimed(student, data):
-    """Verifications on a board whose profile has costs of int8 alone, without a limit of the latency, by mode."""
-    budget = replace(ROOMY, latency_ms=None)
-    known = {"device": BOARD, "budget": budget, "student": student, "max_accuracy_loss": PROVEN_LOSS}
-    return {
-        mode: verify(convert(student, data.x_train, quantize=mode), data, **known)
-        for mode in ("int16x8", "float16", "dynamic", "none")
-    }
-
-
 @pytest.mark.parametrize(
     ("mode", "received"), [("int16x8", "int16"), ("float16", "float32"), ("dynamic", "float32"), ("none", "float32")]
 )
-def test_a_file_whose_numbers_a_board_has_no_costs_for_is_verified_without_a_latency(untimed, mode, received):
-    result = untimed[mode]
+def test_a_file_whose_numbers_a_board_has_no_costs_for_is_verified_without_a_latency(observed_modes, mode, received):
+    budget = replace(ROOMY, latency_ms=None)
+    result = judge(observed_modes[mode], device=BOARD, budget=budget, max_accuracy_loss=PROVEN_LOSS)
     for figure in ("latency_ms", "latency_low_ms", "latency_high_ms"):
         assert getattr(result.predicted, figure) is None
         assert f"expected ops of int8, received {received}; convert" in result.unavailable_reason[figure]
@@ -253,10 +259,12 @@ def test_a_file_whose_numbers_a_board_has_no_costs_for_is_verified_without_a_lat
 
 
 @pytest.mark.parametrize("with_student", [True, False])
-def test_a_limit_of_a_latency_that_is_not_known_is_not_checked_and_nothing_is_proven(student, data, with_student):
-    content = convert(student, quantize="none")
-    known = {"device": BOARD, "budget": ROOMY, "max_accuracy_loss": PROVEN_LOSS}
-    result = verify(content, data, student=student if with_student else None, **known)
+def test_a_limit_of_a_latency_that_is_not_known_is_not_checked_and_nothing_is_proven(
+    observed_modes, data, with_student
+):
+    known = observed_modes["none"]
+    known = known if with_student else observe(known.model, data)
+    result = judge(known, device=BOARD, budget=ROOMY, max_accuracy_loss=PROVEN_LOSS)
     assert (result.gates["latency_ms"].measured, result.gates["latency_ms"].verdict) == (None, "not_proven")
     assert not result.passed
     assert not [name for name, gate in result.gates.items() if gate.passed is False]
@@ -298,8 +306,8 @@ def test_the_smallest_arena_that_works_is_not_smaller_than_the_activations(check
         (Budget(64_000, 32_000, energy_mj=1e-6), "energy_mj"),
     ],
 )
-def test_each_limit_of_the_budget_can_fail_the_model(content, data, budget, gate):
-    result = verify(content, data, device=BOARD, budget=budget)
+def test_each_limit_of_the_budget_can_fail_the_model(observed, budget, gate):
+    result = judge(observed, device=BOARD, budget=budget)
     assert not result.passed
     assert [name for name, checked in result.gates.items() if checked.passed is False] == [gate]
     assert result.energy.energy_low_mj < result.energy.energy_mj < result.energy.energy_high_mj
@@ -311,7 +319,8 @@ def test_a_loss_of_accuracy_fails_the_model(student, data):
     assert result.gates["accuracy_loss"].passed is False
 
 
-def test_a_student_that_the_file_was_not_made_of_is_refused(student, data):
+def test_a_student_that_the_file_was_not_made_of_is_refused(data):
+    student = keras.Sequential([keras.Input(data.input_shape), keras.layers.Flatten(), keras.layers.Dense(4)])
     file = convert_for(student, data, ConvertConfig(qat="never")).content
     other = keras.models.clone_model(student)
     with pytest.raises(
@@ -320,16 +329,16 @@ def test_a_student_that_the_file_was_not_made_of_is_refused(student, data):
         verify(file, data, device=BOARD, budget=ROOMY, student=other)
 
 
-def test_what_was_not_given_is_not_checked_and_says_why(content, data):
-    result = verify(content, data, device=BOARD, budget=Budget(64_000, 32_000))
+def test_what_was_not_given_is_not_checked_and_says_why(observed):
+    result = judge(observed, device=BOARD, budget=Budget(64_000, 32_000))
     assert result.passed
     assert result.gates["latency_ms"].passed is None
     assert result.accuracy.float_keras is None
     assert "--student" in result.unavailable_reason["float_keras"]
 
 
-def test_the_energy_on_a_board_without_a_power_is_unknown_and_says_why(content, data):
-    result = verify(content, data, device=load_device("nrf52840"), budget=Budget(64_000, 32_000))
+def test_the_energy_on_a_board_without_a_power_is_unknown_and_says_why(observed):
+    result = judge(observed, device=load_device("nrf52840"), budget=Budget(64_000, 32_000))
     assert (result.energy, "energy_mj" in result.gates) == (None, False)
     assert "the power of nrf52840 is not known" in result.unavailable_reason["energy"]
 

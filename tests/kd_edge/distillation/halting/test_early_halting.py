@@ -363,16 +363,16 @@ def test_metrics_of_validation_are_observed_at_the_end_of_an_epoch_alone(task, c
 
 
 def test_a_validation_that_does_not_follow_every_epoch_is_waited_for(task):
-    distiller = compiled(task)
+    distiller = compiled(task, run_eagerly=True)
     observed = EarlyHalting(monitor="val_accuracy", baseline=0.0)
     fit(distiller, task, observed, validation_data=(task.x, task.y), validation_freq=2)
     assert distiller.halting_reports[1].epoch == 2
     with pytest.raises(ConfigError, match="no metric 'val_acuracy' at the end of an epoch"):
-        fit(compiled(task), task, EarlyHalting(monitor="val_acuracy"), validation_data=(task.x, task.y))
+        fit(distiller, task, EarlyHalting("teacher", monitor="val_acuracy"), validation_data=(task.x, task.y))
 
 
 def test_a_metric_that_goes_with_its_guide_is_missed_by_nobody(task):
-    distiller = compiled(task)
+    distiller = compiled(task, run_eagerly=True)
     observed = EarlyHalting("teacher", monitor="trainee_agreement", baseline=2.0)
     assert len(fit(distiller, task, observed, after(1)).epoch) == 3
     assert distiller.halted == ("trainee",)

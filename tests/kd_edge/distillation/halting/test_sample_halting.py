@@ -50,15 +50,8 @@ def fit(distiller, task, *callbacks, epochs=6, data=None):
     return distiller.fit(data or batches(task), epochs=epochs, verbose=0, callbacks=list(callbacks)).history
 
 
-def taught(task, labels, **kwargs):
-    network = task.network(16, **kwargs)
-    network.compile(keras.optimizers.Adam(0.05), loss=task.loss())
-    network.fit(task.x, labels, batch_size=BATCH, epochs=20, verbose=0)
-    return network
-
-
 def test_the_share_asked_falls_and_the_macs_with_it(task):
-    distiller = compiled(task, teacher=taught(task, task.y))
+    distiller = compiled(task, teacher=task.taught(task.y))
     history = fit(distiller, task, SampleHalting("teacher"), epochs=10)
     (report,) = distiller.halting_reports
     shares = history["teacher_asked"]
@@ -73,7 +66,7 @@ def test_the_share_asked_falls_and_the_macs_with_it(task):
 
 def test_the_guide_runs_on_the_asked_samples_alone(task):
     rows = Rows()
-    teacher = taught(task, task.y, extra=rows)
+    teacher = task.taught(task.y, extra=rows)
     before = int(rows.count)
     distiller = compiled(task, teacher=teacher)
     history = fit(distiller, task, SampleHalting("teacher"))
@@ -150,7 +143,7 @@ def test_the_divergence_counts_the_asked_samples_alone(task):
 def test_batches_of_which_none_is_asked_leave_the_guide_as_it_is(task, guide):
     # The student gives the guide's answers from the start, each in its mode: a trainee by the statistics of the batch.
     extra = keras.layers.BatchNormalization() if guide == "trainee" else None
-    network = taught(task, task.y, extra=extra)
+    network = task.taught(task.y, extra=extra)
     student = keras.models.clone_model(network)
     student.set_weights(network.get_weights())
     kwargs = {"teacher": network} if guide == "teacher" else {"trainee": network}
@@ -189,7 +182,7 @@ def test_a_trainee_does_not_learn_from_fewer_than_eight_samples(task):
 
 
 def test_it_works_beside_a_rule_that_halts_the_guide(task):
-    distiller = compiled(task, teacher=taught(task, task.y), trainee="like_teacher")
+    distiller = compiled(task, teacher=task.taught(task.y), trainee="like_teacher")
     history = fit(distiller, task, SampleHalting(), EarlyHalting(rule="epoch", start_from_epoch=2), epochs=4)
     report = distiller.halting_reports[1]
     assert report.epoch == 2
@@ -199,7 +192,7 @@ def test_it_works_beside_a_rule_that_halts_the_guide(task):
 
 
 def test_a_callback_starts_anew_with_each_training_and_can_be_copied(task):
-    distiller = compiled(task, teacher=taught(task, task.y))
+    distiller = compiled(task, teacher=task.taught(task.y))
     callback = SampleHalting("teacher")
     assert fit(distiller, task, callback, epochs=4)["teacher_asked"][-1] < 1
     assert fit(distiller, task, copy.deepcopy(callback), epochs=1)["teacher_asked"] == [1.0]
@@ -207,7 +200,7 @@ def test_a_callback_starts_anew_with_each_training_and_can_be_copied(task):
 
 
 def test_the_counts_survive_saved_weights(task, tmp_path):
-    distiller = compiled(task, teacher=taught(task, task.y))
+    distiller = compiled(task, teacher=task.taught(task.y))
     fit(distiller, task, SampleHalting("teacher"))
     distiller.save_weights(tmp_path / "state.weights.h5")
     restored = compiled(task, teacher=task.network(16))
@@ -256,7 +249,7 @@ def test_a_guide_that_is_not_there_is_not_asked(task):
 
 def test_probabilities_and_logits_can_meet(task):
     # The guide gives probabilities, the student logits: where it is not asked, the divergence is zero all the same.
-    teacher = taught(task, task.y)
+    teacher = task.taught(task.y)
     soft = task.network(16, softmax=True)
     soft.set_weights(teacher.get_weights())
     student = keras.models.clone_model(teacher)
@@ -269,7 +262,7 @@ def test_probabilities_and_logits_can_meet(task):
 
 
 def test_a_fit_that_fails_leaves_no_guide_that_is_asked_by_sample(task):
-    distiller = compiled(task, teacher=taught(task, task.y), trainee="like_teacher")
+    distiller = compiled(task, teacher=task.taught(task.y), trainee="like_teacher")
     stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: 1 // 0)
     with pytest.raises(ZeroDivisionError, match="division"):
         fit(distiller, task, SampleHalting(), stop, epochs=2)
@@ -282,6 +275,6 @@ def test_a_fit_that_fails_leaves_no_guide_that_is_asked_by_sample(task):
 
 def test_a_distribution_strategy_is_refused(task):
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-        distiller = compiled(task, teacher=taught(task, task.y), trainee="like_teacher")
+        distiller = compiled(task, teacher=task.taught(task.y), trainee="like_teacher")
     with pytest.raises(ConfigError, match="expected a distiller without a distribution strategy, received one under"):
         distiller.fit(task.x, task.y, batch_size=BATCH, verbose=0, callbacks=[SampleHalting()])
