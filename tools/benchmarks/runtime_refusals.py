@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--passed", action="store_true", help="try only those models of one op that the rules let pass")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
     args = parser.parse_args()
+    if args.passed and args.write:
+        parser.error("--write needs all models: leave out --passed")
     # The copies of this process have it then, and need not load it each.
     importlib.import_module("tflite_micro")
     files = files_table(path for folder in args.models for path in sorted(folder.glob("*.tflite")))
