@@ -172,10 +172,10 @@ def _references(part: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "| network | data | seeds | test accuracy | MACs | flash B | arena B | ms |"
     yield "|---|---|---|---|---|---|---|---|"
+    shown = ("test_accuracy", "macs", "flash_bytes", "arena_bytes", "latency_ms")
     for name in dict.fromkeys(run["reference"] for run in part["runs"]):
         runs = [run for run in part["runs"] if run["reference"] == name]
         for kind, title in (("hand-made", name), ("ours", f"ours in its place ({runs[0]['space']})")):
-            shown = ("test_accuracy", "macs", "flash_bytes", "arena_bytes", "latency_ms")
             means = {key: sum(run[kind][key] for run in runs) / len(runs) for key in shown}
             yield (
                 f"| {title} | {_TITLES[runs[0]['data']]} | {len(runs)} | {means['test_accuracy']:.3f} "

@@ -375,12 +375,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=tuple(SETS))
     args = parser.parse_args()
-    report = json.loads(REPORT.read_text()) if REPORT.is_file() else {"parts": {}}
     for part in args.parts:
         result = PARTS[part](args.seeds, args.sets)
         document = make_document("bench_design")
         made = {"date": datetime.date.today().isoformat()}
         made |= {name: document[name] for name in ("machine", "versions")}
+        # Another process may have written its part meanwhile.
+        report = json.loads(REPORT.read_text()) if REPORT.is_file() else {"parts": {}}
         report["parts"][part] = result | {"made": made}
         write_json(REPORT, report)
         for line in lines(part, result):

@@ -328,7 +328,7 @@ def images(data):
     [
         (
             lambda: keras.layers.Conv2D(4, 3, activation="hard_tanh", name="odd"),
-            "Unknown activation func.* 'hard_tanh'",
+            "Unknown activation function 'hard_tanh'",
         ),
         (lambda: keras.layers.Activation("celu", name="odd"), "Unknown activation function 'celu'"),
         (lambda: keras.layers.Rescaling(np.ones((8, 8, 1)), name="odd"), "expected a plain value of scale"),
