@@ -24,7 +24,7 @@ from kd_edge.cli.sweep import sweep
 from kd_edge.cli.verify import verify
 from kd_edge.errors import BudgetError, ConversionWarning, DataWarning, KdEdgeError, RefusedError, TrainingWarning
 from tflite_bench.cli.options import DEBUG, debug_option
-from tflite_bench.cli.output import replace_unprintable
+from tflite_bench.cli.output import replace_unprintable, usage_line
 
 _EXTRAS = {
     "train": ("tensorflow", "keras", "keras_tuner", "cattrs"),
@@ -40,11 +40,19 @@ class _Group(click.Group):
         replace_unprintable()
         return super().main(*arguments, **settings)
 
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **settings)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
+
     def invoke(self, context: click.Context) -> Any:
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _say
                 return super().invoke(context)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
         except KdEdgeError as error:
             if context.meta.get(DEBUG):
                 traceback.print_exception(error)
@@ -82,6 +90,10 @@ class _Broken(_Failure):
 
 class _Interrupted(_Failure):
     exit_code = 130  # as shells have it: 128 and the number of the signal
+
+
+def _in_one_line(error: click.UsageError) -> click.ClickException:
+    return error if isinstance(error, click.exceptions.NoArgsIsHelpError) else _Failure(usage_line(error))
 
 
 def _extra_of(package: str) -> str | None:

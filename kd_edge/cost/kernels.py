@@ -71,8 +71,8 @@ def why_unbounded(graph: Graph, device: DeviceProfile, *, measured: bool = False
     unknown = [kind for kind in kinds if not knows_memory(kind)]
     if unknown and not measured:
         return (
-            f"nobody knows the RAM of TFLM's kernel for {', '.join(unknown)}: kd-edge verify measures it where TFLM "
-            "runs, or `register_op` makes it known"
+            f"nobody knows the RAM of the kernel for {', '.join(unknown)}: kd-edge verify measures it where TFLM runs, "
+            "or `register_op` makes it known"
         )
     if device.runs_tflm and not any(_begins(device.runtime, name) for name in _KERNELS):
         return (

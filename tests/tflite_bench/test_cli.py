@@ -118,7 +118,7 @@ def test_inspect_without_the_tflm_wheel_says_why_it_cannot_tell(
         (["run", "no\nwhere\x1b[1m"], "cannot read no where [1m: expected a .tflite file"),
         (["run", "."], "cannot read .: expected a .tflite file, found a folder there"),
         (["inspect", "/dev/null"], "cannot read /dev/null: expected a .tflite file, found a device or pipe there"),
-        (["run"], "Missing argument 'MODEL'."),
+        (["run"], "Missing argument 'MODEL' (see"),
         (["run", "x", "--precision", "200%"], "expected a share between 0% and 100%"),
         (["run", "x", "--precision", "nan"], "expected a share between 0% and 100%"),
         (["run", "x", "--on", "phone"], "unknown runner 'phone': expected one of litert, tflm"),

@@ -20,7 +20,7 @@ from tflite_bench.cli.options import (
     output_option,
     read_share,
 )
-from tflite_bench.cli.output import drop_stdout, replace_unprintable, show, write
+from tflite_bench.cli.output import drop_stdout, replace_unprintable, show, usage_line, write
 from tflite_bench.errors import ConfigError, TfliteBenchError
 
 # kd-edge takes no other name of a device, and a profile is called like its file.
@@ -51,7 +51,7 @@ class _Group(click.Group):
         try:
             sys.exit(super().main(*args, **kwargs))
         except click.ClickException as error:
-            _fail(error.format_message(), code=2)
+            _fail(usage_line(error), code=2)
         except TfliteBenchError as error:
             _fail(str(error), code=2)
         except (click.Abort, KeyboardInterrupt):

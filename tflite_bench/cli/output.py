@@ -38,6 +38,12 @@ def write(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
+def usage_line(error: click.ClickException) -> str:
+    """Return what is wrong with a command's options and where they are explained, on one line."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    return message if context is None else f"{message.rstrip('.')} (see {context.command_path} --help)"
+
+
 def replace_unprintable() -> None:
     """Print `?` for what the encoding of stdout lacks, such as the lines of tables; as it is, Python would fail."""
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -45,6 +45,20 @@ def fails(*arguments, exit_code=2):
     return result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--nosuch"], "No such option '--nosuch' (see main --help)"),
+        (["nosuch"], "No such command 'nosuch' (see main --help)"),
+        (["run", "--seeds", "3"], "Did you mean '--seed'? (see main run --help)"),
+        (["cost", "model.tflite"], "Missing option '--device' (see main cost --help)"),
+        (["devices", "rp2040", "more"], "unexpected extra argument (more) (see main devices show --help)"),
+    ],
+)
+def test_wrong_use_is_one_line_that_names_the_help(arguments, expected):
+    assert expected in fails(*arguments)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, waves_npz):
     """A small teacher that has learnt the small waves and a student that was not trained."""

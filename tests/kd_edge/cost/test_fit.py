@@ -50,20 +50,25 @@ def test_the_way_out_of_a_profile_that_was_named_by_its_path_names_that_path(tmp
     assert f"devices add my-{BOARD.board} --like '{path}' --measured" in narrower(load_device(path))
 
 
-def unknown_kernel() -> Graph:
-    return Graph((Tensor((1, 512), "int16"), Tensor((1, 514), "int16")), (Op("SignalRfft", (0,), (1,)),), (0,), (1,))
+def unknown_kernel(kind: str = "SignalRfft") -> Graph:
+    return Graph((Tensor((1, 512), "int16"), Tensor((1, 514), "int16")), (Op(kind, (0,), (1,)),), (0,), (1,))
 
 
 def test_the_ram_of_a_kernel_that_nobody_knows_may_be_broken_but_does_not_hold():
     cost, report = report_cost(unknown_kernel(), BOARD, ROOMY)
     assert (report.verdict, report.gates["ram_bytes"].verdict) == (NOT_PROVEN, NOT_PROVEN)
-    assert "nobody knows the RAM of TFLM's kernel for SignalRfft" in report.gates["ram_bytes"].reason
+    assert "nobody knows the RAM of the kernel for SignalRfft" in report.gates["ram_bytes"].reason
     assert report.runtime_flash is None
     assert "code of TFLM's kernel for SignalRfft" in report.unavailable_reason["runtime_flash"]
     short = replace(ROOMY, ram_bytes=cost.ram_bytes - 1)
     assert report_cost(unknown_kernel(), BOARD, short)[1].gates["ram_bytes"].verdict == BROKEN
     (row,) = compare_boards(unknown_kernel(), [BOARD], lambda board: ROOMY).devices
     assert (row.verdict, row.open) == (NOT_PROVEN, ("ram_bytes",))
+
+
+def test_an_operator_that_nobody_knows_proves_no_ram_under_another_runtime():
+    gate = report_cost(unknown_kernel("STABLEHLO_COMPOSITE"), load_device("pixel-3a"), ROOMY)[1].gates["ram_bytes"]
+    assert (gate.verdict, "the kernel for STABLEHLO_COMPOSITE" in gate.reason) == (NOT_PROVEN, True)
 
 
 def test_kernels_of_tflm_that_nobody_knows_prove_no_ram():

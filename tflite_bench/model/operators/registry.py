@@ -98,12 +98,14 @@ def knows_macs(kind: str) -> bool:
 
 
 def knows_memory(kind: str) -> bool:
-    """Return whether what TFLM's kernel keeps in the arena is known: of custom ones those with a row for its data.
+    """Return whether what a kernel keeps in the arena is known: of TFLM's custom ones those with a row for its data.
 
     Args:
         kind: TFLite's name of the operator, or the code of a custom one.
     """
-    return kind not in CUSTOM_KERNELS or is_own(kind) or bool(spec_of(kind).op_data_bytes)
+    if kind in CUSTOM_KERNELS and not is_own(kind):
+        return bool(spec_of(kind).op_data_bytes)
+    return knows_macs(kind)
 
 
 def register_op(spec: OpSpec) -> None:

@@ -29,6 +29,7 @@ def test_the_memory_of_a_custom_kernel_is_known_only_where_its_row_has_its_data(
     assert known == {"CIRCULAR_BUFFER", "TFLite_Detection_PostProcess"}
     assert {kind for kind in CUSTOM_KERNELS if knows_memory(kind)} == known
     assert all(knows_memory(kind) for kind in KERNELS)
+    assert not any(knows_memory(kind) for kind in ("edgetpu-custom-op", "STABLEHLO_COMPOSITE"))
 
 
 def test_an_operator_of_an_unknown_name_moves_data() -> None:
