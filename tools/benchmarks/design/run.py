@@ -5,7 +5,7 @@ docs/results/bench_design.json and the tables of docs/design.md; whatever is in 
 again. Parts:
 
 speed       candidates drawn, rendered and costed per second on one core
-inherit     epochs to a given accuracy with inherited and with fresh weights
+inherit     accuracy from inherited and from fresh weights, after brief and after whole trainings
 size        what tells the better ones of the networks that fit
 stock       our search against stock keras-tuner at equal training time
 references  our search against networks made by hand, at their budget
@@ -133,10 +133,10 @@ def speed(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 
 
 def inherit(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
-    """Count epochs until the validation accuracy that the fresh student ends with, both trained with the teacher."""
+    """Compare students that start from the teacher's weights with the same ones from fresh weights."""
     runs = [
         kept(f"inherit_{name}_{seed}", lambda name=name, seed=seed: _inherit(name, seed))
-        for name in ("watch", "har")
+        for name in SETS
         if name in sets
         for seed in range(seeds)
     ]
@@ -144,35 +144,15 @@ def inherit(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
 
 
 def _inherit(name: str, seed: int) -> dict[str, Any]:
-    import keras
-
-    from kd_edge.distillation.results import Recipe
-    from kd_edge.distillation.targets.soft_targets import soft_targets
-    from kd_edge.distillation.training import distill
-    from kd_edge.search.weight_inheritance import WeightInheritance
+    from tools.benchmarks.design.starts import compare_starts
 
     data = data_of(name)
     teacher = teacher_of(name, data)
     space = StudentSpace.from_teacher(teacher)
-    budget, epochs = SETS[name][2], SETS[name][1][2]
-    screening = space.screen(CostModel(load_device(BOARD)), budget, seed=seed)
-    values = screening.feasible_values[-1]
-    targets = soft_targets(teacher, data.x_train)
-    curves = {}
-    for kind in ("fresh", "l1", "batch_norm"):
-        keras.utils.set_random_seed(seed)
-        if kind == "fresh":
-            student = space.blueprint(values).to_keras()
-        else:
-            student = WeightInheritance(teacher, importance=kind).student(values, data.x_train)
-        history = distill(student, data, Recipe(epochs, learning_rate=4e-3, seed=seed), teacher=targets).history
-        curves[kind] = history["val_accuracy"]
-    goal = max(curves["fresh"])
-    reached = {
-        kind: next((epoch + 1 for epoch, value in enumerate(curve) if value >= goal), None)
-        for kind, curve in curves.items()
-    }
-    return {"data": name, "seed": seed, "goal": goal, "epochs_to_goal": reached, "val_accuracy": curves}
+    screening = space.screen(CostModel(load_device(BOARD)), SETS[name][2], seed=seed)
+    size = screening.feasible_sizes[-1]
+    trainings = compare_starts(space, screening.feasible_values[-1], teacher, data, seed)
+    return {"data": name, "seed": seed, **asdict(size), "trainings": trainings}
 
 
 def size(seeds: int, sets: Sequence[str]) -> dict[str, Any]:
