@@ -131,7 +131,7 @@ def _inherit(part: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         "The largest student of a draw that fits, from fresh weights and from those of the teacher's most important "
-        "channels, trained by the defaults of a candidate and of a student. Test accuracy, means over the seeds, and the "
+        "channels, trained by the defaults of a candidate and of a student. Test accuracy, mean of the seeds, and the "
         "difference from fresh weights in points:"
     )
     yield ""
