@@ -59,4 +59,4 @@ def _details(device: Result) -> Iterator[Table | str]:
 
 
 def _size(size: int) -> str:
-    return f"{size / 1024:,.0f} KiB" if size < 1024**2 else f"{size / 1024**2:,.0f} MiB"
+    return f"{size / 1024:,.0f} KiB" if size % 1024**2 else f"{size // 1024**2:,} MiB"

@@ -30,6 +30,14 @@ def test_times_are_called_calibrated_only_where_somebody_measured_every_board(de
     assert json.loads(done.stdout)["provenance"][path] == kind
 
 
+@pytest.mark.parametrize(("device", "kind"), [("esp32", "calibrated"), ("bluepill", "computed")])
+def test_the_table_of_a_cost_calls_times_what_its_document_calls_them(device, kind):
+    done = CliRunner().invoke(main, ["cost", str(MODEL), "--device", device])
+    (latency,) = (line for line in done.stdout.splitlines() if "latency" in line)
+    assert f"), {kind} " in latency
+    assert ("times calibrated" in done.stdout) == (kind == "calibrated")
+
+
 def test_limits_and_excesses_too_small_for_two_decimals_keep_their_digits():
     done = CliRunner().invoke(main, ["cost", str(MODEL), "--device", "nucleo-l4r5zi", "--latency", "4us"])
     assert " 0.004 ms " in done.stdout
