@@ -83,7 +83,7 @@ def _input_names(model: keras.Model) -> list[str]:
 
 def _input_dtype(model: keras.Model, source: keras.KerasTensor) -> str:
     if _is_index(model, source):
-        return str(source.dtype) if "int" in source.dtype else "int32"  # int8 in steps would merge the indices
+        return "int32"  # int8 in steps would merge the indices, and TFLM has no CAST of other integers
     if "int" in source.dtype and _is_scaled(model, source):
         return "float32"  # TFLM has no CAST of bytes, and an int8 input takes them as they are
     return str(_full_precision(source.dtype))

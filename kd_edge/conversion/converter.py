@@ -65,9 +65,9 @@ def convert(
         ConfigError: `quantize` or `calibration` is unknown, or `num_calibration_samples` not positive; or the model
             cannot take as many frames as `stream` says at a time.
         DataError: Samples are needed and missing, or do not have the model's input shape.
-        ModelError: TensorFlow cannot convert the model: the layer or TensorFlow's reason is in the message. Or the
-            clone computes something else than the model: the layer at which they part is named. Or a layer cannot be
-            streamed.
+        ModelError: A weight is not finite. Or TensorFlow cannot convert the model: the layer or TensorFlow's reason is
+            in the message. Or the clone computes something else than the model: the layer at which they part is named.
+            Or a layer cannot be streamed.
 
     Warns:
         CalibrationWarning: The samples do not look like those of the training: their activations are constant, or vary
@@ -79,12 +79,13 @@ def convert(
     if stream is not None:
         check_mode(quantize)
     calibrates = quantize in ("int8", "int16x8")
+    _check_weights(model)
     clone = batch_of_one(model, unroll=calibrates)
     arrays = _arrays(model, data) if calibrates else arrays_or_drawn(model, data)
     check_clone(model, clone, arrays)
     chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
     pairs = zip(clone.inputs, arrays, strict=True)
-    samples = [_whole_range(array[chosen]).astype(source.dtype) for source, array in pairs]
+    samples = [_whole_range(array[chosen], source.dtype).astype(source.dtype) for source, array in pairs]
     if calibrates:
         _check_no_loop(model, clone)
         if quantize == "int16x8":
@@ -163,12 +164,31 @@ def _check_no_integers(model: keras.Model, clone: keras.Model) -> None:
         )
 
 
-def _whole_range(samples: np.ndarray) -> np.ndarray:
+def _check_weights(model: keras.Model) -> None:
+    """Refuse a model whose training ran away: its file would answer nothing, and compare equal to it.
+
+    Raises:
+        ModelError: A weight is not finite.
+    """
+    for weight in model.weights:
+        array = np.asarray(weight)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(
+                f"cannot convert {model.name!r}: expected finite weights, received nan or inf in {weight.path!r}; train "
+                "it again, at a lower learning rate"
+            )
+
+
+def _whole_range(samples: np.ndarray, dtype: str) -> np.ndarray:
     """Return samples in which bytes reach 0 and 255, in one number each.
 
     The int8 input then has a scale of 1 and a zero point of -128: what is read is a byte less 128, exactly.
+
+    Args:
+        samples: Of one input.
+        dtype: Of the input: indices, which stay integers, are no such bytes.
     """
-    if samples.dtype == np.uint8:
+    if samples.dtype == np.uint8 and "int" not in dtype:
         samples.flat[[0, -1]] = 0, 255
     return samples
 

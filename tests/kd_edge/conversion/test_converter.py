@@ -9,6 +9,7 @@ from kd_edge.clone.inference_clone import batch_of_one
 from kd_edge.config.choices import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.converter import convert
+from kd_edge.cost.refusals import find_refusals
 from kd_edge.errors import CalibrationWarning, ConfigError, DataError, ModelError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
@@ -113,6 +114,29 @@ def test_indices_stay_integers():
     samples = np.random.default_rng(0).integers(0, 10, (16, 6))
     info = read_model(convert(keras.Model(words, keras.layers.Dense(2)(x)), samples))
     assert [t.dtype for t in (*info.input_tensors, *info.output_tensors)] == ["int32", "int8"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8", "int64"])
+def test_indices_that_come_as_bytes_are_not_taken_for_pixels(dtype):
+    words = keras.Input((6,), dtype=dtype)
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(10, 4)(words))
+    samples = np.random.default_rng(0).integers(0, 10, (16, 6)).astype("uint8")
+    content = convert(keras.Model(words, keras.layers.Dense(2)(x)), samples)
+    info = read_model(content)
+    assert [t.dtype for t in (*info.input_tensors, *info.output_tensors)] == ["int32", "int8"]
+    assert find_refusals(content) == ()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("quantize", ["int8", "none"])
+def test_a_weight_that_is_not_finite_is_named(value, quantize):
+    model = sequence_model(keras.layers.Dense(3, name="ran_away"))
+    kernel, bias = model.get_layer("ran_away").get_weights()
+    model.get_layer("ran_away").set_weights([kernel, np.full_like(bias, value)])
+    with pytest.raises(
+        ModelError, match=r"expected finite weights, received nan or inf in 'sequence/ran_away/bias'; train"
+    ):
+        convert(model, SEQUENCES, quantize=quantize)
 
 
 def test_an_operator_that_tflite_lacks_is_named_with_its_layer():
