@@ -174,8 +174,8 @@ def _check_weights(model: keras.Model) -> None:
         array = np.asarray(weight)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModelError(
-                f"cannot convert {model.name!r}: expected finite weights, received nan or inf in {weight.path!r}; train "
-                "it again, at a lower learning rate"
+                f"cannot convert {model.name!r}: expected finite weights, received nan or inf in {weight.path!r}; "
+                "train it again, at a lower learning rate"
             )
 
 
