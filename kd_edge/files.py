@@ -113,7 +113,7 @@ def refuse_reading(output: Path, *read: Path | str | None) -> None:
     Raises:
         ConfigError: They are one file.
     """
-    if output.resolve() in [Path(path).resolve() for path in read if path is not None]:
+    if os.path.realpath(output) in [os.path.realpath(path) for path in read if path is not None]:
         raise ConfigError(f"bad --output: expected another file than {output}, which is read; choose another one")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.environment import Machine, read_machine, read_versions
 from tflite_bench.measurement.inputs import sizes_note
+from tflite_bench.measurement.numbers import finite_number, whole_number
 from tflite_bench.measurement.stats import too_few_runs
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.info import ModelInfo
@@ -109,6 +110,8 @@ def run_benchmark(
     """
     plan = _plan(precision, num_runs, time_limit_s, seed)
     chosen = make_runner(runner, plan=plan) if isinstance(runner, str) else runner
+    if not callable(getattr(chosen, "benchmark", None)):
+        raise ConfigError(f"expected a runner, or the name of one, received {type(runner).__name__}")
     content = model if isinstance(model, bytes) else read_file(model)
     info = read_model(content, name=None if isinstance(model, bytes) else str(model))
     machine = read_machine()
@@ -119,12 +122,15 @@ def run_benchmark(
 
 
 def _plan(precision: float, num_runs: int | None, time_limit_s: float, seed: int) -> Plan:
-    if not 0 < precision < 1:
-        raise ConfigError(f"expected a precision between 0 and 1, e.g. 0.02 for 2 %, received {precision}")
-    if num_runs is not None and num_runs < 1:
-        raise ConfigError(f"expected num_runs of 1 or more, received {num_runs}")
-    if not 0 < time_limit_s <= 86_400:
-        raise ConfigError(f"expected a time limit above 0 s and up to a day, received {time_limit_s}")
-    if seed < 0:
-        raise ConfigError(f"expected a seed of 0 or more, received {seed}")
-    return Plan(precision, num_runs, time_limit_s, seed)
+    """Return a plan of Python's own numbers: those of numpy are no JSON."""
+    share, limit_s = finite_number(precision), finite_number(time_limit_s)
+    runs, start = whole_number(num_runs), whole_number(seed)
+    if share is None or not 0 < share < 1:
+        raise ConfigError(f"expected a precision between 0 and 1, e.g. 0.02 for 2 %, received {precision!r}")
+    if num_runs is not None and (runs is None or runs < 1):
+        raise ConfigError(f"expected num_runs of 1 or more, a whole number, received {num_runs!r}")
+    if limit_s is None or not 0 < limit_s <= 86_400:
+        raise ConfigError(f"expected a time limit above 0 s and up to a day, received {time_limit_s!r}")
+    if start is None or start < 0:
+        raise ConfigError(f"expected a seed of 0 or more, a whole number, received {seed!r}")
+    return Plan(share, runs, limit_s, start)

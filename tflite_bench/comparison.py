@@ -1,16 +1,19 @@
 """Compares two results of `tflite-bench run`: is the second one worse, beyond what chance explains?"""
 
+import contextlib
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tflite_bench.errors import ConfigError
+from tflite_bench.measurement.numbers import finite_number, whole_number
 from tflite_bench.measurement.stats import MIN_RUNS
 from tflite_bench.provenance import Computed, Given
+from tflite_bench.runners.figures import Kind
 
 FIGURES = ("latency", "instructions", "code", "arena", "estimate")
 _RULE = re.compile(rf"({'|'.join(FIGURES)})\s*>\s*(\d+(?:\.\d+)?)\s*%")
@@ -102,21 +105,21 @@ def read_rule(text: str) -> Rule:
     return Rule(found[1], float(found[2]) / 100)
 
 
-def read_document(path: Path) -> Mapping[str, Any]:
+def read_document(path: str | Path) -> Mapping[str, Any]:
     """Return a result that `tflite-bench run --json` wrote.
 
     Raises:
         ConfigError: The file is missing or is no such result, or one that is damaged or of another version.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        document = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise ConfigError(f"{_damaged(path)} nothing: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{_damaged(path)} no JSON: {error}") from error
     if not isinstance(document, dict) or document.get("tool") != "tflite-bench" or document.get("command") != "run":
         raise ConfigError(f"cannot read {path}: expected a result of tflite-bench run, received another document")
-    if document.get("schema_version") != 1 or "result" not in document:
+    if whole_number(document.get("schema_version")) != 1 or "result" not in document:
         raise ConfigError(f"cannot read {path}: expected a result of schema version 1; measure again")
     if "kinds" not in document:
         raise ConfigError(
@@ -131,24 +134,29 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"it has no number {constant}")
 
 
-def _check(document: Mapping[str, Any], path: Path) -> None:
+def _check(document: Mapping[str, Any], path: str | Path) -> None:
     """Read everything that a comparison reads."""
-    try:
-        compare(document, document)
-        if not isinstance(document["result"]["runner"], str):
-            raise TypeError("its runner is no text")
+    with _refusing(_damaged(path)):
         for uncertain in (False, True):
             _figures(document["result"], uncertain)
-    except ConfigError:
-        raise  # It is whole, but has no figure.
-    except KeyError as error:
-        raise ConfigError(f"{_damaged(path)} one without {error}; measure again") from error
-    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise ConfigError(f"{_damaged(path)} a damaged one ({error}); measure again") from error
+        tuple(_warnings(document, document))
 
 
-def _damaged(path: Path) -> str:
+def _damaged(path: str | Path) -> str:
     return f"cannot read {path}: expected a result of tflite-bench run, received"
+
+
+@contextlib.contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Turn what reading a damaged document raises into a line that begins with `what`."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except KeyError as error:
+        raise ConfigError(f"{what} one without {error}; measure again") from error
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ConfigError(f"{what} a damaged one ({error}); measure again") from error
 
 
 def compare(
@@ -172,22 +180,34 @@ def compare(
         ConfigError: The results are of different models, runners or kinds, have no figure in common or lack that of a
             rule; or two rules are for one figure.
     """
-    one, two = before["result"], after["result"]
-    _require_same(before, after, other_model)
-    limits = {rule.figure: rule.limit for rule in rules}
-    if len(limits) < len(rules):
-        raise ConfigError(f"expected one rule per figure, received {', '.join(rule.figure for rule in rules)}")
-    uncertain = any(
-        latency and (latency["drift"] or latency["bimodal"]) for latency in (one["latency"], two["latency"])
-    )
-    first, second = _figures(one, uncertain), _figures(two, uncertain)
+    limits = _limits(rules)
+    with _refusing("cannot compare: expected results of tflite-bench run, received"):
+        one, two = before["result"], after["result"]
+        _require_same(before, after, other_model)
+        uncertain = any(
+            latency and (latency["drift"] or latency["bimodal"]) for latency in (one["latency"], two["latency"])
+        )
+        first, second = _figures(one, uncertain), _figures(two, uncertain)
+        warnings = tuple(_warnings(before, after))
     shared = [name for name in FIGURES if name in first and name in second]
     if missing := sorted(limits.keys() - set(shared)):
         raise ConfigError(f"cannot compare {', '.join(missing)}: expected it in both results, which have {shared}")
     if not shared:
         raise ConfigError(f"cannot compare: expected a figure in both results of {one['runner']}, received none")
     changes = tuple(_change(name, first[name], second[name], limits) for name in shared)
-    return Comparison(one["runner"], changes, tuple(_warnings(before, after)))
+    alone = [(name, "first" if name in first else "second") for name in FIGURES if (name in first) != (name in second)]
+    lost = tuple(f"only the {when} has a figure of {name}: it is not compared" for name, when in alone)
+    return Comparison(one["runner"], changes, (*lost, *warnings))
+
+
+def _limits(rules: Sequence[Rule]) -> dict[str, float]:
+    for rule in rules:
+        if not isinstance(rule, Rule):
+            raise ConfigError(f"expected rules that read_rule returns, received {rule!r}")
+    limits = {rule.figure: rule.limit for rule in rules}
+    if len(limits) < len(rules):
+        raise ConfigError(f"expected one rule per figure, received {', '.join(rule.figure for rule in rules)}")
+    return limits
 
 
 def _require_same(before: Mapping[str, Any], after: Mapping[str, Any], other_model: bool) -> None:
@@ -204,6 +224,8 @@ def _require_same(before: Mapping[str, Any], after: Mapping[str, Any], other_mod
 
 
 def _figures(result: Mapping[str, Any], uncertain: bool) -> dict[str, _Figure]:
+    """Return the figures of a result that can be compared; what cannot be true raises a `ValueError`."""
+    _check_facts(result)
     figures = {}
     if result["latency"]:
         figures["latency"] = _latency(result, uncertain)
@@ -218,6 +240,20 @@ def _figures(result: Mapping[str, Any], uncertain: bool) -> dict[str, _Figure]:
     return figures
 
 
+def _check_facts(result: Mapping[str, Any]) -> None:
+    if result["kind"] not in get_args(Kind):
+        raise ValueError(f"expected one of the kinds {', '.join(get_args(Kind))}, received {result['kind']!r}")
+    if not isinstance(result["runner"], str):
+        raise TypeError("its runner is no text")
+    if not re.fullmatch("[0-9a-f]{64}", result["model"]["sha256"]):
+        raise ValueError(f"expected a sha256 of 64 digits, received {result['model']['sha256']!r}")
+    runs, precision = whole_number(result["num_runs"]), finite_number(result["plan"]["precision"])
+    if runs is None or runs < (1 if result["latency"] else 0):
+        raise ValueError(f"expected a number of runs, received {result['num_runs']!r}")
+    if precision is None or not 0 < precision < 1:
+        raise ValueError(f"expected a precision between 0 and 1, received {result['plan']['precision']!r}")
+
+
 def _latency(result: Mapping[str, Any], uncertain: bool) -> _Figure:
     latency = result["latency"]
     value = latency["avg_ms"] if latency["median_ms"] is None else latency["median_ms"]
@@ -230,6 +266,8 @@ def _latency(result: Mapping[str, Any], uncertain: bool) -> _Figure:
     else:
         reach = _Z95 * latency["std_ms"] / math.sqrt(result["num_runs"])
         low, high = value - reach, value + reach
+    if not low <= high:  # also of a negative deviation
+        raise ValueError(f"expected an interval of latencies, received one from {low} to {high} ms")
     precision = result["plan"]["precision"]
     return _Figure("wall time", "ms", value, (low * (1 - precision), high * (1 + precision)))
 

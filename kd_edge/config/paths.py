@@ -40,7 +40,7 @@ def relative_to(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     def change(text: str, key: str) -> str:
         there = text != WATCH and not Path(text).is_absolute() and _is_path(Path(text), key)
         # Where the folder is a link, `..` leads out of what it points to.
-        return os.path.relpath(_real(Path(text)), folder.resolve()) if there else text
+        return os.path.relpath(_real(Path(text)), os.path.realpath(folder)) if there else text
 
     return _with_paths(table, change)
 
@@ -73,7 +73,8 @@ def refuse_overwriting(table: Mapping[str, Any], folder: Path, names: Iterable[s
     for name in names:
         refuse_reading(folder / name, *read)
     for whose, path in (("teacher", table["teacher"].get("path")), ("data", table["data"].get("source"))):
-        if path in (None, WATCH) or Path(path).resolve() not in (folder.resolve(), *folder.resolve().parents):
+        outer = Path(os.path.realpath(folder))
+        if path in (None, WATCH) or Path(os.path.realpath(path)) not in (outer, *outer.parents):
             continue
         if whose == "teacher" or _has_classes(Path(path)):
             raise ConfigError(
@@ -117,4 +118,4 @@ def _short(path: Path) -> str:
 
 def _real(path: Path) -> Path:
     """Return a path, or that of a function's module, without links in its folder."""
-    return path.parent.resolve() / path.name
+    return Path(os.path.realpath(path.parent), path.name)

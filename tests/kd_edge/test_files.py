@@ -86,6 +86,8 @@ def test_a_file_that_is_read_is_known_under_any_of_its_names(tmp_path):
     with pytest.raises(ConfigError, match=r"expected another file than .*link\.keras, which is read"):
         refuse_reading(tmp_path / "link.keras", None, tmp_path / "folder" / ".." / "teacher.keras")
     refuse_reading(tmp_path / "other.keras", None, tmp_path / "teacher.keras")
+    (tmp_path / "loop").symlink_to("loop")
+    refuse_reading(tmp_path / "loop", tmp_path / "teacher.keras")
 
 
 def test_whether_a_file_can_be_written_is_known_before_and_leaves_nothing(tmp_path):

@@ -7,12 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 from tflite_bench import LatencyStats, RunnerResult, run_benchmark
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.errors import ConfigError, ModelFileError
 from tflite_bench.measurement.timing import Plan
+from tflite_bench.model.reader import read_model
 from tflite_bench.model.writer import pack, unpack
 from tflite_bench.reporting.documents import benchmark_document
 from tflite_bench.reporting.envelope import to_json
@@ -81,6 +83,15 @@ def test_at_which_size_a_model_without_a_fixed_one_was_measured_is_said() -> Non
         ({"num_runs": 0}, "expected num_runs of 1 or more"),
         ({"time_limit_s": 0.0}, "expected a time limit above 0 s"),
         ({"seed": -1}, "expected a seed of 0 or more"),
+        ({"num_runs": "5"}, "expected num_runs of 1 or more, a whole number, received '5'"),
+        ({"num_runs": 2.5}, "expected num_runs of 1 or more, a whole number, received 2.5"),
+        ({"num_runs": True}, "expected num_runs of 1 or more, a whole number, received True"),
+        ({"precision": "2%"}, "expected a precision between 0 and 1, .* received '2%'"),
+        ({"time_limit_s": None}, "expected a time limit above 0 s and up to a day, received None"),
+        ({"seed": 1.5}, "expected a seed of 0 or more, a whole number, received 1.5"),
+        ({"seed": None}, "expected a seed of 0 or more, a whole number, received None"),
+        ({"runner": None}, "expected a runner, or the name of one, received NoneType"),
+        ({"runner": object()}, "expected a runner, or the name of one, received object"),
         ({"runner": "gpu"}, "unknown runner 'gpu': expected one of litert, tflm"),
     ],
 )
@@ -89,6 +100,28 @@ def test_an_argument_out_of_range_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         run_benchmark(model_bytes("atan2"), **arguments)
+
+
+def test_numbers_of_numpy_are_numbers(model_bytes: Callable[[str], bytes]) -> None:
+    numbers = {
+        "num_runs": np.int64(5),
+        "seed": np.uint8(3),
+        "time_limit_s": np.float32(5),
+        "precision": np.float64(0.1),
+    }
+    benchmark = run_benchmark(model_bytes("atan2"), runner=Constant(), **numbers)
+    document = json.loads(to_json(benchmark_document(benchmark)))
+    jsonschema.validate(document, SCHEMA)
+    assert document["result"]["plan"] == {"num_runs": 5, "seed": 3, "time_limit_s": 5.0, "precision": 0.1}
+    assert document["provenance"]["plan.num_runs"] == "given"
+
+
+@pytest.mark.parametrize("model", [None, 5, True, memoryview(b"TFL3"), bytearray(8)])
+def test_what_is_neither_a_path_nor_bytes_is_named(model: object) -> None:
+    expected = f"expected the path or the bytes of a .tflite file, received {type(model).__name__}"
+    for read in (run_benchmark, read_model):
+        with pytest.raises(ConfigError, match=expected):
+            read(model)
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:

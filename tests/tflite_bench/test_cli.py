@@ -12,9 +12,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from ai_edge_litert import schema_py_generated
 from click.testing import CliRunner, Result
 
 from tflite_bench.cli import main
+from tflite_bench.model.reader import read_model
+from tflite_bench.model.writer import pack, unpack
 
 
 def tflite_bench(*arguments: object) -> Result:
@@ -101,6 +104,21 @@ def test_inspect_shows_operators_tensors_and_totals(model_path: Callable[[str], 
         assert text in result.stdout
 
 
+def test_a_custom_operator_without_a_code_has_a_name_and_no_kernel(
+    model_bytes: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    model = unpack(model_bytes("residual_int8"))
+    code = schema_py_generated.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema_py_generated.BuiltinOperator.CUSTOM
+    model.operatorCodes.append(code)
+    operator = model.subgraphs[0].operators[0]
+    operator.opcodeIndex, operator.builtinOptions, operator.builtinOptionsType = len(model.operatorCodes) - 1, None, 0
+    path = tmp_path / "custom.tflite"
+    path.write_bytes(pack(model))
+    assert read_model(path).ops[0].name == "CUSTOM"
+    assert "operators without a TFLM kernel: CUSTOM" in tflite_bench("inspect", path).stdout
+
+
 def test_inspect_without_the_tflm_wheel_says_why_it_cannot_tell(
     model_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +192,48 @@ def test_a_file_that_is_read_is_not_written_over(command: str, tmp_path: Path) -
     assert read.read_text() == "mine"
 
 
+@pytest.mark.parametrize("option", ["--binary", "--ssh-config"])
+def test_a_file_that_an_option_reads_is_not_written_over(option: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    result = tflite_bench("run", "x.tflite", option, tmp_path / "mine", "-o", tmp_path / "mine")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "mine, which is read; choose another one" in result.stderr
+
+
+def test_a_link_to_itself_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    result = tflite_bench("inspect", tmp_path / "loop", "-o", tmp_path / "result.json")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "loop: expected a .tflite file, found no file there" in result.stderr
+
+
+def test_an_output_may_have_the_longest_name_that_files_have(model_path: Callable[[str], Path], tmp_path: Path) -> None:
+    output = tmp_path / ("x" * 250 + ".json")
+    assert tflite_bench("inspect", model_path("atan2"), "-o", output).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def test_a_disk_that_fills_leaves_no_firmware(tmp_path: Path) -> None:
+    limited = f"ulimit -f 8; exec {sys.executable} -m tflite_bench firmware {tmp_path}/new"
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"tflite-bench: cannot write {tmp_path}/new: File too large; choose another folder\n"
+    assert list(tmp_path.iterdir()) == []
+    assert tflite_bench("firmware", tmp_path / "a" / "new").exit_code == 0
+    assert (tmp_path / "a" / "new" / "ports").is_dir()
+    assert (
+        "new: expected a new folder, received one that exists"
+        in tflite_bench("firmware", tmp_path / "a" / "new").stderr
+    )
+
+
+def test_a_closed_stdout_is_named(model_path: Callable[[str], Path]) -> None:
+    command = f"exec {sys.executable} -m tflite_bench inspect {model_path('atan2')} --json >&-"
+    done = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("tflite-bench: cannot print the result: expected a stdout that is open")
+
+
 def test_an_output_that_cannot_be_written_is_named(model_path: Callable[[str], Path], tmp_path: Path) -> None:
     for output in (tmp_path / "no" / "result.json", tmp_path):
         result = tflite_bench("inspect", model_path("atan2"), "--json", "-o", output)
@@ -207,7 +267,7 @@ def test_a_temporary_folder_that_takes_nothing_is_named(
     result = tflite_bench("run", model_path("residual_int8"))
     assert (result.exit_code, result.stdout) == (2, "")
     assert re.fullmatch(
-        r"tflite-bench: cannot use the file /.*nowhere/tflite-bench-.*: No such file.*\n", result.stderr
+        r"tflite-bench: cannot use the file /.*nowhere/tflite-bench-.*: No such file[^;]*\n", result.stderr
     )
 
 

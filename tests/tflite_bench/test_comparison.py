@@ -203,6 +203,14 @@ MISSING = object()
         (("result", "latency", "median_ms"), -1.0, r"a damaged one \(expected 0 or more, received -1.0\)"),
         (("result", "latency", "median_ms"), "fast", "a damaged one"),
         (("result", "plan", "precision"), None, "a damaged one"),
+        (("result", "plan", "precision"), 5.0, "a damaged one .expected a precision between 0 and 1, received 5.0"),
+        (("result", "plan", "precision"), -0.9, "a damaged one .expected a precision between 0 and 1, received -0.9"),
+        (("result", "num_runs"), True, "a damaged one .expected a number of runs, received True"),
+        (("result", "num_runs"), 6.5, "a damaged one .expected a number of runs, received 6.5"),
+        (("result", "num_runs"), 0, "a damaged one .expected a number of runs, received 0"),
+        (("result", "latency", "ci95_low_ms"), 10.02, "a damaged one .expected an interval of latencies, received"),
+        (("result", "kind"), "bananas", "a damaged one .expected one of the kinds wall time, .*, received 'bananas'"),
+        (("result", "model", "sha256"), "", "a damaged one .expected a sha256 of 64 digits, received ''"),
         (("machine",), 3, "a damaged one"),
     ],
 )
@@ -219,6 +227,53 @@ def test_a_result_without_a_key_or_with_a_wrong_value_is_refused(
     path.write_text(json.dumps(damaged))
     with pytest.raises(ConfigError, match=f"expected a result of tflite-bench run, received {message}"):
         read_document(path)
+
+
+def test_a_number_without_end_a_negative_deviation_and_a_version_that_is_none_are_refused(
+    document: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(document()).replace('"num_runs": 100', '"num_runs": 1e400'))
+    with pytest.raises(ConfigError, match="expected a number of runs, received inf"):
+        read_document(path)
+    path.write_text(json.dumps(document(scaled(1.0, SUMMARY, std_ms=-1.0))))
+    with pytest.raises(ConfigError, match=r"expected an interval of latencies, received one from 10\.\d+ to 9\.\d+ ms"):
+        read_document(path)
+    path.write_text(json.dumps({**document(), "schema_version": True}))
+    with pytest.raises(ConfigError, match="expected a result of schema version 1"):
+        read_document(path)
+
+
+def test_a_figure_that_only_one_result_has_is_warned_of(document: Callable[..., dict[str, Any]]) -> None:
+    both, latency = document(arena_bytes=1504), document()
+    assert compare(both, both).warnings == ()
+    assert compare(both, latency).warnings == ("only the first has a figure of arena: it is not compared",)
+    assert compare(latency, both).warnings == ("only the second has a figure of arena: it is not compared",)
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ({}, "expected results of tflite-bench run, received one without 'result'"),
+        (None, "expected results of tflite-bench run, received a damaged one"),
+        ("a.json", "expected results of tflite-bench run, received a damaged one"),
+    ],
+)
+def test_what_is_no_document_is_not_compared(
+    before: Any, message: str, document: Callable[..., dict[str, Any]]
+) -> None:
+    for pair in ((before, before), (before, document()), (document(), before)):
+        with pytest.raises(ConfigError, match=message):
+            compare(*pair)
+
+
+def test_what_is_no_rule_is_named_and_a_path_may_be_text(
+    document: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "result.json").write_text(json.dumps(document()))
+    read = read_document(str(tmp_path / "result.json"))
+    with pytest.raises(ConfigError, match="expected rules that read_rule returns, received 'latency>5%'"):
+        compare(read, read, ["latency>5%"])
 
 
 def test_the_document_follows_the_schema_and_the_text_names_the_verdict(

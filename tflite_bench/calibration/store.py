@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tflite_bench.errors import ConfigError
+from tflite_bench.measurement.numbers import finite_number
 
 
 class MeasurementStore:
@@ -14,7 +15,7 @@ class MeasurementStore:
 
     Attributes:
         board: What the times belong to.
-        path: The file. A last line that was cut off counts as not there; one of another board starts anew.
+        path: The file. A line that was cut off or is damaged counts as not there; one of another board starts anew.
     """
 
     def __init__(self, path: Path, board: Mapping[str, str]) -> None:
@@ -33,7 +34,7 @@ class MeasurementStore:
         for line in self._lines():
             entry = _read(line)
             if entry is not None and entry["board"] == self.board:
-                self._times[entry["key"]] = float(entry["time_ms"])
+                self._times[entry["key"]] = entry["time_ms"]
 
     def get(self, number: int, content: bytes) -> float | None:
         """Return the time of a network in a round, in ms; None if it was not measured."""
@@ -70,9 +71,12 @@ def _key(number: int, content: bytes) -> str:
 
 
 def _read(line: str) -> dict[str, Any] | None:
+    """Return what a line holds; None for one that is damaged."""
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    whole = isinstance(entry, dict) and entry.keys() == {"board", "key", "time_ms"}
-    return entry if whole and isinstance(entry["time_ms"], float) and entry["time_ms"] > 0 else None
+    if not isinstance(entry, dict) or entry.keys() != {"board", "key", "time_ms"} or not isinstance(entry["key"], str):
+        return None
+    time_ms = finite_number(entry["time_ms"])
+    return None if time_ms is None or time_ms <= 0 else {**entry, "time_ms": time_ms}

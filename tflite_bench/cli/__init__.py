@@ -1,5 +1,6 @@
 """The command `tflite-bench`."""
 
+import errno
 import os
 import re
 import sys
@@ -20,11 +21,13 @@ from tflite_bench.cli.options import (
     output_option,
     read_share,
 )
-from tflite_bench.cli.output import drop_stdout, replace_unprintable, show, usage_line, write
+from tflite_bench.cli.output import copy_folder, drop_stdout, replace_unprintable, show, usage_line, write
 from tflite_bench.errors import ConfigError, TfliteBenchError
 
 # kd-edge takes no other name of a device, and a profile is called like its file.
 _DEVICE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Only click is imported at the top: `tflite-bench --help` answers at once.
 
@@ -34,10 +37,14 @@ class _Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         output = ctx.params.get("output")
-        read = [ctx.params[param.name] for param in self.params if isinstance(param, click.Argument) and param.name]
-        if output is not None and output.resolve() in [Path(path).resolve() for path in read]:
+        read = [ctx.params[param.name] for param in self.params if param.name and _names_what_is_read(param)]
+        if output is not None and os.path.realpath(output) in [os.path.realpath(path) for path in read if path]:
             raise ConfigError(f"bad --output: expected another file than {output}, which is read; choose another one")
         return super().invoke(ctx)
+
+
+def _names_what_is_read(param: click.Parameter) -> bool:
+    return isinstance(param, click.Argument) or (isinstance(param.type, click.Path) and param.name != "output")
 
 
 class _Group(click.Group):
@@ -61,7 +68,8 @@ class _Group(click.Group):
             sys.exit(1)
         except OSError as error:
             file = f"the file {error.filename}" if error.filename else "a file"
-            _fail(f"cannot use {file}: {error.strerror or error}; is a disk full?", code=2)
+            way_out = "; is a disk full?" if error.errno in _FULL else ""
+            _fail(f"cannot use {file}: {error.strerror or error}{way_out}", code=2)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -259,14 +267,10 @@ def energy(
 @click.argument("folder", type=click.Path(path_type=Path))
 def firmware(folder: Path) -> None:
     """Write the sources of the measuring firmware into FOLDER, which must not exist; docs/boards.md builds it."""
-    import shutil
     from importlib.resources import as_file, files
 
-    try:
-        with as_file(files("tflite_bench.runners.board") / "firmware") as sources:
-            shutil.copytree(sources, folder)
-    except FileExistsError:
-        raise ConfigError(f"cannot write the firmware: {folder} exists; choose another folder") from None
+    with as_file(files("tflite_bench.runners.board") / "firmware") as sources:
+        copy_folder(sources, folder)
     click.echo(f"{folder}: bench.c, cycles.c and model_tflm.cc, beside two functions of your board (bench.h)")
 
 

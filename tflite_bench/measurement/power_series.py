@@ -1,25 +1,14 @@
-"""A measured series of time and current, as power profilers export it, and the energy that it holds."""
+"""The energy that a measured series of time and current holds."""
 
-import csv
-import math
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tflite_bench.errors import ConfigError
+from tflite_bench.measurement.numbers import finite_number, whole_number
+from tflite_bench.measurement.series_file import Series, Values, read_series
 from tflite_bench.provenance import Computed, Given, Measured
-
-Series = np.ndarray[Any, np.dtype[np.float64]]
-
-_TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_CURRENTS = {"a": 1e3, "ma": 1.0, "ua": 1e-3, "na": 1e-6}  # in mA
-_VOLTAGES = {"v": 1.0, "mv": 1e-3}
-_COLUMN = re.compile(r"\s*([a-z ]+?)(?:[\s_/]*[(\[]|[\s_/]+)\s*([munµμ]?[sav])\s*[)\]]?\s*", re.IGNORECASE)
-_GAP = 5.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +18,7 @@ class Energy:
     Attributes:
         num_samples: Its samples.
         duration_s: From the first to the last, in seconds.
-        voltage: Mean voltage; given where the series has none.
+        voltage: The given voltage.
         mean_ma: Mean current.
         max_ma: Largest current.
         charge_mc: Charge, in millicoulombs: the integral of the current (trapezoids).
@@ -44,7 +33,7 @@ class Energy:
     num_samples: Measured[int]
     duration_s: Measured[float]
     voltage: Given[float]
-    mean_ma: Measured[float]
+    mean_ma: Computed[float]
     max_ma: Measured[float]
     charge_mc: Computed[float]
     energy_mj: Computed[float]
@@ -55,8 +44,19 @@ class Energy:
     unavailable_reason: dict[str, str]
 
 
+@dataclass(frozen=True)
+class PowerEnergy(Energy):
+    """What a series says that has the voltage, too.
+
+    Attributes:
+        voltage: Mean of the measured voltage.
+    """
+
+    voltage: Measured[float]
+
+
 def read_energy(
-    path: Path,
+    path: str | Path,
     *,
     voltage: float | None = None,
     num_inferences: int | None = None,
@@ -65,7 +65,8 @@ def read_energy(
     """Return the energy of a series in a CSV file.
 
     Its first line names the columns with their units, such as `Timestamp(ms),Current(uA)`; a column of the voltage is
-    used where there is one.
+    used where there is one. Samples may be up to five times as far apart as usual: the current between them counts as
+    a straight line. Larger gaps are refused.
 
     Args:
         path: The file.
@@ -74,34 +75,38 @@ def read_energy(
         idle_mw: Power that the board takes without them.
 
     Raises:
-        ConfigError: The file is no such series, has gaps, or no voltage is known.
+        ConfigError: An argument is out of its range, the file is no such series, has gaps, or no voltage is known.
     """
-    for option, number in (("--voltage", voltage), ("--idle", idle_mw)):
-        if number is not None and not math.isfinite(number):
-            raise ConfigError(f"bad {option}: expected a number, received {number}")
-    time_s, current_ma, volts = _read(path)
-    _check_times(path, time_s)
+    path = Path(path)
+    if voltage is not None:
+        voltage = _positive("--voltage", voltage)
+    idle_mw = _positive("--idle", idle_mw, zero=True)
+    if num_inferences is not None:
+        received, num_inferences = num_inferences, whole_number(num_inferences)
+        if num_inferences is None or num_inferences < 1:
+            raise ConfigError(f"bad --inferences: expected a whole number of 1 or more, received {received!r}")
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large for a number is refused below
+        series = read_series(path)
+        energy = _energy(path, series, voltage, num_inferences, idle_mw)
+    _check(path, energy)
+    return energy
+
+
+def _energy(path: Path, series: Series, voltage: float | None, num_inferences: int | None, idle_mw: float) -> Energy:
+    time_s, current_ma, volts = series
     if volts is None and voltage is None:
         raise ConfigError(f"{path} has no column of the voltage: expected --voltage, e.g. --voltage 3.0")
     if volts is not None and voltage is not None:
         raise ConfigError(f"{path} has a column of the voltage: expected no --voltage, received {voltage:g} V")
-    power_mw = current_ma * (volts if volts is not None else float(voltage or 0))
     duration_s = float(time_s[-1] - time_s[0])
-    energy_mj = _area(power_mw, time_s)
-    if energy_mj <= 0:
-        raise ConfigError(
-            f"{path} holds {energy_mj:.4g} mJ: expected more than 0; is the current probe the wrong way round?"
-        )
-    left_mj = energy_mj - idle_mw * duration_s
-    if left_mj < 0:
-        raise ConfigError(
-            f"bad --idle: {idle_mw:g} mW over {duration_s:g} s are more than the {energy_mj:.4g} mJ of the series"
-        )
     charge_mc = _area(current_ma, time_s)
-    return Energy(
+    mean_volts = float(voltage or 0) if volts is None else float(np.mean(volts))
+    energy_mj = _area(current_ma * (mean_volts if volts is None else volts), time_s)
+    left_mj = energy_mj - idle_mw * duration_s
+    return (Energy if volts is None else PowerEnergy)(
         num_samples=len(time_s),
         duration_s=duration_s,
-        voltage=float(np.mean(volts)) if volts is not None else float(voltage or 0),
+        voltage=mean_volts,
         mean_ma=charge_mc / duration_s,
         max_ma=float(current_ma.max()),
         charge_mc=charge_mc,
@@ -114,70 +119,35 @@ def read_energy(
     )
 
 
-def _area(values: Series, time_s: Series) -> float:
+def _check(path: Path, energy: Energy) -> None:
+    """Refuse what no board takes."""
+    for part in fields(energy):
+        value = getattr(energy, part.name)
+        if isinstance(value, float) and finite_number(value) is None:
+            raise ConfigError(
+                f"{path} is no series: its {part.name} is too large for a number; are the units in its line of names "
+                "those of the numbers?"
+            )
+    if energy.energy_mj <= 0:
+        raise ConfigError(
+            f"{path} holds {energy.energy_mj:.4g} mJ: expected more than 0; is the current probe the wrong way round?"
+        )
+    if energy.energy_mj < energy.idle_mw * energy.duration_s:
+        raise ConfigError(
+            f"bad --idle: {energy.idle_mw:g} mW over {energy.duration_s:g} s are more than the "
+            f"{energy.energy_mj:.4g} mJ of the series"
+        )
+
+
+def _positive(option: str, value: float, *, zero: bool = False) -> float:
+    number = finite_number(value)
+    if number is None:
+        raise ConfigError(f"bad {option}: expected a number, received {value!r}")
+    if number < 0 or (number == 0 and not zero):
+        raise ConfigError(f"bad {option}: expected {'0 or more' if zero else 'more than 0'}, received {number:g}")
+    return number
+
+
+def _area(values: Values, time_s: Values) -> float:
     """Return the integral over time, by trapezoids."""
     return float(((values[1:] + values[:-1]) / 2 * np.diff(time_s)).sum())
-
-
-def _read(path: Path) -> tuple[Series, Series, Series | None]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is no text'}") from error
-    mark = next((mark for mark in ";\t" if lines and mark in lines[0]), ",")
-    try:
-        rows = [row for row in csv.reader(lines, delimiter=mark) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise ConfigError(
-            f"cannot read {path}: expected a CSV file, received {error}; is a quote left open?"
-        ) from error
-    if len(rows) < 3:
-        raise ConfigError(f"{path} is no series: expected a line of names and two samples or more")
-    time = _column(path, rows, ("time", "timestamp", "t"), _TIMES)
-    current = _column(path, rows, ("current", "i", "main current"), _CURRENTS)
-    if time is None or current is None:
-        raise ConfigError(
-            f"{path} is no series: expected columns such as Timestamp(ms) and Current(uA), received "
-            f"{', '.join(cell.strip() for cell in rows[0])[:80]}"
-        )
-    return time, current, _column(path, rows, ("voltage", "v", "main voltage"), _VOLTAGES)
-
-
-def _column(
-    path: Path, rows: Sequence[Sequence[str]], names: tuple[str, ...], units: dict[str, float]
-) -> Series | None:
-    """Return a column of a table in its base unit; None where there is none."""
-    for place, cell in enumerate(rows[0]):
-        match = _COLUMN.fullmatch(cell)
-        unit = match[2].lower().replace("µ", "u").replace("μ", "u") if match else ""
-        if match and match[1].strip().lower() in names and unit in units:
-            return np.array([_number(path, number, row, place) for number, row in enumerate(rows[1:], 2)]) * units[unit]
-    return None
-
-
-def _number(path: Path, line: int, row: Sequence[str], place: int) -> float:
-    text = row[place].strip() if place < len(row) else ""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ConfigError(
-            f"{path}, sample {line - 1}: expected a number, received {text!r}; the series has a gap there"
-        )
-    return value
-
-
-def _check_times(path: Path, time_s: Series) -> None:
-    steps = np.diff(time_s)
-    if (steps <= 0).any():
-        place = int(np.argmax(steps <= 0)) + 2
-        raise ConfigError(f"{path}, sample {place}: its time is not after that of the one before; expected a series")
-    usual = float(np.median(steps))
-    if steps.max() > _GAP * usual:
-        place = int(steps.argmax())
-        raise ConfigError(
-            f"{path} has a gap of {steps[place]:.3g} s after {time_s[place] - time_s[0]:.6g} s, where samples are "
-            f"{usual:.3g} s apart: the energy in it is not known; export it without gaps, or a part without one"
-        )

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 
-from tflite_bench.errors import ModelFileError
+from tflite_bench.errors import ConfigError, ModelFileError
 from tflite_bench.model.flatbuffer import READ_ERRORS, FlatbufferReader, OptionValue, enum_name
 from tflite_bench.model.info import ByteView, ModelInfo, OpInfo, SubgraphInfo, TensorInfo
 from tflite_bench.model.operators.registry import spec_of
@@ -38,6 +39,7 @@ def read_model(source: str | Path | bytes, *, name: str | None = None) -> ModelI
 
     Raises:
         ModelFileError: The file is missing, cut off, no `.tflite` file, or contradicts itself.
+        ConfigError: The source is neither a path nor bytes.
 
     Example:
 
@@ -64,7 +66,10 @@ def read_file(path: str | Path) -> bytes:
 
     Raises:
         ModelFileError: There is no such file, it is too large for the format, or it cannot be read.
+        ConfigError: What was handed over is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"expected the path or the bytes of a .tflite file, received {type(path).__name__}")
     try:
         if not Path(path).is_file():
             found = "a folder" if Path(path).is_dir() else "a device or pipe" if Path(path).exists() else "no file"
@@ -206,7 +211,8 @@ class _Assembler:
         # Old files have only the 8-bit field, new ones hold its largest value there.
         name = enum_name("BuiltinOperator", max(table.BuiltinCode(), table.DeprecatedBuiltinCode()))
         custom = name == "CUSTOM"
-        return self._reader.text(table.CustomCode()) if custom else name, custom, table.Version()
+        # A custom operator may lack its code; one without a name would vanish from lists of names.
+        return (self._reader.text(table.CustomCode()) or name) if custom else name, custom, table.Version()
 
     def _options(self, table: Any) -> dict[str, OptionValue]:
         options: dict[str, OptionValue] = {}

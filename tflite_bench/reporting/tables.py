@@ -165,7 +165,9 @@ def _size_rows(part: object) -> list[tuple[str, str]]:
 
 
 def _parity(execution: Execution) -> str:
-    return "yes, bit for bit" if execution.matches_reference else f"no, up to {execution.largest_difference} apart"
+    if execution.matches_reference:
+        return "yes, bit for bit"
+    return "no" if execution.largest_difference is None else f"no, up to {execution.largest_difference} apart"
 
 
 def _run_rows(result: RunnerResult) -> list[tuple[str, str]]:
@@ -220,7 +222,9 @@ def _warnings(result: RunnerResult) -> list[str]:
 
 
 def _totals(model: ModelInfo, missing_ops: tuple[str, ...] | None, missing_reason: str | None) -> list[str]:
-    lacks = f"unknown: {missing_reason}" if missing_ops is None else ", ".join(missing_ops) or "none"
+    lacks = ", ".join(missing_ops) if missing_ops else "none"
+    if missing_ops is None:
+        lacks = f"unknown: {missing_reason}"
     return [
         _counts(model),
         f"{model.size_bytes:,} B, of which {constant_bytes(model):,} B are constants",

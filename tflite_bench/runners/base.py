@@ -50,9 +50,10 @@ class Execution:
     Attributes:
         instructions: Instructions of one inference. A count is no time: it has no cycles, caches or wait states.
         functions: The functions that execute them, the largest first; none where single functions are not counted.
-        matches_reference: True if the outputs are those of LiteRT's reference kernels, bit for bit.
-        largest_difference: Of an output from theirs, in steps of its quantization. LiteRT rounds FULLY_CONNECTED in
-            float, integer kernels cannot: each such layer may be 1 off (LiteRT issue 8567).
+        matches_reference: True if all outputs are those of LiteRT's reference kernels, bit for bit, and none is nan.
+        largest_difference: Of an output from theirs, in steps of its quantization; None where an output is of floats.
+            LiteRT rounds FULLY_CONNECTED in float, integer kernels cannot: each such layer may be 1 off (LiteRT issue
+            8567).
         code_bytes: Machine code of the network and its kernels; None of a firmware that was not built here.
         constant_bytes: Its weights and tables; None as above.
         workspace_bytes: Its working memory: activations and scratch buffers, without input and output; as the code
@@ -65,7 +66,7 @@ class Execution:
     instructions: Annotated[Measured[int], Figure("instructions")]
     functions: Annotated[tuple[FunctionCount, ...], Figure("instructions")]
     matches_reference: bool
-    largest_difference: Measured[int]
+    largest_difference: Measured[int | None]
     code_bytes: Annotated[Measured[int | None], Figure("bytes", "code")]
     constant_bytes: Annotated[Measured[int | None], Figure("bytes", "constants")]
     workspace_bytes: Annotated[Computed[int | None], Figure("bytes", "working memory")]

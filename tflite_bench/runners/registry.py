@@ -50,6 +50,8 @@ def make_runner(choice: str, wishes: Wishes | None = None, plan: Plan | None = N
         ConfigError: There is no such runner, or it cannot work or measure in this way.
         RuntimeMissingError: Its program or library is not installed.
     """
+    if not isinstance(choice, str):
+        raise ConfigError(f"expected the name of a runner, such as 'litert', received {type(choice).__name__}")
     wishes = wishes or Wishes()
     name, colon, rest = choice.partition(":")
     spec = _registered.get(name)

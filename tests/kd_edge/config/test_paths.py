@@ -132,6 +132,8 @@ def test_a_folder_in_which_something_that_is_read_would_be_written_over_is_refus
     with pytest.raises(ConfigError, match=r"expected another file than run/teacher\.keras, which is read"):
         refuse_overwriting(table, Path("run"), ["teacher.keras"])
     refuse_overwriting(table, Path("other"), ["teacher.keras"])
+    Path("loop").symlink_to("loop")
+    refuse_overwriting(table, Path("loop"), ["teacher.keras"])
 
 
 @pytest.mark.parametrize("folder", ["saved", "saved/run"])

@@ -109,6 +109,26 @@ def test_what_another_board_was_measured_with_does_not_count(tmp_path: Path) -> 
     assert MeasurementStore(store.path, {"board": "b"}).get(0, b"network") is None
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        '{"board": {}, "key": ["a"], "time_ms": 1.0}',
+        '{"board": {}, "key": "a", "time_ms": Infinity}',
+        '{"board": {}, "key": "a", "time_ms": true}',
+        '{"board": {}, "key": "a", "time_ms": 0}',
+        "[" * 100_000,
+    ],
+)
+def test_damaged_lines_count_as_not_there(damaged: str, tmp_path: Path) -> None:
+    store = MeasurementStore(tmp_path / "x.measured", {})
+    store.add(0, b"network", 1.5)
+    whole = store.path.read_text()
+    store.path.write_text(f"{damaged}\n{whole}\n{whole.replace('1.5', '2')}\n{damaged}")
+    read = MeasurementStore(store.path, {})
+    assert read.get(0, b"network") == 2.0
+    assert len(read._times) == 1
+
+
 @pytest.mark.usefixtures("general_networks")
 def test_a_board_that_too_little_fits_on_gets_no_profile(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     dense = [(name, content) for name, content in networks("int8") if name.startswith("dense")]

@@ -4,6 +4,7 @@ import json
 import math
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -46,10 +47,12 @@ def test_a_quote_that_is_left_open_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_column_of_the_voltage_is_used(tmp_path: Path) -> None:
+def test_a_column_of_the_voltage_is_used_and_is_measured_a_given_one_is_given(tmp_path: Path) -> None:
     path = tmp_path / "series.csv"
     path.write_text("time(s),current(mA),voltage(mV)\n0,2,3000\n1,2,3000\n2,2,3000\n")
-    assert read_energy(path).energy_mj == pytest.approx(12.0)
+    assert read_energy(str(path)).energy_mj == pytest.approx(12.0)
+    had = json.loads(run(path, "--json").stdout)["provenance"]
+    assert (had["voltage"], had["mean_ma"], had["max_ma"]) == ("measured", "computed", "measured")
     with pytest.raises(ConfigError, match="has a column of the voltage: expected no --voltage"):
         read_energy(path, voltage=3.0)
 
@@ -69,6 +72,30 @@ def test_a_column_of_the_voltage_is_used(tmp_path: Path) -> None:
             "Timestamps,Current(mA)\n0,1\n1,1\n2,1\n",
             r"expected columns such as Timestamp\(ms\) and Current\(uA\), received Timestamps, Current",
         ),
+        (
+            "time(s),current(mA)\n0,4,5\n1,4,5\n2,4,5\n",
+            r"sample 1: expected 2 cells as in the line of names, received 3; is the decimal mark a comma\?",
+        ),
+        ("time(s);current(mA)\n0,0;4,5\n0,1;4,5\n", r"received '0,0'; export numbers with a decimal point"),
+        ('time(s),current(uA)\n0,"4,500"\n1,"4,500"\n', r"received '4,500'; .* nothing between thousands"),
+        ("time(s),current(uA)\n0,4_500\n1,4_500\n", r"received '4_500'; export bare numbers"),
+        (
+            "time(s),current(uA)\n0 s,4\n1 s,4\n",
+            r"received '0 s'; export bare numbers: the line of names has the units",
+        ),
+        (
+            "time(s),current(uA)\n00:00:01,4\n00:00:02,4\n",
+            r"export the time as a number in the unit .* since the start",
+        ),
+        (
+            "time(s),current(mA),i(A)\n0,1,4\n1,1,4\n",
+            r"expected one column of the current, received current\(mA\) and i",
+        ),
+        (
+            "t(s),time(ms),current(mA)\n0,0,4\n1,1,4\n",
+            r"expected one column of the time, received t\(s\) and time\(ms\)",
+        ),
+        ("time(s),current(A)\n0,1e305\n1,1e305\n", r"its mean_ma is too large for a number; are the units"),
         (
             "time(s),current(mA)\n0,-2\n1,-2\n2,-2\n",
             r"holds -12 mJ: expected more than 0; is the current probe the wrong way round\?",
@@ -94,9 +121,41 @@ def test_the_document_follows_its_schema_and_says_what_is_not_known(tmp_path: Pa
     jsonschema.validate(document, schema)
     assert document["result"]["energy_per_inference_mj"] is None
     assert document["provenance"]["energy_mj"] == "computed"
+    assert document["provenance"]["voltage"] == "given"
     assert "expected --voltage" in run(path).stderr
     assert "more than the" in run(path, "--voltage", 3, "--idle", 100).stderr
     assert "6 mJ" in run(path, "--voltage", 3).stdout
+
+
+@pytest.mark.parametrize("content", ["time(s),current(µA)\n0,1\n1,1\n".encode(name) for name in ("cp1252", "utf-16")])
+def test_a_file_in_another_encoding_names_the_way_out(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "series.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match="expected text in UTF-8, received other bytes; save it as UTF-8"):
+        read_energy(tmp_path / "series.csv", voltage=3.0)
+
+
+def test_lines_that_end_with_a_separator_are_no_wider(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("time(s),current(mA)\n0,1,\n1,1,\n2,1,\n")
+    assert read_energy(path, voltage=3.0).energy_mj == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"num_inferences": -5}, "bad --inferences: expected a whole number of 1 or more, received -5"),
+        ({"num_inferences": 1.5}, "bad --inferences: expected a whole number of 1 or more, received 1.5"),
+        ({"num_inferences": 0}, "bad --inferences: expected a whole number of 1 or more, received 0"),
+        ({"idle_mw": -100.0}, "bad --idle: expected 0 or more, received -100"),
+        ({"voltage": 0.0}, "bad --voltage: expected more than 0, received 0"),
+        ({"voltage": "3"}, "bad --voltage: expected a number, received '3'"),
+    ],
+)
+def test_an_argument_out_of_its_range_is_refused(wanted: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("time(s),current(mA)\n0,1\n1,1\n")
+    with pytest.raises(ConfigError, match=message):
+        read_energy(path, **{"voltage": 3.0, **wanted})
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,11 @@ def test_a_name_that_is_none_lists_the_known_ones(choice: str) -> None:
         make_runner(choice)
 
 
+def test_what_is_no_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="expected the name of a runner, such as 'litert', received NoneType"):
+        make_runner(None)
+
+
 @pytest.mark.parametrize(
     ("choice", "wishes", "message"),
     [

@@ -18,6 +18,7 @@ from tflite_bench.runners import litert
 from tflite_bench.runners.base import Execution, OpResult, RunnerResult
 from tflite_bench.runners.board.client import Batch, Client
 from tflite_bench.runners.interpreters import has_state
+from tflite_bench.runners.parity import NO_STEPS, Parity, compare_outputs
 from tflite_bench.runners.spec import Device, RunnerSpec, Wishes
 from tflite_bench.transports import serial_port
 from tflite_bench.transports.board_link import BoardLink
@@ -109,10 +110,10 @@ class BoardRunner:
             client.set_inputs(inputs)
             timing, counts = _measure(client, plan)
             ops = _ops(client, info, self.profile, limit_s=plan.time_limit_s)
-            difference = None
+            parity = None
             if client.link.hello.counts == Counts.INSTRUCTIONS:
-                difference = _difference(client, model, info, inputs, loaded)
-            return _result(client.link.hello, self.port, loaded, timing, counts, ops, plan, difference)
+                parity = _parity(client, model, info, inputs, loaded)
+            return _result(client.link.hello, self.port, loaded, timing, counts, ops, plan, parity)
 
     def outputs(self, model: bytes, inputs: Array, *, output: int = 0) -> Array:
         """Return the outputs of samples, run one by one on the board.
@@ -197,14 +198,15 @@ def _ops(client: Client, info: ModelInfo, wanted: bool, *, limit_s: float) -> tu
     return tuple(OpResult(op.index, op.name, count * 1e3 / hello.clock_hz) for op, (_, count) in timed), ""
 
 
-def _difference(client: Client, model: bytes, info: ModelInfo, inputs: list[Array], loaded: Loaded) -> int:
-    """Return how far the first output is from that of LiteRT's reference kernels."""
+def _parity(client: Client, model: bytes, info: ModelInfo, inputs: list[Array], loaded: Loaded) -> Parity:
+    """Return how the outputs compare with those of LiteRT's reference kernels."""
     client.set_inputs(inputs)
     client.run(1, limit_s=_INFERENCE_SECONDS)
-    content = client.output(0, loaded.outputs[0].num_bytes)
-    expected = litert.run_reference(model, inputs)[0].reshape(-1)
-    values = np.frombuffer(content, info.output_tensors[0].dtype)
-    return int(np.abs(values.astype(np.int64) - expected.astype(np.int64)).max())
+    contents = [client.output(index, tensor.num_bytes) for index, tensor in enumerate(loaded.outputs)]
+    return compare_outputs(
+        (np.frombuffer(content, tensor.dtype), litert.run_reference(model, inputs, output=index)[0])
+        for index, (content, tensor) in enumerate(zip(contents, info.output_tensors, strict=True))
+    )
 
 
 def _result(
@@ -215,7 +217,7 @@ def _result(
     counts: list[int],
     ops: tuple[tuple[OpResult, ...], str],
     plan: Plan,
-    difference: int | None,
+    parity: Parity | None,
 ) -> RunnerResult:
     reasons = {"arena_minimum_bytes": "the board's arena has one size"}
     arena = (loaded.arena_bytes, loaded.persistent_bytes, loaded.nonpersistent_bytes)
@@ -227,12 +229,14 @@ def _result(
         reasons["ops.latency_ms"] = ops[1]
     end = describe_end(timing.reached, len(timing.samples_ms), plan)
     latency = execution = None
-    if difference is None:
+    if parity is None:
         latency = LatencyStats.from_samples(timing.samples_ms, warmup_ms=timing.warmup_ms, seed=plan.seed)
         note = _note(hello)
     else:
         reasons["latency"] = "the board counts instructions and has no model of time"
-        note, execution = _INSTRUCTIONS, _execution(hello, counts, loaded, difference)
+        note, execution = _INSTRUCTIONS, _execution(hello, counts, loaded, parity)
+        if parity.largest_difference is None:
+            reasons["execution.largest_difference"] = NO_STEPS
     return RunnerResult(
         runner="serial",
         kind="wall time" if execution is None else "instructions",
@@ -250,12 +254,12 @@ def _result(
     )
 
 
-def _execution(hello: Hello, counts: list[int], loaded: Loaded, difference: int) -> Execution:
+def _execution(hello: Hello, counts: list[int], loaded: Loaded, parity: Parity) -> Execution:
     return Execution(
         instructions=round(float(np.median(counts))),
         functions=(),
-        matches_reference=difference == 0,
-        largest_difference=difference,
+        matches_reference=parity.matches,
+        largest_difference=parity.largest_difference,
         code_bytes=None,
         constant_bytes=None,
         workspace_bytes=loaded.arena_bytes,

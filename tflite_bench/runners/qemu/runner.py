@@ -20,6 +20,7 @@ from tflite_bench.processes.isolation import Array
 from tflite_bench.processes.program import one_line, run_process
 from tflite_bench.runners import litert
 from tflite_bench.runners.base import Execution, FunctionCount, OpResult, RunnerResult
+from tflite_bench.runners.parity import Parity, compare_outputs
 from tflite_bench.runners.qemu.firmware import CORES, Core, Firmware, build_firmware
 from tflite_bench.runners.qemu.firmware import is_installed as can_build
 from tflite_bench.runners.spec import Device, RunnerSpec
@@ -71,7 +72,7 @@ class QemuRunner:
             note=NOTE,
             num_runs=_NUM_INPUTS,
             latency=None,
-            execution=_execution(firmware, core, counts, difference=_largest_difference(outputs, expected)),
+            execution=_execution(firmware, core, counts, parity=_parity(outputs, expected)),
             ops=tuple(OpResult(op.index, op.name) for op in info.ops),
             unavailable_reason={"latency": no_time, "ops.latency_ms": no_time},
         )
@@ -127,14 +128,14 @@ def run_firmware(
     return outputs, {name: int(count) for count, name in pairs}
 
 
-def _execution(firmware: Firmware, core: Core, counts: Mapping[str, int], *, difference: int) -> Execution:
+def _execution(firmware: Firmware, core: Core, counts: Mapping[str, int], *, parity: Parity) -> Execution:
     own = {name: count for name, count in counts.items() if count and not name.startswith(_HARNESS)}
     functions = [FunctionCount(name, round(count / _NUM_INPUTS)) for name, count in own.items()]
     return Execution(
         instructions=round(sum(own.values()) / _NUM_INPUTS),
         functions=tuple(sorted(functions, key=lambda function: (-function.instructions, function.name))),
-        matches_reference=difference == 0,
-        largest_difference=difference,
+        matches_reference=parity.matches,
+        largest_difference=parity.largest_difference,
         code_bytes=firmware.code_bytes,
         constant_bytes=firmware.constant_bytes,
         workspace_bytes=firmware.workspace_bytes,
@@ -144,11 +145,10 @@ def _execution(firmware: Firmware, core: Core, counts: Mapping[str, int], *, dif
     )
 
 
-def _largest_difference(outputs: bytes, expected: Array) -> int:
+def _parity(outputs: bytes, expected: Array) -> Parity:
     if len(outputs) != expected.size:
         raise RunnerError(f"the network printed {len(outputs)} outputs, expected {expected.size}")
-    values = np.frombuffer(outputs, np.int8).astype(int)
-    return int(np.abs(values - expected.reshape(-1)).max())
+    return compare_outputs([(np.frombuffer(outputs, np.int8), expected)])
 
 
 def _missing() -> list[str]:

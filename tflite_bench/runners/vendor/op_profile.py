@@ -6,7 +6,10 @@ import re
 from google.protobuf.message import DecodeError
 
 from tflite_bench.errors import RunnerError
+from tflite_bench.measurement.numbers import read_number
+from tflite_bench.processes.program import one_line
 from tflite_bench.runners.base import OpResult
+from tflite_bench.runners.vendor.printout import check_time
 from tflite_bench.runners.vendor.protobuf import message_class
 
 _RUNS_TITLE = "Operator-wise Profiling Info for Regular Benchmark Runs:"
@@ -41,7 +44,7 @@ def read_proto(content: bytes) -> tuple[OpResult, ...]:
         content: The whole file.
 
     Raises:
-        RunnerError: The file is broken, cut off, or holds no operator.
+        RunnerError: The file is broken, cut off, holds no operator, or an impossible time.
     """
     data = _PROFILE()
     try:
@@ -59,8 +62,10 @@ def read_proto(content: bytes) -> tuple[OpResult, ...]:
     ops: list[OpResult] = []
     for profile in sorted(profiles, key=lambda profile: profile.run_order):
         time_us = profile.inference_microseconds
-        average_us = time_us.sum / time_us.count if time_us.count else 0.0
-        ops.append(OpResult(_node(profile.name, len(ops)), profile.node_type, average_us * profile.times_called / 1e3))
+        if time_us.count < 1:
+            raise RunnerError(f"the profile of operators has no time for {one_line(profile.node_type)}: it never ran")
+        latency_ms = time_us.sum / time_us.count * profile.times_called / 1e3
+        ops.append(_op(profile.name, len(ops), profile.node_type, latency_ms))
     return tuple(ops)
 
 
@@ -73,14 +78,17 @@ def read_csv(text: str) -> tuple[OpResult, ...]:
         text: The whole file.
 
     Raises:
-        RunnerError: The file is cut off, or has other columns.
+        RunnerError: The file is cut off, has other columns, or an impossible time.
     """
     _, title, runs = text.replace("\r\n", "\n").partition(_RUNS_TITLE)
     order = _ORDER_TITLE.search(runs)
     if not title or order is None:
         raise RunnerError(f"the profile of operators is cut off: expected the title {_RUNS_TITLE!r} and a run order")
     table, blank, _ = runs[order.end() :].strip("\n").partition("\n\n")
-    header, *rows = csv.reader(table.split("\n"), skipinitialspace=True)
+    try:
+        header, *rows = csv.reader(table.split("\n"), skipinitialspace=True)
+    except csv.Error as error:
+        raise RunnerError(f"the profile of operators is broken ({error})") from error
     if header != _COLUMNS:
         raise RunnerError(f"the profile of operators has other columns: expected {_COLUMNS}, received {header}")
     if not blank or not rows:
@@ -90,11 +98,17 @@ def read_csv(text: str) -> tuple[OpResult, ...]:
 
 def _csv_op(row: list[str], position: int) -> OpResult:
     # A tensor's name may hold commas.
-    kind, _first, average_ms, *_rest = row
+    whole = len(row) >= len(_COLUMNS) and row[_COLUMNS.index("%")].endswith("%")
     try:
-        return OpResult(_node(row[-1], position), kind, float(average_ms))
+        latency_ms = read_number(row[_COLUMNS.index("avg_ms")] if whole else "")
     except ValueError:
         raise RunnerError(f"the profile of operators has no time in the row {','.join(row)[:80]!r}") from None
+    return _op(row[-1], position, row[0], latency_ms)
+
+
+def _op(name: str, position: int, kind: str, latency_ms: float) -> OpResult:
+    check_time(one_line(kind), latency_ms)
+    return OpResult(_node(name, position), kind, latency_ms)
 
 
 def _node(name: str, position: int) -> int:

@@ -1,17 +1,19 @@
 """The vendors' benchmark programs: how each is called, and how its failure is recognized."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tflite_bench.errors import ConfigError, RunnerError
+from tflite_bench.measurement.numbers import finite_number, whole_number
 from tflite_bench.measurement.stats import LatencyStats
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.processes.program import Finished, one_line
 from tflite_bench.runners.spec import Wishes
+from tflite_bench.runners.vendor.printout import Printout, without_samples
 from tflite_bench.runners.vendor.result_proto import read_result
-from tflite_bench.runners.vendor.text_output import Printout, read_printout, unconsumed_flags, without_samples
+from tflite_bench.runners.vendor.text_output import read_printout, unconsumed_flags
 
 PLAN = frozenset({"num_runs", "time_limit_s"})
 """The fields of a plan that they go by: they make their input values themselves, and aim at no precision."""
@@ -118,7 +120,7 @@ class LiteRTBenchmark:
         try:
             latency = json.loads(result)["latency"]
             return _read_json(latency)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             reason = f"{type(error).__name__}: {one_line(str(error))}"
             raise RunnerError(f"litert-benchmark's result file is cut off or of another form ({reason})") from error
 
@@ -149,11 +151,17 @@ def _reason(done: Finished) -> str:
 
 
 def _read_json(values: Mapping[str, Any]) -> Printout:
-    measured: dict[str, Any] = {f"{name}_ms": float(values[f"{name}_ms"]) for name in _LATENCY}
-    latency = LatencyStats(**measured)
+    latency = LatencyStats(**{f"{name}_ms": _known(values, f"{name}_ms", finite_number) for name in _LATENCY})
     return Printout(
         latency,
-        int(values["num_runs"]),
-        int(values["num_warmup_runs"]),
+        _known(values, "num_runs", whole_number),
+        _known(values, "num_warmup_runs", whole_number),
         unavailable_reason=without_samples(latency) | {"memory_bytes": "litert-benchmark does not tell it"},
     )
+
+
+def _known(values: Mapping[str, Any], name: str, number: Callable[[Any], Any]) -> Any:
+    found = number(values[name])
+    if found is None:
+        raise ValueError(f"expected a number for {name}, received {values[name]!r}")
+    return found

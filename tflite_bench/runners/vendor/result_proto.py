@@ -6,8 +6,8 @@ from google.protobuf.message import DecodeError
 
 from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.stats import LatencyStats
+from tflite_bench.runners.vendor.printout import Printout, without_samples
 from tflite_bench.runners.vendor.protobuf import message_class
-from tflite_bench.runners.vendor.text_output import Printout, without_samples
 
 _LATENCY = ("avg", "min", "max", "std", "median", "p5", "p95", "init", "warmup_first", "warmup_avg")
 _RESULT = message_class(
@@ -28,7 +28,7 @@ def read_result(content: bytes) -> Printout:
         content: The whole file.
 
     Raises:
-        RunnerError: The file is empty, cut off or of another form.
+        RunnerError: The file is empty, cut off or of another form, or its figures are impossible.
     """
     message: Any = _RESULT()
     try:

@@ -3,13 +3,12 @@
 TFLite's prints whole microseconds, LiteRT's milliseconds with two decimals.
 """
 
-import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from tflite_bench.errors import RunnerError
+from tflite_bench.measurement.numbers import read_number
 from tflite_bench.measurement.stats import LatencyStats
+from tflite_bench.runners.vendor.printout import Printout, without_samples
 
 _UNCONSUMED = re.compile(r"Unconsumed cmdline flags: (.*)")
 _RUNNING = "Running benchmark for at least"
@@ -24,25 +23,6 @@ _RESULT = re.compile(r"(Model initialization|Warmup|Inference)(?: \((\w+)\))?:\s
 _OLD_TIMINGS = "Average inference timings"
 _MIB = 1024 * 1024
 _PERCENTILES = ("median", "p5", "p95")
-
-
-@dataclass(frozen=True)
-class Printout:
-    """The figures that a benchmark program told.
-
-    Attributes:
-        latency: Its statistics; it tells no single inferences, so there is no interval and no test for drift.
-        num_runs: Measured inferences.
-        num_warmup_runs: Inferences before these.
-        memory_bytes: Growth of its process' memory; None if it does not tell.
-        unavailable_reason: Why the figures that are None are.
-    """
-
-    latency: LatencyStats
-    num_runs: int
-    num_warmup_runs: int
-    memory_bytes: int | None = None
-    unavailable_reason: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def unconsumed_flags(text: str) -> tuple[str, ...]:
@@ -71,17 +51,6 @@ def read_printout(text: str) -> Printout:
         raise RunnerError(_unknown(str(error))) from error
 
 
-def without_samples(latency: LatencyStats) -> dict[str, str]:
-    """Return the reasons for the statistics that a program's summary lacks."""
-    reasons = {
-        f"latency.{name}_ms": "this release of the program does not print it"
-        for name in _PERCENTILES
-        if getattr(latency, f"{name}_ms") is None
-    }
-    summary = "the program tells no single inferences, only a summary"
-    return reasons | {f"latency.{name}": summary for name in ("ci95_low_ms", "ci95_high_ms", "drift", "bimodal")}
-
-
 def _read_tflite(text: str) -> Printout:
     runs, timings = _RUNS.findall(text), _TIMINGS.search(text)
     if timings is None or len(runs) < 2:
@@ -91,7 +60,7 @@ def _read_tflite(text: str) -> Printout:
     (warmup, measured) = (_counts(line) for line in runs)
     if not measured["count"]:
         raise RunnerError("the benchmark program measured no inference; give it more time")
-    init, first, warmup_avg, _ = (_number(value) / 1e3 for value in timings.groups())
+    init, first, warmup_avg, _ = (read_number(value) / 1e3 for value in timings.groups())
     median, p5, p95 = (measured[name] / 1e3 if name in measured else None for name in _PERCENTILES)
     latency = LatencyStats(
         median_ms=median,
@@ -106,29 +75,25 @@ def _read_tflite(text: str) -> Printout:
         warmup_avg_ms=warmup_avg,
     )
     memory = _MEMORY.search(text)
-    memory_bytes = round(float(memory[1]) * _MIB) if memory else None
+    memory_bytes = round(read_number(memory[1]) * _MIB) if memory else None
     return Printout(latency, int(measured["count"]), int(warmup["count"]), memory_bytes, without_samples(latency))
 
 
 def _counts(line: str) -> dict[str, float]:
     """Return the figures of a line such as `count=64 first=3360 curr=3274 ...`; one or equal runs are abbreviated."""
-    values = {key: _number(value) for key, value in re.findall(r"(\w+)=([^\s(]+)", line)}
+    values = {key: read_number(value) for key, value in re.findall(r"(\w+)=([^\s(]+)", line)}
     if values.get("count") == 0:
         return values
-    if values.get("count") == 1 or "(all same)" in line:
+    abbreviated = values.get("count") == 1 or "(all same)" in line
+    needed = {"count", "curr"} if abbreviated else {"count", "min", "max", "avg", "std"}
+    if missing := needed - values.keys():
+        raise ValueError(f"the line {line[:80]!r} lacks {', '.join(sorted(missing))}")
+    if not values["count"].is_integer():
+        raise ValueError(f"expected a whole number of runs, received {values['count']:g}")
+    if abbreviated:
         same = dict.fromkeys(("first", "min", "max", "avg", "median", "p5", "p95"), values["curr"])
         return same | {"std": 0.0} | values
-    if missing := {"count", "min", "max", "avg", "std"} - values.keys():
-        raise ValueError(f"the line {line[:80]!r} lacks {', '.join(sorted(missing))}")
     return values
-
-
-def _number(text: str) -> float:
-    """Return a number; the programs print `nan` for what they divide by nothing."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"expected a number, received {text!r}")
-    return number
 
 
 def _read_litert(text: str) -> Printout:
@@ -137,7 +102,7 @@ def _read_litert(text: str) -> Printout:
         raise RunnerError(_cut_off(text, "the line that ends BENCHMARK RESULTS"))
     figures, runs = {}, {}
     for kind, part, value, count in _RESULT.findall(block[1]):
-        figures[kind, part] = _number(value)
+        figures[kind, part] = read_number(value)
         if count:
             runs[kind] = int(count)
     needed = [("Inference", part) for part in ("avg", "min", "max", "std")]

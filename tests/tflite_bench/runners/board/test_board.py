@@ -20,13 +20,15 @@ from tflite_bench import run_benchmark
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.cli import main
 from tflite_bench.errors import ConfigError, DoesNotFitError, RunnerError
+from tflite_bench.measurement.inputs import random_inputs
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import read_model
+from tflite_bench.model.writer import pack, unpack
 from tflite_bench.reporting.documents import benchmark_document
 from tflite_bench.reporting.envelope import to_json
 from tflite_bench.runners import tflm
 from tflite_bench.runners.board.client import Client
-from tflite_bench.runners.board.runner import BoardRunner
+from tflite_bench.runners.board.runner import BoardRunner, _parity
 from tflite_bench.runners.registry import make_runner
 from tflite_bench.transports import frames
 from tflite_bench.transports.board_link import BoardLink, BoardResetError
@@ -125,6 +127,22 @@ def test_outputs_of_given_inputs_are_those_of_tflm_bit_for_bit(
     runner = BoardRunner(board.port)
     assert (runner.outputs(model, inputs) == tflm.run_outputs(model, inputs)).all()
     runner.close()
+
+
+def test_every_output_is_compared_with_those_of_litert(
+    board: "Board[str]", model_bytes: Callable[[str], bytes]
+) -> None:
+    model = model_bytes("two_in_two_out")
+    info = read_model(model)
+    inputs = random_inputs(info)
+    port = SerialPort(board.port)
+    client = Client(BoardLink(port))
+    loaded = client.load(model, info)
+    assert _parity(client, model, info, inputs, loaded) == (True, None)
+    other = unpack(model)
+    other.subgraphs[0].outputs = [other.subgraphs[0].outputs[0]] * 2  # LiteRT returns the first one twice
+    assert _parity(client, pack(other), info, inputs, loaded) == (False, None)
+    port.close()
 
 
 @pytest.mark.parametrize("fault", [dropping(2e-4), repeating(2e-4), corrupting(2e-4)])

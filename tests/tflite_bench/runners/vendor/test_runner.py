@@ -12,7 +12,7 @@ from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import read_model
 from tflite_bench.processes.program import Finished
 from tflite_bench.runners.vendor.local import find_benchmark_model, local_runner
-from tflite_bench.runners.vendor.programs import BenchmarkModel, LiteRTBenchmark, Settings, check_end
+from tflite_bench.runners.vendor.programs import _LATENCY, BenchmarkModel, LiteRTBenchmark, Settings, check_end
 from tflite_bench.runners.vendor.runner import BinaryRunner
 
 REPLAY = Path(__file__).parents[2] / "replay_benchmark_model.py"
@@ -61,6 +61,29 @@ def test_a_result_file_of_litert_benchmark_that_is_cut_off_or_missing_is_an_erro
             LiteRTBenchmark().read(done, result)
     with pytest.raises(RunnerError, match="wrote no result file"):
         LiteRTBenchmark().read(done, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("num_runs", "0", "measured no inference: expected 1 or more, received 0"),
+        ("num_runs", "2.7", "expected a number for num_runs, received 2.7"),
+        ("num_runs", "Infinity", "expected a number for num_runs, received inf"),
+        ("avg_ms", "NaN", "expected a number for avg_ms, received nan"),
+        ("avg_ms", '"1.0"', "expected a number for avg_ms, received '1.0'"),
+        ("avg_ms", "9", "impossible figure for avg_ms: expected one from 1 to 1 ms"),
+        ("min_ms", "-5", "impossible figure for min_ms: expected 0 ms or more, received -5"),
+        ("min_ms", "[" * 100_000, "of another form .RecursionError"),
+    ],
+)
+def test_impossible_figures_in_a_result_file_of_litert_benchmark_are_refused(
+    name: str, value: str, message: str
+) -> None:
+    figures = {f"{part}_ms": "1.0" for part in _LATENCY} | {"num_runs": "50", "num_warmup_runs": "5"}
+    figures[name] = value
+    content = ", ".join(f'"{key}": {text}' for key, text in figures.items())
+    with pytest.raises(RunnerError, match=message):
+        LiteRTBenchmark().read(Finished(0, "", "", 1.0), f'{{"latency": {{{content}}}}}'.encode())
 
 
 def test_the_arguments_are_benchmark_models_own() -> None:

@@ -1,5 +1,6 @@
 """Reading what a real `benchmark_model` printed and wrote (recordings of TFLite's C++ tool)."""
 
+import math
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tflite_bench.errors import RunnerError
+from tflite_bench.runners.vendor import op_profile, result_proto
 from tflite_bench.runners.vendor.op_profile import read_csv, read_proto
 from tflite_bench.runners.vendor.result_proto import read_result
 from tflite_bench.runners.vendor.text_output import read_printout, unconsumed_flags
@@ -41,6 +43,10 @@ Fully accelerated:     True
 
 def recording(name: str) -> str:
     return (RECORDINGS / name).read_text()
+
+
+def second_line(figures: str) -> str:
+    return re.sub(r"count=64 [^\n]*", figures, recording("basic.out"))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +145,23 @@ def test_no_cut_off_output_is_taken_for_a_result(text: str) -> None:
         (2 * recording("basic.out"), "expected the figures of one model, received 4 lines with a count"),
         (LITERT.replace("Inference (std):       0.10 ms\n", ""), r"its results lack Inference \(std\)"),
         (LITERT.replace(" (50 runs)", ""), "lack the number of runs"),
+        (second_line("count=1"), "the line 'count=1' lacks curr"),
+        (second_line("count=5 (all same)"), r"the line 'count=5 \(all same\)' lacks curr"),
+        (second_line("count=2.5 min=1 max=2 avg=1 std=1"), "expected a whole number of runs, received 2.5"),
+        (second_line("count=-64 min=1 max=2 avg=1 std=1"), "measured no inference: expected 1 or more, received -64"),
+        (second_line("count=64 min=1_000 max=3 avg=2 std=1"), "expected a number, received '1_000'"),
+        (second_line("count=64 min=-3 max=3 avg=1 std=1"), "impossible figure for min_ms: expected 0 ms or more"),
+        (
+            second_line("count=64 min=1 max=3 avg=9 std=1"),
+            "impossible figure for avg_ms: expected one from 0.001 to 0.003",
+        ),
+        (second_line("count=64 min=9 max=3 avg=9 std=1"), "impossible figure for avg_ms"),
+        (second_line("count=64 min=1 max=3 avg=2 std=1 median=4"), "impossible figure for median_ms"),
+        (recording("basic.out").replace("overall=3.32422", "overall=inf"), "expected a number, received 'inf'"),
+        (recording("basic.out").replace("overall=3.32422", "overall=-1"), "impossible figure for memory"),
+        (recording("basic.out").replace("Init: 2754", "Init: -2754"), "impossible figure for init_ms"),
+        (LITERT.replace("(50 runs)", "(0 runs)"), "measured no inference: expected 1 or more, received 0"),
+        (LITERT.replace("2.01 ms", "-2.01 ms"), "impossible figure for min_ms"),
     ],
 )
 def test_output_of_another_form_is_refused(text: str, message: str) -> None:
@@ -160,6 +183,40 @@ def test_the_result_file_holds_what_was_printed() -> None:
         assert getattr(written.latency, f"{name}_ms") == getattr(printed.latency, f"{name}_ms")
     assert written.latency.avg_ms == pytest.approx(printed.latency.avg_ms, abs=1e-6)
     assert written.unavailable_reason == printed.unavailable_reason
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("latency", "median_ms", math.nan),
+        ("latency", "avg_ms", math.inf),
+        ("latency", "min_ms", -3.0),
+        ("latency", "avg_ms", 1e-9),
+        ("memory", "overall_kb", -4),
+    ],
+)
+def test_impossible_figures_of_a_result_file_are_refused(part: str, name: str, value: float) -> None:
+    message = result_proto._RESULT()
+    message.ParseFromString((RECORDINGS / "res.pb").read_bytes())
+    setattr(getattr(message, part), name, value)
+    with pytest.raises(RunnerError, match=f"told an impossible figure for ({name}|{part}): expected"):
+        read_result(message.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("count", 0, "has no time for CONV_2D: it never ran"),
+        ("count", -1, "has no time for CONV_2D: it never ran"),
+        ("sum", -5, "told an impossible figure for CONV_2D: expected 0 ms or more"),
+    ],
+)
+def test_impossible_times_of_a_profile_are_refused(name: str, value: int, message: str) -> None:
+    profile = op_profile._PROFILE()
+    profile.ParseFromString((RECORDINGS / "prof.pb").read_bytes())
+    setattr(profile.runtime_profile.subgraph_profiles[0].per_op_profiles[0].inference_microseconds, name, value)
+    with pytest.raises(RunnerError, match=message):
+        read_proto(profile.SerializeToString())
 
 
 def test_no_cut_off_result_file_is_taken_for_a_result() -> None:
@@ -209,6 +266,10 @@ def test_a_profile_is_read_as_with_the_description_that_litert_ships() -> None:
         (read_csv, recording("prof.csv")[:2000], r"is cut off after \d+ operators"),
         (read_csv, recording("prof.csv").replace("avg_ms", "mean"), "has other columns: expected .* received"),
         (read_csv, recording("prof.csv").replace("0.0282164", "fast"), "has no time in the row 'CONV_2D"),
+        (read_csv, recording("prof.csv").replace("0.0282164", "nan"), "has no time in the row 'CONV_2D"),
+        (read_csv, recording("prof.csv").replace("0.0282164", "0,0282164"), "has no time in the row 'CONV_2D"),
+        (read_csv, recording("prof.csv").replace("CONV_2D, 0.035", "CONV_2D\nADD, 0.035", 1), "has no time in the row"),
+        (read_csv, recording("prof.csv").replace("0.0282164", "-5"), "impossible figure for CONV_2D"),
         (read_proto, b"", "of a form unknown here, or empty"),
         (read_proto, (RECORDINGS / "prof.pb").read_bytes()[:-5], "is broken or cut off"),
     ],
