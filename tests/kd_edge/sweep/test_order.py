@@ -242,7 +242,7 @@ def test_a_network_that_was_searched_with_another_teacher_or_is_damaged_is_taken
 def test_a_sweep_that_was_refused_before_anything_was_made_leaves_its_folder_to_another(flat_npz, tmp_path):
     config, wanted = small_config(flat_npz), SweepConfig("nrf52840", latency="0.01ms")
     for ratio in (1e6, 2.0):
-        with pytest.raises(BudgetError, match="the budget cannot be kept; nrf52840-0.01ms: no candidate"):
+        with pytest.raises(BudgetError, match=r"the budget cannot be kept; nrf52840-0.01ms: no candidate"):
             run_sweep(replace(config, design=replace(config.design, teacher_ratio=ratio)), wanted, tmp_path)
 
 

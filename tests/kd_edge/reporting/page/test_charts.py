@@ -33,7 +33,7 @@ def test_a_label_without_samples_or_that_is_never_named_has_no_share():
 
 def test_two_charts_of_one_name_are_refused():
     charts = [Chart(name, {}, "") for name in ("cost", "memory", "cost")]
-    with pytest.raises(ValueError, match="expected a name of each its own, received .'cost', 'memory', 'cost'"):
+    with pytest.raises(ValueError, match=r"expected a name of each its own, received .'cost', 'memory', 'cost'"):
         chart_data(charts)
 
 
