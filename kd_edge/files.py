@@ -1,4 +1,4 @@
-"""Writes files that appear whole or not at all, and folders that one process at a time works in."""
+"""Files that appear whole or not at all and are read back, and folders that one process at a time works in."""
 
 import contextlib
 import fcntl
@@ -12,7 +12,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from kd_edge.errors import ConfigError
 
@@ -144,6 +144,25 @@ def write_json(path: str | Path, content: object) -> Path:
     """Write plain data as indented JSON; see `write_file`."""
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     return write_bytes(path, text.encode())
+
+
+def read_object(path: str | Path, *, instead: str) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Args:
+        path: The file.
+        instead: The way out where it holds none.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"a value of type {type(content).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"cannot read {path}: expected a JSON object, received {error}; {instead}") from error
+    return content
 
 
 def write_model(path: str | Path, model: "keras.Model") -> Path:

@@ -1,12 +1,14 @@
 """One check of a figure against its limit, and what it says: it holds, it is broken, or neither is proven."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tflite_bench.provenance import Given
 
 HOLDS, BROKEN, NOT_PROVEN = "holds", "broken", "not_proven"
 VERDICTS = (HOLDS, BROKEN, NOT_PROVEN)
+# With so many more than usual a float has told all of its digits.
+_MOST_DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,17 @@ def verdict_of(gates: Iterable[Gate]) -> str:
     """
     found = {gate.verdict for gate in gates}
     return BROKEN if BROKEN in found else NOT_PROVEN if NOT_PROVEN in found else HOLDS
+
+
+def digits_apart(value: float, limit: float, write: Callable[[float, int], str]) -> int:
+    """Return how many more digits than usual it takes until a figure does not look like the limit that it misses.
+
+    Args:
+        value: The figure.
+        limit: What it is held against; where both are the same, no digits help.
+        write: Returns a figure with so many more digits.
+    """
+    return next((more for more in range(_MOST_DIGITS) if write(value, more) != write(limit, more)), 0)
 
 
 def _judged(

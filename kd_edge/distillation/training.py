@@ -187,7 +187,7 @@ def epochs_shown(show: Callable[[str, float, str], None], stage: str, epochs: in
 
     def on_epoch_end(epoch: int, logs: dict[str, float]) -> None:
         metric = metric_in(logs)
-        score = f"validation {metric.replace('_', ' ')} {logs[f'val_{metric}']:.3f}"
+        score = f"validation {metric.replace('_', ' ')} {logs[f'val_{metric}']:z.3f}"
         show(stage, (epoch + 1) / epochs, f"epoch {epoch + 1} of {epochs}, {score}")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)

@@ -16,7 +16,7 @@ from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.fingerprints import hash_of
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError
-from kd_edge.files import write_file, write_json
+from kd_edge.files import read_object, write_file, write_json
 from kd_edge.search.results import STUDENT, CandidateTraining
 from kd_edge.search.space.student_space import StudentSpace
 
@@ -57,7 +57,7 @@ def claim_folder(folder: str | Path, identity: Mapping[str, str], *, overwrite: 
         overwrite: Whether an older search in the folder is deleted.
 
     Raises:
-        ConfigError: The folder holds another search; the message says what differs.
+        ConfigError: The folder holds another search, or a damaged file; the message says what differs.
     """
     path = Path(folder) / _TITLE
     if overwrite:
@@ -72,10 +72,7 @@ def claim_folder(folder: str | Path, identity: Mapping[str, str], *, overwrite: 
             )
         write_json(path, dict(identity))
         return
-    try:
-        known = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; choose another folder, or start anew (--overwrite)") from error
+    known = read_object(path, instead="choose another folder, or start anew (--overwrite)")
     differs = [name for name, value in identity.items() if known.get(name) != value]
     if differs:
         raise ConfigError(

@@ -1,13 +1,14 @@
 """The cells of a sweep: each board with each budget, equal ones once."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from kd_edge.config.inputs import BudgetConfig
 from kd_edge.cost.budget import Budget, parse_bytes, parse_mj, parse_ms
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.errors import ConfigError
+from kd_edge.reporting.sentences.formatting import decimal_text
 from kd_edge.sweep.wanted import SweepConfig
 
 _LIMITS = ("latency", "ram", "flash")
@@ -41,7 +42,7 @@ def cells_of(wanted: SweepConfig, common: BudgetConfig) -> tuple[Cell, ...]:
         common: What holds of all cells where the sweep does not say it.
 
     Raises:
-        ConfigError: A board is unknown, a limit is no number or has no unit, or two boards have one name.
+        ConfigError: A board is unknown, a limit is no number or has no unit, or two boards or two cells have one name.
     """
     cells: list[Cell] = []
     for device in _devices(wanted, common):
@@ -50,11 +51,24 @@ def cells_of(wanted: SweepConfig, common: BudgetConfig) -> tuple[Cell, ...]:
             budget, kept = _budget(limits, device)
             asked = ", ".join(f"{name} {value}" for name, value in kept.items()) or "what the board leaves"
             before = own.get(budget)
-            name = "-".join([device.name, *(_part(key, str(value)) for key, value in kept.items())])
+            name = "-".join([device.name, *(_part(key, value) for key, value in kept.items())])
             cell = Cell(name, device, budget, (asked,))
             own[budget] = cell if before is None else replace(before, asked=(*before.asked, asked))
         cells += [replace(cell, asked=tuple(dict.fromkeys(cell.asked))) for cell in own.values()]
+    _check_names(cells)
     return tuple(cells)
+
+
+def _check_names(cells: Sequence[Cell]) -> None:
+    """Refuse a board that is called as another one with a limit."""
+    known: dict[str, Cell] = {}
+    for cell in cells:
+        other = known.setdefault(cell.name, cell)
+        if other is not cell:
+            raise ConfigError(
+                f"two budgets of a sweep are called {cell.name!r}: expected different names, received those of "
+                f"{other.device.name!r} and {cell.device.name!r}; rename one of the files"
+            )
 
 
 def _devices(wanted: SweepConfig, common: BudgetConfig) -> Iterator[DeviceProfile]:
@@ -94,6 +108,6 @@ def _budget(limits: BudgetConfig, device: DeviceProfile) -> tuple[Budget, dict[s
     return budget, kept
 
 
-def _part(key: str, value: str) -> str:
-    text = value.replace(" ", "")
+def _part(key: str, value: str | int | float) -> str:
+    text = decimal_text(value) if isinstance(value, float) else str(value).replace(" ", "")
     return (text if text[-1:].isalpha() else f"{text}ms") if key == "latency" else f"{key}{text}"

@@ -90,5 +90,6 @@ class SweepContext(RunContext):
         )
         if not feasible:
             name, why = next(iter(infeasible.items()))
-            raise BudgetError(f"none of {len(infeasible)} boards and budgets can be kept; {name}: {why.explanation}")
+            none = "the budget cannot" if len(infeasible) == 1 else f"none of {len(infeasible)} boards and budgets can"
+            raise BudgetError(f"{none} be kept; {name}: {why.explanation}")
         return feasible, infeasible

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from kd_edge.errors import ConfigError
-from kd_edge.files import write_bytes, write_json
+from kd_edge.files import read_object, write_bytes, write_json
 from kd_edge.reporting.documents import least_known, make_document
 from kd_edge.reporting.tables.console import as_text
 from kd_edge.reporting.tables.sweep import sweep_tables
@@ -26,7 +26,7 @@ def claim_sweep(context: SweepContext) -> None:
     """Make a folder the one of a sweep, or go on with the same one.
 
     Raises:
-        ConfigError: The folder holds another sweep or a run; the message says what differs.
+        ConfigError: The folder holds another sweep or a run, or a damaged file; the message says what differs.
     """
     folder = context.store.folder
     path, identity = folder / _TITLE, _identity(context)
@@ -35,12 +35,7 @@ def claim_sweep(context: SweepContext) -> None:
         return
     if not path.is_file():
         raise ConfigError(f"{folder} holds a run: expected an empty folder or that of a sweep; choose another --output")
-    try:
-        known = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"cannot read {path}: expected what a sweep is of, received {error}; choose another --output"
-        ) from error
+    known = read_object(path, instead="choose another --output")
     differs = [name for name, value in identity.items() if known.get(name) != value]
     if differs:
         raise ConfigError(

@@ -117,8 +117,10 @@ class _Sweep:
         trained = [self._student(pool, taught, own, at, len(chosen)) for at, own in enumerate(chosen)]
         students = self._served(trained, feasible)
         found = self._verdicts(students, candidates)
+        metric = context.data.task.metric
         results = [
-            found[c.name] if c.name in found else infeasible_result(c, infeasible[c.name]) for c in context.cells
+            found[cell.name] if cell.name in found else infeasible_result(cell, infeasible[cell.name], metric)
+            for cell in context.cells
         ]
         return SweepResult(
             data=context.results["data"],

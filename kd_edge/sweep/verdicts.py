@@ -105,8 +105,8 @@ def cell_result(
     )
 
 
-def infeasible_result(cell: Cell, why: Infeasible) -> CellResult:
-    """Return a cell that no network fits."""
+def infeasible_result(cell: Cell, why: Infeasible, metric: str) -> CellResult:
+    """Return a cell that no network fits; `metric` is the task's."""
     reasons = dict.fromkeys((*_FIGURES, "shares", "num_costed", "num_over"), "no network of the space fits")
     return CellResult(
         name=cell.name,
@@ -115,6 +115,7 @@ def infeasible_result(cell: Cell, why: Infeasible) -> CellResult:
         asked=cell.asked,
         verdict=INFEASIBLE,
         infeasible=why,
+        metric=metric,
         binds=why.binds,
         unavailable_reason=reasons,
     )

@@ -68,7 +68,7 @@ def comparison_text(comparison: Comparison) -> str:
     for change in comparison.changes:
         verdict = _verdict(change)
         values = (f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
-        table.add_row(change.figure, change.kind, *values, f"{change.share:+.1%}", verdict)
+        table.add_row(change.figure, change.kind, *values, f"{change.share:+z.1%}", verdict)
     return _render(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
 
 
@@ -89,7 +89,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     for change in comparison.changes:
         verdict = f"**{_verdict(change)}**" if change.failed else _verdict(change)
         values = " | ".join(f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
-        lines.append(f"| {change.figure} ({change.kind}) | {values} | {change.share:+.1%} | {verdict} |")
+        lines.append(f"| {change.figure} ({change.kind}) | {values} | {change.share:+z.1%} | {verdict} |")
     return "\n".join([*lines, *(f"\n{_cell(text)}" for text in comparison.warnings)]) + "\n"
 
 
@@ -135,7 +135,7 @@ def calibration_text(calibration: Calibration) -> str:
         table.add_column(column, justify="left" if column == "network" else "right")
     for row in calibration.networks:
         times = (f"{value:.4g} ms" for value in (row.measured_ms, row.predicted_ms))
-        table.add_row(f"{row.dtype} {row.name}", *times, f"{row.predicted_ms / row.measured_ms - 1:+.1%}")
+        table.add_row(f"{row.dtype} {row.name}", *times, f"{row.predicted_ms / row.measured_ms - 1:+z.1%}")
     worst = 1 + calibration.error_percent / 100
     return _render(table) + f"mean error {calibration.mean_error:.1%}; 90 % are within a factor of {worst:.2f}"
 
@@ -215,7 +215,7 @@ def _parts_text(result: RunnerResult) -> str:
 def _warnings(result: RunnerResult) -> list[str]:
     lines = []
     if result.latency is not None and result.latency.drift is not None:
-        lines.append(f"warning: the latency drifted by {result.latency.drift:+.1%} while measuring")
+        lines.append(f"warning: the latency drifted by {result.latency.drift:+z.1%} while measuring")
     if result.latency is not None and result.latency.bimodal:
         lines.append("warning: the latencies fall into two groups; the median may jump between them")
     return lines

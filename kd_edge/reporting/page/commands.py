@@ -8,6 +8,7 @@ from typing import Any
 
 from kd_edge.config.choices import MAX_ACCURACY_LOSS
 from kd_edge.data.options import SourceOptions
+from kd_edge.reporting.sentences.formatting import decimal_text
 
 
 def repeating_commands(config: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
@@ -25,8 +26,8 @@ def _verify(config: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     words = ["kd-edge", "verify", "RUN/model.tflite", "--student", "RUN/student.keras"]
     words += ["--data", config["data"]["source"], "--device", config["budget"]["device"]]
     words += ["--flash", str(budget["flash_bytes"]), "--ram", str(budget["ram_bytes"])]
-    words += [] if budget["latency_ms"] is None else ["--latency", f"{budget['latency_ms']:g}ms"]
-    words += ["--energy", f"{budget['energy_mj']:g}mJ"] if budget.get("energy_mj") else []
+    words += [] if budget["latency_ms"] is None else ["--latency", f"{decimal_text(budget['latency_ms'])}ms"]
+    words += ["--energy", f"{decimal_text(budget['energy_mj'])}mJ"] if budget.get("energy_mj") else []
     words += ["--seed", str(config["seed"])]
     words += {None: [], True: ["--normalize"], False: ["--no-normalize"]}[config["data"]["normalize"]]
     words += [*_data_options(config["data"].get("options", {})), *_losses(config.get("verify", {}))]

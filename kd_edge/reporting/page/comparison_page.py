@@ -10,7 +10,7 @@ from kd_edge.reporting.page.charts.chart import Chart
 from kd_edge.reporting.page.charts.curves import curve_chart
 from kd_edge.reporting.page.charts.front import FrontPoint, front_chart
 from kd_edge.reporting.page.rendering import render
-from kd_edge.reporting.page.run_charts import COSTS, training_curves
+from kd_edge.reporting.page.run_charts import COSTS, training_curves, training_rows
 from kd_edge.reporting.rows.checks import Rows, interval_text, share_text
 from kd_edge.reporting.run_files import read_run, understood
 from kd_edge.reporting.sentences.formatting import latency_text, measured_bytes
@@ -35,7 +35,7 @@ class _Run:
     metric: str
     column: Mapping[str, str]
     points: Mapping[str, FrontPoint | None]
-    curves: Mapping[str, Sequence[float]]
+    curves: Mapping[str, Sequence[float | None]]
 
 
 def write_comparison(run_folders: Sequence[str | Path], path: str | Path) -> Path:
@@ -144,8 +144,5 @@ def _point(run: str, verify: Mapping[str, Any], name: str, divisor: float) -> Fr
 def _curves(runs: Sequence[_Run], number: int) -> Chart:
     curves = {f"{run.name}: {name}": curve for run in runs for name, curve in run.curves.items()}
     title = f"validation {metric_word(runs[0].metric)}"
-    rows = [(name, str(len(curve)), f"{max(curve):.3f}", f"{curve[-1]:.3f}") for name, curve in curves.items() if curve]
-    table = Rows("training", ("", "epochs", "best", "last"), rows)
-    return Chart(
-        f"training-{number}", curve_chart(curves, title=title), f"{title.capitalize()} per epoch of each run", table
-    )
+    text = f"{title.capitalize()} per epoch of each run"
+    return Chart(f"training-{number}", curve_chart(curves, title=title), text, training_rows(curves))

@@ -85,7 +85,7 @@ def candidate_charts(design: Stages) -> Iterator[Chart]:
         joined = [_FRONT] if points[0].series == _FRONT else []
         spec = front_chart(points, x_title=f"{word} ({unit})", y_title=reached, limits=limits, joined=joined)
         rows = [
-            (p.label, p.series + (", chosen" if p.chosen else ""), f"{p.x:,.4g} {unit}", f"{p.y:.3f}") for p in points
+            (p.label, p.series + (", chosen" if p.chosen else ""), f"{p.x:,.4g} {unit}", f"{p.y:z.3f}") for p in points
         ]
         table = Rows(f"candidates by {word}", ("network", "", word, reached), rows, frozenset({0, 1}))
         text = f"{reached.capitalize()} and {word} of the trained candidates; the chosen one has a ring"
@@ -115,16 +115,29 @@ def training_chart(distill: Stages, baseline: Stages) -> Chart:
     curves = training_curves(distill, baseline)
     events = {f"{r['guide']} left": r["epoch"] for r in distill["halting"] if r["epoch"] is not None}
     metric = f"validation {metric_word(metric_of(baseline))}"
-    rows = [(name, str(len(curve)), f"{max(curve):.3f}", f"{curve[-1]:.3f}") for name, curve in curves.items() if curve]
-    rows += [(words, str(epoch), "", "") for words, epoch in events.items()]
-    table = Rows("training", ("", "epochs", "best", "last"), rows)
+    table = training_rows(curves, events)
     text = f"{metric.capitalize()} per epoch: " + ", ".join(curves)
     text += "".join(f"; {words} after epoch {epoch}" for words, epoch in events.items())
     return Chart("training", curve_chart(curves, title=metric, events=events), text, table)
 
 
-def training_curves(distill: Stages, baseline: Stages) -> dict[str, list[float]]:
-    """Return the validation metric per epoch of the student with guides, if there were any, and without."""
+def training_rows(curves: Mapping[str, Sequence[float | None]], events: Mapping[str, int] | None = None) -> Rows:
+    """Return the best and the last known figure of each training, and the epochs in which something happened."""
+    rows = [(name, str(len(curve)), *_best_and_last(curve)) for name, curve in curves.items() if curve]
+    rows += [(words, str(epoch), "", "") for words, epoch in (events or {}).items()]
+    return Rows("training", ("", "epochs", "best", "last"), rows)
+
+
+def _best_and_last(curve: Sequence[float | None]) -> tuple[str, str]:
+    known = [value for value in curve if value is not None]
+    return (f"{max(known):z.3f}", f"{known[-1]:z.3f}") if known else ("not finite", "not finite")
+
+
+def training_curves(distill: Stages, baseline: Stages) -> dict[str, list[float | None]]:
+    """Return the validation metric per epoch of the student with guides, if there were any, and without.
+
+    `None` stands for a figure that is not finite.
+    """
     drawn = [(distill, "distilled")] if distill.get("guided", True) else []
     stages = [*drawn, (baseline, "without a teacher")]
     return {f"student, {name}": stage["history"][f"val_{metric_of(stage)}"] for stage, name in stages}

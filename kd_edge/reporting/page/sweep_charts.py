@@ -14,13 +14,14 @@ _PANELS = (("latency_ms", "latency (ms)", 1), ("ram_bytes", "RAM (kB)", 1024), (
 _FRONT, _OTHER = "on the front of a budget", "trained"
 
 
-def board_charts(result: Result, board: Result, cells: list[Result]) -> Iterator[Chart]:
+def board_charts(result: Result, board: Result, cells: list[Result], place: str) -> Iterator[Chart]:
     """Yield the charts of a board: latency, RAM and flash; the first has the figures of all.
 
     Args:
         result: The sweep.
         board: The board.
         cells: Its budgets.
+        place: Begins the names of its charts.
     """
     chosen = _chosen(result, board, cells)
     reached = f"validation {metric_word(result['objective'])} in the search"
@@ -34,7 +35,7 @@ def board_charts(result: Result, board: Result, cells: list[Result]) -> Iterator
             log=True,
         )
         figures = _figures(board, chosen) if name == "latency_ms" else Rows("", (), ())
-        yield Chart(f"{board['name'].replace('.', '-')}-{name.split('_')[0]}", chart, described, figures)
+        yield Chart(f"{place}-{name.split('_')[0]}", chart, described, figures)
 
 
 def _chosen(result: Result, board: Result, cells: list[Result]) -> dict[str, list[str]]:
@@ -82,7 +83,7 @@ def _figures(board: Result, chosen: dict[str, list[str]]) -> Rows:
         cost = candidate["cost"]
         sizes = short_size(cost["ram_bytes"]), short_size(cost["flash_bytes"])
         budgets = ", ".join(chosen[candidate["trial"]])
-        rows.append((candidate["trial"], f"{_rank(candidate):.3f}", latency_text(cost), *sizes, budgets))
+        rows.append((candidate["trial"], f"{_rank(candidate):z.3f}", latency_text(cost), *sizes, budgets))
     header = ("network", "reached", "latency", "RAM", "flash", "chosen for")
     return Rows(f"The trained networks on {board['name']}", header, rows, frozenset({0, 5}))
 

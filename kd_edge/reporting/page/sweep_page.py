@@ -30,16 +30,18 @@ def write_sweep_page(document: dict[str, Any], path: Path) -> Path:
     boards = [
         {
             "name": board["name"],
+            "place": f"board-{number}",
             "title": board["title"],
             "rows": cell_rows(board, cells),
-            "charts": list(board_charts(result, board, cells)),
+            "charts": list(board_charts(result, board, cells, f"board-{number}")),
         }
-        for board, cells in board_cells(result)
+        for number, (board, cells) in enumerate(board_cells(result), start=1)
     ]
     text = render(
         "sweep.html",
         [chart for board in boards for chart in board["charts"]],
         data=result["data"],
+        precision=result["students"][0]["convert"]["quantize"],
         metric=metric_word(metric_of(result["teacher"])),
         lines=list(sweep_lines(result)),
         boards=boards,

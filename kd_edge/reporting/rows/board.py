@@ -11,7 +11,7 @@ def board_rows(board: Result) -> Rows:
     same = board["num_identical"]
     parity = "TFLM is not here" if same is None else f"{same} of {board['num_samples']}"
     rows = [
-        (metric_title(board.get("metric", "accuracy")), f"{board['accuracy']:.3f}", f"{board['num_samples']} samples"),
+        (metric_title(board.get("metric", "accuracy")), f"{board['accuracy']:z.3f}", f"{board['num_samples']} samples"),
         ("outputs equal TFLM's on this PC", parity, _apart(board["max_difference"])),
         ("latency", *_latency(board)),
         ("arena", _size(board["arena_bytes"]), _predicted(board)),
@@ -41,7 +41,7 @@ def _ends(board: Result, figure: str, unit: str) -> str:
 
 
 def _predicted(board: Result) -> str:
-    off = "" if board["arena_error_percent"] is None else f", off by {board['arena_error_percent']:+.1f} %"
+    off = "" if board["arena_error_percent"] is None else f", off by {board['arena_error_percent']:+z.1f} %"
     return f"{_size(board['predicted_arena_bytes'])} predicted{off}"
 
 

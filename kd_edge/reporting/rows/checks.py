@@ -121,13 +121,13 @@ def interval_text(interval: Result | None) -> str:
         return ""
     groups = interval.get("num_groups")
     drawn = "" if groups is None else f", {groups} group{'' if groups == 1 else 's'}"
-    low, high = ("unknown" if interval[end] is None else f"{interval[end]:.3f}" for end in ("ci95_low", "ci95_high"))
+    low, high = ("unknown" if interval[end] is None else f"{interval[end]:z.3f}" for end in ("ci95_low", "ci95_high"))
     return f"{low} to {high}{drawn}"
 
 
 def share_text(share: float | None) -> str:
     """Return a share of samples."""
-    return "not measured" if share is None else f"{share:.3f}"
+    return "not measured" if share is None else f"{share:z.3f}"
 
 
 def _accuracy_title(verify: Result) -> str:
@@ -151,9 +151,9 @@ def _count(value: int | None) -> str:
 def _decibels(op: Result) -> str:
     """Return the noise of an op; an older version did not say why there was no figure."""
     if (ratio := op["signal_to_noise_db"]) is not None:
-        return f"{ratio:.1f} dB"
+        return f"{ratio:z.1f} dB"
     return str(op.get("unavailable_reason", {}).get("signal_to_noise_db", "no noise or no signal"))
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:+.1f} %"
+    return "" if value is None else f"{value:+z.1f} %"

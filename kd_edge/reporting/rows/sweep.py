@@ -36,9 +36,9 @@ def student_rows(result: Result) -> Rows:
     rows = []
     for student in result["students"]:
         distill, alone = student["distill"], student["baseline"]
-        guided = f"{distill['test_accuracy']:.3f}" if distill["guided"] else "not trained"
+        guided = f"{distill['test_accuracy']:z.3f}" if distill["guided"] else "not trained"
         cells = (str(len(student["cells"])), f"{distill['macs']:,}", f"{student['convert']['flash_bytes']:,} B")
-        rows.append((student["name"], *cells, guided, f"{alone['test_accuracy']:.3f}", student["choice"]["shipped"]))
+        rows.append((student["name"], *cells, guided, f"{alone['test_accuracy']:z.3f}", student["choice"]["shipped"]))
     header = ("network", "cells", "MACs", "file", "distilled", "alone", "handed on")
     return Rows(
         "the networks that were trained to the end (float, on the test samples)", header, rows, frozenset({0, 6})
@@ -52,7 +52,7 @@ def _row(cell: Result) -> tuple[str, ...]:
     interval = cell["accuracy_ci95"]
     return (
         ends[0],
-        f"{cell['accuracy']:.3f}",
+        f"{cell['accuracy']:z.3f}",
         "" if interval is None else "-".join(map(_end, (interval["ci95_low"], interval["ci95_high"]))),
         TEACHER[cell["teacher"]],
         _latency(cell),
@@ -63,7 +63,7 @@ def _row(cell: Result) -> tuple[str, ...]:
 
 
 def _end(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}"
+    return "?" if value is None else f"{value:z.2f}"
 
 
 def _latency(cell: Result) -> str:

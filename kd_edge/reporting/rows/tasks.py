@@ -39,7 +39,7 @@ def _value_rows(verify: Result, found: Result) -> Iterator[Rows]:
         figures = [significant(row[name], 3) for name in ("mae", "rmse", "constant_mae")]
         ends = [] if interval is None else [interval["ci95_low"], interval["ci95_high"]]
         between = " to ".join("unknown" if end is None else significant(end, 3) for end in ends)
-        r2 = "" if row["r2"] is None else f"{row['r2']:.3f}"
+        r2 = "" if row["r2"] is None else f"{row['r2']:z.3f}"
         rows.append((row["name"], row["unit"], figures[0], between, figures[1], r2, figures[2]))
     header = ("value", "unit", "mean error", "95 % interval", "RMS error", "R2", "of the median")
     yield Rows(f"{precision(verify)}, LiteRT, value by value (measured)", header, rows, frozenset({0, 1}))
@@ -66,7 +66,7 @@ def _anomaly_rows(verify: Result, found: Result) -> Iterator[Rows]:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else f"{value:z.3f}"
 
 
 _ROWS: dict[str, Callable[[Result, Result], Iterator[Rows]]] = {

@@ -15,8 +15,8 @@ def convert_lines(result: Result) -> Iterator[str]:
         yield (
             f"{gain['how']}: {gain['gzip_bytes']:,} B zipped without metadata, "
             f"before {gain['uncompressed_gzip_bytes']:,} B; "
-            f"{metric_word(metric_of(result))} on the validation samples {gain['accuracy']:.3f}, "
-            f"before {gain['uncompressed_accuracy']:.3f}"
+            f"{metric_word(metric_of(result))} on the validation samples {gain['accuracy']:z.3f}, "
+            f"before {gain['uncompressed_accuracy']:z.3f}"
         )
     if result.get("output_nrmse") is not None:
         share = f"{max(100 * result['output_nrmse'], 0.01):.2f} % of their standard deviation"

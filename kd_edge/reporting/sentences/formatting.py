@@ -1,20 +1,35 @@
-"""Figures as people read them."""
+"""Figures as people read them: one that is rounded to 0 has no minus (the `z` of a format)."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 
-def figure(value: float) -> str:
-    """Return a figure of a check: whole numbers and large ones without decimals, others with four digits."""
-    whole = value == int(value) or abs(value) >= 1000
-    return f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{value:.4g}"
+
+def figure(value: float, more: int = 0) -> str:
+    """Return a figure of a check: whole numbers and large ones without decimals, others with four digits.
+
+    Args:
+        value: The figure.
+        more: So many digits more, where it is no whole number; see `digits_apart`.
+    """
+    if not math.isfinite(value) or abs(value) >= 1e15:
+        return f"{value:,.{4 + more}g}"
+    if value == int(value):
+        return f"{value:z,.0f}"
+    return f"{value:,.{more}f}" if abs(value) >= 1000 else f"{value:,.{4 + more}g}"
+
+
+def decimal_text(value: float) -> str:
+    """Return a number so that it reads back exactly, without a power of ten: 15.0 is 15, 1e-05 is 0.00001."""
+    return np.format_float_positional(value, trim="-")
 
 
 def significant(value: float, digits: int = 2) -> str:
     """Return a figure with so many significant digits and no power of ten: 148 with two is 150."""
     if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
+        return f"{value:zg}"
     places = digits - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, places)
     # 9.96 with two digits is 10, and no 10.0.
@@ -48,8 +63,10 @@ def latency_text(cost: Mapping[str, Any], *, unit: str = "") -> str:
 
 
 def short_size(size: int) -> str:
-    """Return a size in KiB or MiB, with a sign where it is negative: 1,536 B is 1.5k."""
+    """Return a size in KiB or MiB, in bytes below 1 KiB, with a sign where it is negative: 1,536 B is 1.5k."""
     kib = size / 1024
+    if abs(size) < 1024:
+        return f"{size:,} B"
     return f"{significant(kib)}k" if abs(kib) < 1024 else f"{significant(kib / 1024)}M"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from kd_edge.cost.gate import digits_apart
 from kd_edge.reporting.documents import Result
 
 _SAME = {"multilabel": "same labels", "reconstruction": "same verdict", "several": "same decisions"}
@@ -18,7 +19,7 @@ def parity_lines(verify: Result) -> Iterator[str]:
         f"LiteRT and TFLM: {parity['verdict']}; {parity['num_identical']:,} of "
         f"{parity['num_samples']:,} outputs bit for bit the same, largest difference "
         f"{_steps(parity['max_difference'])}"
-        + ("" if parity["agreement"] is None else f", {same} in {parity['agreement']:.1%}")
+        + ("" if parity["agreement"] is None else f", {same} in {_part_of_all(parity['agreement'])}")
     )
     first, how = parity["first_divergence"], "first differ by more than one step"
     if first is None:
@@ -28,6 +29,15 @@ def parity_lines(verify: Result) -> Iterator[str]:
             f"on the worst sample, number {first['sample']}, they {how} in op {first['index']} "
             f"({first['op']}, layer {first['layer']!r}), by {_steps(first['max_difference'])}"
         )
+
+
+def _part_of_all(share: float) -> str:
+    """Return a share in percent, 100 of them where it is all."""
+    return _percent(share, digits_apart(share, 1.0, _percent))
+
+
+def _percent(share: float, more: int) -> str:
+    return f"{share:.{1 + more}%}"
 
 
 def _steps(difference: float) -> str:

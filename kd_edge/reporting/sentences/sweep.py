@@ -1,8 +1,9 @@
 """What a sweep found, in words."""
 
 from collections.abc import Iterator
+from functools import partial
 
-from kd_edge.cost.gate import BROKEN, NOT_PROVEN
+from kd_edge.cost.gate import BROKEN, NOT_PROVEN, digits_apart
 from kd_edge.reporting.documents import Result
 from kd_edge.reporting.sentences.formatting import counted, significant
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
@@ -62,7 +63,7 @@ def sweep_lines(result: Result) -> Iterator[str]:
     teacher = result["teacher"]
     if teacher["test_accuracy"] is not None:
         macs = "" if teacher["macs"] is None else f", {teacher['macs']:,} MACs"
-        yield f"the teacher: test {metric_word(metric_of(teacher))} {teacher['test_accuracy']:.3f}{macs}"
+        yield f"the teacher: test {metric_word(metric_of(teacher))} {teacher['test_accuracy']:z.3f}{macs}"
 
 
 def reached_lines(result: Result) -> Iterator[str]:
@@ -96,16 +97,20 @@ def _needed(why: Result) -> str:
     if not why["smallest"]:
         return ""
     broken = [
-        f"{_FIGURES[name][0]}: the smallest network needs {_amount(name, need)}, {_amount(name, limit)} allowed"
-        for name, limit in why["limits"].items()
-        if (need := why["smallest"][name]) > limit
+        _broken(name, need, limit) for name, limit in why["limits"].items() if (need := why["smallest"][name]) > limit
     ]
     return "; ".join(broken) or "each limit can be kept, but not all by one network"
 
 
-def _amount(name: str, value: float) -> str:
-    unit = _FIGURES[name][1]
-    return f"{significant(value, 3) if unit in ('ms', 'mJ') else f'{value:,.0f}'} {unit}"
+def _broken(name: str, need: float, limit: float) -> str:
+    title, _ = _FIGURES[name]
+    more = digits_apart(need, limit, partial(_amount, name))
+    return f"{title}: the smallest network needs {_amount(name, need, more)}, {_amount(name, limit, more)} allowed"
+
+
+def _amount(name: str, value: float, more: int) -> str:
+    _, unit = _FIGURES[name]
+    return f"{significant(value, 3 + more) if unit in ('ms', 'mJ') else f'{value:,.{more}f}'} {unit}"
 
 
 def merged_lines(result: Result) -> Iterator[str]:

@@ -36,9 +36,9 @@ def race_line(race: Result) -> str:
         return "no short race of training with and without guides: the long training is short itself, or was done"
     points = {name: 100 * value for name, value in race["difference"].items()}
     seen = (
-        f"{race['epochs']} epochs with and without guides, {race['seconds']:.0f} s in all: {points['difference']:+.1f} "
-        f"{points_word(metric_of(race))} on the validation samples (95 % interval "
-        f"{points['ci95_low']:+.1f} to {points['ci95_high']:+.1f})"
+        f"{race['epochs']} epochs with and without guides, {race['seconds']:.0f} s in all: "
+        f"{points['difference']:+z.1f} {points_word(metric_of(race))} on the validation samples (95 % interval "
+        f"{points['ci95_low']:+z.1f} to {points['ci95_high']:+z.1f})"
     )
     return f"{seen}; {_RACE_VERDICTS[race['verdict']]}"
 
@@ -50,8 +50,8 @@ def choice_line(choice: Result) -> str:
     asked = choice.get("asked", "best") != "best"
     why = f", as asked; the validation samples prefer {names[preferred]}" if asked else ""
     differences = [
-        f"{100 * found['difference']:+.1f} {points_word(metric_of(choice))} on the {kind} samples (95 % interval "
-        f"{100 * found['ci95_low']:+.1f} to {100 * found['ci95_high']:+.1f})"
+        f"{100 * found['difference']:+z.1f} {points_word(metric_of(choice))} on the {kind} samples (95 % interval "
+        f"{100 * found['ci95_low']:+z.1f} to {100 * found['ci95_high']:+z.1f})"
         for kind, found in (("validation", choice.get("val_difference")), ("test", choice.get("test_difference")))
         if found
     ]
@@ -59,7 +59,7 @@ def choice_line(choice: Result) -> str:
     gave = f"; distillation gave {', '.join(differences)}" if differences else ""
     return (
         f"{names[choice['shipped']]} is handed on{why}: {_decisive(choice)}validation {good} "
-        f"{choice['distilled_accuracy']:.3f} distilled, {choice['alone_accuracy']:.3f} without a teacher (measured)"
+        f"{choice['distilled_accuracy']:z.3f} distilled, {choice['alone_accuracy']:z.3f} without a teacher (measured)"
         f"{gave}"
     )
 
@@ -69,7 +69,7 @@ def _decisive(choice: Result) -> str:
     objective = choice.get("objective")
     if objective is None or objective == metric_of(choice):
         return ""
-    scores = f"{choice['distilled_score']:.3f} distilled, {choice['alone_score']:.3f} without a teacher"
+    scores = f"{choice['distilled_score']:z.3f} distilled, {choice['alone_score']:z.3f} without a teacher"
     return f"validation {metric_word(objective)} {scores}, which decides where nothing is asked for; "
 
 
@@ -77,7 +77,7 @@ def gain_lines(gain: Result, num_samples: int, metric: str = "accuracy") -> Iter
     """Yield what distillation gave over the same student without a teacher; `metric` is what both are measured by."""
     points = {key: 100 * value for key, value in gain.items()}
     yield (
-        f"distillation gave {points['difference']:+.1f} {points_word(metric)} over the same student without a teacher "
-        f"(95 % interval {points['ci95_low']:+.1f} to {points['ci95_high']:+.1f} on these {num_samples:,} samples; "
+        f"distillation gave {points['difference']:+z.1f} {points_word(metric)} over the same student without a teacher "
+        f"(95 % interval {points['ci95_low']:+z.1f} to {points['ci95_high']:+z.1f} on these {num_samples:,} samples; "
         "one seed, another one can differ by more)"
     )

@@ -1,9 +1,10 @@
 """What the checks of a verification say, in words: which figure held, broke, or proved nothing."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, Gate
+from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, Gate, digits_apart
 from kd_edge.reporting.sentences.formatting import figure
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
 from kd_edge.verification.verdict import outcome, proven, read_gates
@@ -73,7 +74,8 @@ def found_text(name: str, gate: Gate) -> str:
     """Return the figure of a check with its interval; empty where it could not be had."""
     if gate.measured is None:
         return ""
-    found, low, high = (_figure(name, value) for value in (gate.measured, gate.low, gate.high))
+    more = _more_digits(name, gate)
+    found, low, high = (_figure(name, value, more) for value in (gate.measured, gate.low, gate.high))
     interval = f" ({low} to {high})" if low and high else ""
     return f"{found}{interval} {UNITS.get(_kind(name), '')}".rstrip()
 
@@ -83,7 +85,7 @@ def limit_text(name: str, gate: Gate) -> str:
     if gate.limit is None:
         return ""
     bound = "least" if _kind(name) in _FLOORS else "most"
-    return f"at {bound} {_figure(name, gate.limit)} {UNITS.get(_kind(name), '')}".rstrip()
+    return f"at {bound} {_figure(name, gate.limit, _more_digits(name, gate))} {UNITS.get(_kind(name), '')}".rstrip()
 
 
 def verdict_text(verify: Mapping[str, Any]) -> str:
@@ -108,10 +110,19 @@ def reason_lines(verify: Mapping[str, Any]) -> Iterator[str]:
             yield f"not proven, {check_title(name, _measured_by(verify))}: {gate.reason}"
 
 
-def _figure(name: str, value: float | None) -> str:
+def _figure(name: str, value: float | None, more: int) -> str:
     if value is None:
         return ""
-    return f"{value:.3f}" if _kind(name) in _SHARES else figure(value)
+    return f"{value:z.{3 + more}f}" if _kind(name) in _SHARES else figure(value, more)
+
+
+def _more_digits(name: str, gate: Gate) -> int:
+    """Return how many more digits than usual show that a check does not hold: those of the end that says so."""
+    ends = sorted(value for value in (gate.measured, gate.low, gate.high) if value is not None)
+    if gate.limit is None or not ends or gate.verdict not in (BROKEN, NOT_PROVEN):
+        return 0
+    is_least = (gate.verdict == BROKEN) != (_kind(name) in _FLOORS)
+    return digits_apart(ends[0 if is_least else -1], gate.limit, partial(_figure, name))
 
 
 def _measured_by(verify: Mapping[str, Any]) -> str:
@@ -125,7 +136,7 @@ def _good(name: str, metric: str) -> str:
 def _bar(name: str, gate: Gate) -> str:
     """Return what a figure had to exceed."""
     bars = {"better_than_majority": "of the largest class", "better_than_constant": "of the best constant answer"}
-    return f"{bars.get(name, 'by chance')} {gate.limit:.3f}"
+    return f"{bars.get(name, 'by chance')} {gate.limit:z.3f}"
 
 
 def _said(name: str, gate: Gate, metric: str) -> str:

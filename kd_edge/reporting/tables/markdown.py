@@ -3,8 +3,10 @@
 import re
 from typing import Any
 
+from kd_edge.cost.gate import Gate
 from kd_edge.reporting.rows.checks import Rows, check_rows, fit_rows, metric_title
 from kd_edge.reporting.sentences.metric_words import metric_of
+from kd_edge.reporting.sentences.verdicts import found_text
 
 
 def verify_markdown(result: dict[str, Any]) -> str:
@@ -22,10 +24,10 @@ def verify_markdown(result: dict[str, Any]) -> str:
 def against_rows(against: dict[str, Any]) -> Rows:
     """Return what changes with a file."""
     loss = against["loss"]
-    interval = f"{loss['measured']:.3f} ({loss['low']:.3f} to {loss['high']:.3f}), at most {loss['limit']:g}"
-    shares = (f"{against[name]:.3f}" for name in ("accuracy_base", "accuracy"))
+    lost = f"{found_text('accuracy_loss', Gate(**loss))}, at most {loss['limit']:g}"
+    shares = (f"{against[name]:z.3f}" for name in ("accuracy_base", "accuracy"))
     rows = [
-        (metric_title(metric_of(against)), *shares, f"lost {interval}: {loss['verdict'].replace('_', ' ')}"),
+        (metric_title(metric_of(against)), *shares, f"lost {lost}: {loss['verdict'].replace('_', ' ')}"),
         *(
             (title, f"{against[f'{name}_base']:,} B", f"{against[name]:,} B", _growth(against, name))
             for title, name in (("flash (.tflite file)", "flash_bytes"), ("arena (computed)", "arena_bytes"))
@@ -35,7 +37,7 @@ def against_rows(against: dict[str, Any]) -> Rows:
 
 
 def _growth(against: dict[str, Any], name: str) -> str:
-    return f"{100 * (against[name] / against[f'{name}_base'] - 1):+.1f} %"
+    return f"{100 * (against[name] / against[f'{name}_base'] - 1):+z.1f} %"
 
 
 def _table(rows: Rows) -> str:

@@ -45,8 +45,8 @@ def design_tables(result: Result) -> Iterator[Table | str]:
         mark = "*" if candidate == result["chosen"] else "+" if candidate in result["front"] else ""
         table.add_row(
             mark,
-            f"{candidate['accuracy']:.3f}",
-            *(f"{candidate['score']:.3f}" for _ in ranked),
+            f"{candidate['accuracy']:z.3f}",
+            *(f"{candidate['score']:z.3f}" for _ in ranked),
             f"{cost['macs']:,}",
             f"{cost['flash_bytes']:,} B",
             f"{cost['ram_bytes']:,} B",
@@ -58,11 +58,11 @@ def design_tables(result: Result) -> Iterator[Table | str]:
 def distill_tables(result: Result) -> Iterator[Table | str]:
     """Yield what a distillation gave, and what the teacher and the same student alone are worth."""
     word, alone = metric_word(metric_of(result)), result["baseline"]
-    yield f"{result['student']}: test {word} {result['test_accuracy']:.3f} (measured), {result['seconds']:.0f} s"
+    yield f"{result['student']}: test {word} {result['test_accuracy']:z.3f} (measured), {result['seconds']:.0f} s"
     if (teacher := result["teacher_accuracy"]) is not None:
-        yield f"the teacher: {teacher:.3f}"
+        yield f"the teacher: {teacher:z.3f}"
     if alone is not None:
-        yield f"the same student without guides: {alone['test_accuracy']:.3f}, {alone['seconds']:.0f} s"
+        yield f"the same student without guides: {alone['test_accuracy']:z.3f}, {alone['seconds']:.0f} s"
         yield from gain_lines(alone["distillation_gain"], result["num_test"], metric_of(result))
         if (alone["val_accuracy"] or 0) > (result["val_accuracy"] or 0):
             yield "on the validation samples the student without guides is the better one"

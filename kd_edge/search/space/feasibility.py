@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.cost.gate import digits_apart
 from kd_edge.cost.model import Cost, CostModel
 from kd_edge.errors import BudgetError
 from kd_edge.ir.graph import Graph
@@ -101,10 +102,7 @@ class FeasibilityResult:
     def explanation(self) -> str:
         """Return the rest of a sentence that says why nothing fits, how that is known, and what would."""
         binding = [
-            f"{_TITLES[name]}: the smallest candidate needs {_figure(name, need)}, "
-            f"{_figure(name, self.limits[name])} allowed"
-            for name, need in self.smallest.items()
-            if need > self.limits[name]
+            _missed(name, need, limit) for name, need in self.smallest.items() if need > (limit := self.limits[name])
         ]
         what = "; ".join(binding) or "each limit can be kept, but not all by one candidate"
         ways = [self._raised({name: need}) for name, need in self.alone.items()] or [self._raised(self.together)]
@@ -230,9 +228,15 @@ def _combinations(choices: Mapping[str, tuple[int | float, ...]]) -> Iterator[Va
     return (dict(zip(choices, options, strict=True)) for options in itertools.product(*choices.values()))
 
 
-def _figure(name: str, value: float) -> str:
+def _missed(name: str, need: float, limit: float) -> str:
+    more = digits_apart(need, limit, partial(_figure, name))
+    needs, allowed = (_figure(name, value, more) for value in (need, limit))
+    return f"{_TITLES[name]}: the smallest candidate needs {needs}, {allowed} allowed"
+
+
+def _figure(name: str, value: float, more: int = 0) -> str:
     unit = _UNITS[name]
-    return f"{value:,.5g} {unit}" if unit in _FINE else f"{math.floor(value):,} {unit}"
+    return f"{value:,.{5 + more}g} {unit}" if unit in _FINE else f"{math.floor(value):,} {unit}"
 
 
 def _more(name: str, value: float) -> str:

@@ -1,20 +1,29 @@
 """What the commands print."""
 
 import io
+import re
 import sys
 
 import pytest
 from rich.console import Console
 
 from kd_edge.reporting.rows.board import board_rows
-from kd_edge.reporting.rows.checks import Rows, noise_rows
+from kd_edge.reporting.rows.checks import Rows, noise_rows, share_text
 from kd_edge.reporting.rows.checks import interval_text as share_interval_text
 from kd_edge.reporting.rows.sweep import cell_rows
 from kd_edge.reporting.sentences.conversion import convert_lines
-from kd_edge.reporting.sentences.formatting import counted, figure, interval_text, latency_text, short_size, significant
+from kd_edge.reporting.sentences.formatting import (
+    counted,
+    decimal_text,
+    figure,
+    interval_text,
+    latency_text,
+    short_size,
+    significant,
+)
 from kd_edge.reporting.sentences.halting import halting_lines
 from kd_edge.reporting.sentences.parity import parity_lines
-from kd_edge.reporting.sentences.teaching import choice_line
+from kd_edge.reporting.sentences.teaching import choice_line, gain_lines, race_line
 from kd_edge.reporting.tables.console import as_text, drawn, show, titled_table
 from kd_edge.reporting.tables.cost import _op_table
 from kd_edge.reporting.tables.installation import installation_tables
@@ -98,6 +107,10 @@ def test_what_int8_gains_is_no_negative_cost(int8, tuned, line):
         (0.02, "0.02"),
         (14.98765, "14.99"),
         (12_345.6, "12,346"),
+        (999.96, "1,000"),
+        (-0.0, "0"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
     ],
 )
 def test_figures_of_checks_have_no_powers_of_ten(value, text):
@@ -158,13 +171,27 @@ def test_the_unit_of_a_latency_stands_behind_the_estimate_and_on_request_behind_
     assert latency_text(dict.fromkeys(cost)) == "unknown"
 
 
-@pytest.mark.parametrize(("size", "text"), [(1536, "1.5k"), (-300, "-0.29k"), (5 * 2**20, "5.0M"), (0, "0k")])
+@pytest.mark.parametrize(("size", "text"), [(1536, "1.5k"), (-3000, "-2.9k"), (5 * 2**20, "5.0M"), (1024, "1.0k")])
 def test_what_is_left_is_short(size, text):
     assert short_size(size) == text
 
 
-def test_zero_has_one_digit():
-    assert significant(0.0) == "0"
+@pytest.mark.parametrize(("size", "text"), [(1, "1 B"), (-300, "-300 B"), (0, "0 B"), (1023, "1,023 B")])
+def test_what_is_less_than_a_kibibyte_is_told_in_bytes(size, text):
+    assert short_size(size) == text
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0])
+def test_zero_has_one_digit(value):
+    assert significant(value) == "0"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(15.0, "15"), (15.1234567, "15.1234567"), (1e6, "1000000"), (1e-5, "0.00001"), (3, "3")]
+)
+def test_a_number_that_is_read_back_has_all_digits_and_no_power_of_ten(value, text):
+    assert decimal_text(value) == text
+    assert float(text) == value
 
 
 @pytest.mark.parametrize(
@@ -211,6 +238,33 @@ def test_the_line_on_the_choice_shows_both_differences_and_whose_decision_it_was
         "the distilled student is handed on, as asked; the validation samples prefer the student without a teacher: "
         f"{figures}"
     )
+
+
+LITTLE = {"difference": -0.0003, "ci95_low": -0.0004, "ci95_high": 0.0003}
+
+
+def test_what_is_rounded_to_nothing_has_no_minus():
+    choice = {"shipped": "alone", "distilled_accuracy": -0.0001, "alone_accuracy": -0.0002, "val_difference": LITTLE}
+    choice |= {"objective": "macro_f1", "distilled_score": -0.0001, "alone_score": -0.0002}
+    race = {"verdict": "no_difference", "difference": LITTLE, "epochs": 2, "seconds": 1.0}
+    interval = {"ci95_low": -0.0004, "ci95_high": -0.0001}
+    board = {"device": dict.fromkeys(("board", "core", "clock_mhz", "runtime"), "x"), "num_samples": 1}
+    board |= {"num_identical": 1, "max_difference": 0, "arena_bytes": 9, "predicted_arena_bytes": 9}
+    board |= {"accuracy": -0.0001, "arena_error_percent": -0.01, "latency_ms": None, "instructions": 5}
+    noise = {"index": 0, "op": "ADD", "layer": "a", "signal_to_noise_db": -0.01}
+    texts = [choice_line(choice), race_line(race), *gain_lines(LITTLE, 10), share_text(-0.0002)]
+    texts += [share_interval_text(interval), *(text for row in board_rows(board).rows for text in row)]
+    texts += [noise_rows([noise]).rows[0][-1], *sweep_row(accuracy=-0.0002, accuracy_ci95=interval)]
+    assert [text for text in texts if re.search(r"(?<!\d)-0(\.0+)?(?![.\d])", text)] == []
+    assert "distillation gave +0.0 points on the validation samples (95 % interval +0.0 to +0.0)" in choice_line(choice)
+
+
+def sweep_row(**changes):
+    """The line of a cell that has a student."""
+    board = {"quality": "measured", "name": "n", "core": "c", "error_percent": 5}
+    cell = {"metric": "skill", "student": "s", "device": "n", "name": "n-8k", "binds": [], "infeasible": None}
+    cell |= {"verdict": "holds", "teacher": None, "latency_ms": None, "ram_bytes": 5000, "flash_bytes": 6000}
+    return cell_rows(board, [cell | changes]).rows[0]
 
 
 def test_the_line_on_the_choice_shows_the_scores_that_decided_where_they_are_no_accuracies():
@@ -280,6 +334,16 @@ def test_the_line_on_parity_names_what_is_the_same_of_the_task(task, same):
     parity |= {"first_difference": None, "first_divergence": None}
     (line,) = parity_lines({"parity": parity, "task": task})
     assert line.endswith(f", {same} in 100.0%")
+
+
+@pytest.mark.parametrize(
+    ("agreement", "percent"), [(1.0, "100.0%"), (0.9998, "99.98%"), (0.5, "50.0%"), (1 - 1e-9, "99.9999999%")]
+)
+def test_all_is_said_of_all_alone(agreement, percent):
+    parity = {"verdict": "identical", "num_identical": 2, "num_samples": 2, "max_difference": 0.0}
+    parity |= {"agreement": agreement, "first_difference": None, "first_divergence": None}
+    (line,) = parity_lines({"parity": parity})
+    assert line.endswith(f", same class in {percent}")
 
 
 def test_the_summary_in_markdown_names_the_checks_as_the_task_is_measured():

@@ -23,7 +23,7 @@ from kd_edge.ir.layers.core import Dense
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.page.plots import plot_candidates
 from kd_edge.reporting.tables.stages import design_tables
-from kd_edge.search.checkpoint import PROJECT
+from kd_edge.search.checkpoint import PROJECT, claim_folder
 from kd_edge.search.oracles import BudgetOracle
 from kd_edge.search.results import Candidate, pareto_front, sort_candidates
 from kd_edge.search.sizing import design
@@ -328,6 +328,15 @@ def test_a_folder_of_another_search_is_refused_with_what_differs(data, teacher, 
     with pytest.raises(ConfigError, match="a search of unknown origin"):
         search(teacher, data, folder)
     assert len(search(other, data, folder, overwrite=True).candidates) == 1
+
+
+@pytest.mark.parametrize("content", ["5", "null", "[1]", '"a"', "{"])
+def test_what_a_search_is_of_is_an_object_or_refused_in_one_line(content, tmp_path):
+    (tmp_path / "search_of.json").write_text(content)
+    with pytest.raises(
+        ConfigError, match=r"cannot read .*search_of.json: expected a JSON object, received .*overwrite"
+    ):
+        claim_folder(tmp_path, {"data": "x"})
 
 
 def test_a_finished_search_trains_no_more_unless_more_trials_are_asked_for(data, teacher, folder):

@@ -1,5 +1,7 @@
 """The cells of a sweep: boards and limits combined, equal ones once, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from kd_edge.config.inputs import BudgetConfig
@@ -66,6 +68,24 @@ def test_two_boards_of_one_name_are_refused(tmp_path):
     path.write_text(to_toml(load_device("rp2040")).replace("error_percent = ", "error_percent = 1"))
     with pytest.raises(ConfigError, match="two devices of a sweep are called 'rp2040': expected different names"):
         cells_of(SweepConfig(f"rp2040,{path}"), COMMON)
+
+
+def test_a_board_that_is_called_as_another_one_with_a_limit_is_refused(tmp_path):
+    for name in ("own", "own-ram8k"):
+        (tmp_path / f"{name}.toml").write_text(to_toml(replace(load_device("rp2040"), name=name)))
+    boards = [str(tmp_path / "own.toml"), str(tmp_path / "own-ram8k.toml")]
+    assert names(SweepConfig(boards, ram="16k")) == ["own-ram16k", "own-ram8k-ram16k"]
+    # What the second board has is less than 64 kB: its budget has no limit in its name.
+    (tmp_path / "own-ram8k.toml").write_text(
+        to_toml(replace(load_device("rp2040"), name="own-ram8k", ram_bytes=8000, reserved_ram_bytes=0))
+    )
+    with pytest.raises(ConfigError, match=r"two budgets of a sweep are called 'own-ram8k'.*'own' and 'own-ram8k'"):
+        cells_of(SweepConfig(boards, ram="8k"), COMMON)
+
+
+@pytest.mark.parametrize(("latency", "name"), [(1e-5, "0.00001ms"), (2.0, "2ms"), (3, "3ms"), (1e20, f"1{'0' * 20}ms")])
+def test_the_name_of_a_cell_has_no_power_of_ten(latency, name):
+    assert names(SweepConfig("rp2040", latency=[latency])) == [f"rp2040-{name}"]
 
 
 def test_a_table_and_an_option_that_differ_are_refused_and_equal_ones_are_not(tmp_path):

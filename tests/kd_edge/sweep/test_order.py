@@ -22,6 +22,7 @@ from kd_edge.data.loading import load_data
 from kd_edge.distillation.models.model_files import load_model
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.files import sole_use
+from kd_edge.reporting.page.sweep_page import write_sweep_page
 from kd_edge.search.results import Candidate
 from kd_edge.search.scores import validation_score
 from kd_edge.stages.serialization import from_plain, to_plain
@@ -30,6 +31,8 @@ from kd_edge.sweep.cells import cells_of
 from kd_edge.sweep.context import SweepContext
 from kd_edge.sweep.files import claim_sweep
 from kd_edge.sweep.order import run_sweep
+from kd_edge.sweep.screening import Infeasible
+from kd_edge.sweep.verdicts import infeasible_result
 from kd_edge.sweep.wanted import SweepConfig
 from tflite_bench.model.reader import read_model
 
@@ -239,7 +242,7 @@ def test_a_network_that_was_searched_with_another_teacher_or_is_damaged_is_taken
 def test_a_sweep_that_was_refused_before_anything_was_made_leaves_its_folder_to_another(flat_npz, tmp_path):
     config, wanted = small_config(flat_npz), SweepConfig("nrf52840", latency="0.01ms")
     for ratio in (1e6, 2.0):
-        with pytest.raises(BudgetError, match="none of 1 boards and budgets can be kept"):
+        with pytest.raises(BudgetError, match=r"the budget cannot be kept; nrf52840-0.01ms: no candidate"):
             run_sweep(replace(config, design=replace(config.design, teacher_ratio=ratio)), wanted, tmp_path)
 
 
@@ -287,10 +290,45 @@ def test_the_tables_keep_to_80_columns_and_the_page_is_whole(finished, folder):
     for cell in finished.cells:
         assert cell.name.partition("-")[2] in summary
     charts = json.loads(re.search(r'id="charts">(.*?)</script>', page)[1])
-    panels = [f"{board.name}-{name}" for board in finished.boards for name in ("latency", "ram", "flash")]
+    panels = [f"board-{number}-{name}" for number in (1, 2) for name in ("latency", "ram", "flash")]
     assert list(charts) == panels
     for name in panels:
         assert page.count(f'id="plot-{name}"') == 1
+
+
+def test_boards_whose_names_are_much_alike_or_words_of_the_page_have_places_of_their_own(finished, folder, tmp_path):
+    document = json.loads((folder / "sweep.json").read_text())
+    names = {"nrf52840": "my.networks", "rp2040": "my-networks"}
+    for board in document["result"]["boards"]:
+        board["name"] = names[board["name"]]
+    for cell in document["result"]["cells"]:
+        cell |= {"device": names[cell["device"]], "name": cell["name"].replace(cell["device"], names[cell["device"]])}
+    for student in document["result"]["students"]:
+        student["convert"]["quantize"] = "float16"
+    page = write_sweep_page(document, tmp_path / "sweep.html").read_text()
+    described = re.findall(
+        r'<div class="plot" id="plot-board-(\d)-\w+" role="img" aria-label=".* on (\S+) against', page
+    )
+    assert described == [("1", "my.networks")] * 3 + [("2", "my-networks")] * 3
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(set(ids)) == len(ids)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+    assert "that of the float16 file in LiteRT" in page
+    assert "int8" not in page.split("<script", 1)[0]
+
+
+@pytest.mark.parametrize("content", ["5", "null", "[1]", '"a"', "{", "[" * 100_000])
+def test_what_a_sweep_is_of_is_an_object_or_refused_in_one_line(content, flat_npz, tmp_path):
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "sweep_of.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"cannot read .*sweep_of.json: expected a JSON object, received .*--output"):
+        run_sweep(small_config(flat_npz), WANTED, tmp_path)
+
+
+def test_a_cell_that_no_network_fits_is_measured_as_its_task_is():
+    (cell,) = cells_of(SweepConfig("rp2040", ram="1k"), BudgetConfig("rp2040"))
+    result = infeasible_result(cell, Infeasible("no candidate fits", ("ram_bytes",)), "skill")
+    assert (result.metric, result.accuracy, result.binds) == ("skill", None, ("ram_bytes",))
 
 
 def test_the_command_prints_the_document_and_says_in_one_line_what_is_wrong(finished, folder, flat_npz, tmp_path):

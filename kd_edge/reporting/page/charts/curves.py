@@ -7,12 +7,16 @@ from kd_edge.reporting.page.charts.chart import SCORES, Spec, layered, rule_of_l
 
 
 def curve_chart(
-    curves: Mapping[str, Sequence[float]], *, title: str, events: Mapping[str, int] | None = None, height: int = 300
+    curves: Mapping[str, Sequence[float | None]],
+    *,
+    title: str,
+    events: Mapping[str, int] | None = None,
+    height: int = 300,
 ) -> Spec:
     """Return the chart of what was measured after each epoch.
 
     Args:
-        curves: By their names, from epoch 1 on.
+        curves: By their names, from epoch 1 on; `None` is a gap.
         title: What was measured.
         events: By their words the epochs in which something happened: each is a dashed line.
         height: In pixels.

@@ -46,6 +46,13 @@ def chart_data(charts: Iterable[Chart]) -> str:
 
     Args:
         charts: Each with a name of its own.
+
+    Raises:
+        ValueError: Two have the same name: the page would show one of them twice.
     """
+    charts = list(charts)
+    names = [chart.name for chart in charts]
+    if len(set(names)) < len(names):
+        raise ValueError(f"cannot draw the charts of a page: expected a name of each its own, received {names}")
     specs = {chart.name: {**chart.spec, "config": _THEME} for chart in charts}
     return json.dumps(specs, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

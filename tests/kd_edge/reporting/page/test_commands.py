@@ -10,17 +10,18 @@ from kd_edge.cli.options import read_options
 from kd_edge.config.inputs import BudgetConfig, DataConfig
 from kd_edge.config.run import RunConfig
 from kd_edge.config.stages import VerifyConfig
+from kd_edge.cost.budget import parse_mj, parse_ms
 from kd_edge.data.options import SourceOptions
 from kd_edge.reporting.page.commands import repeating_commands
 
 RUN = {"design": {"budget": {"flash_bytes": 64_000, "ram_bytes": 32_000, "latency_ms": None}}}
 
 
-def parsed(**given):
+def parsed(run=RUN, **given):
     """What `kd-edge verify` makes of the command of a run, option by option."""
     data = DataConfig("samples", options=given.pop("options", SourceOptions()))
     config = asdict(RunConfig(data, BudgetConfig("nucleo-l4r5zi"), **given))
-    kd_edge, verify, *words = shlex.split(repeating_commands(config, RUN)[1])
+    kd_edge, verify, *words = shlex.split(repeating_commands(config, run)[1])
     assert (kd_edge, verify) == ("kd-edge", "verify")
     return main.commands[verify].make_context(verify, words).params
 
@@ -46,3 +47,10 @@ def test_the_verification_has_the_limits_of_the_run():
     own = parsed(verify=VerifyConfig(max_accuracy_loss=0.1, max_teacher_loss=0.05))
     assert (own["max_accuracy_loss"], own["max_teacher_loss"]) == (0.1, 0.05)
     assert str(own["teacher"]) == "RUN/teacher.keras"
+
+
+@pytest.mark.parametrize("limit", [15.0, 15.1234567, 1e6, 1e-5, 0.1 + 0.2])
+def test_the_verification_has_the_time_and_the_energy_of_the_run_to_the_last_digit(limit):
+    budget = RUN["design"]["budget"] | {"latency_ms": limit, "energy_mj": limit}
+    read = parsed({"design": {"budget": budget}})
+    assert (parse_ms(read["latency"]), parse_mj(read["energy"])) == (limit, limit)

@@ -14,7 +14,7 @@ from kd_edge.ir import Blueprint, Layer
 from kd_edge.ir.blueprint import Sketch
 from kd_edge.ir.layers import Concatenate, Conv2D, DepthwiseConv2D, GlobalAveragePooling2D, Node, ReLU
 from kd_edge.ir.layers.core import Dense
-from kd_edge.search.space.feasibility import FeasibilityProblem, NothingFitsError, find_fitting
+from kd_edge.search.space.feasibility import FeasibilityProblem, FeasibilityResult, NothingFitsError, find_fitting
 from kd_edge.search.space.screening import Screening, Size, by_size
 from kd_edge.search.space.student_space import StudentSpace
 from tools.networks.teachers import TEACHERS
@@ -86,6 +86,11 @@ def test_a_network_is_large_that_has_many_multiply_accumulates_and_many_weights(
 def test_a_budget_that_nothing_meets_says_which_limit_binds_and_what_the_smallest_needs(budget, binding):
     with pytest.raises(BudgetError, match=binding):
         SPACE.screen(CostModel(BOARD), budget, num_samples=50)
+
+
+def test_what_the_smallest_needs_does_not_look_like_what_is_allowed():
+    result = FeasibilityResult(None, {"latency_ms": 15.0}, {"latency_ms": 15.0004}, {}, {"latency_ms": 15.1}, "(proved")
+    assert "latency: the smallest candidate needs 15.0004 ms, 15 ms allowed" in result.explanation()
 
 
 def test_a_network_that_random_draws_miss_is_still_found():
