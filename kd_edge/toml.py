@@ -47,7 +47,7 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         ConfigError: A key is unknown (the nearest known one is named), missing, or of the wrong type.
     """
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    hints = field_types(cls)
+    hints = field_types(cls)  # type: ignore[arg-type]
     for key in table:
         if key not in known:
             raise ConfigError(f"unknown key {key!r} in {where}: {nearest(key, known)}")
@@ -113,7 +113,9 @@ def typed(expected: Any, value: Any, where: str) -> Any:
 def _name(option: Any) -> str:
     is_table = hasattr(option, "__dataclass_fields__") or typing.get_origin(option) is Mapping
     if typing.get_origin(option) is list:
-        return f"list of {' or '.join(map(_name, typing.get_args(typing.get_args(option)[0]) or typing.get_args(option)))}"
+        return (
+            f"list of {' or '.join(map(_name, typing.get_args(typing.get_args(option)[0]) or typing.get_args(option)))}"
+        )
     return "a table" if is_table else str(getattr(option, "__name__", option))
 
 

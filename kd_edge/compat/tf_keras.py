@@ -33,7 +33,7 @@ def _version(path: Path) -> str:
     import h5py
 
     with h5py.File(path) as file:
-        version = file.attrs.get("keras_version", "2")
+        version = file.attrs.get("keras_version") or ("2" if "model_config" in file.attrs else "")
         return version.decode() if isinstance(version, bytes) else str(version)
 
 

@@ -54,9 +54,7 @@ def dataset_of(
     ignore = options.ignore or ()
     if strange := [key for key in arrays if not isinstance(key, str)]:
         raise DataError(f"bad data in {source}: expected arrays by names such as 'x_train', received {strange[0]!r}")
-    arrays = {
-        _FORMER.get(key, key): array for key, array in arrays.items() if key not in ignore and array is not None
-    }
+    arrays = {_FORMER.get(key, key): array for key, array in arrays.items() if key not in ignore and array is not None}
     arrays = _by_output(arrays, source)
     _check_names(list(arrays), source, options.task)
     known, task = _as_arrays(arrays, source, options)

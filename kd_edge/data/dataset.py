@@ -144,7 +144,7 @@ class Dataset:
 def _as_names(names: Any, source: str) -> tuple[str, ...]:
     if isinstance(names, tuple):
         return names
-    listed = [] if names is None or isinstance(names, str) else as_array(names, "class_names", source)
+    listed: Any = [] if names is None or isinstance(names, str) else as_array(names, "class_names", source)
     if np.ndim(listed) != 1 or not len(listed):
         raise DataError(f"bad data in {source}: expected a name for each class as class_names, received {names!r}")
     return tuple(map(word, listed))
@@ -287,8 +287,6 @@ def unscaled(data: Dataset) -> Dataset:
 
 def _changed(data: Dataset, change: Callable[[np.ndarray], np.ndarray]) -> Dataset:
     samples: dict[str, Any] = {
-        name: _filled(array, change)
-        for name in _SAMPLES
-        if (array := getattr(data, name)) is not None
+        name: _filled(array, change) for name in _SAMPLES if (array := getattr(data, name)) is not None
     }
     return replace(data, **samples)

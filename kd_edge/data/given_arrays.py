@@ -27,8 +27,8 @@ def as_array(values: Any, name: str, source: str) -> np.ndarray:
         ) from error
     if np.ma.is_masked(array):
         raise DataError(
-            f"bad data in {source}: expected values without a mask in {name}, received {int(np.ma.count_masked(array))} "
-            "masked ones; fill or drop them"
+            f"bad data in {source}: expected values without a mask in {name}, received "
+            f"{int(np.ma.getmaskarray(array).sum())} masked ones; fill or drop them"
         )
     if array.dtype.kind == "T":  # strings of NumPy 2, of which some may be missing
         array = array.astype(object)

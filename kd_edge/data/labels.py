@@ -100,8 +100,8 @@ def _check_none_missing(texts: Mapping[str, np.ndarray], source: str) -> None:
         if missing.any():
             raise DataError(
                 f"bad data in {source}: expected a class for each sample in {name}, received "
-                f"{str(array[missing][0])!r} for {int(missing.sum())} of {len(array)}, as if it were missing; drop these "
-                "samples, rename the class, or list it in class_names"
+                f"{str(array[missing][0])!r} for {int(missing.sum())} of {len(array)}, as if it were missing; drop "
+                "these samples, rename the class, or list it in class_names"
             )
 
 

@@ -90,8 +90,7 @@ def _config_of(model: Any) -> Mapping[str, Any] | None:
 
 
 def _has_layers(config: Any) -> bool:
-    """Return whether a configuration is that of a model of layers, and no own class's with something else by that name.
-    """
+    """Return whether a configuration has layers; by that name one of an own class may have something else."""
     layers = config.get("layers") if isinstance(config, Mapping) else None
     return isinstance(layers, list) and bool(layers) and all(map(_is_layer, layers))
 

@@ -174,7 +174,8 @@ def _check_no_split(folder: Path, names: list[str]) -> None:
         if shared := sorted(inside & set(names)):
             raise DataError(
                 f"bad data in {folder}: expected folders of classes, or train, test and maybe val, received {name!r} "
-                f"with a folder {shared[0]!r} in it beside the class {shared[0]!r}; move the classes into train and test"
+                f"with a folder {shared[0]!r} in it beside the class {shared[0]!r}; move the classes into train and "
+                "test"
             )
 
 

@@ -19,7 +19,7 @@ def read_npz(path: Path) -> dict[str, Any]:
     Raises:
         DataError: There is no such file, or it is no archive of arrays.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"no data: expected an .npz file, found nothing at {path}")
     try:
         archive = np.load(path, allow_pickle=False)

@@ -83,7 +83,9 @@ def _read(path: Path) -> tuple[list[str], list[list[str]], np.ndarray]:
                 if row:
                     rows.append([text.strip() for text in row])
                     lines.append(reader.line_num)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except DataError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"bad data in {path}: expected a table of comma-separated values, received {error}") from error
     if not rows:
         raise DataError(f"bad data in {path}: expected a line of column names and rows below, received no rows")
