@@ -2,9 +2,9 @@
 
     kd-edge run uci_har.toml
 
-Run it from this folder, with a file `uci_har_raw.npz` in it that you make of the archive: `x_train, y_train,
-subject_train, x_test, y_test, subject_test` and `class_names`, the raw windows of 128 times 9 values in the split of its authors
-(https://archive.ics.uci.edu/dataset/240, CC BY 4.0).
+Run it from this folder, with a file `uci_har_raw.npz` in it that you make of the archive of its authors
+(https://archive.ics.uci.edu/dataset/240, CC BY 4.0): `x_train, y_train, subject_train, x_test, y_test, subject_test`
+and `class_names`, the raw windows of 128 times 9 values in their split.
 """
 
 import numpy as np
