@@ -6,8 +6,8 @@ from kd_edge.data.storage import chunks
 
 # Of the range of values: by which rounding may change them.
 LARGEST_ROUNDING = 0.01
-# Of the largest value of a channel: floats that differ by less are a constant that was computed in 64 bits.
-_NOISE = 1e-12
+# Of the largest value of a channel: floats that differ by less are a constant with the rounding noise of 64 bits.
+_NOISE = 4e-15
 
 
 def lost_channels(x: np.ndarray, reference: np.ndarray, dtype: type[np.floating]) -> np.ndarray:

@@ -404,7 +404,9 @@ def far(rows, offset, dtype):
 @pytest.mark.parametrize("normalize", [None, True])
 def test_samples_that_32_bits_cannot_tell_apart_are_refused(save, offset, dtype, normalize):
     path = save(x_train=far(40, offset, dtype), x_test=far(12, offset, dtype))
-    with pytest.raises(DataError, match=r"that 32 bits tell apart in x_train, .* in channel 0; subtract a constant fir"):
+    with pytest.raises(
+        DataError, match=r"that 32 bits tell apart in x_train, .* in channel 0; subtract a constant fir"
+    ):
         load_data(path, normalize=normalize)
 
 
@@ -433,9 +435,12 @@ def test_samples_of_a_constant_that_was_computed_and_small_or_large_ones_are_tol
             {"x_train": np.zeros((0, 8, 3)), "y_train": np.zeros(0, int), "group_train": np.zeros(0, int)},
             "expected at least 2 training samples, one of them for validation, received 0; add some, or give x_val",
         ),
-        ({"y_train": np.array(["a", "b", "", "c"] * 10)}, "expected a class .* in y_train, received '' for 10 of 40"),
         (
-            {"y_train": np.array(["a", "b", "nan", "c"] * 10)},
+            {"y_train": np.array(["a", "b", "", "c"] * 10), "y_test": np.array(["a"] * 12)},
+            "expected a class .* in y_train, received '' for 10 of 40",
+        ),
+        (
+            {"y_train": np.array(["a", "b", "nan", "c"] * 10), "y_test": np.array(["a"] * 12)},
             "received 'nan' .*; drop these samples, rename the class,",
         ),
     ],
