@@ -21,7 +21,7 @@ def located(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
 
     def change(text: str, key: str) -> str:
-        return _short(folder / text) if text not in ("", WATCH) and _is_path(folder / text, key) else text
+        return _short(folder / text) if text != WATCH and _is_path(folder / text, key) else text
 
     return _with_paths(table, change)
 
@@ -87,7 +87,7 @@ def _with_paths(table: Mapping[str, Any], change: Callable[[str, str], str]) -> 
     for section, keys in _PATHS.items():
         own = changed.get(section)
         if isinstance(own, Mapping):
-            known = {key: change(own[key], key) for key in keys if isinstance(own.get(key), str)}
+            known = {key: change(own[key], key) for key in keys if own.get(key) and isinstance(own[key], str)}
             changed[section] = {**own, **known}
     return changed
 
