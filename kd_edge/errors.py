@@ -2,11 +2,14 @@
 
 import difflib
 import re
+import zipfile
+import zlib
 from collections.abc import Iterable
 
 from tflite_bench.errors import ConfigError, KdEdgeError
 
 __all__ = [
+    "UNREADABLE",
     "BudgetError",
     "CalibrationWarning",
     "ConfigError",
@@ -23,6 +26,8 @@ __all__ = [
     "reason_in",
 ]
 
+# What reading of a zip or HDF5 file, and of JSON in it, raises where it is damaged, encrypted, or another file.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _COLORS = re.compile(r"\x1b\[\d*m")
 
 

@@ -40,7 +40,7 @@ def sole_use(folder: str | Path) -> Iterator[None]:
         ConfigError: Another process works in it, or it cannot be written to.
     """
     path = Path(folder) / _LOCK
-    is_new = not path.parent.exists()
+    is_new = not os.path.exists(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("ab")
@@ -111,10 +111,41 @@ def refuse_reading(output: Path, *read: Path | str | None) -> None:
         read: What is read; `None` for what was not given.
 
     Raises:
-        ConfigError: They are one file.
+        ConfigError: They are one file, or the system takes no such path.
     """
-    if os.path.realpath(output) in [os.path.realpath(path) for path in read if path is not None]:
+    if resolved(output) in [resolved(path) for path in read if path is not None]:
         raise ConfigError(f"bad --output: expected another file than {output}, which is read; choose another one")
+
+
+def refuse_inside(output: Path, folder: Path | str, whose: str) -> None:
+    """Refuse to write into a folder that is read.
+
+    Args:
+        output: The folder in which will be written.
+        folder: That which is read.
+        whose: What it holds.
+
+    Raises:
+        ConfigError: The one is the other, or in it, or the system takes no such path.
+    """
+    place = resolved(output)
+    if resolved(folder) in (place, *place.parents):
+        raise ConfigError(
+            f"bad --output: expected a folder that is not in that of the {whose}, {folder}, received {output}; "
+            "choose another one"
+        )
+
+
+def resolved(path: Path | str) -> Path:
+    """Return a path from the root of the file system, without links.
+
+    Raises:
+        ConfigError: The system takes no such path.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"bad path: expected one that the system takes, received {str(path)!r} ({error})") from error
 
 
 def check_writable(path: str | Path) -> None:

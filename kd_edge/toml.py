@@ -1,5 +1,6 @@
 """Reads TOML tables into frozen dataclasses, strictly, and writes them."""
 
+import contextlib
 import functools
 import json
 import re
@@ -24,10 +25,10 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: The file is missing, no text, or no TOML (the line is in the message).
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: expected a TOML file, {found_instead(error)}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"cannot read {path}: expected TOML, received {error}") from error
 
 
@@ -46,7 +47,7 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         ConfigError: A key is unknown (the nearest known one is named), missing, or of the wrong type.
     """
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    hints = _hints(cls)  # type: ignore[arg-type]
+    hints = field_types(cls)  # type: ignore[arg-type]
     for key in table:
         if key not in known:
             raise ConfigError(f"unknown key {key!r} in {where}: {nearest(key, known)}")
@@ -55,11 +56,12 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     ]
     if missing:
         raise ConfigError(f"missing key {missing[0]!r} in {where}")
-    return cls(**{key: _value(hints[key], value, f"{where}, key {key!r}") for key, value in table.items()})
+    return cls(**{key: typed(hints[key], value, f"{where}, key {key!r}") for key, value in table.items()})
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def field_types(cls: type) -> dict[str, Any]:
+    """Return what each field of a dataclass may hold, by its name."""
     return typing.get_type_hints(cls)
 
 
@@ -77,7 +79,17 @@ def _lines(table: Mapping[str, Any], place: tuple[str, ...]) -> list[str]:
     return lines
 
 
-def _value(expected: Any, value: Any, where: str) -> Any:
+def typed(expected: Any, value: Any, where: str) -> Any:
+    """Return a value, an integer as a float where one is expected.
+
+    Args:
+        expected: Its type, such as `int | None` or `list[str]`.
+        value: Any.
+        where: Names it in messages.
+
+    Raises:
+        ConfigError: It is of another type.
+    """
     options = typing.get_args(expected) if isinstance(expected, types.UnionType) else (expected,)
     for option in options:
         if hasattr(option, "__dataclass_fields__"):
@@ -85,10 +97,14 @@ def _value(expected: Any, value: Any, where: str) -> Any:
                 return from_table(option, value, where)
         elif typing.get_origin(option) is Mapping:
             if isinstance(value, Mapping):
-                return {key: _value(typing.get_args(option)[1], item, f"{where}.{key}") for key, item in value.items()}
+                return {key: typed(typing.get_args(option)[1], item, f"{where}.{key}") for key, item in value.items()}
+        elif typing.get_origin(option) is list:
+            if isinstance(value, list):
+                return [typed(typing.get_args(option)[0], item, f"{where}, item {i}") for i, item in enumerate(value)]
         elif option is float and type(value) in (int, float):
-            return float(value)
-        elif type(value) is (typing.get_origin(option) or option):
+            with contextlib.suppress(OverflowError):
+                return float(value)
+        elif type(value) is option:
             return value
     names = " or ".join(_name(option) for option in options if option is not types.NoneType)
     raise ConfigError(f"bad value for {where}: expected {names}, received {value!r}")
@@ -96,6 +112,10 @@ def _value(expected: Any, value: Any, where: str) -> Any:
 
 def _name(option: Any) -> str:
     is_table = hasattr(option, "__dataclass_fields__") or typing.get_origin(option) is Mapping
+    if typing.get_origin(option) is list:
+        return (
+            f"list of {' or '.join(map(_name, typing.get_args(typing.get_args(option)[0]) or typing.get_args(option)))}"
+        )
     return "a table" if is_table else str(getattr(option, "__name__", option))
 
 

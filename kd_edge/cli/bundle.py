@@ -1,5 +1,6 @@
 """The command `kd-edge bundle`."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def bundle(source: Path, tool: str, output: Path | None, as_json: bool, **given:
     """
     from kd_edge.reporting.tables.stages import bundle_tables
 
-    is_run = source.is_dir() or not (source.is_file() or source.suffix == ".tflite")
+    is_run = os.path.isdir(source) or not (os.path.isfile(source) or source.suffix == ".tflite")
     written = _of_run(source, output, tool) if is_run else _of_file(source, output, tool, **given)
     print_document(make_document("bundle", written, {"folder": str(written.folder)}), as_json, bundle_tables)
     sys.exit(1 if written.passed is False else 0)

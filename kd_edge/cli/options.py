@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import math
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
@@ -113,6 +114,8 @@ def read_options(given: Iterable[str]) -> "SourceOptions":
         name, sign, value = text.partition("=")
         if not sign:
             raise ConfigError(f"bad --data-option: expected NAME=VALUE, received {text!r}")
+        if name in table:
+            raise ConfigError(f"bad --data-option: received {name!r} twice; give one value")
         table[name] = _option_value(name, value)
         if name in _LISTS and not isinstance(table[name], list):
             table[name] = [_option_value(name, part) for part in value.split(",")]
@@ -152,6 +155,8 @@ def read_class_weight(text: str) -> str | dict[str, float]:
     weights = {}
     for part in text.split(","):
         name, _, number = part.rpartition("=")
+        if name in weights:
+            raise ConfigError(f"bad --class-weight: received {name!r} twice; give each class one weight")
         try:
             weights[name] = float(number)
         except ValueError:
@@ -292,9 +297,9 @@ def load_graph(path: Path) -> "tuple[Graph, bytes | None]":
 
 def _is_keras_model(path: Path) -> bool:
     """Return whether a path is that of a Keras model, whatever its ending: a zip or HDF5 file, or a SavedModel."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return (path / "saved_model.pb").is_file()
-    if not path.is_file():
+    if not os.path.isfile(path):
         return path.suffix in (".keras", ".h5", ".hdf5")
     with path.open("rb") as file:
         return file.read(4) in (b"PK\x03\x04", b"\x89HDF")

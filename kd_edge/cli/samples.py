@@ -1,11 +1,14 @@
 """The command `kd-edge samples`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from kd_edge.cli.options import data_option, json_option, print_document, seed_option
+from kd_edge.data.options import WATCH
+from kd_edge.files import refuse_inside
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
 
@@ -27,8 +30,10 @@ def samples(
     each. Put the teacher's outputs beside them: an .npy file with a row per sample in this order, a column per class;
     of data with several outputs an .npz file with such an array for each.
     """
-    if Path(source).is_dir():  # images are read by Keras
-        load_tensorflow()
+    if os.path.isdir(source):
+        if source != WATCH:
+            refuse_inside(output, source, "data")
+        load_tensorflow()  # Keras reads images
     from kd_edge.data.loading import load_data
     from kd_edge.distillation.targets.samples_to_answer import write_samples
 

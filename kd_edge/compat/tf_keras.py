@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.errors import UNREADABLE
+
 
 def is_keras2(path: Path) -> bool:
     """Return whether a `.h5` or `.keras` file or a SavedModel's folder was written by Keras 2.
@@ -20,7 +22,7 @@ def is_keras2(path: Path) -> bool:
         return (path / "keras_metadata.pb").is_file()
     try:
         return _version(path).split(".")[0] in ("1", "2")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except UNREADABLE:
         return False
 
 
@@ -31,7 +33,7 @@ def _version(path: Path) -> str:
     import h5py
 
     with h5py.File(path) as file:
-        version = file.attrs.get("keras_version", "2")
+        version = file.attrs.get("keras_version") or ("2" if "model_config" in file.attrs else "")
         return version.decode() if isinstance(version, bytes) else str(version)
 
 

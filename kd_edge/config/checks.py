@@ -27,6 +27,13 @@ def check_numbers(section: Any) -> None:
             )
 
 
+def check_words(section: Any, keys: Sequence[str]) -> None:
+    """Refuse an empty text where a key of a table names something."""
+    for key in keys:
+        if getattr(section, key) == "":
+            raise ConfigError(f"bad value for key {key!r}: expected a name or path, received ''")
+
+
 def check_rate(value: object) -> None:
     """Refuse words in the place of a learning rate other than `"auto"`."""
     if isinstance(value, str) and value != "auto":

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_edge.data.options import WATCH
-from kd_edge.errors import ConfigError
-from kd_edge.files import refuse_reading
+from kd_edge.files import refuse_inside, refuse_reading
 
 # Keys that may hold a path, by their table.
 _PATHS = {"data": ("source",), "teacher": ("path", "outputs"), "budget": ("device",)}
@@ -67,25 +66,20 @@ def refuse_overwriting(table: Mapping[str, Any], folder: Path, names: Iterable[s
         names: Of the files that will be.
 
     Raises:
-        ConfigError: The two are one file, or the folder is in that of a teacher or of samples by class.
+        ConfigError: The two are one file, the folder is in that of a teacher or of samples by class, or the system
+            takes no such path.
     """
     read = [table[section][key] for section, keys in _PATHS.items() for key in keys if table[section].get(key)]
     for name in names:
         refuse_reading(folder / name, *read)
     for whose, path in (("teacher", table["teacher"].get("path")), ("data", table["data"].get("source"))):
-        outer = Path(os.path.realpath(folder))
-        if path in (None, WATCH) or Path(os.path.realpath(path)) not in (outer, *outer.parents):
-            continue
-        if whose == "teacher" or _has_classes(Path(path)):
-            raise ConfigError(
-                f"bad --output: expected a folder that is not in that of the {whose}, {path}, received {folder}; "
-                "choose another one"
-            )
+        if path not in (None, WATCH) and (whose == "teacher" or _has_classes(Path(path))):
+            refuse_inside(folder, path, whose)
 
 
 def _has_classes(folder: Path) -> bool:
     """Return whether each folder in a folder may be a class: none is of a split, and there are no arrays."""
-    return folder.is_dir() and not (folder / "train").is_dir() and not any(folder.glob("*.npy"))
+    return os.path.isdir(folder) and not (folder / "train").is_dir() and not any(folder.glob("*.npy"))
 
 
 def _with_paths(table: Mapping[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
@@ -93,7 +87,7 @@ def _with_paths(table: Mapping[str, Any], change: Callable[[str, str], str]) -> 
     for section, keys in _PATHS.items():
         own = changed.get(section)
         if isinstance(own, Mapping):
-            known = {key: change(own[key], key) for key in keys if isinstance(own.get(key), str)}
+            known = {key: change(own[key], key) for key in keys if own.get(key) and isinstance(own[key], str)}
             changed[section] = {**own, **known}
     return changed
 
@@ -106,8 +100,8 @@ def _is_path(path: Path, key: str) -> bool:
     module, colon, _ = path.name.rpartition(":")
     if colon and module:
         place = path.parent.joinpath(*module.split("."))
-        return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
-    return path.is_file() if key == "device" else path.exists()
+        return os.path.isfile(place.with_suffix(".py")) or os.path.isfile(place / "__init__.py")
+    return os.path.isfile(path) if key == "device" else os.path.exists(path)
 
 
 def _short(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,9 +11,9 @@ from kd_edge.errors import ConfigError
 from tflite_bench.provenance import Computed, Given
 
 LATENCY_AT = ("upper", "expected")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?")
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|s)")
-_ENERGY = re.compile(r"(\d+(?:\.\d+)?)\s*(uJ|mJ|J)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)(?:i?[bB])?", re.ASCII)
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|s)", re.ASCII)
+_ENERGY = re.compile(r"(\d+(?:\.\d+)?)\s*(uJ|mJ|J)", re.ASCII)
 _ENERGY_UNITS = {"uJ": 1e-3, "mJ": 1.0, "J": 1e3}
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2}
 _TIME_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -21,7 +22,8 @@ _TIME_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 def parse_bytes(text: str | int) -> int:
     """Return a size in bytes.
 
-    As in linker scripts, `k` is 1024 bytes and `M` is 1024 k, whether or not `B` or `iB` follows.
+    As in linker scripts, `k` is 1024 bytes and `M` is 1024 k, whether or not `B` or `iB` follows. Of these a part of a
+    byte is left out; a size in bytes has none.
 
     Args:
         text: For example `65536`, `"65536"`, `"64k"`, `"64 kB"` or `"1.5MiB"`.
@@ -33,10 +35,11 @@ def parse_bytes(text: str | int) -> int:
     (65536, 1572864, 100)
     """
     match = _SIZE.fullmatch(str(text).strip())
-    size = int(float(match[1]) * _SIZE_UNITS[match[2].lower()]) if match else 0
-    if size <= 0:
+    amount = float(match[1]) * _SIZE_UNITS[match[2].lower()] if match else 0.0
+    in_parts = match is not None and not match[2] and not amount.is_integer()
+    if in_parts or not 1 <= amount < math.inf:
         raise ConfigError(f"bad size: expected bytes such as 65536, '64k' or '1.5M', received {text!r}")
-    return size
+    return int(amount)
 
 
 def parse_ms(text: str | float) -> float:
@@ -78,7 +81,7 @@ def parse_mj(text: str | float) -> float:
 def _amount(text: str | float, form: re.Pattern[str], units: Mapping[str, float]) -> float:
     """Return a number as it is, of a text the number times its unit; 0 where the text has another form."""
     if isinstance(text, (int, float)):
-        return float(text)
+        return float(text) if abs(text) < sys.float_info.max else math.inf
     match = form.fullmatch(text.strip())
     return float(match[1]) * units[match[2]] if match else 0.0
 

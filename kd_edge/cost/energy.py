@@ -14,7 +14,7 @@ from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.errors import ConfigError
 from tflite_bench.provenance import Computed, Given
 
-_BATTERY = re.compile(r"(\d+(?:\.\d+)?)\s*mAh\s*@\s*(\d+(?:\.\d+)?)\s*V")
+_BATTERY = re.compile(r"(\d+(?:\.\d+)?)\s*mAh\s*@\s*(\d+(?:\.\d+)?)\s*V", re.ASCII)
 _MS_PER_S = 1e3
 _DAY_S = 86_400.0
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from kd_edge.data.dataset import Dataset, check_counts, checked, standardized
 from kd_edge.data.drawing import VALIDATION_SHARE, class_of_groups, drawn_samples
+from kd_edge.data.given_arrays import as_arrays
 from kd_edge.data.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.storage import taken
@@ -51,7 +52,9 @@ def dataset_of(
         DataError: An array is missing or has a name that nothing reads, or they do not fit together.
     """
     ignore = options.ignore or ()
-    arrays = {_FORMER.get(key, key): array for key, array in arrays.items() if key not in ignore}
+    if strange := [key for key in arrays if not isinstance(key, str)]:
+        raise DataError(f"bad data in {source}: expected arrays by names such as 'x_train', received {strange[0]!r}")
+    arrays = {_FORMER.get(key, key): array for key, array in arrays.items() if key not in ignore and array is not None}
     arrays = _by_output(arrays, source)
     _check_names(list(arrays), source, options.task)
     known, task = _as_arrays(arrays, source, options)
@@ -90,6 +93,8 @@ def _check_names(names: list[str], source: str, task: str | None) -> None:
     missing = [name for name in needed if name not in names]
     if "x_val" in names and "y_val" not in names and needed is ARRAYS:
         missing.append("y_val")
+    if "x_val" not in names and not {"y_val", "group_val"}.isdisjoint(names):
+        missing.append("x_val")
     if missing:
         raise DataError(
             f"bad data in {source}: expected arrays {', '.join(needed)}, missing {', '.join(missing)}; "
@@ -109,16 +114,14 @@ def _as_arrays(arrays: Mapping[str, Any], source: str, options: SourceOptions) -
     """Return all as arrays, labels as numbers, and the task where it is known."""
     known: dict[str, Any] = {}
     for name, values in arrays.items():
-        if values is None:
-            continue
-        try:
-            known[name] = values if isinstance(values, Mapping) else np.asanyarray(values)
-        except ValueError as error:
-            raise DataError(
-                f"bad data in {source}: expected an array as {name}, received rows that differ in shape ({error})"
-            ) from error
+        known[name] = as_arrays(values, name, source)
         if not isinstance(values, Mapping):
             _check_rank(name, known[name], source)
+    if "x_val" not in known and len(known["x_train"]) < 2:
+        raise DataError(
+            f"bad data in {source}: expected at least 2 training samples, one of them for validation, received "
+            f"{len(known['x_train'])}; add some, or give x_val and y_val"
+        )
     labels = {name: known[name] for name in known if name.startswith("y_")}
     numbers, task = targets_of(
         labels, known.pop("class_names", None), task=options.task, units=options.units, source=source

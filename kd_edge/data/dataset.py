@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.front_end import FrontEnd
+from kd_edge.data.given_arrays import as_array, as_arrays
 from kd_edge.data.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.label_checks import check_labels
+from kd_edge.data.labels import word
 from kd_edge.data.options import SEVERAL
 from kd_edge.data.records import as_records
+from kd_edge.data.sample_checks import check_samples
 from kd_edge.data.storage import chunks, is_mapped, release, room_for
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 
+_SAMPLES = ("x_train", "x_val", "x_test", "x_unlabeled")
 _ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "x_unlabeled", *GROUPS)
 _CLASSES = Task("multiclass", ())
 
@@ -72,12 +76,15 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if self.task.kind == "multiclass":
+            object.__setattr__(self, "class_names", _as_names(self.class_names, self.name))
             object.__setattr__(self, "task", Task("multiclass", self.class_names))
         else:
             object.__setattr__(self, "class_names", self.task.names)
-        for name in ("y_train", "y_val", "y_test"):
-            if isinstance(getattr(self, name), Mapping):
-                object.__setattr__(self, name, as_records(getattr(self, name), f"{self.name}, {name}"))
+        for name in _ARRAYS:
+            if (values := getattr(self, name)) is not None:
+                array = as_arrays(values, name, self.name)
+                array = as_records(array, f"{self.name}, {name}") if isinstance(array, Mapping) else array
+                object.__setattr__(self, name, array)
 
     @property
     def num_outputs(self) -> int:
@@ -134,6 +141,15 @@ class Dataset:
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
+def _as_names(names: Any, source: str) -> tuple[str, ...]:
+    if isinstance(names, tuple):
+        return names
+    listed: Any = [] if names is None or isinstance(names, str) else as_array(names, "class_names", source)
+    if np.ndim(listed) != 1 or not len(listed):
+        raise DataError(f"bad data in {source}: expected a name for each class as class_names, received {names!r}")
+    return tuple(map(word, listed))
+
+
 def _digest(array: np.ndarray) -> str:
     digest = hashlib.sha256(f"{array.shape} {array.dtype} ".encode())
     for chunk in chunks(array):
@@ -148,23 +164,39 @@ def checked(data: Dataset) -> Dataset:
         DataError: The arrays do not fit together.
     """
     fixed: dict[str, Any] = {}
+    _check_names(data)
     groups = {name: array for name in GROUPS if (array := getattr(data, name)) is not None}
     numbered = numbered_groups(groups, data.name)
+    samples = {name: array for name in _SAMPLES if (array := getattr(data, name)) is not None}
+    check_samples(samples, data.name)
     for split in ("train", "val", "test"):
         x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
-        fixed[f"x_{split}"] = _check_samples(x, f"x_{split}", data)
         check_counts(x, y, split, data.name)
         fixed[f"y_{split}"] = check_labels(y, f"y_{split}", data.task, data.name)
         if (group := f"group_{split}") in numbered:
             fixed[group] = check_groups(numbered[group], len(y), data.name, group)
-    if data.x_unlabeled is not None:
-        if data.task.kind == "reconstruction":
-            raise DataError(
-                f"bad data in {data.name}: expected no x_unlabeled, since a reconstruction needs no labels, received "
-                "some; add the normal ones to x_train"
-            )
-        fixed["x_unlabeled"] = _check_samples(data.x_unlabeled, "x_unlabeled", data)
+    if data.x_unlabeled is not None and data.task.kind == "reconstruction":
+        raise DataError(
+            f"bad data in {data.name}: expected no x_unlabeled, since a reconstruction needs no labels, received "
+            "some; add the normal ones to x_train"
+        )
+    fixed |= {name: x if x.dtype == np.uint8 else _as_floats(x) for name, x in samples.items()}
     return replace(data, **fixed)
+
+
+def _check_names(data: Dataset) -> None:
+    """Raise where an array is missing, classes or the like share a name, or weights are not those of the classes."""
+    if missing := [name for name in _ARRAYS[:6] if getattr(data, name) is None]:
+        raise DataError(f"bad data in {data.name}: expected an array as {missing[0]}, received none")
+    for task in (data.task, *data.task.parts):
+        if twice := [name for name in dict.fromkeys(task.names) if task.names.count(name) > 1]:
+            raise DataError(f"bad data in {data.name}: expected class_names that differ, received {twice[0]!r} twice")
+    wanted = data.num_classes if data.task.classifies else 0
+    if data.class_weight is not None and len(data.class_weight) != wanted:
+        raise DataError(
+            f"bad data in {data.name}: expected a class_weight for each of {wanted} classes, received "
+            f"{len(data.class_weight)}"
+        )
 
 
 def joined(data: Dataset, parts: Mapping[str, Dataset]) -> Dataset:
@@ -201,35 +233,6 @@ def check_counts(x: np.ndarray, y: np.ndarray, split: str, name: str) -> None:
             f"bad data in {name}: expected as many samples as labels, "
             f"received {num_samples} in x_{split} and {num_labels} in y_{split}"
         )
-
-
-def _check_samples(x: np.ndarray, name: str, data: Dataset) -> np.ndarray:
-    if x.dtype.kind not in "fiu":
-        raise DataError(f"bad data in {data.name}: expected numbers in {name}, received dtype {x.dtype}")
-    if x.ndim < 2 or not x.size:
-        raise DataError(f"bad data in {data.name}: expected {name} of shape (samples, ...), received {x.shape}")
-    if x.shape[1:] != data.x_train.shape[1:]:
-        raise DataError(
-            f"bad data in {data.name}: expected samples of shape {data.x_train.shape[1:]} as in x_train, "
-            f"received {x.shape[1:]} in {name}"
-        )
-    if (x.dtype.kind == "f") != (data.x_train.dtype.kind == "f"):
-        raise DataError(
-            f"bad data in {data.name}: expected all samples as whole numbers or all as floats, received "
-            f"{data.x_train.dtype} in x_train and {x.dtype} in {name}, maybe of another scale; convert them alike"
-        )
-    bad = 0 if x.dtype.kind in "iu" else sum(_num_bad(x[rows]) for rows in chunks(x))
-    if bad:
-        raise DataError(
-            f"bad data in {data.name}: expected finite numbers that 32 bits hold, received NaN or infinity in {bad} "
-            f"of {len(x)} samples of {name}; drop or repair them"
-        )
-    return x if x.dtype == np.uint8 else _as_floats(x)
-
-
-def _num_bad(x: np.ndarray) -> int:
-    with np.errstate(over="ignore"):
-        return len(x) - int(np.isfinite(x.reshape(len(x), -1).astype(np.float32)).all(axis=1).sum())
 
 
 def _as_floats(x: np.ndarray) -> np.ndarray:
@@ -271,7 +274,11 @@ def scaled(data: Dataset, mean: np.ndarray, deviation: np.ndarray) -> Dataset:
 
 
 def unscaled(data: Dataset) -> Dataset:
-    """Return the raw values of samples that are integers; exact, since a rounding error is far below 1."""
+    """Return the raw values of samples that are integers.
+
+    They are exact where they differ from their mean by less than 2**23 and are no larger than 2**24, the whole numbers
+    that 32 bits hold; of larger ones the leading 24 bits are right.
+    """
     if data.scale is None or not data.integers:
         return data
     mean, deviation = np.asarray(data.scale)
@@ -280,8 +287,6 @@ def unscaled(data: Dataset) -> Dataset:
 
 def _changed(data: Dataset, change: Callable[[np.ndarray], np.ndarray]) -> Dataset:
     samples: dict[str, Any] = {
-        name: _filled(array, change)
-        for name in ("x_train", "x_val", "x_test", "x_unlabeled")
-        if (array := getattr(data, name)) is not None
+        name: _filled(array, change) for name in _SAMPLES if (array := getattr(data, name)) is not None
     }
     return replace(data, **samples)

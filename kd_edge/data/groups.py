@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kd_edge.data.labels import as_column, as_text
 from kd_edge.errors import DataError
 
 GROUPS = ("group_train", "group_val", "group_test")
@@ -17,26 +18,21 @@ def numbered_groups(groups: Mapping[str, np.ndarray], source: str) -> dict[str, 
         source: What error messages name.
 
     Raises:
-        DataError: Some have names, and others numbers.
+        DataError: Some have names, and others numbers; or names are no text.
     """
-    named = {array: _are_names(values) for array, values in groups.items()}
+    words = {array: as_text(as_column(values), array, source) for array, values in groups.items()}
+    named = {array: values.dtype.kind == "U" and values.ndim == 1 for array, values in words.items()}
     if not any(named.values()):
         return dict(groups)
     if not all(named.values()):
-        words = (f"{'names' if are_names else groups[array].dtype} in {array}" for array, are_names in named.items())
+        kinds = (f"{'names' if are_names else groups[array].dtype} in {array}" for array, are_names in named.items())
         raise DataError(
             f"bad data in {source}: expected the groups of all splits by name or all by number, received "
-            f"{', '.join(words)}; write all alike"
+            f"{', '.join(kinds)}; write all alike"
         )
-    numbers = np.unique(np.concatenate([values.astype(str) for values in groups.values()]), return_inverse=True)[1]
-    ends = np.cumsum([len(values) for values in groups.values()])
+    numbers = np.unique(np.concatenate(list(words.values())), return_inverse=True)[1]
+    ends = np.cumsum([len(values) for values in words.values()])
     return dict(zip(groups, np.split(numbers.ravel(), ends[:-1]), strict=True))
-
-
-def _are_names(values: np.ndarray) -> bool:
-    if values.ndim != 1:
-        return False
-    return values.dtype.kind == "U" or (values.dtype.kind == "O" and all(isinstance(name, str) for name in values))
 
 
 def check_groups(groups: np.ndarray, num_samples: int, name: str, array: str) -> np.ndarray:

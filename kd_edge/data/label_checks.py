@@ -3,11 +3,9 @@
 import numpy as np
 
 from kd_edge.data.records import as_records
+from kd_edge.data.rounding import LARGEST_ROUNDING, lost_channels
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
-
-# Of the range of measured values: by which 32 bits may round them.
-_LARGEST_ROUNDING = 0.01
 
 
 def check_labels(y: np.ndarray, name: str, task: Task, source: str, *, precise: bool = False) -> np.ndarray:
@@ -114,13 +112,24 @@ def _check_values(y: np.ndarray, name: str, task: Task, source: str) -> np.ndarr
             f"bad data in {source}: expected finite numbers, received NaN or infinity in {bad} of {len(rows)} rows of "
             f"{name}; drop or repair them"
         )
+    if rows.dtype.kind in "iu" and (lost := lost_channels(rows, rows, np.float64)).size:
+        raise DataError(
+            f"bad data in {source}: expected measured values that 64-bit floats tell apart in {name}, received whole "
+            f"numbers from {rows[:, lost[0]].min()} to {rows[:, lost[0]].max()}; subtract a constant from them"
+        )
     return np.asarray(rows, np.float64)
 
 
 def _in_32_bits(rows: np.ndarray, name: str, source: str) -> np.ndarray:
-    rounded = rows.astype(np.float32)
+    with np.errstate(over="ignore"):
+        rounded = rows.astype(np.float32)
+    if not np.isfinite(rounded).all():
+        raise DataError(
+            f"bad data in {source}: expected measured values that 32 bits hold in {name}, received "
+            f"{float(np.abs(rows).max()):g}; choose another unit"
+        )
     ranges, errors = np.ptp(rows, axis=0), np.abs(rounded - rows).max(axis=0)
-    if (lost := (ranges > 0) & (errors > _LARGEST_ROUNDING * ranges)).any():
+    if (lost := (ranges > 0) & (errors > LARGEST_ROUNDING * ranges)).any():
         low, high = rows[:, lost][:, 0].min(), rows[:, lost][:, 0].max()
         raise DataError(
             f"bad data in {source}: expected measured values that 32 bits tell apart in {name}, received some from "

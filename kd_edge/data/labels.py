@@ -7,6 +7,9 @@ import numpy as np
 
 from kd_edge.errors import DataError
 
+# What is left of a missing value where pandas and NumPy turn it into text.
+_MISSING = ("", "nan", "NaN", "None", "<NA>", "NaT")
+
 
 def numbered(
     labels: Mapping[str, Any], class_names: Sequence[str] | None, source: str
@@ -24,7 +27,7 @@ def numbered(
     Raises:
         DataError: Labels are dates, measurements or objects, or a class is in no training sample.
     """
-    arrays = {name: _column(np.asarray(values)) for name, values in labels.items()}
+    arrays = {name: as_column(np.asarray(values)) for name, values in labels.items()}
     for name, array in arrays.items():
         _check_kind(array, name, source)
     kinds = {array.dtype.kind for array in arrays.values()}
@@ -33,6 +36,8 @@ def numbered(
         return {name: array.astype(np.int64) for name, array in arrays.items()}, names
     if kinds <= set("US"):
         texts = {name: as_text(array, name, source) for name, array in arrays.items()}
+        if class_names is None:
+            _check_none_missing(texts, source)
         names = np.unique(texts["y_train"]).tolist() if class_names is None else list(map(word, class_names))
         return {name: _places(array, names, name, source) for name, array in texts.items()}, names
     if not kinds <= set("iu") and all(array.ndim == 1 for array in arrays.values()):
@@ -41,11 +46,11 @@ def numbered(
     return arrays, class_names
 
 
-def _column(array: np.ndarray) -> np.ndarray:
+def as_column(array: np.ndarray) -> np.ndarray:
     """Return one column as what it is, and strings that NumPy holds as objects as strings."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.dtype.kind in "OT" and array.size:
+    if array.dtype.kind == "O" and array.size:
         for kind in (str, bytes):  # tf.data has bytes
             if all(isinstance(value, kind) for value in array.flat):
                 return array.astype(kind)
@@ -87,6 +92,17 @@ def _check_kind(array: np.ndarray, name: str, source: str) -> None:
             f"bad data in {source}: expected classes as integers, strings or booleans in {name}, received objects "
             f"({array.dtype}) of shape {array.shape}"
         )
+
+
+def _check_none_missing(texts: Mapping[str, np.ndarray], source: str) -> None:
+    for name, array in texts.items():
+        missing = np.isin(np.char.strip(array), _MISSING)
+        if missing.any():
+            raise DataError(
+                f"bad data in {source}: expected a class for each sample in {name}, received "
+                f"{str(array[missing][0])!r} for {int(missing.sum())} of {len(array)}, as if it were missing; drop "
+                "these samples, rename the class, or list it in class_names"
+            )
 
 
 def _places(texts: np.ndarray, names: Sequence[str], name: str, source: str) -> np.ndarray:

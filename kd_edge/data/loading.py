@@ -16,7 +16,7 @@ from kd_edge.data.sources import csv_file, entry_point, folder, npz, smartwatch
 from kd_edge.data.sources.npz import read_npz
 from kd_edge.data.sources.registry import DataSource, registered_sources
 from kd_edge.data.targets import as_binary
-from kd_edge.errors import DataError, nearest
+from kd_edge.errors import ConfigError, DataError, nearest
 
 # Asked in this order.
 _BUILT_IN = (smartwatch.SOURCE, folder.SOURCE, csv_file.SOURCE, npz.SOURCE, entry_point.SOURCE)
@@ -55,7 +55,7 @@ def load_data(
             `options` say none and the source can be asked for one.
 
     Raises:
-        ConfigError: An option means nothing to this source.
+        ConfigError: An option means nothing to this source, or `normalize` or `seed` is none.
         DataError: The source is missing, cannot be read without unpickling, or its arrays do not fit together.
         MissingDependencyError: The package that holds the built-in data set is not installed.
 
@@ -63,6 +63,7 @@ def load_data(
         DataWarning: Splits share samples or groups; the description of the data says it, too.
     """
     text = str(source)
+    _check_given(normalize, seed)
     sources = (*registered_sources(), *_BUILT_IN)
     for known in sources:
         if known.accepts(text):
@@ -110,6 +111,13 @@ def load_calibration(
                 f"received {array.dtype} of shape {array.shape}"
             )
     return arrays
+
+
+def _check_given(normalize: object, seed: object) -> None:
+    if normalize is not None and not isinstance(normalize, bool | np.bool_):
+        raise ConfigError(f"bad normalize: expected True, False or None, received {normalize!r}")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ConfigError(f"bad seed: expected a whole number of 0 or more, received {seed!r}")
 
 
 def _read(

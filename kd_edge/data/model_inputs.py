@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from kd_edge.errors import UNREADABLE
 from kd_edge.ir.keras_layers import is_trained_only
 
 # What gives a number a meaning that only the model knows: an index, or a scale of its own.
@@ -83,9 +84,21 @@ def answers_one_number(model: Any) -> bool:
 def _config_of(model: Any) -> Mapping[str, Any] | None:
     try:
         config = _config_in(model) if isinstance(model, str | Path) else model.get_config()
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError, AttributeError, zipfile.BadZipFile):
+    except (*UNREADABLE, AttributeError):
         return None
-    return config if isinstance(config, Mapping) and isinstance(config.get("layers"), list) else None
+    return config if _has_layers(config) else None
+
+
+def _has_layers(config: Any) -> bool:
+    """Return whether a configuration has layers; by that name one of an own class may have something else."""
+    layers = config.get("layers") if isinstance(config, Mapping) else None
+    return isinstance(layers, list) and bool(layers) and all(map(_is_layer, layers))
+
+
+def _is_layer(layer: Any) -> bool:
+    if not isinstance(layer, Mapping):
+        return False
+    return isinstance(layer.get("class_name"), str) and isinstance(layer.get("config"), Mapping)
 
 
 def _config_in(path: str | Path) -> Any:
@@ -131,7 +144,7 @@ def _together(found: set[str | _Verdict]) -> str | _Verdict:
 def _verdict(layer: Mapping[str, Any]) -> str | _Verdict:
     kind, config = layer["class_name"], layer["config"]
     name = str(layer.get("name") or config.get("name"))
-    if isinstance(config.get("layers"), list):
+    if _has_layers(config):
         return _first(config)
     kind = _OPERATORS.get(config.get("function"), kind) if kind in ("TFOpLambda", "SlicingOpLambda") else kind
     if kind in _SCALERS or kind.endswith("Embedding"):

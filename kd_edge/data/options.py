@@ -3,8 +3,12 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
 
 from kd_edge.errors import ConfigError, nearest
+from kd_edge.toml import field_types, typed
 
 # What a network may be asked for; see `Task`.
 TASKS = ("multiclass", "binary", "multilabel", "regression", "reconstruction")
@@ -57,6 +61,9 @@ class SourceOptions:
     units: list[str] | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in field_types(SourceOptions).items():
+            value = _plain(getattr(self, name))
+            object.__setattr__(self, name, typed(kind, value, f"option {name!r} of the data"))
         for name in ("window", "hop", "seconds"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
@@ -70,12 +77,7 @@ class SourceOptions:
                 f"bad value for option 'color' of the data: expected one of {', '.join(COLORS)}, "
                 f"received {self.color!r}"
             )
-        several = self.task is not None and ":" in self.task
-        if several and not all(":" in pair for pair in str(self.task).split(",")):
-            raise ConfigError(f"bad option 'task' of the data: expected NAME:TASK,NAME:TASK, received {self.task!r}")
-        for kind in [] if self.task is None else self.tasks.values() if several else [self.task]:
-            if kind not in TASKS:
-                raise ConfigError(f"unknown task {kind!r}: {nearest(kind, TASKS)}")
+        self._check_task()
         if self.units is not None and self.task != "regression":
             raise ConfigError(
                 f"bad option 'units' of the data: expected it with task 'regression', received {self.task!r}"
@@ -85,6 +87,19 @@ class SourceOptions:
             raise ConfigError(
                 f"bad value for option 'image_size' of the data: expected height and width in pixels, received {size}"
             )
+
+    def _check_task(self) -> None:
+        if self.task is None:
+            return
+        pairs = self.task.split(",") if ":" in self.task else []
+        if not all(":" in pair for pair in pairs):
+            raise ConfigError(f"bad option 'task' of the data: expected NAME:TASK,NAME:TASK, received {self.task!r}")
+        names = [pair.rpartition(":")[0].strip() for pair in pairs]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(f"bad option 'task' of the data: received {twice[0]!r} twice; give each output one task")
+        for kind in self.tasks.values() if pairs else [self.task]:
+            if kind not in TASKS:
+                raise ConfigError(f"unknown task {kind!r}: {nearest(kind, TASKS)}")
 
     @property
     def tasks(self) -> dict[str, str]:
@@ -107,3 +122,10 @@ class SourceOptions:
             if f.name not in names and getattr(self, f.name) != getattr(usual, f.name):
                 expected = ", ".join(names) or "none"
                 raise ConfigError(f"bad option {f.name!r} of the data {source!r}: its source reads {expected}")
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy as Python's, and a tuple as a list of such."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value

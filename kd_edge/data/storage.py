@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import math
 import mmap
 import os
 import sys
@@ -47,9 +48,10 @@ def room_for(shape: tuple[int, ...], dtype: np.typing.DTypeLike, *, mapped: bool
             # A mapped file that is only told its size kills the process where the disk is full.
             _reserve(file.fileno(), 0, size)
             return np.memmap(file, dtype, "r+", shape=shape)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"no room for {size:,} bytes of samples in {tempfile.gettempdir()}: {error.strerror or error}; name a "
+            f"no room for {size:,} bytes of samples in {tempfile.gettempdir()}: {reason}; name a "
             "folder with more space in the environment variable TMPDIR"
         ) from error
 
@@ -68,7 +70,7 @@ def share_heaps() -> None:
 
 def num_bytes(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> int:
     """Return the size of an array."""
-    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    return math.prod(map(int, shape)) * np.dtype(dtype).itemsize
 
 
 def is_mapped(array: np.ndarray) -> bool:

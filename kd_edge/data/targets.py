@@ -17,6 +17,8 @@ from kd_edge.errors import ConfigError, DataError
 # Of the error of a constant answer: a network with more may be untrained, so that its scale says nothing.
 _TRAINED = 0.9
 _ANOMALIES = ("normal", "anomaly")
+# Of their mean: measured values that differ by less may be a constant that was computed.
+_LEAST_DEVIATION = 1e-8
 
 
 def targets_of(
@@ -81,22 +83,49 @@ def standardized_values(data: Dataset) -> Dataset:
     The task holds both, so that what a network answers can be told in the units that were measured. Another task is
     left as it is.
 
+    A value that is the same for all training samples is less that value, divided by 1, beside others that differ.
+
     Raises:
-        DataError: They are no numbers.
+        DataError: They are no numbers, are the same for all training samples, or differ by less or more than their
+            deviation can say.
     """
     if data.task.parts:
         return joined(data, {name: standardized_values(part) for name, part in data.by_output.items()})
     if data.task.kind != "regression":
         return data
     values = check_labels(data.y_train, "y_train", data.task, data.name, precise=True)
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
+    mean, deviation = _mean_and_deviation(values, data)
     changed: dict[str, Any] = {}
     for name in ("y_train", "y_val", "y_test"):
         rows = check_labels(getattr(data, name), name, data.task, data.name, precise=True)
-        changed[name] = ((rows - mean) / deviation).astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity is refused as such
+            changed[name] = ((rows - mean) / deviation).astype(np.float32)
     task = replace(data.task, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
     return replace(data, **changed, task=task)
+
+
+def _mean_and_deviation(values: np.ndarray, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return those of each measured value of the training samples; the value itself and 1 of one that is constant."""
+    constant = (values == values[0]).all(axis=0)
+    if constant.all():
+        raise DataError(
+            f"bad data in {data.name}: expected measured values that differ in y_train, received "
+            f"{', '.join(f'{value:g}' for value in values[0, :10])} for all {len(values)} samples"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = values.mean(axis=0), values.std(axis=0)
+    if not np.isfinite(deviation).all():
+        raise DataError(
+            f"bad data in {data.name}: expected measured values of which 64 bits hold the deviation in y_train, "
+            f"received {np.abs(values).max():g}; choose another unit"
+        )
+    if (lost := np.flatnonzero(~constant & (deviation <= _LEAST_DEVIATION * np.abs(mean)))).size:
+        column = values[:, lost[0]].tolist()
+        raise DataError(
+            f"bad data in {data.name}: expected measured values that differ in y_train, received some from "
+            f"{min(column)!r} to {max(column)!r}; subtract a constant from them"
+        )
+    return np.where(constant, values[0], mean), np.where(constant, 1.0, deviation)
 
 
 def as_binary(data: Dataset) -> Dataset:

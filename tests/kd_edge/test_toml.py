@@ -20,6 +20,7 @@ class Outer:
     speed: float = 1.0
     size: str | int | None = None
     inner: Inner = field(default_factory=Inner)
+    words: list[str] | None = None
 
 
 def test_a_table_fills_a_dataclass_and_its_sub_tables():
@@ -49,6 +50,9 @@ def test_a_missing_key_is_named():
         ({"name": "a", "speed": True}, "key 'speed': expected float, received True"),
         ({"name": "a", "size": 1.5}, "key 'size': expected str or int, received 1.5"),
         ({"name": "a", "inner": 1}, "key 'inner': expected a table, received 1"),
+        ({"name": "a", "speed": 10**400}, "key 'speed': expected float, received 1000"),
+        ({"name": "a", "words": ["b", 1]}, "key 'words', item 1: expected str, received 1"),
+        ({"name": "a", "words": "b"}, "key 'words': expected list of str, received 'b'"),
     ],
 )
 def test_a_wrong_type_says_what_was_expected(table, expected):
@@ -62,6 +66,14 @@ def test_a_missing_file_and_broken_toml_are_named(tmp_path):
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(ConfigError, match=r"bad.toml: expected TOML, received .*line 1"):
         read_toml(tmp_path / "bad.toml")
+    (tmp_path / "long.toml").write_text("a = " + "9" * 5000)
+    with pytest.raises(ConfigError, match=r"long.toml: expected TOML, received Exceeds the limit"):
+        read_toml(tmp_path / "long.toml")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "t.toml").write_text("a = 1", encoding="utf-8-sig")
+    assert read_toml(tmp_path / "t.toml") == {"a": 1}
 
 
 def test_tables_in_tables_are_written_and_read_back(tmp_path):

@@ -15,6 +15,8 @@ from kd_edge.errors import ConfigError, DataError, nearest
 _NUM_NAMED = 5
 # What Speech Commands has beside the folders of its words: long recordings, from which silence is cut.
 _NO_CLASSES = ("_background_noise_",)
+# What macOS and Python leave beside them.
+_LEFT_FOLDERS = ("__MACOSX", "__pycache__")
 # What folders of splits are called elsewhere.
 _SPLIT_WORDS = ("train", "training", "test", "testing", "val", "valid", "validate", "validation", "eval", "dev")
 
@@ -152,6 +154,7 @@ def _parts(folder: Path) -> dict[str, Path]:
                 f"bad data in {folder}: expected folders of classes, or train, test and maybe val in small letters, "
                 f"received {', '.join(names)}; rename them"
             )
+        _check_no_split(folder, names)
         return {"": folder}
     for name in sorted(set(names) - set(SPLITS)):
         raise DataError(
@@ -164,8 +167,21 @@ def _parts(folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in SPLITS if name in names}
 
 
+def _check_no_split(folder: Path, names: list[str]) -> None:
+    """Raise where a folder beside those of the classes has folders of the same classes itself."""
+    for name in names:
+        inside = {place.name for place in _folders(folder / name)} if name.lower() in _SPLIT_WORDS else set()
+        if shared := sorted(inside & set(names)):
+            raise DataError(
+                f"bad data in {folder}: expected folders of classes, or train, test and maybe val, received {name!r} "
+                f"with a folder {shared[0]!r} in it beside the class {shared[0]!r}; move the classes into train and "
+                "test"
+            )
+
+
 def _folders(folder: Path) -> list[Path]:
-    return sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith((".", "__")))
+    inside = (place for place in folder.iterdir() if place.is_dir())
+    return sorted(place for place in inside if not place.name.startswith(".") and place.name not in _LEFT_FOLDERS)
 
 
 def _files(place: Path, endings: tuple[str, ...]) -> tuple[list[str], list[str]]:
@@ -205,7 +221,7 @@ def _groups(paths: tuple[Path, ...], pattern: str | None, folder: Path) -> np.nd
     groups = []
     for path in paths:
         match = find(path.name)
-        if match is None:
+        if match is None or match[1] is None:
             raise DataError(
                 f"bad data in {folder}: expected names of files with the group_pattern {pattern}, received "
                 f"{path.relative_to(folder)}"

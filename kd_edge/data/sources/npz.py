@@ -1,7 +1,6 @@
 """Data from `.npz` archives of plain arrays."""
 
-import zipfile
-import zlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from kd_edge.data.arrays import ARRAY_OPTIONS, dataset_of
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources.registry import DataSource
-from kd_edge.errors import DataError
+from kd_edge.errors import UNREADABLE, DataError
 
 
 def read_npz(path: Path) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def read_npz(path: Path) -> dict[str, Any]:
     Raises:
         DataError: There is no such file, or it is no archive of arrays.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"no data: expected an .npz file, found nothing at {path}")
     try:
         archive = np.load(path, allow_pickle=False)
@@ -37,7 +36,7 @@ def read_npz(path: Path) -> dict[str, Any]:
                 "save plain arrays with numpy.savez"
             ) from error
         raise DataError(f"bad data in {path}: expected an .npz archive of arrays, received {error}") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+    except UNREADABLE as error:
         raise DataError(f"bad data in {path}: the file is truncated or no .npz archive ({error})") from error
 
 
@@ -47,7 +46,7 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
 
 
 def _accepts(text: str) -> bool:
-    return text.endswith(".npz") or Path(text).is_file()
+    return text.endswith(".npz") or os.path.isfile(text)
 
 
 SOURCE = DataSource("the path of an .npz file", _accepts, _load, options=ARRAY_OPTIONS)

@@ -1,5 +1,6 @@
 """Tables in `.csv` files: numbers by columns, and what each row is, belongs to and is for."""
 
+import contextlib
 import csv
 import datetime
 from dataclasses import dataclass, replace
@@ -21,7 +22,9 @@ class Table:
     """A table's rows by what they mean.
 
     Attributes:
-        values: Numbers, float32, shape `(rows, columns)`; NaN where one is missing.
+        values: Numbers, shape `(rows, columns)`: int64 where all are written as whole numbers, else float64; 0 where
+            one is missing.
+        missing: Where that is so.
         labels: Class of each row, as text.
         groups: What each row belongs to, as text; `None` without such a column.
         splits: `train`, `val` or `test` of each row; `None` without such a column.
@@ -31,6 +34,7 @@ class Table:
     """
 
     values: np.ndarray
+    missing: np.ndarray
     labels: np.ndarray
     groups: np.ndarray | None
     splits: np.ndarray | None
@@ -56,9 +60,10 @@ def read_table(path: Path, options: SourceOptions) -> Table:
     marks = {role: texts[name] for role, name in special.items()}
     _check_marks(marks, special, lines, path)
     _check_labels(marks["label"], special["label"], path, options.task == "regression")
-    values = [_numbers(texts[name], name, lines, path) for name in columns]
+    missing = np.stack([_are_missing(texts[name]) for name in columns], axis=1)
+    values = np.stack([_numbers(texts[name], name, lines, path) for name in columns], axis=1)
     groups, splits, recordings = (marks.get(role) for role in ("group", "split", "recording"))
-    return Table(np.stack(values, axis=1), marks["label"], groups, splits, recordings, lines, tuple(columns))
+    return Table(values, missing, marks["label"], groups, splits, recordings, lines, tuple(columns))
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]], np.ndarray]:
@@ -78,7 +83,9 @@ def _read(path: Path) -> tuple[list[str], list[list[str]], np.ndarray]:
                 if row:
                     rows.append([text.strip() for text in row])
                     lines.append(reader.line_num)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except DataError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"bad data in {path}: expected a table of comma-separated values, received {error}") from error
     if not rows:
         raise DataError(f"bad data in {path}: expected a line of column names and rows below, received no rows")
@@ -129,8 +136,14 @@ def _check_marks(marks: dict[str, np.ndarray], special: dict[str, str], lines: n
         if empty.size:
             raise DataError(
                 f"bad data in {path}: expected a {role} in each row of column {special[role]!r}, received none in "
-                f"{empty.size} rows, the first in line {empty[0]}"
+                f"{empty.size} rows, the first in line {empty[0]}{_hint(texts, role)}"
             )
+
+
+def _hint(texts: np.ndarray, role: str) -> str:
+    words = [word for word in np.unique(texts[_are_missing(texts)]).tolist() if word]
+    called = f"; if one is called {words[0]!r}, rename it" if words else ""
+    return f"{called}; fill in the {role}, or remove such rows"
 
 
 def _check_labels(texts: np.ndarray, name: str, path: Path, measured: bool) -> None:
@@ -172,12 +185,12 @@ def _is(kind: object, text: str) -> bool:
 
 
 def _numbers(texts: np.ndarray, name: str, lines: np.ndarray, path: Path) -> np.ndarray:
-    filled = np.where(_are_missing(texts), "nan", texts)
-    try:
-        with np.errstate(over="ignore"):  # infinity is no finite number either
-            return filled.astype(np.float32)
-    except ValueError:
-        bad = next(i for i, text in enumerate(filled.tolist()) if not _is(float, text))
+    """Return a column as whole numbers where all are written so, else as floats; 0 where one is missing."""
+    filled = np.where(_are_missing(texts), "0", texts)
+    for kind in (np.int64, np.float64):
+        with contextlib.suppress(ValueError, OverflowError):
+            return filled.astype(kind)
+    bad = next(i for i, text in enumerate(filled.tolist()) if not _is(float, text))
     raise DataError(
         f"bad data in {path}: expected numbers in column {name!r}, received {str(texts[bad])!r} in line {lines[bad]}; "
         "leave the column out with the option ignore"
@@ -199,7 +212,8 @@ def without_missing(table: Table, skip_bad: bool, path: Path) -> tuple[Table, st
     Raises:
         DataError: It was not asked for, or nothing is left.
     """
-    missing = ~np.isfinite(table.values)
+    with np.errstate(over="ignore"):  # what 32 bits do not hold is no finite number either
+        missing = table.missing | ~np.isfinite(table.values.astype(np.float32))
     if not missing.any():
         return table, ""
     bad, what = missing.any(axis=1), "rows"

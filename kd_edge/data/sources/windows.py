@@ -15,7 +15,7 @@ class Windows:
     """Samples that were cut from recordings.
 
     Attributes:
-        x: float32, shape `(windows, rows, columns)`.
+        x: Numbers as in the table, shape `(windows, rows, columns)`.
         labels: Class of each.
         groups: What each belongs to: the group of its recording, or the recording.
         splits: Of each; `None` where the table has none.

@@ -1,11 +1,13 @@
 """Models and teachers read from files: of Keras 3, of Keras 2, and SavedModels, which only answer."""
 
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 
 from kd_edge.clone.cloning import clone_of, make_names_valid
@@ -13,7 +15,9 @@ from kd_edge.compat.tf_keras import is_keras2
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.models.value_scale import in_units_of_task
 from kd_edge.distillation.outputs.names import answers_with, check_outputs, num_numbers
-from kd_edge.errors import ModelError, reason_in
+from kd_edge.errors import UNREADABLE, ModelError, reason_in
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def load_teacher(path: str | Path, data: Dataset) -> keras.Model:
@@ -79,7 +83,7 @@ def load_model(path: str | Path) -> keras.Model:
     from kd_edge.distillation.models.foreign_models import read_keras2, read_saved_model
 
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise ModelError(f"no model: expected a .keras file, found nothing at {path}")
     if is_keras2(path):
         return read_keras2(path)
@@ -87,6 +91,11 @@ def load_model(path: str | Path) -> keras.Model:
         if not (path / "saved_model.pb").is_file():
             raise ModelError(f"no model: expected a .keras file or a SavedModel, found a folder of neither at {path}")
         return read_saved_model(path)
+    if received := _no_model(path):
+        raise ModelError(
+            f"cannot read {path}: expected a whole model of Keras, a .keras or .h5 file, received {received}; save it "
+            "with model.save('model.keras')"
+        )
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:
@@ -100,12 +109,37 @@ def load_model(path: str | Path) -> keras.Model:
     return model
 
 
+def _no_model(path: Path) -> str | None:
+    """Return what a file is that Keras would not take for a model; `None` where Keras should say it."""
+    endings: tuple[str, ...] = (".keras",)
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_HDF5))
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                whole = "config.json" in archive.namelist()
+            part = "a zip archive without a config.json"
+        elif start == _HDF5:
+            with h5py.File(path) as file:
+                whole, endings = "model_config" in file.attrs, (".h5", ".hdf5")
+            part = "an HDF5 file without the model's configuration: weights alone"
+        elif start.startswith(b"PK"):
+            return "a zip archive that is cut off"
+        else:
+            return "a file of another kind" if start else "an empty file"
+    except UNREADABLE:
+        return None
+    if not whole:
+        return part
+    return None if path.name.endswith(endings) else f"one that does not end in {endings[0]}; rename it, or"
+
+
 def _foreign_layers(path: str | Path) -> list[str]:
     """Return the name and class of every layer in a `.keras` file that Keras cannot make again by itself."""
     try:
         with zipfile.ZipFile(path) as file:
             return list(dict.fromkeys(_foreign(json.loads(file.read("config.json")))))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError):
+    except UNREADABLE:
         return []
 
 

@@ -1,5 +1,6 @@
 """The answers of a teacher that lives elsewhere, checked against the samples."""
 
+import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def read_outputs(path: str | Path, data: Dataset) -> "SoftTargets":
 
 
 def _read(path: Path) -> np.ndarray:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"no teacher outputs: expected an .npy file, found nothing at {path}")
     try:
         outputs: np.ndarray = np.load(path, allow_pickle=False)

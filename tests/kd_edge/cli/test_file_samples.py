@@ -40,7 +40,7 @@ def integers(tmp_path):
 @pytest.fixture
 def table(tmp_path):
     """Forty rows, a fifth of which is drawn to test."""
-    rows = [f"{i},{2 * i},{'ab'[i % 2]}" for i in range(40)]
+    rows = [f"{i}.0,{2 * i}.0,{'ab'[i % 2]}" for i in range(40)]
     (tmp_path / "rows.csv").write_text("\n".join(["x,y,label", *rows]))
     return tmp_path / "rows.csv"
 

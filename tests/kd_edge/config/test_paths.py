@@ -167,3 +167,14 @@ def test_two_spellings_of_a_path_are_one_from_the_root(tmp_path, monkeypatch):
     found = absolute(tables("./waves.npz"))
     assert found == absolute(tables(str(tmp_path / "waves.npz"))) == tables(str(tmp_path.resolve() / "waves.npz"))
     assert absolute(tables("watch", path="missing.keras")) == tables("watch", path="missing.keras")
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "a\0b", ""])
+def test_a_path_that_the_system_refuses_stays_as_it_is(text, folder):
+    table = {"data": {"source": text}, "teacher": {"path": text, "outputs": text}, "budget": {"device": text}}
+    assert located(table, folder) == absolute(table) == table
+
+
+def test_a_path_that_no_system_takes_is_told_before_something_is_written(tmp_path):
+    with pytest.raises(ConfigError, match=r"bad path: expected one that the system takes, received 'a\\x00b'"):
+        refuse_overwriting(tables("a\0b"), tmp_path, ["student.keras"])

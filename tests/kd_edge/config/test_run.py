@@ -28,6 +28,14 @@ def test_the_example_configuration_asks_for_what_the_documentation_says():
         ("[data]\nsource='watch'\n[budget]\ndevise='host'", "unknown key 'devise' .* did you mean 'device'"),
         ("[data]\nsource='watch'\n[budgets]\ndevice='host'", "unknown key 'budgets' .* did you mean 'budget'"),
         ("[data]\nsource='watch'", "missing key 'budget'"),
+        (
+            "[data]\nsource=''\n[budget]\ndevice='host'",
+            "bad value for key 'source': expected a name or path, received ''",
+        ),
+        (
+            "[data]\nsource='watch'\n[budget]\ndevice='host'\n[teacher]\npath=''",
+            "bad value for key 'path': expected a name",
+        ),
         ("seed=-1\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295, received -1"),
         ("seed=4294967296\n[data]\nsource='watch'\n[budget]\ndevice='host'", "'seed': expected 0 to 4294967295"),
         (

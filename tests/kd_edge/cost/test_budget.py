@@ -15,7 +15,9 @@ def test_a_size_is_read_with_the_units_of_linker_scripts(text, size):
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "k", "-1k", "64q", "0", "1e3", "nan"])
+@pytest.mark.parametrize(
+    "text", ["", "k", "-1k", "64q", "0", "1e3", "nan", "1.9", "0.0001k", "\u0666k", "9" * 400, 10**400]
+)
 def test_a_bad_size_says_what_was_expected(text):
     with pytest.raises(ConfigError, match=r"expected bytes such as .* received"):
         parse_bytes(text)
@@ -26,7 +28,9 @@ def test_a_duration_is_read_in_milliseconds(text, duration):
     assert parse_ms(text) == pytest.approx(duration)
 
 
-@pytest.mark.parametrize("text", ["15", "ms", "-1ms", "0ms", -2.0, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "text", ["15", "ms", "-1ms", "0ms", -2.0, float("nan"), float("inf"), 10**400, "9" * 400 + "s", "\u0666ms"]
+)
 def test_a_bad_duration_says_what_was_expected(text):
     with pytest.raises(ConfigError, match="expected a time such as"):
         parse_ms(text)

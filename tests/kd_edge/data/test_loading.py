@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kd_edge.data import storage
 from kd_edge.data.arrays import dataset_of
-from kd_edge.data.dataset import checked
+from kd_edge.data.dataset import Dataset, checked
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources.smartwatch import load_watch
@@ -391,3 +392,165 @@ def test_words_in_bytes_are_read_as_utf_8(save):
     assert np.array_equal(data.y_test, np.arange(12) % 4)
     with pytest.raises(DataError, match=r"expected text in UTF-8 in y_train, received .*can't decode byte 0xe9"):
         load_data(save(y_train=np.array([b"caf\xe9", b"b", b"c", b"d"])[np.arange(40) % 4], y_test=words[[1] * 12]))
+
+
+def far(rows, offset, dtype):
+    return (np.asarray(offset, dtype) + np.arange(rows * 24).reshape(rows, 8, 3).astype(dtype)).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("offset", "dtype"), [(1.7e9, "f8"), (2**31, "i8"), (2**29, "i4"), (2**63, "u8"), (2**62, "i8"), (1e17, "f8")]
+)
+@pytest.mark.parametrize("normalize", [None, True])
+def test_samples_that_32_bits_cannot_tell_apart_are_refused(save, offset, dtype, normalize):
+    path = save(x_train=far(40, offset, dtype), x_test=far(12, offset, dtype))
+    with pytest.raises(
+        DataError, match=r"that 32 bits tell apart in x_train, .* in channel 0; subtract a constant fir"
+    ):
+        load_data(path, normalize=normalize)
+
+
+def test_samples_in_a_file_that_32_bits_cannot_tell_apart_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_CHUNK_BYTES", 2**10)
+    for name, array in arrays(x_train=far(40, 0, "f8"), x_test=far(12, 1.7e9, "f8")).items():
+        np.save(tmp_path / f"{name}.npy", array)
+    with pytest.raises(DataError, match=r"tell apart in x_test, received some from 1700000000\.0 to .* in channel 0"):
+        load_data(tmp_path)
+
+
+def test_samples_of_a_constant_that_was_computed_and_small_or_large_ones_are_told_apart(save):
+    noise = 0.1 + np.spacing(0.1) * (np.arange(40) % 2)
+    samples = np.stack([noise, np.full(40, 1.7e9), 1e9 * np.arange(40.0), 1e-9 * np.arange(40)], axis=1)
+    data = load_data(save(x_train=samples, x_test=samples[:12] + 1e-12), normalize=True)
+    assert np.abs(data.x_train.std(0) - (0, 0, 1, 1)).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y_val": np.zeros(9, int)}, "missing x_val"),
+        ({"group_val": np.zeros(9, int)}, "missing x_val"),
+        ({"x_train": np.zeros((1, 8, 3)), "y_train": np.zeros(1, int)}, "at least 2 training samples, .*received 1"),
+        (
+            {"x_train": np.zeros((0, 8, 3)), "y_train": np.zeros(0, int), "group_train": np.zeros(0, int)},
+            "expected at least 2 training samples, one of them for validation, received 0; add some, or give x_val",
+        ),
+        (
+            {"y_train": np.array(["a", "b", "", "c"] * 10), "y_test": np.array(["a"] * 12)},
+            "expected a class .* in y_train, received '' for 10 of 40",
+        ),
+        (
+            {"y_train": np.array(["a", "b", "nan", "c"] * 10), "y_test": np.array(["a"] * 12)},
+            "received 'nan' .*; drop these samples, rename the class,",
+        ),
+    ],
+)
+def test_what_is_missing_is_told(save, changes, message):
+    with pytest.raises(DataError, match=message):
+        load_data(save(**changes))
+
+
+def test_a_class_that_is_listed_may_be_called_as_if_it_were_missing(save):
+    words = np.array(["None", "down", "left", "up"])
+    known = save(y_train=words[np.arange(40) % 4], y_test=words[np.arange(12) % 4], class_names=words)
+    assert load_data(known).class_names == tuple(words)
+
+
+@pytest.mark.parametrize("name", ["x_train", "y_train", "x_test", "group_train"])
+def test_the_mask_of_an_array_is_not_ignored(name):
+    given = arrays(group_train=np.arange(40) // 4)
+    masked = np.ma.masked_array(given[name], mask=np.zeros(given[name].shape, bool))
+    assert len(dataset_of("d", given | {name: masked}, "d.npz", None, 0).x_test) == 12
+    masked[3] = np.ma.masked
+    with pytest.raises(
+        DataError, match=rf"values without a mask in {name}, received \d+ masked ones; fill or drop them"
+    ):
+        dataset_of("d", given | {name: masked}, "d.npz", None, 0)
+
+
+@pytest.mark.parametrize("kind", [np.dtypes.StringDType(), object, bytes])
+def test_text_of_any_kind_is_classes_and_groups(kind):
+    words, people = np.array(["a", "b", "c", "d"]), np.repeat(["anna", "bob", "carl", "dora"], 10)
+    given = arrays(y_train=words[np.arange(40) % 4].astype(kind), y_test=words[np.arange(12) % 4].astype(kind))
+    data = dataset_of("d", given | {"group_train": people.astype(kind)}, "d", None, 0)
+    assert (data.class_names, np.unique(data.group_val).size) == (("a", "b", "c", "d"), 1)
+
+
+def test_missing_strings_of_numpy_2_are_no_class():
+    words = np.array(["a", "b", None, "c"] * 10, np.dtypes.StringDType(na_object=None))
+    with pytest.raises(
+        DataError, match="expected classes as integers, strings or booleans in y_train, received objects"
+    ):
+        dataset_of("d", arrays(y_train=words, y_test=words[[0] * 12]), "d", None, 0)
+
+
+def given_set(**changes):
+    known = arrays()
+    known |= {"x_val": known["x_test"], "y_val": known["y_test"], "name": "own", "class_names": tuple("abcd")}
+    return Dataset(**(known | changes))
+
+
+def test_a_dataset_may_be_of_lists():
+    lists = {name: array.tolist() for name, array in arrays().items()}
+    data = checked(given_set(**lists, group_train=["anna", "bob"] * 20, class_names=list("abcd")))
+    assert (data.x_train.dtype, data.class_names, data.group_train[:3].tolist()) == (
+        np.float32,
+        tuple("abcd"),
+        [0, 1, 0],
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"class_names": ("a", "b", "a", "c")}, "expected class_names that differ, received 'a' twice"),
+        ({"class_names": None}, "expected a name for each class as class_names, received None"),
+        ({"class_names": "abcd"}, "expected a name for each class as class_names, received 'abcd'"),
+        ({"class_weight": (1.0, 2.0)}, "expected a class_weight for each of 4 classes, received 2"),
+        ({"x_val": None}, "expected an array as x_val, received none"),
+        ({"x_val": [[1], [2, 3]]}, "expected an array as x_val, received rows that differ in shape"),
+    ],
+)
+def test_what_a_dataset_of_the_user_holds_is_checked(changes, message):
+    with pytest.raises(DataError, match=message):
+        checked(given_set(**changes))
+
+
+def test_names_of_arrays_are_text():
+    with pytest.raises(DataError, match="expected arrays by names such as 'x_train', received 3"):
+        dataset_of("d", arrays() | {3: np.zeros(3)}, "d", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        *(({"seed": seed}, "bad seed: expected a whole number of 0 or more") for seed in (-1, 1.5, None, "1")),
+        ({"normalize": "no"}, "bad normalize: expected True, False or None, received 'no'"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(save, wrong, message):
+    with pytest.raises(ConfigError, match=message):
+        load_data(save(), **wrong)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a" * 5000, "a" * 5000 + ".npz", "a" * 5000 + ".csv", "a\0b", "a\0b.npz", "a\0.csv"]
+)
+def test_a_path_that_the_system_refuses_is_no_data(text):
+    with pytest.raises(DataError, match=r"unknown data|no data|expected a table"):
+        load_data(text)
+
+
+def test_an_encrypted_archive_is_named(save):
+    path = save()
+    path.write_bytes(as_encrypted(path.read_bytes()))
+    with pytest.raises(DataError, match=r"the file is truncated or no \.npz archive \(.*encrypted"):
+        load_data(path)
+
+
+def as_encrypted(content):
+    """Return a zip archive whose members say that they are encrypted."""
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = content.split(mark)
+        content = mark.join([parts[0], *(part[: place - 4] + b"\x01" + part[place - 3 :] for part in parts[1:])])
+    return content

@@ -1,11 +1,16 @@
 """Integers stay integers before what makes sense of them itself."""
 
+import json
+import zipfile
+
 import keras
 import numpy as np
 import pytest
 
 from kd_edge.data.loading import load_data
-from kd_edge.data.model_inputs import integer_reader
+from kd_edge.data.model_inputs import answers_one_number, integer_reader
+from kd_edge.distillation.models.model_files import load_model
+from kd_edge.errors import ModelError
 
 L, A = keras.layers, keras.applications
 IMAGE = (8, 8, 3)
@@ -138,3 +143,50 @@ def test_floats_are_left_alone_whatever_reads_them(tmp_path):
     given |= {name: given[name] / np.float32(255) for name in ("x_train", "x_test")}
     np.savez(tmp_path / "d.npz", **given)
     assert np.array_equal(load_data(tmp_path / "d.npz", models=[behind_augmentation()]).x_test, given["x_test"])
+
+
+class Own:
+    """A model of an own class, as far as its configuration goes."""
+
+    def __init__(self, layers):
+        self.layers = layers
+
+    def get_config(self):
+        return {"name": "own", "layers": self.layers}
+
+
+BLOCK = {"class_name": "Block", "name": "block", "config": {"name": "block", "layers": [16]}}
+
+
+@pytest.mark.parametrize("layers", [[64, 32], [], 3, ["Dense"], [{"class_name": "Dense"}], [BLOCK]])
+def test_what_an_own_class_calls_layers_may_be_anything(layers):
+    assert integer_reader(Own(layers)) is None
+    assert not answers_one_number(Own(layers))
+
+
+def damaged(content):
+    """Return an archive with a compressed member whose bytes are other ones."""
+    start = content.index(b"config.json") + len(b"config.json")
+    return content[: start + 5] + b"\xff" * 20 + content[start + 25 :]
+
+
+def other_compression(content):
+    at = content.index(b"PK\x01\x02") + 10
+    return content[:8] + b"\x63" + content[9:at] + b"\x63" + content[at + 1 :]
+
+
+def encrypted(content):
+    at = content.index(b"PK\x01\x02") + 8
+    return content[:6] + b"\x01" + content[7:at] + b"\x01" + content[at + 1 :]
+
+
+@pytest.mark.parametrize("change", [damaged, other_compression, encrypted])
+def test_a_damaged_archive_says_nothing_of_its_model_and_is_refused_in_one_line(tmp_path, change):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("config.json", json.dumps({"config": {"layers": [BLOCK] * 20}}))
+    path.write_bytes(change(path.read_bytes()))
+    assert integer_reader(path) is None
+    assert not answers_one_number(path)
+    with pytest.raises(ModelError, match=r"cannot read .*model\.keras: [^\n]+$"):
+        load_model(path)

@@ -188,3 +188,40 @@ def test_people_are_drawn_for_validation_alike_whether_their_values_are_whole_nu
         data = dataset_of("ages", arrays, "ages.npz", None, 0, SourceOptions(task="regression"))
         drawn.append(data.group_val.tolist())
     assert drawn[0] == drawn[1] != []
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full(40, 0.1), "expected measured values that differ in y_train, received 0.1 for all"),
+        (np.full((40, 2), 3), "received 3, 3 for all"),
+        (1e9 + 1e-3 * np.arange(40), "differ in y_train, received some from 1000000000.0 to .*; subtract a constant"),
+        (
+            1e300 * X[:, 0].astype(float),
+            r"of which 64 bits hold the deviation in y_train, .*e\+300; choose another unit",
+        ),
+        (
+            2**62 + np.arange(40),
+            "that 64-bit floats tell apart in y_train, received whole numbers from 4611686018427387",
+        ),
+        (np.uint64(2**63) + np.arange(40, dtype=np.uint64), "64-bit floats tell apart in y_train"),
+    ],
+)
+def test_values_whose_deviation_says_nothing_are_refused(values, message, recwarn):
+    with pytest.raises(DataError, match=message):
+        read(values, task="regression")
+    assert not recwarn.list
+
+
+def test_a_constant_value_beside_others_is_not_divided_by_rounding_noise():
+    values = np.stack([np.arange(40.0), np.full(40, 0.1)], axis=1)
+    data = read(values, values + 1, task="regression")
+    assert (data.task.mean[1], data.task.deviation[1]) == (0.1, 1.0)
+    np.testing.assert_allclose(data.y_test[:, 1], 1)
+
+
+def test_values_that_stay_in_units_and_that_32_bits_do_not_hold_are_refused(recwarn):
+    values, task = 1e300 * X[:, 0].astype(float), Task("regression", ("energy",))
+    with pytest.raises(DataError, match=r"that 32 bits hold in y_train, received .*e\+300; choose another unit"):
+        checked(Dataset("energies", X, values, X, values, X, values, (), task=task))
+    assert not recwarn.list

@@ -134,7 +134,7 @@ def test_the_line_on_parity_says_whether_an_op_differs_at_all_or_by_more_than_on
 def test_the_time_beside_the_ops_has_a_row_so_that_the_rows_add_up():
     op = {"index": 0, "op": "CONV_2D", "macs": 10, "live_bytes": 5, "peak": True, "latency_ms": 1.0}
     op |= {"layer": "conv", "output_shape": (1, 4, 4, 8)}
-    sizes = {"ops": [op], "macs": 10, "arena_persistent_bytes": 1284}
+    sizes = {"ops": [op], "macs": 10, "arena_persistent_bytes": 1284, "quality": "measured"}
     table = _op_table(sizes | {"latency_ms": 1.25})
     assert list(table.columns[1].cells) == ["CONV_2D", "kept throughout", "beside the ops", "all"]
     assert list(table.columns[7].cells) == ["80%", "", "20%", ""]

@@ -262,3 +262,53 @@ def test_the_ending_of_a_tables_name_may_have_large_letters(table):
 def test_a_row_has_one_label_or_one_value(table):
     with pytest.raises(ConfigError, match=r"'task' .*: expected samples of one class each, received 'multilabel'"):
         read(table(**rows()), task="multilabel")
+
+
+def test_columns_of_whole_numbers_are_integers_that_are_scaled_like_those_of_arrays(table):
+    whole = rows() | {"pulse": np.arange(60) * 3}
+    data = read(table(**whole))
+    assert (data.integers, len(data.scale[0]), abs(data.x_train.mean()) < 1e-5) == (True, 2, True)
+    for pulse in (whole["pulse"] * 1.0, [*whole["pulse"][:-1], "5.0"]):
+        floats = read(table(**whole | {"pulse": pulse}))
+        assert (floats.integers, floats.scale) == (False, None)
+    assert read(table(**whole | {"pulse": ["", *whole["pulse"][1:]]}), skip_bad=True).integers
+    assert read(table(**steps() | {"y": np.arange(72)})).integers
+
+
+def test_numbers_that_32_bits_cannot_tell_apart_are_refused(table):
+    for pulse in (1_700_000_000 + np.arange(60), 1.7e9 + np.arange(60), 2**62 + np.arange(60)):
+        with pytest.raises(DataError, match="that 32 bits tell apart in x_train"):
+            read(table(**rows() | {"pulse": pulse, "width": np.arange(60)}))
+
+
+def test_a_class_that_is_called_as_if_it_were_missing_has_a_way_out(table):
+    path = table(**rows() | {"label": ["none", "up", "down"] * 20})
+    with pytest.raises(
+        DataError, match="received none in 20 rows, the first in line 2; if one is called 'none', rename"
+    ):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": "3"}, "'window' of the data: expected int, received '3'"),
+        ({"window": 2.5}, "'window' of the data: expected int, received 2.5"),
+        ({"seconds": "1"}, "'seconds' of the data: expected float, received '1'"),
+        ({"ignore": [1, 2]}, "'ignore' of the data, item 0: expected str, received 1"),
+        ({"ignore": "a"}, "'ignore' of the data: expected list of str, received 'a'"),
+        ({"units": ["m", 1], "task": "regression"}, "'units' of the data, item 1: expected str, received 1"),
+        ({"image_size": [1.5, 2]}, "'image_size' of the data, item 0: expected int, received 1.5"),
+        ({"skip_bad": "yes"}, "'skip_bad' of the data: expected bool, received 'yes'"),
+        ({"task": "a:regression,b:binary,a:binary"}, "'task' of the data: received 'a' twice"),
+    ],
+)
+def test_options_of_another_type_and_tasks_that_are_given_twice_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        SourceOptions(**options)
+
+
+def test_options_may_be_tuples_and_numbers_of_numpy():
+    assert SourceOptions(image_size=(np.int64(96), 64), window=np.int32(3)) == SourceOptions(
+        image_size=[96, 64], window=3
+    )

@@ -362,3 +362,29 @@ def test_the_working_folder_and_roundabout_paths_hold_images_and_recordings(pict
     monkeypatch.chdir(words)
     sounds = where.replace("pets", "words").replace("cat", "no")
     assert np.array_equal(read(sounds).x_train, read(words).x_train)
+
+
+def test_folders_that_begin_with_underscores_are_classes_but_for_those_that_systems_leave(pictures):
+    draw(pictures / "__MACOSX" / "1.png", 1)
+    (pictures / "__pycache__").mkdir()
+    for i in range(10):
+        draw(pictures / "__unknown__" / f"{i}.png", 2 * i)
+    assert read(pictures).class_names == ("__unknown__", *CLASSES)
+
+
+@pytest.mark.parametrize("name", ["val", "Train", "dev"])
+def test_a_folder_of_a_split_beside_those_of_the_classes_is_no_class(pictures, name):
+    draw(pictures / name / "dog" / "1.png", 1)
+    with pytest.raises(DataError, match=f"received '{name}' with a folder 'dog' in it beside the class 'dog'; move"):
+        read(pictures)
+
+
+def test_a_group_that_a_name_does_not_say_is_refused(pictures):
+    with pytest.raises(DataError, match=r"names of files with the group_pattern \(zzz\)\?p, received cat/p0_0.png"):
+        read(pictures, group_pattern="(zzz)?p")
+
+
+@pytest.mark.parametrize("seconds", [1e14, 1e18, 1e300])
+def test_recordings_of_a_length_that_no_disk_has_are_refused(words, seconds):
+    with pytest.raises(DataError, match=r"no room for [0-9,]+ bytes of samples in"):
+        read(words, seconds=seconds)

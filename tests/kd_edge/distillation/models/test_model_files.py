@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kd_edge.data.arrays import dataset_of
-from kd_edge.distillation.models.model_files import load_teacher
+from kd_edge.distillation.models.model_files import load_model, load_teacher
 from kd_edge.errors import ModelError
 
 L = keras.layers
@@ -49,3 +49,40 @@ def test_a_teacher_for_any_size_that_cannot_read_samples_as_small_as_these_is_re
     keras.Sequential([keras.Input((None, None, 3)), *layers]).save(tmp_path / "deep.keras")
     with pytest.raises(ModelError, match=r"deep.keras: expected one that reads samples of shape \(8, 6, 3\); "):
         load_teacher(tmp_path / "deep.keras", images)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "received"),
+    [
+        ("junk.keras", b"junk", "a file of another kind"),
+        ("empty.keras", b"", "an empty file"),
+        ("cut.keras", b"PK\x03\x04junk", "a zip archive that is cut off"),
+        ("m.json", b"{}", "a file of another kind"),
+        ("t.tflite", b"\x1c\0\0\0TFL3", "a file of another kind"),
+    ],
+)
+def test_a_file_that_is_no_model_is_told_as_what_it_is(tmp_path, name, content, received):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        ModelError, match=rf"cannot read .*{name}: expected a whole model of Keras, .* received {received}"
+    ):
+        load_model(tmp_path / name)
+
+
+def test_weights_alone_and_another_ending_are_told(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), L.Dense(2)])
+    model.save_weights(tmp_path / "t.weights.h5")
+    with pytest.raises(
+        ModelError, match=r"received an HDF5 file without the model's configuration: weights alone; save"
+    ):
+        load_model(tmp_path / "t.weights.h5")
+    model.save(tmp_path / "t.keras")
+    (tmp_path / "t.keras").rename(tmp_path / "t.zip")
+    with pytest.raises(ModelError, match=r"received one that does not end in \.keras; rename it"):
+        load_model(tmp_path / "t.zip")
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a\0b"])
+def test_a_path_that_the_system_refuses_is_no_model(path):
+    with pytest.raises(ModelError, match="found nothing at"):
+        load_model(path)
