@@ -52,7 +52,7 @@ def _arrays(folder: Path) -> dict[str, Any]:
 
 SOURCE = DataSource(
     "a folder of images or .wav files by class",
-    os.path.isdir,
+    lambda text: os.path.isdir(text or "."),
     _load,
     options=tuple(dict.fromkeys((*images.OPTIONS, *sounds.OPTIONS, *ARRAY_OPTIONS))),
 )
