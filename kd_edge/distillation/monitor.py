@@ -107,8 +107,8 @@ class TrainingMonitor(keras.callbacks.Callback):  # type: ignore[misc]
         culprit = self.model.training_log.not_finite.culprit
         where, way_out = _CAUSES.get(culprit, (f"from the {culprit} term", _LOWER_RATE))
         raise ModelError(
-            f"training stopped in epoch {epoch + 1}: expected a finite loss, received none {where}; the student has its "
-            f"weights of the end of epoch {epoch} again; {way_out}"
+            f"training stopped in epoch {epoch + 1}: expected a finite loss, received none {where}; the student has "
+            f"its weights of the end of epoch {epoch} again; {way_out}"
         )
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:

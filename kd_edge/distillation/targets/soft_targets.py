@@ -18,8 +18,7 @@ from kd_edge.errors import ConfigError, DataError
 from kd_edge.files import check_writable
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
-# Of the values' standard deviation: what half precision may be off. Logits, around 0 or the logarithms of probabilities,
-# stay below it.
+# Of the values' standard deviation: by how much half precision may be off. Logits stay below it.
 _LARGEST_ERROR = 1e-2
 # Of the largest value: the standard deviation of values that differ only as single precision rounds them.
 _ALIKE = 1e-6
@@ -38,7 +37,9 @@ def soft_targets(
     strength: float = 1.0,
     seed: int = 0,
 ) -> SoftTargets:
-    """Run a teacher once over samples, or once per view, and keep its logits, as float16; as float32 what that would spoil.
+    """Run a teacher once over samples, or once per view, and keep its logits, as float16.
+
+    Values that float16 would round by a hundredth of their standard deviation, or does not hold, are kept as float32.
 
     Args:
         teacher: A trained network. Where it ends in a softmax, the logits are recovered up to a constant, where in
@@ -62,8 +63,8 @@ def soft_targets(
     Raises:
         DataError: The file is stale, the samples are no arrays or none that the teacher takes, there are none, or no
             end of them.
-        ConfigError: A number means nothing; the augmentation is unknown, does not fit the samples, or cannot make a sample again; or the file
-            cannot be written.
+        ConfigError: A number means nothing; the augmentation is unknown, does not fit the samples, or cannot make a
+            sample again; or the file cannot be written.
 
     Example:
 

@@ -240,7 +240,7 @@ def test_weights_of_single_pixels_are_refused_where_a_loss_weighs_samples():
 )
 @pytest.mark.parametrize("bad", [-1.0, float("nan"), "4", None, True])
 def test_numbers_that_mean_nothing_are_refused(make, message, bad):
-    with pytest.raises(ConfigError, match=f"{message}.*, received {bad!r}|{message}.* received {bad!r}"):
+    with pytest.raises(ConfigError, match=f"{message}.*, received {bad!r}"):
         make(bad)
 
 
