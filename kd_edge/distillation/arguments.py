@@ -22,8 +22,8 @@ def as_number(
     Raises:
         ConfigError: It is no such number.
     """
-    is_number = isinstance(value, Real) and not isinstance(value, bool) and -math.inf < value < math.inf
-    if not is_number or not fits(value):
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not -math.inf < value < math.inf or not fits(value):
         raise ConfigError(f"bad {name}: expected {expected}, received {value!r}")
     return int(value) if isinstance(value, Integral) else float(value)
 
@@ -50,4 +50,4 @@ def as_count(name: str, value: Any, expected: str, *, least: int = 1) -> int:
     Raises:
         ConfigError: It is none, or less.
     """
-    return int(as_number(name, value, expected, lambda count: isinstance(count, Integral) and count >= least))
+    return int(as_number(name, value, expected, lambda count: isinstance(count, Integral) and int(count) >= least))
