@@ -21,7 +21,7 @@ _LOWER_RATE = "lower the learning rate"
 # Where the loss is no number and what helps, if that is not a term and a shorter step.
 _CAUSES = {
     "samples": ("for samples or labels that are not finite", "mend these or leave them out"),
-    "teacher's outputs": ("from the teacher term: the teacher's outputs are not finite", "see its weights and samples"),
+    "teacher's outputs": ("from the teacher term", "the teacher's outputs are not finite: see its weights"),
     "trainee's own": ("from the trainee's own term", f"{_LOWER_RATE} of trainee_optimizer"),
 }
 

@@ -74,7 +74,7 @@ def test_samples_and_a_teachers_outputs_that_are_not_finite_are_named_with_what_
     with pytest.raises(ModelError, match="for samples or labels that are not finite"):
         plain(task, square).fit(task.x, np.full((len(x), 3), np.nan), batch_size=64, verbose=0)
     spoil("teacher")(distiller)
-    with pytest.raises(ModelError, match=r"from the teacher term: the teacher's outputs are not finite; .*; see its"):
+    with pytest.raises(ModelError, match=r"from the teacher term; .*; the teacher's outputs are not finite"):
         distiller.fit(task.x, task.y, batch_size=64, verbose=0)
 
 
