@@ -90,7 +90,7 @@ def reason_in(error: BaseException) -> str:
     return lines[0].strip() if lines else type(error).__name__
 
 
-def nearest(word: str, known: Iterable[str], *, listed: str | None = None) -> str:
+def nearest(word: object, known: Iterable[str], *, listed: str | None = None) -> str:
     """Return a hint that names the known word nearest to `word` in whatever case, or all known words.
 
     Args:
@@ -105,6 +105,6 @@ def nearest(word: str, known: Iterable[str], *, listed: str | None = None) -> st
     """
     choices = sorted(known)
     lower = {choice.lower(): choice for choice in choices}
-    if close := difflib.get_close_matches(word.lower(), lower, n=1):
+    if close := difflib.get_close_matches(str(word).lower(), lower, n=1):
         return f"did you mean {lower[close[0]]!r}?"
     return listed or f"known: {', '.join(choices)}"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from kd_edge.data.storage import is_mapped, release, share_heaps
 from kd_edge.distillation.augmentation.mixup import Mixup
 from kd_edge.distillation.augmentation.registry import Augmentation
-from kd_edge.distillation.samples import Samples
+from kd_edge.distillation.samples import Samples, common_length
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.targets.views import mixed
 from kd_edge.errors import ConfigError, DataError
@@ -110,7 +110,8 @@ class _Pool:
 
     @classmethod
     def of(cls, plan: Batches) -> "_Pool":
-        x, num_labelled = plan.x, _count(plan.x)
+        num_labelled = common_length({"x": plan.x, "y": plan.y, "sample_weight": plan.sample_weight})
+        x = plan.x
         y, label_weight, sample_weight = plan.y, None, plan.sample_weight
         if plan.x_unlabeled is not None:
             x, num_more = _joined(plan.x, plan.x_unlabeled)
@@ -236,7 +237,8 @@ def _joined(x: Any, more: Any) -> tuple[Any, int]:
             f"unlabelled samples of another shape: expected {', '.join(map(str, ours))} per sample as in x, received "
             f"{', '.join(map(str, theirs))}"
         )
-    return keras.tree.map_structure(lambda a, b: np.concatenate([a, b]), x, more), _count(more)
+    num_more = common_length({"x_unlabeled": more})
+    return keras.tree.map_structure(lambda a, b: np.concatenate([a, b]), x, more), num_more
 
 
 def _padded(values: np.ndarray, num_more: int, fill: float) -> np.ndarray:

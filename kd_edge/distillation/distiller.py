@@ -9,6 +9,7 @@ from keras.distillation import DistillationLoss
 
 from kd_edge.compat.keras import TrainerExtension, compiled_metrics, init_past
 from kd_edge.compat.tensorflow import free_memory, release_traced_graphs
+from kd_edge.distillation.arguments import as_number, as_weight
 from kd_edge.distillation.distiller_files import DistillerFiles
 from kd_edge.distillation.feed import Feed, steps_per_execution
 from kd_edge.distillation.guide_set import GuideSet
@@ -17,7 +18,7 @@ from kd_edge.distillation.guides.fresh import fresh_metrics, fresh_optimizer
 from kd_edge.distillation.guides.stored import StoredTeacher
 from kd_edge.distillation.guides.trainee import Trainee
 from kd_edge.distillation.losses.terms import as_losses, as_outputs, as_weights, make_guides, make_loss_terms
-from kd_edge.distillation.monitor import TrainingMonitor, say_if_idle
+from kd_edge.distillation.monitor import TrainingMonitor, say_if_idle, total
 from kd_edge.distillation.results import HaltingReport
 from kd_edge.distillation.samples import Samples, inputs_of, label_weight_of, labelled
 from kd_edge.distillation.targets.stored import SoftTargets
@@ -41,14 +42,15 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         student: The network to train.
         distillation_losses: One loss or a list, of `keras.distillation` or `kd_edge.distillation`. Of several outputs a
             mapping of their names to losses, each of the kind of its output's task.
-        distillation_loss_weights: One weight per loss, in their order, or by the same names. Defaults to 1.0 each.
+        distillation_loss_weights: One weight per loss, 0 or more, in their order, or by the same names. Defaults to 1.0
+            each.
         student_loss_weight: `w`, 0 to 1. Defaults to 0.5 as in `keras.distillation.Distiller`, whose place this class
             takes; `kd_edge.distillation.distill` and the configuration have 0.1.
         name: Name of the model. Defaults to `"distiller"`.
         trainee: An untrained network that learns beside the student from the labels, by its own optimizer, and guides
             it by those losses that compare outputs; `"like_teacher"` for the teacher's architecture with fresh
             weights. Defaults to `None`.
-        trainee_loss_weight: `b`, weight of the trainee's guidance beside the teacher's 1. Defaults to 0.5.
+        trainee_loss_weight: `b`, weight of the trainee's guidance beside the teacher's 1, 0 or more. Defaults to 0.5.
         save_teacher: Whether `save` writes the teacher, too. Defaults to `False`.
         **kwargs: As for `keras.Model`.
 
@@ -90,10 +92,12 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         check_backend(keras.backend.backend())
         init_past(keras.distillation.Distiller, self, name=name, **kwargs)
         self.student = student
-        self.student_loss_weight = _as_share(student_loss_weight)
+        self.student_loss_weight = as_number(
+            "student_loss_weight", student_loss_weight, "a number from 0 to 1", lambda share: 0 <= share <= 1
+        )
         self.distillation_losses = as_losses(distillation_losses)
         self.distillation_loss_weights = as_weights(distillation_loss_weights, distillation_losses)
-        self.trainee_loss_weight = trainee_loss_weight
+        self.trainee_loss_weight = as_weight("trainee_loss_weight", trainee_loss_weight)
         self.save_teacher = save_teacher
         self.student_loss_tracker = keras.metrics.Mean(name="student_loss")
         self.distillation_loss_tracker = keras.metrics.Mean(name="distillation_loss")
@@ -102,7 +106,9 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
             self.distillation_losses, self.distillation_loss_weights, self.distillation_outputs, teacher, student
         )
         self.projectors = [term.projector for term in loss_terms if term.projector is not None]
-        guides = make_guides(teacher, trainee, student, loss_terms=loss_terms, trainee_loss_weight=trainee_loss_weight)
+        guides = make_guides(
+            teacher, trainee, student, loss_terms=loss_terms, trainee_loss_weight=self.trainee_loss_weight
+        )
         self._guide_set = GuideSet(student, guides, loss_terms)
         self.feed: Feed | None = None  # while `fit` runs, for callbacks that need samples
         self._batch = threading.local()  # one per replica of a distribution strategy
@@ -181,7 +187,8 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
             optimizer: Updates the student.
             loss: Of the labels, for the student and the trainee.
             metrics: For the student and the trainee; the latter's are named `trainee_...` in the history.
-            trainee_optimizer: Updates the trainee. Defaults to a fresh copy of `optimizer`.
+            trainee_optimizer: Updates the trainee. Defaults to a fresh copy of `optimizer`; an optimizer updates one
+                network, so where it is `optimizer` itself, it is a copy, too.
             **kwargs: As for `keras.Model.compile`. Without `steps_per_execution`, `fit` runs several steps in one call
                 where no callback looks at single batches.
         """
@@ -196,10 +203,11 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
             self.optimizer.build(self.trainable_variables)  # or the first step would be traced twice
         trainee = self._guide_set.guides.get("trainee")
         if isinstance(trainee, Trainee):
+            shared = trainee_optimizer is None or trainee_optimizer is optimizer
             trainee.compile(
                 student_softmax=self._guide_set.student_softmax,
                 student_sigmoid=self._guide_set.student_sigmoid,
-                optimizer=trainee_optimizer or fresh_optimizer(optimizer),
+                optimizer=fresh_optimizer(optimizer) if shared else trainee_optimizer,
                 loss=loss,
                 metrics=fresh_metrics(metrics),
                 weighted_metrics=fresh_metrics(kwargs.get("weighted_metrics")),
@@ -252,6 +260,16 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
             if self._guide_set.ask_always():
                 self.train_function = None
             release_traced_graphs()
+
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Train the student on one batch; the other arguments are those of `keras.Model.train_on_batch`.
+
+        Raises:
+            ModelError: There is no guide.
+        """
+        if self.guides and self.train_function is None:  # or it is traced
+            self._guide_set.tell_probabilities(inputs_of(x) if self._guide_set.is_open else None)
+        return super().train_on_batch(x, *args, **kwargs)
 
     def _check_guides(self) -> None:
         if self.student_loss_weight == 1:
@@ -364,7 +382,9 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
             features, shown, sample_weight=sample_weight, labels=y if all_labelled else None
         )
         own = shown.get("trainee", {}).get(OWN_LOSS, 0.0)
+        answers = shown.get("teacher", {}).get(FINAL)
         self._batch.terms = {"labels": labels, "penalty": penalty, "trainee's own": own, **taught}
+        self._batch.terms |= {"samples": total((x, y)), "teacher's outputs": total(answers)}
         if not shown:
             return labels + penalty
         guidance = sum(self._guide_set.guides[name].weight * value for name, value in taught.items())
@@ -391,10 +411,5 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
             build_metrics(model, batch_spec, self.student)
 
     def _observe(self, x: Any, y: Any, sample_weight: Any) -> dict[str, dict[str, Any]]:
+        self._check_guides()
         return self._guide_set.observe(x, y, sample_weight) if self.student_loss_weight < 1 else {}
-
-
-def _as_share(value: Any) -> float:
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ConfigError(f"bad student_loss_weight: expected a number from 0 to 1, received {value!r}")
-    return value

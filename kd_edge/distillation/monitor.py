@@ -7,28 +7,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from kd_edge.errors import ModelError, TrainingWarning
 
 # Of the first epoch's loss.
 _LEAST_FALL = 1e-3
 _FEWEST_EPOCHS = 3
+GIVEN = ("samples", "teacher's outputs")
 TERMS = ("labels", "teacher", "trainee", "trainee's own", "penalty")
+_LOWER_RATE = "lower the learning rate"
+# Where the loss is no number and what helps, if that is not a term and a shorter step.
+_CAUSES = {
+    "samples": ("for samples or labels that are not finite", "mend these or leave them out"),
+    "teacher's outputs": ("from the teacher term", "the teacher's outputs are not finite: see its weights"),
+    "trainee's own": ("from the trainee's own term", f"{_LOWER_RATE} of trainee_optimizer"),
+}
 
 
 class NotFinite(keras.metrics.Metric):  # type: ignore[misc]
-    """Counts for each term of the loss the steps in which it was infinite or no number.
+    """Counts the steps in which what they were given, or a term of their loss, was infinite or no number.
 
     The first term to go spoils the weights and with them all terms of later steps, so it has the highest count.
     """
 
     def __init__(self) -> None:
         super().__init__(name="not_finite")
-        self.counts = self.add_variable((len(TERMS),), "zeros", name="counts")
+        self.counts = self.add_variable((len(GIVEN + TERMS),), "zeros", name="counts")
 
     def update_state(self, terms: Mapping[str, Any]) -> None:
-        """Look at the terms of a step, by their names in `TERMS`; one that is missing counts as finite."""
-        values = keras.ops.stack([keras.ops.cast(terms.get(name, 0.0), "float32") for name in TERMS])
+        """Look at the terms of a step, and sums of what it was given, by name; one that is missing counts as finite."""
+        values = keras.ops.stack([keras.ops.cast(terms.get(name, 0.0), "float32") for name in GIVEN + TERMS])
         self.counts.assign_add(1.0 - keras.ops.cast(keras.ops.isfinite(values), "float32"))
 
     def result(self) -> Any:
@@ -37,8 +47,17 @@ class NotFinite(keras.metrics.Metric):  # type: ignore[misc]
 
     @property
     def culprit(self) -> str:
-        """Name of the term that went first."""
-        return TERMS[int(keras.ops.argmax(self.result()))]
+        """Name of what was given and not finite, in any step; if nothing, of the term that went first."""
+        counts = self.counts.numpy()
+        given = (name for name, count in zip(GIVEN, counts, strict=False) if count)
+        return next(given, TERMS[int(np.argmax(counts[len(GIVEN) :]))])
+
+
+def total(values: Any) -> Any:
+    """Return the sum of all floating-point numbers in a structure of dense tensors: finite where all of them are."""
+    flat = [leaf for leaf in keras.tree.flatten(values) if isinstance(leaf, tf.Tensor | np.ndarray)]
+    floats = [leaf for leaf in flat if tf.as_dtype(leaf.dtype).is_floating]
+    return sum((keras.ops.sum(keras.ops.cast(leaf, "float32")) for leaf in floats), 0.0)
 
 
 def say_if_idle(history: Mapping[str, Sequence[float]]) -> None:
@@ -62,6 +81,10 @@ def say_if_idle(history: Mapping[str, Sequence[float]]) -> None:
 class TrainingMonitor(keras.callbacks.Callback):  # type: ignore[misc]
     """Gives the Distiller's training log the time of each epoch's steps, and ends a training that has gone wrong."""
 
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Forget what was not finite in an earlier training."""
+        self.model.training_log.not_finite.reset_state()
+
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Start the clock and keep the student's weights."""
         self._weights = self.model.student.get_weights()
@@ -81,18 +104,16 @@ class TrainingMonitor(keras.callbacks.Callback):  # type: ignore[misc]
         if all(math.isfinite(value) for value in values):
             return
         self.model.student.set_weights(self._weights)
+        culprit = self.model.training_log.not_finite.culprit
+        where, way_out = _CAUSES.get(culprit, (f"from the {culprit} term", _LOWER_RATE))
         raise ModelError(
-            f"training stopped in epoch {epoch + 1}: expected a finite loss, received none from the {self._culprit} "
-            f"term; the student has its weights of the end of epoch {epoch} again; lower the learning rate"
+            f"training stopped in epoch {epoch + 1}: expected a finite loss, received none {where}; the student has "
+            f"its weights of the end of epoch {epoch} again; {way_out}"
         )
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Put the reports beside the history."""
         self.model.history.halting = [report.to_dict() for report in self.model.halting_reports]
-
-    @property
-    def _culprit(self) -> str:
-        return str(self.model.training_log.not_finite.culprit)
 
     def _stop(self) -> None:
         if self._start is None:

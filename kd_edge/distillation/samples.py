@@ -1,9 +1,12 @@
 """A batch of samples and what is known of each: what `x` may be in a `Distiller`'s step."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from kd_edge.errors import DataError
 
 
 class Samples(NamedTuple):
@@ -25,6 +28,27 @@ class Samples(NamedTuple):
 def inputs_of(x: Any) -> Any:
     """Return what the networks take of `x`, whether it is `Samples` or the inputs themselves."""
     return x.inputs if isinstance(x, Samples) else x
+
+
+def common_length(parts: Mapping[str, Any]) -> int:
+    """Return how many samples there are, of which every array holds one row each.
+
+    Args:
+        parts: Arrays, structures of them or `None`, by what they are called; the first tells the number.
+
+    Raises:
+        DataError: An array holds more or less.
+    """
+    (first, expected), *others = (
+        (name, len(leaf)) for name, part in parts.items() for leaf in keras.tree.flatten(part) if leaf is not None
+    )
+    for name, received in others:
+        if received != expected:
+            raise DataError(
+                f"different numbers of samples: expected {expected} as in {first}, received {received} in {name}; pass "
+                "one row of each for every sample"
+            )
+    return expected
 
 
 def label_weight_of(x: Any, sample_weight: Any) -> Any:

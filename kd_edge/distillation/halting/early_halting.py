@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from kd_edge.compat.keras import state_without_model
+from kd_edge.distillation.arguments import as_count, as_number
 from kd_edge.distillation.guide_set import check_observable
 from kd_edge.distillation.halting.gradient_probe import GradientProbe, make_probe
 from kd_edge.distillation.halting.gradient_rule import GradientEvidence
@@ -87,14 +88,11 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         check_guide_name(guide)
-        if check_freq != "epoch" and (not isinstance(check_freq, int) or check_freq < 1):
-            raise ConfigError(f"bad check_freq: expected 'epoch' or a number of steps, received {check_freq!r}")
-        if patience is not None and patience < 1:
-            raise ConfigError(f"bad patience: expected at least 1 check, received {patience!r}")
-        if monitor is None and baseline is not None and rule == "agreement" and not 0 <= baseline <= 1:
-            raise ConfigError(f"bad baseline of the rule {rule!r}: expected a share from 0 to 1, received {baseline!r}")
+        if check_freq != "epoch":
+            check_freq = as_count("check_freq", check_freq, "'epoch' or a number of steps")
+        start_from_epoch = as_count("start_from_epoch", start_from_epoch, "a number of epochs, 0 or more", least=0)
+        given = _checked(rule, min_delta=min_delta, patience=patience, baseline=baseline, observes_own=monitor is None)
         self.guide = guide
-        given = {"min_delta": min_delta, "patience": patience, "baseline": baseline}
         self.rule = make_rule(rule, {**given, "start_from_epoch": start_from_epoch})
         self.monitor = monitor or f"{guide}_{self.rule.metric}"
         self._observes = bool(monitor or self.rule.metric) and self.rule.metric != GRADIENTS
@@ -227,6 +225,29 @@ class EarlyHalting(keras.callbacks.Callback):  # type: ignore[misc]
             f"{self.guide}_explained": evidence.explained,
         }
         return evidence
+
+
+def _checked(rule: Any, *, min_delta: Any, patience: Any, baseline: Any, observes_own: bool) -> dict[str, Any]:
+    """Return what a rule is given, as far as the user gave it.
+
+    Raises:
+        ConfigError: A number means nothing to it.
+    """
+    given: dict[str, Any] = {}
+    if min_delta is not None:
+        least = 0.0 if rule == "plateau" else -math.inf
+        given["min_delta"] = as_number(
+            "min_delta", min_delta, "a finite number, of the rule 'plateau' 0 or more", lambda delta: delta >= least
+        )
+    if patience is not None:
+        given["patience"] = as_count("patience", patience, "at least 1 check")
+    if baseline is not None and rule == "agreement" and observes_own:
+        given["baseline"] = as_number(
+            f"baseline of the rule {rule!r}", baseline, "a share from 0 to 1", lambda share: 0 <= share <= 1
+        )
+    elif baseline is not None:
+        given["baseline"] = as_number("baseline", baseline)
+    return given
 
 
 def check_guide_name(guide: str) -> None:

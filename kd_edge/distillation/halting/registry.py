@@ -66,9 +66,14 @@ def make_rule(rule: str | HaltingRule, arguments: Mapping[str, Any]) -> HaltingR
         arguments: What the user gave to `EarlyHalting`; `None` stands for the rule's own default.
 
     Raises:
-        ConfigError: There is no rule of that name.
+        ConfigError: There is no rule of that name, or the object lacks something.
     """
     if not isinstance(rule, str):
+        if isinstance(rule, type) or not all(hasattr(rule, name) for name in ("metric", "reset", "reason")):
+            raise ConfigError(
+                "bad halting rule: expected a name, or an object with metric, reset and reason, received "
+                f"{rule!r}; known names: {', '.join(sorted(_RULES))}"
+            )
         return rule
     make = find_rule(rule)
     taken = inspect.signature(make).parameters

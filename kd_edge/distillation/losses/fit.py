@@ -25,7 +25,7 @@ _OF_CLASSES = (
 _OF_LABELS = ("binarycrossentropy", "binaryfocalcrossentropy")
 _OF_VALUES = (
     *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror", "meansquaredlogarithmicerror"),
-    *("huber", "logcosh"),
+    *("huber", "logcosh", "poisson", "cosinesimilarity"),
 )
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
 from kd_edge.compat.keras import with_sample_weight
+from kd_edge.distillation.arguments import as_temperature, as_weight
 from kd_edge.distillation.losses.fit import CLASSES, LABELS, kind_of
 from kd_edge.errors import ConfigError
 
@@ -146,8 +147,8 @@ class RelationalDistillation(LayerLoss):
                 f"teacher_layer_name beside student_layer_name={student_layer_name!r}, received none"
             )
         super().__init__(teacher_layer_name, student_layer_name)
-        self.distance_weight = distance_weight
-        self.angle_weight = angle_weight
+        self.distance_weight = as_weight("distance_weight", distance_weight)
+        self.angle_weight = as_weight("angle_weight", angle_weight)
 
     def per_sample(self, teacher_outputs: Any, student_outputs: Any, labels: Any) -> Any:
         """Return for each sample the mean over its pairs and over the triples it is the corner of."""
@@ -176,11 +177,9 @@ class DecoupledDistillation(SampleLoss):
     compares = "classes"
 
     def __init__(self, temperature: float = 4.0, alpha: float = 1.0, beta: float = 8.0) -> None:
-        if temperature <= 0:
-            raise ConfigError(f"bad temperature: expected more than 0, received {temperature}")
-        self.temperature = temperature
-        self.alpha = alpha
-        self.beta = beta
+        self.temperature = as_temperature(temperature)
+        self.alpha = as_weight("alpha", alpha)
+        self.beta = as_weight("beta", beta)
 
     def per_sample(self, teacher_outputs: Any, student_outputs: Any, labels: Any) -> Any:
         """Return the two parts; without labels, the teacher's answer is the target class."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
+from kd_edge.distillation.arguments import as_temperature, as_weight
 from kd_edge.distillation.losses.guide_losses import SampleLoss
-from kd_edge.errors import ConfigError
 
 
 @keras.saving.register_keras_serializable("kd_edge")
@@ -27,9 +27,7 @@ class BinaryDistillation(SampleLoss):
     compares = "labels"
 
     def __init__(self, temperature: float = 4.0) -> None:
-        if temperature <= 0:
-            raise ConfigError(f"bad temperature: expected more than 0, received {temperature}")
-        self.temperature = temperature
+        self.temperature = as_temperature(temperature)
 
     def per_sample(self, teacher_outputs: Any, student_outputs: Any, labels: Any) -> Any:
         """Return the mean divergence over the labels."""
@@ -57,9 +55,7 @@ class BoundedRegression(SampleLoss):
     compares = "values"
 
     def __init__(self, margin: float = 0.0) -> None:
-        if not margin >= 0:
-            raise ConfigError(f"bad margin: expected 0 or more, received {margin}")
-        self.margin = margin
+        self.margin = as_weight("margin", margin)
 
     def per_sample(self, teacher_outputs: Any, student_outputs: Any, labels: Any) -> Any:
         """Return the bounded square."""

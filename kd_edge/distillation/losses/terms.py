@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import keras
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
+from kd_edge.distillation.arguments import as_weight
 from kd_edge.distillation.guides.base import FINAL, Guide, LiveGuide
 from kd_edge.distillation.guides.checks import check_apart
 from kd_edge.distillation.guides.fresh import fresh_copy
@@ -100,12 +102,15 @@ class LossTerm:
 
 
 def as_losses(losses: Any) -> list[DistillationLoss]:
-    """Return one loss or several as a list."""
-    if losses is None:
-        raise ConfigError("no distillation losses: expected one or a list, received None; see keras.distillation")
-    if isinstance(losses, Mapping):
-        return list(losses.values())
-    return list(losses) if isinstance(losses, list | tuple) else [losses]
+    """Return one loss or several as a list.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    several = list(losses.values()) if isinstance(losses, Mapping) else losses
+    if several is None or several in ([], ()):
+        raise ConfigError(f"no distillation losses: expected one or a list, received {losses}; see keras.distillation")
+    return list(several) if isinstance(several, list | tuple) else [several]
 
 
 def as_outputs(losses: Any, student: keras.Model) -> list[tuple[int, str] | None]:
@@ -131,11 +136,11 @@ def as_weights(weights: Any, losses: Any) -> list[float]:
     """Return a weight for each of the losses; 1 by default.
 
     Args:
-        weights: In the order of the losses, or by the same names.
+        weights: In the order of the losses, or by the same names; of a single loss its weight.
         losses: One loss, a list, or a mapping.
 
     Raises:
-        ConfigError: There are more or less of them, or other names.
+        ConfigError: There are more or less of them, or other names, or one is no weight.
     """
     num_losses = len(as_losses(losses))
     if weights is None:
@@ -147,12 +152,15 @@ def as_weights(weights: Any, losses: Any) -> list[float]:
                 f"distillation_loss_weights do not match the losses: expected {names or 'a list, as of the losses'}, "
                 f"received {list(weights)}"
             )
-        return [weights[name] for name in names]
-    if len(weights) != num_losses:
+        weights = [weights[name] for name in names]
+    is_one = isinstance(losses, DistillationLoss) and isinstance(weights, Real)
+    flat = [weights] if is_one else list(weights) if hasattr(weights, "__len__") else []
+    if len(flat) != num_losses:
         raise ConfigError(
-            f"distillation_loss_weights do not match the losses: expected {num_losses}, received {len(weights)}"
+            f"distillation_loss_weights do not match the losses: expected {num_losses}, received "
+            f"{len(flat) or repr(weights)}"
         )
-    return list(weights)
+    return [as_weight("distillation_loss_weights", weight) for weight in flat]
 
 
 def make_loss_terms(

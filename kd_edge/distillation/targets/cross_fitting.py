@@ -190,7 +190,7 @@ def _joined(left_out: tuple[SoftTargets, ...], *unlabeled: tuple[SoftTargets, ..
 
 def _mean(rows: list[np.ndarray]) -> np.ndarray:
     """Return the same samples' rows with the mean of all teachers' logits."""
-    mean = np.array(rows[0])
+    mean = rows[0].astype(np.result_type(*(part.dtype for part in rows)))
     for name in mean.dtype.names or ():
         if name.startswith("output_"):
             mean[name] = np.mean([part[name] for part in rows], axis=0, dtype=np.float32)

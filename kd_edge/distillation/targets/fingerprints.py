@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.distillation.samples import common_length
 from kd_edge.distillation.targets.architecture import architecture_of
 from kd_edge.errors import DataError
 
@@ -15,12 +16,23 @@ from kd_edge.errors import DataError
 def fingerprint(x: Any) -> tf.Tensor:
     """Return 64-bit fingerprints of samples, shape `(samples, 8)`, uint8: FarmHash of their values as float32.
 
+    Of whole numbers that float32 does not hold it is that of int64.
+
     Args:
         x: A batch: a tensor or a structure of tensors.
     """
-    flat = [tf.cast(leaf, tf.float32) for leaf in keras.tree.flatten(x)]
-    prints = [tf.fingerprint(tf.reshape(leaf, (tf.shape(leaf)[0], -1))) for leaf in flat]
+    prints = [_fingerprint(tf.convert_to_tensor(leaf)) for leaf in keras.tree.flatten(x)]
     return prints[0] if len(prints) == 1 else tf.fingerprint(tf.concat(prints, axis=1))
+
+
+def _fingerprint(leaf: tf.Tensor) -> tf.Tensor:
+    rows = tf.reshape(leaf, (tf.shape(leaf)[0], -1))
+    floats = tf.cast(rows, tf.float32)
+    of_floats = tf.fingerprint(floats)
+    if not rows.dtype.is_integer or rows.dtype.size < 4:
+        return of_floats
+    held = tf.reduce_all(tf.cast(floats, rows.dtype) == rows, axis=1, keepdims=True)
+    return tf.where(held, of_floats, tf.fingerprint(tf.cast(rows, tf.int64)))
 
 
 def hash_of(teacher: keras.Model) -> str:
@@ -47,7 +59,18 @@ def batches_of(x: Any, size: int) -> Iterator[Any]:
 
 
 def slices_of(x: Any, size: int) -> Iterator[Any]:
-    """Yield arrays, or a structure of them, in batches."""
-    num_samples = len(keras.tree.flatten(x)[0])
+    """Yield arrays, or a structure of them, in batches.
+
+    Raises:
+        DataError: They are no arrays, or differ in length.
+    """
+    leaves = keras.tree.flatten(x)
+    for leaf in leaves:
+        if not len(getattr(leaf, "shape", ())):
+            raise DataError(
+                f"samples are no arrays: expected arrays of shape (samples, ...), received a {type(x).__name__} of "
+                f"{type(leaf).__name__}; pass numpy.asarray(samples)"
+            )
+    num_samples = common_length({"x": leaves})
     for start in range(0, num_samples, size):
         yield keras.tree.map_structure(lambda leaf, at=start: leaf[at : at + size], x)

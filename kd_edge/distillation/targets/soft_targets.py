@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kd_edge.distillation.arguments import as_count, as_temperature
 from kd_edge.distillation.outputs.logits import ends_in_sigmoid, ends_in_softmax, sigmoid_to_logits, to_logits
 from kd_edge.distillation.targets.file import read_rows
 from kd_edge.distillation.targets.fingerprints import batches_of, fingerprint, hash_of
@@ -17,6 +18,10 @@ from kd_edge.errors import ConfigError, DataError
 from kd_edge.files import check_writable
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
+# Of the values' standard deviation: by how much half precision may be off. Logits stay below it.
+_LARGEST_ERROR = 1e-2
+# Of the largest value: the standard deviation of values that differ only as single precision rounds them.
+_ALIKE = 1e-6
 
 
 def soft_targets(
@@ -33,6 +38,8 @@ def soft_targets(
     seed: int = 0,
 ) -> SoftTargets:
     """Run a teacher once over samples, or once per view, and keep its logits, as float16.
+
+    Values that float16 would round by a hundredth of their standard deviation, or does not hold, are kept as float32.
 
     Args:
         teacher: A trained network. Where it ends in a softmax, the logits are recovered up to a constant, where in
@@ -54,9 +61,10 @@ def soft_targets(
         The targets. From a file, they are read when needed.
 
     Raises:
-        DataError: The file is stale, or there are no samples, or no end of them.
-        ConfigError: The augmentation is unknown, does not fit the samples, or cannot make a sample again; or the file
-            cannot be written.
+        DataError: The file is stale, the samples are no arrays or none that the teacher takes, there are none, or no
+            end of them.
+        ConfigError: A number means nothing; the augmentation is unknown, does not fit the samples, or cannot make a
+            sample again; or the file cannot be written.
 
     Example:
 
@@ -66,8 +74,10 @@ def soft_targets(
     ```
     """
     wanted = None if views is None else Views.of(views, augment, strength=strength, seed=seed)
-    if top_k is not None and top_k < 1:
-        raise ConfigError(f"bad top_k: expected at least 1, received {top_k}")
+    if top_k is not None:
+        top_k = as_count("top_k", top_k, "at least 1")
+    temperature = as_temperature(temperature)
+    batch_size = as_count("batch_size", batch_size, "at least 1")
     if path is not None and Path(path).exists():
         kept = SoftTargets.load(path, teacher=teacher, x=x, views=wanted)
         _check_largest(kept, top_k, temperature, path)
@@ -127,11 +137,11 @@ def _ask(
     run = tf.function(lambda batch: teacher(batch, training=False), reduce_retracing=True)
     keys, seeds, batches = [], [], []
     for batch, drawn, forms in _shown(x, batch_size, views):
+        given = [_answer(run, teacher, form) for form in forms]
         if softmax is None:
             softmax = ends_in_softmax(teacher, batch)
-        answers = [to_logits(run(form), softmax) for form in forms]
         sigmoid = sigmoid if len(sigmoid) == len(softmax) else [None] * len(softmax)
-        answers = [sigmoid_to_logits(answer, sigmoid) for answer in answers]
+        answers = [sigmoid_to_logits(to_logits(answer, softmax), sigmoid) for answer in given]
         structure = _structure(answers[0])
         flat = zip(*(keras.tree.flatten(answer) for answer in answers), strict=True)
         keys.append(fingerprint(batch).numpy())
@@ -151,6 +161,23 @@ def _ask(
     for i, output in enumerate(outputs):
         columns |= columns_of(output, i)
     return _records(columns), header
+
+
+def _answer(run: Callable[[Any], Any], teacher: keras.Model, samples: Any) -> Any:
+    """Return what the teacher says of samples.
+
+    Raises:
+        DataError: It does not take such.
+    """
+    try:
+        return run(samples)
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        taken = ", ".join(str(tuple(each.shape)) for each in getattr(teacher, "inputs", None) or ())
+        shown = ", ".join(f"{leaf.dtype} of shape {tuple(leaf.shape)}" for leaf in keras.tree.flatten(samples))
+        raise DataError(
+            f"the teacher cannot run on the samples: expected batches of shape {taken or 'that it takes'}, received "
+            f"{shown}; pass samples as the teacher takes them"
+        ) from error
 
 
 def _shown(x: Any, batch_size: int, views: Views | None) -> Iterator[tuple[Any, np.ndarray, Iterator[Any]]]:
@@ -185,9 +212,9 @@ def _columns(output: np.ndarray, i: int, top_k: int | None, temperature: float) 
     peak = rest.max(axis=-1)
     mean = np.log(np.exp(rest - peak[..., None]).mean(axis=-1)) + peak
     return {
-        f"values_{i}": np.take_along_axis(output, classes, -1).astype(np.float16),
+        f"values_{i}": _halved(np.take_along_axis(output, classes, -1)),
         f"classes_{i}": classes.astype(np.uint16 if num_classes <= 65536 else np.uint32),
-        f"rest_{i}": (mean * temperature).astype(np.float16),
+        f"rest_{i}": _halved(mean * temperature),
     }
 
 
@@ -202,8 +229,13 @@ def rows_of_outputs(keys: np.ndarray, outputs: Sequence[np.ndarray]) -> np.ndarr
 
 
 def _halved(output: np.ndarray) -> np.ndarray:
-    """Return outputs in half precision; measured values that are too large for it as they are."""
-    return output.astype(np.float16) if np.abs(output).max() < _LARGEST_HALF else output.astype(np.float32)
+    """Return outputs in half precision; in single precision those that are too large for it, or too close together."""
+    if not np.abs(output).max() < _LARGEST_HALF:
+        return output.astype(np.float32)
+    halves = output.astype(np.float16)
+    spread, error = output.std(axis=0, dtype=np.float64), np.abs(halves - output).max(axis=0)
+    differ = spread > _ALIKE * np.abs(output).max(axis=0)
+    return output.astype(np.float32) if (differ & (error > _LARGEST_ERROR * spread)).any() else halves
 
 
 def _records(columns: dict[str, np.ndarray]) -> np.ndarray:

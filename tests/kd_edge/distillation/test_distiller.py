@@ -12,6 +12,7 @@ from kd_edge.distillation.distiller import Distiller
 from kd_edge.errors import ConfigError, ModelError
 
 BATCH = 16
+BAD_WEIGHTS = (-1.0, np.nan, np.inf, "0.5", None, True, [0.5])
 STEPS = 4  # of one epoch over the task's 64 samples
 
 
@@ -252,6 +253,10 @@ def test_a_distiller_that_comes_back_without_a_guide_it_still_had_is_not_trained
     distiller.halt("trainee")
     with pytest.raises(ModelError, match=r"comes back without its teacher: .* make a new Distiller with them, or"):
         fit(back(distiller, tmp_path), task)
+    again = back(distiller, tmp_path)
+    for step in (again.train_on_batch, again.compute_loss, lambda *batch: again.train_step(batch)):
+        with pytest.raises(ModelError, match="comes back without its teacher"):
+            step(task.x, task.y)
     distiller.halt("teacher")
     assert "loss" in fit(back(distiller, tmp_path), task)  # on labels alone, as it would have been before
 
@@ -328,6 +333,15 @@ def test_weights_of_the_distiller_are_the_students_alone(task):
         ({"distillation_losses": None}, "no distillation losses"),
         ({"distillation_losses": "kl_divergence"}, "not a distillation loss.*received a str"),
         ({"distillation_loss_weights": [1.0, 2.0]}, "expected 1, received 2"),
+        ({"distillation_losses": []}, r"no distillation losses: expected one or a list, received \[\]"),
+        ({"distillation_losses": {}}, "no distillation losses: expected one or a list, received {}"),
+        ({"distillation_losses": [LogitsDistillation()], "distillation_loss_weights": 2.0}, "expected 1, received 2.0"),
+        *(
+            ({"distillation_loss_weights": [weight]}, "bad distillation_loss_weights: expected a finite number of 0")
+            for weight in BAD_WEIGHTS
+        ),
+        *(({"trainee_loss_weight": weight}, "bad trainee_loss_weight: expected a finite") for weight in BAD_WEIGHTS),
+        *(({"student_loss_weight": weight}, "bad student_loss_weight: expected a number") for weight in BAD_WEIGHTS),
         ({"trainee": "like_techer"}, "unknown trainee.*'like_techer'"),
         ({"teacher": None, "trainee": "like_teacher"}, "expected a keras.Model as teacher, received NoneType"),
     ],
@@ -336,6 +350,15 @@ def test_bad_arguments_are_named(task, change, message):
     arguments = {"teacher": task.network(), "student": task.network(), "distillation_losses": LogitsDistillation()}
     with pytest.raises(ConfigError, match=message):
         Distiller(**{**arguments, **change})
+
+
+@pytest.mark.parametrize("weights", [np.float32(2), np.array([2.0]), (2,)])
+def test_weights_may_be_numbers_of_numpy(task, weights):
+    distiller = Distiller(
+        task.network(), task.network(), LogitsDistillation(), weights, np.float32(0.5), trainee_loss_weight=np.int64(1)
+    )
+    assert (distiller.distillation_loss_weights, distiller.student_loss_weight) == ([2], 0.5)
+    assert distiller.trainee_loss_weight == 1
 
 
 def two_labelled():

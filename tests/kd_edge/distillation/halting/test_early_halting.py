@@ -225,6 +225,14 @@ def test_the_trainee_optimizer_is_a_fresh_copy_unless_another_is_given(task):
     assert isinstance(distiller.trainee.optimizer, keras.optimizers.SGD)
 
 
+def test_one_optimizer_for_both_is_copied_for_the_trainee(task):
+    optimizer = keras.optimizers.SGD(0.1)
+    distiller = Distiller(task.network(16), task.network(), LogitsDistillation(), trainee="like_teacher")
+    distiller.compile(optimizer, loss=task.loss(), trainee_optimizer=optimizer, run_eagerly=True)
+    distiller.train_on_batch(task.x, task.y)
+    assert int(distiller.trainee.optimizer.iterations) == int(optimizer.iterations) == 1
+
+
 def test_a_trainee_like_a_frozen_teacher_is_trainable_and_fresh(task):
     teacher = task.network(16)
     teacher.trainable = False
@@ -335,6 +343,15 @@ def test_a_used_callback_can_be_copied_for_another_training(task):
         ({"patience": 0}, "bad patience: expected at least 1 check, received 0"),
         ({"baseline": 80}, "bad baseline of the rule 'agreement': expected a share from 0 to 1, received 80"),
         ({"rule": "gradient", "patience": 0}, "bad patience: expected at least 1 check, received 0"),
+        ({"guide": None}, "unknown guide None; known: teacher, trainee"),
+        ({"rule": 3}, "bad halting rule: .* metric, reset and reason, received 3; known names: agreement"),
+        ({"rule": Plateau}, "bad halting rule: .* received <class"),
+        *(({"patience": bad}, f"bad patience: .* received {bad!r}") for bad in (1.5, "x", True)),
+        *(({"check_freq": bad}, f"bad check_freq: .* received {bad!r}") for bad in (1.5, "x", True)),
+        *(({"start_from_epoch": bad}, f"bad start_from_epoch: .* received {bad!r}") for bad in (-1, 1.5, "a")),
+        *(({"baseline": bad}, f"bad baseline of the rule .* received {bad!r}") for bad in ("a", math.nan)),
+        *(({"baseline": bad, "monitor": "loss"}, f"bad baseline: .* {bad!r}") for bad in ("a", math.nan)),
+        *(({"min_delta": bad, "rule": "plateau"}, f"bad min_delta: .* {bad!r}") for bad in ("a", math.nan, -1)),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

@@ -228,6 +228,22 @@ def test_weights_of_single_pixels_are_refused_where_a_loss_weighs_samples():
         distillation_value(DecoupledDistillation(2.0), *sides, sample_weight=weights, labels=None)
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda bad: DecoupledDistillation(bad), "bad temperature: expected more than 0"),
+        (lambda bad: DecoupledDistillation(alpha=bad), "bad alpha: expected a finite number of 0 or more"),
+        (lambda bad: DecoupledDistillation(beta=bad), "bad beta: expected a finite number of 0 or more"),
+        (lambda bad: RelationalDistillation(bad), "bad distance_weight: expected a finite number of 0 or more"),
+        (lambda bad: RelationalDistillation(angle_weight=bad), "bad angle_weight: expected a finite number of 0"),
+    ],
+)
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), "4", None, True])
+def test_numbers_that_mean_nothing_are_refused(make, message, bad):
+    with pytest.raises(ConfigError, match=f"{message}.*, received {bad!r}"):
+        make(bad)
+
+
 def test_decoupled_distillation_needs_a_temperature_above_zero():
     with pytest.raises(ConfigError, match="bad temperature: expected more than 0, received 0"):
         DecoupledDistillation(0)

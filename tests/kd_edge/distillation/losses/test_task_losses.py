@@ -215,6 +215,16 @@ def test_the_largest_of_several_labels_cannot_be_stored_alone(teachers):
 def test_arguments_below_0_are_refused(loss, message):
     with pytest.raises(ConfigError, match=f"bad {message}: expected .* received -1"):
         loss(-1)
+    for bad in (float("nan"), "4", None):
+        with pytest.raises(ConfigError, match=f"bad {message}: expected .* received {bad!r}"):
+            loss(bad)
+
+
+@pytest.mark.parametrize("loss", ["mse", "huber", "poisson", "cosine_similarity", keras.losses.CosineSimilarity()])
+def test_outputs_of_a_loss_of_values_decide_on_nothing(loss):
+    distiller = Distiller(network(3, width=8), network(3), FeatureDistillation())
+    distiller.compile("sgd", loss=loss)
+    assert distiller.guide_set.decides == [""]
 
 
 def test_subclassed_networks_of_labels_are_told_by_their_outputs(teachers):

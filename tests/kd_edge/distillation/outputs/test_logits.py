@@ -124,6 +124,15 @@ def test_a_subclassed_teacher_with_a_softmax_teaches_like_one_whose_graph_is_kno
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+def test_a_subclassed_teacher_with_a_softmax_is_told_before_a_single_batch_too(task):
+    teacher = Subclassed()
+    teacher(task.x)
+    distiller = Distiller(teacher, task.network(), LogitsDistillation(2.0))
+    distiller.compile("sgd", loss=task.loss(), run_eagerly=True)
+    distiller.train_on_batch(task.x, task.y)
+    assert distiller.guide_set.guides["teacher"].softmax == [True]
+
+
 def test_what_stays_unknown_is_said_once(task):
     def batches():
         while True:

@@ -8,7 +8,7 @@ from keras.distillation import FeatureDistillation, LogitsDistillation
 
 from kd_edge.distillation.distiller import Distiller
 from kd_edge.distillation.targets.fingerprints import fingerprint
-from kd_edge.distillation.targets.soft_targets import soft_targets
+from kd_edge.distillation.targets.soft_targets import rows_of_outputs, soft_targets
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError, DataError, ModelError
 
@@ -269,6 +269,40 @@ def test_fingerprints_tell_apart_samples_that_differ_in_one_value(task):
     assert same.tolist() == [i != 3 for i in range(len(task.x))]
 
 
+def test_whole_numbers_are_told_apart_beyond_those_that_float32_holds():
+    numbers = np.array([[2**24, 1], [2**24 + 1, 1], [2**53 + 1, 1]], "int64")
+    prints = fingerprint(numbers).numpy()
+    assert len({bytes(row) for row in prints}) == 3
+    np.testing.assert_array_equal(prints[0], fingerprint(numbers[:1].astype("float32")).numpy()[0])
+    np.testing.assert_array_equal(prints, tf.function(fingerprint)(numbers).numpy())
+
+
+def linear(scale, bias):
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    kernel, _ = model.get_weights()
+    model.set_weights([kernel * scale, np.full(4, bias)])
+    return model
+
+
+@pytest.mark.parametrize(("scale", "bias"), [(0.1, 1013.0), (1e6, 0.0)])
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_values_that_half_precision_would_spoil_are_kept_in_single_precision(task, scale, bias, top_k):
+    teacher = linear(scale, bias)
+    answers = teacher(task.x).numpy()
+    largest = np.argsort(-answers)[:, : top_k or 4]
+    stored = soft_targets(teacher, task.x, top_k=top_k).lookup(task.x).numpy()
+    kept, expected = (np.take_along_axis(side, largest, -1) for side in (stored, answers))
+    np.testing.assert_allclose(kept, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("center", "deviation"), [(0.0, 3.0), (-30.0, 5.0), (20.0, 5.0), (0.3, 0.0), (1013.3, 0.0), (1013.3, 1e-5)]
+)
+def test_logits_and_values_that_are_all_the_same_are_kept_in_half_precision(center, deviation):
+    outputs = np.random.default_rng(0).normal(center, deviation, (1000, 4)).astype("float32")
+    assert rows_of_outputs(np.arange(1000, dtype=np.uint64), [outputs])["output_0"].dtype == np.float16
+
+
 def test_targets_of_another_task_are_refused(task):
     targets = soft_targets(task.network(16), task.x)
     student = keras.Sequential([keras.Input((8,)), keras.layers.Dense(5)])
@@ -288,6 +322,17 @@ def test_losses_between_layers_need_the_teacher_itself(task):
     ("change", "error", "message"),
     [
         ({"top_k": 0}, ConfigError, "bad top_k: expected at least 1, received 0"),
+        ({"top_k": "a"}, ConfigError, "bad top_k: expected at least 1, received 'a'"),
+        ({"batch_size": 0}, ConfigError, "bad batch_size: expected at least 1, received 0"),
+        ({"temperature": 0.0}, ConfigError, "bad temperature: expected more than 0, received 0.0"),
+        ({"temperature": np.nan}, ConfigError, "bad temperature: expected more than 0, received nan"),
+        ({"x": [[0.0] * 8] * 2}, DataError, "samples are no arrays: .* received a list of float"),
+        (
+            {"x": np.zeros((2, 7), "float32")},
+            DataError,
+            r"cannot run on the samples: expected batches of shape \(None, 8\), received float32 of shape \(2, 7\)",
+        ),
+        ({"x": [np.zeros((4, 8)), np.zeros((3, 8))]}, DataError, "expected 4 as in x, received 3 in x"),
         ({"x": np.zeros((0, 8), "float32")}, DataError, "no samples to run the teacher on"),
         ({"x": tf.data.Dataset.from_tensors(np.zeros((1, 8))).repeat()}, DataError, "samples without an end"),
     ],
