@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from kd_edge.cli.options import data_option, json_option, print_document, seed_option
-from kd_edge.data.options import WATCH
 from kd_edge.files import refuse_inside
 from kd_edge.reporting.documents import make_document
 from kd_edge.silence import load_tensorflow
@@ -30,6 +29,8 @@ def samples(
     each. Put the teacher's outputs beside them: an .npy file with a row per sample in this order, a column per class;
     of data with several outputs an .npz file with such an array for each.
     """
+    from kd_edge.data.options import WATCH
+
     if os.path.isdir(source):
         if source != WATCH:
             refuse_inside(output, source, "data")

@@ -93,7 +93,7 @@ def load_model(path: str | Path) -> keras.Model:
         return read_saved_model(path)
     if received := _no_model(path):
         raise ModelError(
-            f"cannot read {path}: expected a whole model of Keras, a .keras or .h5 file, received {received}; save it "
+            f"cannot read {path}: expected a Keras model, whole in a .keras or .h5 file, received {received}; save it "
             "with model.save('model.keras')"
         )
     try:

@@ -64,7 +64,7 @@ def test_a_teacher_for_any_size_that_cannot_read_samples_as_small_as_these_is_re
 def test_a_file_that_is_no_model_is_told_as_what_it_is(tmp_path, name, content, received):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(
-        ModelError, match=rf"cannot read .*{name}: expected a whole model of Keras, .* received {received}"
+        ModelError, match=rf"cannot read .*{name}: expected a Keras model, whole in a .* received {received}"
     ):
         load_model(tmp_path / name)
 
