@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kd_edge.config.checks import check_choice, check_numbers, check_rate, check_words
+from kd_edge.config.checks import check_choice, check_numbers, check_rate
 from kd_edge.cost.budget import LATENCY_AT, Budget, parse_bytes, parse_mj, parse_ms
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.data.options import SourceOptions
@@ -27,7 +27,6 @@ class DataConfig:
     options: SourceOptions = field(default_factory=SourceOptions)
 
     def __post_init__(self) -> None:
-        check_words(self, ("source",))
         if isinstance(self.class_weight, str):
             check_choice("class_weight", self.class_weight, ("balanced",))
         for name, weight in self.class_weight.items() if isinstance(self.class_weight, Mapping) else ():
@@ -99,7 +98,6 @@ class TeacherConfig:
     outputs: str | None = None
 
     def __post_init__(self) -> None:
-        check_words(self, ("path", "outputs"))
         check_rate(self.learning_rate)
         check_numbers(self)
         if self.folds == 1:

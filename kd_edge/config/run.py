@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kd_edge.config.checks import check_choice
+from kd_edge.config.checks import check_choice, check_words
 from kd_edge.config.choices import AUGMENTATIONS, MAX_SEED, STREAMING
 from kd_edge.config.inputs import BudgetConfig, DataConfig, TeacherConfig
 from kd_edge.config.paths import located
@@ -28,6 +28,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"bad value for key 'seed': expected 0 to {MAX_SEED}, received {self.seed}")
+        check_words(self.data, ("source",))
+        check_words(self.teacher, ("path", "outputs"))
         if ":" not in self.data.source:  # a Python file may register others
             check_choice("augment", self.teacher.augment, AUGMENTATIONS)
             check_choice("augment", self.distill.augment, (*AUGMENTATIONS, "auto"))
