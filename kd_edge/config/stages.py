@@ -39,7 +39,7 @@ class DesignConfig:
     epochs: int = 6
     teacher_ratio: float = 20.0
     search: str = "random"
-    importance: str = "l1"
+    importance: str = "batch_norm"
     objective: str | None = None
 
     def __post_init__(self) -> None:

@@ -49,7 +49,7 @@ def design(
     search: str = "random",
     num_trials: int = 8,
     teacher_ratio: float | None = None,
-    importance: str = "l1",
+    importance: str = "batch_norm",
     temperature: float = TEMPERATURE,
     student_loss_weight: float = STUDENT_LOSS_WEIGHT,
     objective: str | None = None,

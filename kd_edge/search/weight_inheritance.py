@@ -22,7 +22,7 @@ _Weights = dict[str, np.ndarray]
 
 
 def inherit(
-    teacher: keras.Model, values: Values, x: np.ndarray | None = None, *, importance: str = "l1"
+    teacher: keras.Model, values: Values, x: np.ndarray | None = None, *, importance: str = "batch_norm"
 ) -> keras.Model:
     """Return the student of `StudentSpace.from_teacher(teacher)` that starts from the teacher's weights.
 
@@ -36,8 +36,8 @@ def inherit(
         values: One value of each choice of the space.
         x: Samples on which the statistics of batch normalization are computed anew, shape `(samples, ...)`; they are
             the teacher's by default, which fit no student with fewer channels.
-        importance: `"l1"`, the sum of a channel's absolute weights (arXiv 1608.08710), or `"batch_norm"`, the size of
-            its scale in batch normalization (arXiv 1708.06519), with L1 where a group has none. The layers of a group
+        importance: `"batch_norm"`, the size of a channel's scale in batch normalization (arXiv 1708.06519), with L1
+            where a group has none, or `"l1"`, the sum of its absolute weights (arXiv 1608.08710). The layers of a group
             are scaled to the same mean first, and summed.
 
     Raises:
@@ -62,7 +62,7 @@ class WeightInheritance:
     """
 
     def __init__(
-        self, teacher: keras.Model, *, importance: str = "l1", prunable: PrunableNetwork | None = None
+        self, teacher: keras.Model, *, importance: str = "batch_norm", prunable: PrunableNetwork | None = None
     ) -> None:
         if importance not in _IMPORTANCES:
             raise ConfigError(f"unknown importance {importance!r}: {nearest(importance, _IMPORTANCES)}")

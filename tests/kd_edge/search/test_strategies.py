@@ -78,7 +78,7 @@ def finished(data, teacher, widest_first, tmp_path_factory):
     )
     found = design(
         teacher, data, device="nucleo-l4r5zi", budget=BUDGET, recipe=Recipe(2, 32, seed=5), search="widest_first",
-        teacher_ratio=2.0, importance="batch_norm", temperature=3.0, student_loss_weight=0.25, screening=screening,
+        teacher_ratio=2.0, importance="l1", temperature=3.0, student_loss_weight=0.25, screening=screening,
         directory=folder, on_trial=lambda done, planned: calls.append((done, planned)),
     )  # fmt: skip
     return folder, found, screening, calls
@@ -99,7 +99,7 @@ def test_the_training_that_a_search_tells_of_gives_the_very_student_that_it_keep
     assert (training.temperature, training.student_loss_weight) == (3.0, 0.25)
     assert max(training.history["val_accuracy"]) == found.chosen.accuracy
     keras.utils.set_random_seed(5)
-    student = WeightInheritance(teacher, importance="batch_norm").student(found.chosen.values, data.x_train)
+    student = WeightInheritance(teacher, importance="l1").student(found.chosen.values, data.x_train)
     again = distill(
         student, data, training.recipe, teacher=soft_targets(teacher, data.x_train),
         temperature=training.temperature, student_loss_weight=training.student_loss_weight,
