@@ -10,6 +10,8 @@ from tflite_bench.model.operators.spec import DTYPE_BYTES
 
 # Far above any network for a small device; planning buffers takes the square of their number.
 _MAX_OPS = 4096
+# Of the weights of convolutions, and of the images that they read and write.
+_IMAGE_RANKS = (4, 5)
 
 
 def read_graph(model: ModelInfo) -> Graph:
@@ -88,6 +90,11 @@ def _check_operands(index: int, op: Op, tensors: list[Tensor]) -> None:
     if rank is not None and len(tensors[op.inputs[1]].shape) != rank:
         shape = tensors[op.inputs[1]].shape
         raise ModelError(f"cannot lower op {index} ({op.kind}): expected weights of rank {rank}, received {shape}")
+    # A transposed convolution reads the shape of its result first, and the image last.
+    images = (op.inputs[0 if least == 2 else 2], op.outputs[0]) if rank in _IMAGE_RANKS else ()
+    for shape in (tensors[image].shape for image in images):
+        if len(shape) != rank:
+            raise ModelError(f"cannot lower op {index} ({op.kind}): expected images of rank {rank}, received {shape}")
 
 
 def _read_op(op: OpInfo, graph: SubgraphInfo, model: ModelInfo, variables: dict[int, int]) -> Op:

@@ -533,9 +533,7 @@ def test_arguments_of_another_kind_are_refused(save, wrong, message):
         load_data(save(), **wrong)
 
 
-@pytest.mark.parametrize(
-    "text", ["a" * 5000, "a" * 5000 + ".npz", "a" * 5000 + ".csv", "a\0b", "a\0b.npz", "a\0.csv"]
-)
+@pytest.mark.parametrize("text", ["a" * 5000, "a" * 5000 + ".npz", "a" * 5000 + ".csv", "a\0b", "a\0b.npz", "a\0.csv"])
 def test_a_path_that_the_system_refuses_is_no_data(text):
     with pytest.raises(DataError, match=r"unknown data|no data|expected a table"):
         load_data(text)

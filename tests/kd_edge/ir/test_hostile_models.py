@@ -114,6 +114,14 @@ def flat_weights(graph: Any) -> None:
     graph.tensors[graph.operators[0].inputs[1]].shape = [8, 27]
 
 
+def scalar_image(graph: Any) -> None:
+    graph.tensors[graph.operators[0].inputs[0]].shape = []
+
+
+def flat_result(graph: Any) -> None:
+    graph.tensors[graph.operators[0].outputs[0]].shape = [1, 8]
+
+
 def no_output(graph: Any) -> None:
     graph.operators[-1].outputs = []
     graph.outputs = graph.inputs
@@ -143,6 +151,8 @@ def long_chain(graph: Any) -> None:
     [
         (no_weights, r"op 0 \(CONV_2D\): expected at least 2 inputs and an output, received 1 and 1"),
         (flat_weights, r"op 0 \(CONV_2D\): expected weights of rank 4, received \(8, 27\)"),
+        (scalar_image, r"op 0 \(CONV_2D\): expected images of rank 4, received \(\)"),
+        (flat_result, r"op 0 \(CONV_2D\): expected images of rank 4, received \(1, 8\)"),
         (no_output, r"op 5 \(FULLY_CONNECTED\): expected at least 2 inputs and an output, received 2 and 0"),
         (text, "cannot lower tensor 0: expected a type of bool, int8, .*, received string"),
         (long_chain, "expected at most 4096 ops, received 4097"),
