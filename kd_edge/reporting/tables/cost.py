@@ -12,11 +12,10 @@ from kd_edge.reporting.sentences.energy import energy_lines
 from kd_edge.reporting.sentences.formatting import latency_text, significant
 from kd_edge.reporting.sentences.verdicts import found_text, untimed_lines
 from kd_edge.reporting.tables.console import titled_table
+from kd_edge.reporting.tables.plain import known_speed
 
 # Of a latency; below it a difference is one of rounding.
 _LEAST_SHARE = 1e-6
-# Qualities of a profile whose times somebody measured with its runtime; of others they are a relative's.
-_MEASURED = ("measured", "calibrated")
 
 
 def cost_tables(result: Result) -> Iterator[Table | str]:
@@ -27,7 +26,7 @@ def cost_tables(result: Result) -> Iterator[Table | str]:
     yield from refusal_lines(result["refusals"])
     yield _op_table(result)
     yield _limit_table(result)
-    whose = "times are those of" if result["quality"] in _MEASURED else "times under"
+    whose = "times are those of" if known_speed(result["quality"]) else "times under"
     yield f"{whose} {result['runtime']} there: {result['quality']}"
     yield from untimed_lines(result, result)
     reasons = [gate["reason"] for gate in result["gates"].values() if gate["verdict"] == "not_proven"]
@@ -47,7 +46,7 @@ def cost_tables(result: Result) -> Iterator[Table | str]:
 
 
 def _op_table(result: Result) -> Table:
-    had = "times calibrated, the rest computed" if result["quality"] in _MEASURED else "computed"
+    had = "times calibrated, the rest computed" if known_speed(result["quality"]) else "computed"
     title = f"per op ({had}), * marks the peak of the arena"
     table = titled_table(title, "", "op", "layer", "output", "MACs", "B alive", "ms", "share")
     table.box, table.pad_edge, table.show_edge, table.padding = box.SIMPLE_HEAD, False, False, (0,)
@@ -72,7 +71,7 @@ def _op_table(result: Result) -> Table:
 def _limit_table(result: Result) -> Table:
     budget, measured = result["budget"], result["measured"]["flash_bytes"]
     flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
-    had = "calibrated" if result["quality"] in _MEASURED else "computed"
+    had = "calibrated" if known_speed(result["quality"]) else "computed"
     latency = "unknown" if result["latency_ms"] is None else f"{latency_text(result)}, {had}"
     low, high = result["ram_low_bytes"], result["ram_bytes"]
     ram = f"{high:,} B, computed" if low == high else f"{low:,} to {high:,} B, computed"
