@@ -11,6 +11,8 @@ import jsonschema
 import numpy as np
 import pytest
 
+from kd_edge.silence import say
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -18,6 +20,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def unknown_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables are as wide as where nobody says how wide they may be, whatever the terminal of the tests."""
     monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_before() -> None:
+    """What is said once is said in each test, whatever another said of a network of the same name."""
+    say.cache_clear()
 
 
 @pytest.fixture(scope="session")
