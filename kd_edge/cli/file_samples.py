@@ -70,7 +70,7 @@ def _seed_in(model: Path) -> int | None:
 
 
 def _check_seed(model: Path, seed: int, data: "Dataset") -> None:
-    from kd_edge.data.drawing import draws_tests
+    from kd_edge.data.splits.drawing import draws_tests
 
     told = _seed_in(model)
     if told not in (None, seed) and draws_tests(data.description):

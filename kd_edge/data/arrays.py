@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.dataset import Dataset, check_counts, checked, standardized
-from kd_edge.data.drawing import VALIDATION_SHARE, class_of_groups, drawn_samples
 from kd_edge.data.given_arrays import as_arrays
-from kd_edge.data.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.options import SourceOptions
+from kd_edge.data.splits.drawing import VALIDATION_SHARE, class_of_groups, drawn_samples
+from kd_edge.data.splits.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.storage import taken
 from kd_edge.data.targets import counted, standardized_values, targets_of
 from kd_edge.data.task import Task

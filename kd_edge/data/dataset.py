@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.data.checks.labels import check_labels
+from kd_edge.data.checks.samples import check_samples
 from kd_edge.data.front_end import FrontEnd
 from kd_edge.data.given_arrays import as_array, as_arrays
-from kd_edge.data.groups import GROUPS, check_groups, numbered_groups
-from kd_edge.data.label_checks import check_labels
 from kd_edge.data.labels import word
 from kd_edge.data.options import SEVERAL
 from kd_edge.data.records import as_records
-from kd_edge.data.sample_checks import check_samples
+from kd_edge.data.splits.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.storage import chunks, is_mapped, release, room_for
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError

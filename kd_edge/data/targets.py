@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.data.checks.labels import check_labels
 from kd_edge.data.dataset import Dataset, joined
-from kd_edge.data.label_checks import check_labels
 from kd_edge.data.labels import as_text, numbered, word
 from kd_edge.data.options import SEVERAL, SourceOptions
 from kd_edge.data.records import as_records

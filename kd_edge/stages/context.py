@@ -15,8 +15,8 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile, load_device
 from kd_edge.data.class_weights import with_class_weight
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.folds import fold_numbers
 from kd_edge.data.loading import load_data
+from kd_edge.data.splits.folds import fold_numbers
 from kd_edge.data.task import Task
 from kd_edge.distillation.halting.rules import find_rule
 from kd_edge.errors import ConfigError, MissingDependencyError

@@ -24,9 +24,9 @@ from kd_edge.conversion.export import convert_for
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.groups import GROUPS
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
+from kd_edge.data.splits.groups import GROUPS
 from kd_edge.distillation.outputs.decisions import test_samples_right
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.training import train

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kd_edge.data.drawing import SPLITS
 from kd_edge.data.options import SourceOptions
+from kd_edge.data.splits.drawing import SPLITS
 from kd_edge.errors import ConfigError, DataError, nearest
 
 _NUM_NAMED = 5

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.drawing import SPLITS, splits_of
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources.labelled import labelled_dataset
 from kd_edge.data.sources.registry import DataSource
 from kd_edge.data.sources.table import Table, read_table, without_missing
 from kd_edge.data.sources.windows import windows_of
+from kd_edge.data.splits.drawing import SPLITS, splits_of
 from kd_edge.errors import DataError
 
 _OPTIONS = (

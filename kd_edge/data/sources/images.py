@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.drawing import SPLITS, splits_of
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources.class_folders import ClassFiles, files_by_class
 from kd_edge.data.sources.image_depth import misread
 from kd_edge.data.sources.labelled import labelled_dataset
+from kd_edge.data.splits.drawing import SPLITS, splits_of
 from kd_edge.data.storage import MAPPED_BYTES, num_bytes, release, room_for
 from kd_edge.errors import DataError, MissingDependencyError
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from kd_edge.data.arrays import dataset_of
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.drawing import SPLITS
 from kd_edge.data.options import SourceOptions
+from kd_edge.data.splits.drawing import SPLITS
 from kd_edge.errors import ConfigError
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.drawing import SPLITS, splits_of
 from kd_edge.data.front_end import FrontEnd
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources.class_folders import ClassFiles, files_by_class
 from kd_edge.data.sources.labelled import labelled_dataset
+from kd_edge.data.splits.drawing import SPLITS, splits_of
 from kd_edge.data.storage import room_for
 from kd_edge.errors import DataError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.data.drawing import SPLITS
+from kd_edge.data.splits.drawing import SPLITS
 from kd_edge.data.storage import MAPPED_BYTES
 from kd_edge.errors import DataError
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kd_edge.compat.tensorflow import release_traced_graphs
 from kd_edge.data.dataset import check_counts
-from kd_edge.data.folds import fold_numbers
+from kd_edge.data.splits.folds import fold_numbers
 from kd_edge.distillation.targets.architecture import architecture_of
 from kd_edge.distillation.targets.fingerprints import fingerprint, slices_of
 from kd_edge.distillation.targets.soft_targets import soft_targets

@@ -31,9 +31,9 @@ from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.groups import GROUPS
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
+from kd_edge.data.splits.groups import GROUPS
 from kd_edge.errors import BudgetError
 from kd_edge.files import write_json
 from kd_edge.reporting.documents import make_document

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from kd_edge.data.dataset import Dataset
-from kd_edge.data.folds import fold_numbers
+from kd_edge.data.splits.folds import fold_numbers
 from kd_edge.ir.blueprint import Blueprint
 from kd_edge.search.space.student_space import StudentSpace
 from tools.studies.halting import sources

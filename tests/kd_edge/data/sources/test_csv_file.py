@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kd_edge.data.drawing import splits_of
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
+from kd_edge.data.splits.drawing import splits_of
 from kd_edge.errors import ConfigError, DataError, DataWarning
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from kd_edge.data.checks.rounding import LARGEST_ROUNDING, lost_channels
 from kd_edge.data.records import as_records
-from kd_edge.data.rounding import LARGEST_ROUNDING, lost_channels
 from kd_edge.data.task import Task
 from kd_edge.errors import DataError
 

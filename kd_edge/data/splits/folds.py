@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kd_edge.data.groups import check_groups, numbered_groups
+from kd_edge.data.splits.groups import check_groups, numbered_groups
 from kd_edge.errors import ConfigError, DataError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kd_edge.data.folds import fold_numbers
+from kd_edge.data.splits.folds import fold_numbers
 from kd_edge.errors import ConfigError, DataError
 
 

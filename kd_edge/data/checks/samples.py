@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kd_edge.data.rounding import is_rounded, lost_channels
+from kd_edge.data.checks.rounding import is_rounded, lost_channels
 from kd_edge.data.storage import chunks
 from kd_edge.errors import DataError
 

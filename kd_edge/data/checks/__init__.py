@@ -1,0 +1,1 @@
+"""Whether samples and labels are such as a network can learn from."""
