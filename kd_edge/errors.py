@@ -40,7 +40,7 @@ class ModelError(KdEdgeError, ValueError):
 
 
 class RefusedError(ModelError):
-    """A `.tflite` file is of the right form, and no runtime runs it: the verdict on it is "broken"."""
+    """A `.tflite` file of the right form that no runtime runs, or that answers no numbers: the verdict is "broken"."""
 
 
 class BudgetError(KdEdgeError, ValueError):

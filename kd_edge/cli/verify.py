@@ -16,6 +16,7 @@ from kd_edge.cli.options import (
     refuse_given,
     with_budget,
 )
+from kd_edge.config.checks import check_share
 from kd_edge.config.choices import MAX_ACCURACY_LOSS
 from kd_edge.errors import ConfigError, KdEdgeError, ModelError
 from kd_edge.reporting.documents import Target, make_document
@@ -93,12 +94,16 @@ def verify(
             refuse_given((limit,), needed)
     if markdown and as_json:
         raise ConfigError("bad --markdown: expected it without --json; leave one of them out")
-    _check_losses(accuracy=max_accuracy_loss, teacher=max_teacher_loss, against=max_against_loss)
+    for name, share in (("accuracy", max_accuracy_loss), ("teacher", max_teacher_loss), ("against", max_against_loss)):
+        if share is not None:
+            check_share(f"--max-{name}-loss", share)
     paid = battery_of(battery, every)
     if paid is not None and device.power is None:
         raise ConfigError(no_power(device))
     read_model(model)
     base = None if against is None else read_file(against)
+    if base is not None:
+        read_model(base, name=str(against))
     seed = seed_of(model, seed)
     data = samples_of(model, source, normalize, seed, options, given=(student, teacher))
     load_tensorflow()
@@ -129,10 +134,12 @@ def verify(
         max_teacher_loss=max_teacher_loss,
         battery=paid,
     )
-    changed = None
+    replaces = {}
     if base is not None:
-        changed = compare_files(base, content, data, base_data=base_data, max_loss=max_against_loss, name=str(against))
-    replaces = {} if changed is None else {"against": changed}
+        changed = compare_files(
+            base, content, data, base_data=base_data, device=device, max_loss=max_against_loss, name=str(against)
+        )
+        replaces["against"], checked = changed, checked.with_gate("against_loss", changed.loss)
     beside, failure = {}, None
     if board is not None:
         try:
@@ -146,13 +153,7 @@ def verify(
         print_document(document, as_json, verify_tables)
     if failure is not None:
         raise failure
-    sys.exit(0 if checked.passed and (changed is None or changed.passed) else 1)
-
-
-def _check_losses(**losses: float | None) -> None:
-    for name, share in losses.items():
-        if share is not None and not 0 <= share <= 1:
-            raise ConfigError(f"bad --max-{name}-loss: expected a share such as 0.02 for 2 %, received {share}")
+    sys.exit(0 if checked.passed else 1)
 
 
 def _references(

@@ -27,6 +27,13 @@ def check_numbers(section: Any) -> None:
             )
 
 
+def check_share(name: str, value: object) -> None:
+    """Refuse what is no share, such as percents, in the place of one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= float(value) <= 1:  # type: ignore[arg-type]
+        raise ConfigError(f"bad {name}: expected a share such as 0.02 for 2 %, received {value!r}")
+
+
 def check_words(section: Any, keys: Sequence[str]) -> None:
     """Refuse an empty text where a key of a table names something."""
     for key in keys:

@@ -12,7 +12,7 @@ from kd_edge.data.judged import Judged
 from kd_edge.data.metrics.anomaly import anomaly_scores, threshold_of
 from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
-from kd_edge.errors import ModelError
+from kd_edge.errors import ModelError, RefusedError
 from tflite_bench.model.info import TensorInfo
 from tflite_bench.model.quantized_values import dequantize, quantize
 from tflite_bench.model.reader import read_model
@@ -37,8 +37,25 @@ class AnswerReader:
     probabilities: bool
 
     def decisions(self, outputs: np.ndarray) -> np.ndarray:
-        """Return what raw outputs say; see `Task.decisions`."""
-        return self.task.decisions(dequantize(outputs, self.output), probabilities=self.probabilities)
+        """Return what raw outputs say; see `Task.decisions`.
+
+        Raises:
+            RefusedError: Some are no numbers: no class, label or value follows from them.
+        """
+        real = dequantize(outputs, self.output)
+        self._check_numbers(real)
+        return self.task.decisions(real, probabilities=self.probabilities)
+
+    def _check_numbers(self, answers: np.ndarray) -> None:
+        """Refuse answers that are no numbers; of an infinite logit a class follows, of an infinite value nothing."""
+        values = self.task.answers_values
+        is_number = np.isfinite(answers) if values else ~np.isnan(answers)
+        unfit = int((~is_number.reshape(len(answers), -1).all(axis=1)).sum())
+        if unfit:
+            raise RefusedError(
+                f"broken: expected numbers as answers, received NaN{' or infinity' if values else ''} for {unfit:,} of "
+                f"{len(answers):,} samples; a logarithm, a root or a division in the network may have left its range"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kd_edge.config.checks import check_share
 from kd_edge.conversion.answer_reader import reader_of
 from kd_edge.conversion.file_outputs import reference_outputs
 from kd_edge.conversion.told_task import as_file_answers, as_told
-from kd_edge.cost.gate import HOLDS, Gate, at_most
-from kd_edge.cost.memory.arena import arena_bytes
+from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.gate import Gate, at_most
+from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.errors import ModelError
@@ -32,7 +34,7 @@ class Against:
         loss: The check of what the new one loses, with its interval over the same samples.
         flash_bytes_base: Size of the old file.
         flash_bytes: Size of the new one.
-        arena_bytes_base: Arena of the old one in TFLM on a 32-bit processor.
+        arena_bytes_base: Arena of the old one in TFLM on the board.
         arena_bytes: Arena of the new one.
     """
 
@@ -45,11 +47,6 @@ class Against:
     flash_bytes: Measured[int]
     arena_bytes_base: Computed[int]
     arena_bytes: Computed[int]
-
-    @property
-    def passed(self) -> bool:
-        """Whether the loss is proven to keep its limit."""
-        return self.loss.verdict == HOLDS
 
 
 def check_base(base: bytes, data: Dataset, *, base_data: Dataset | None = None, name: str) -> None:
@@ -76,7 +73,14 @@ def check_base(base: bytes, data: Dataset, *, base_data: Dataset | None = None, 
 
 
 def compare_files(
-    base: bytes, model: bytes, data: Dataset, *, base_data: Dataset | None = None, max_loss: float, name: str
+    base: bytes,
+    model: bytes,
+    data: Dataset,
+    *,
+    base_data: Dataset | None = None,
+    device: DeviceProfile,
+    max_loss: float,
+    name: str,
 ) -> Against:
     """Run two files on the test samples, and compare them.
 
@@ -85,15 +89,19 @@ def compare_files(
         model: Bytes of the new one.
         data: Its test samples are run, as the new file reads and answers them.
         base_data: The same, as the other does. Defaults to `data`.
+        device: The board, for the arenas.
         max_loss: Largest accepted loss of the task's metric.
         name: How to call the file that is replaced.
 
     Raises:
+        ConfigError: `max_loss` is no share.
+        RefusedError: One of them answers with no numbers.
         RunnerError: LiteRT refuses one of them.
     """
+    check_share("max_loss", max_loss)
     before, after = _worth(base, data if base_data is None else base_data), _worth(model, data)
     loss = paired_difference(before, after, groups=Judged.of(data).groups)
-    arenas = [arena_bytes(lower(content), pointer_bytes=4).arena_bytes for content in (base, model)]
+    arenas = [CostModel(device).estimate_known(lower(content))[0].arena_bytes for content in (base, model)]
     return Against(
         base=name,
         metric=data.task.metric,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -12,7 +12,9 @@ from tflite_bench.provenance import Computed, Measured
 Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 NUM_DRAWS, _AT_ONCE = 2000, 200
 # Of a class of fewer some of the draws have none.
-_FEW_SAMPLES = 8
+_FEW_OF_A_CLASS = 8
+# Percentiles over draws of fewer are too narrow.
+FEW_SAMPLES = 30
 # Draws that differ by less are the same but for rounding.
 _ROUNDING = 1e-9
 _ENDS = ("ci95_low", "ci95_high")
@@ -82,7 +84,7 @@ def accuracy_interval(right: np.ndarray, groups: np.ndarray | None = None) -> In
 
 
 def share_interval(shares: np.ndarray, groups: np.ndarray | None = None) -> Interval:
-    """Return the 95 % interval of a mean of shares: percentiles of drawn samples, or whole groups are drawn.
+    """Return the 95 % interval of a mean of shares: samples are drawn (`sample_interval`), or whole groups.
 
     Over groups it is no narrower than over samples. Where all samples have the same share it is Wilson's of that.
 
@@ -91,7 +93,7 @@ def share_interval(shares: np.ndarray, groups: np.ndarray | None = None) -> Inte
         groups: As for `accuracy_interval`.
     """
     rows = np.stack([shares, np.ones(len(shares))], axis=1)
-    own = _widened(_drawn(rows, mean_of), float(shares.mean()), len(shares))
+    own = _share_of(float(shares.mean()), len(shares)) if all_same(shares) else sample_interval(rows, mean_of)
     return own if groups is None else group_interval(group_sums(rows, groups), mean_of).reaching(own)
 
 
@@ -143,10 +145,11 @@ def cell_interval(
     rows, counts = cells // (num_cells // num_rows), np.bincount(cells, minlength=num_cells)
     classes, sizes = np.unique(rows, return_counts=True)
     found, least = _cells_drawn(cells, num_cells, score, groups), int(sizes.min())
-    needs_all = bool(np.isnan(score(np.where(np.arange(num_cells) < num_cells // num_rows, counts, 0))))
+    of_one_class = np.where(np.arange(num_cells) // (num_cells // num_rows) == classes[0], counts, 0)
+    needs_all = bool(np.isnan(score(of_one_class)))
     if needs_all and groups is not None and min(len(np.unique(groups[rows == row])) for row in classes) == 1:
         return Interval(0.0, 1.0, _num_groups(groups))
-    is_rare = needs_all and least < _FEW_SAMPLES
+    is_rare = needs_all and least < _FEW_OF_A_CLASS
     return found.reaching(_share_of(float(score(counts)), least)) if is_rare or is_empty(found) else found
 
 
@@ -178,21 +181,22 @@ def sums_interval(
         groups: As for `accuracy_interval`.
     """
     sums = rows.sum(axis=0)
-    found = _drawn(rows, score) if groups is None else group_interval(group_sums(rows, groups), score)
-    return _widened(found, float(score(sums)), int(sums[sums > 0].min(initial=len(rows))))
+    found = sample_interval(rows, score) if groups is None else group_interval(group_sums(rows, groups), score)
+    return found.reaching(_share_of(float(score(sums)), int(sums[sums > 0].min()))) if is_empty(found) else found
 
 
 def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
     """Return the 95 % interval of the mean of errors, in whatever unit; with one group from the least to the largest.
 
-    Where all are the same, as where there is one sample, they tell no spread: the interval is all that a mean error
-    can be, from 0 without an upper end.
+    Samples are drawn (`sample_interval`), or whole groups. Where all are the same, as where there is one sample, they
+    tell no spread: the interval is all that a mean error can be, from 0 without an upper end.
 
     Args:
         values: Of each sample, 0 or more, shape `(samples,)`.
         groups: As for `accuracy_interval`.
     """
-    return Interval(0.0, math.inf, _num_groups(groups)) if all_same(values) else _mean_drawn(values, groups)
+    ends = (0.0, math.inf)
+    return Interval(*ends, _num_groups(groups)) if all_same(values) else _mean_drawn(values, groups, *ends)
 
 
 def skill_interval(skills: np.ndarray, groups: np.ndarray | None = None) -> Interval:
@@ -207,7 +211,7 @@ def skill_interval(skills: np.ndarray, groups: np.ndarray | None = None) -> Inte
         groups: As for `accuracy_interval`.
     """
     if not all_same(skills):
-        return _mean_drawn(skills, groups)
+        return _mean_drawn(skills, groups, -math.inf, 1.0)
     num_groups, skill = _num_groups(groups), float(skills.mean())
     if len(skills) == 1 or num_groups == 1 or not 0 <= skill <= 1:
         return Interval(-math.inf, 1.0, num_groups)
@@ -215,28 +219,42 @@ def skill_interval(skills: np.ndarray, groups: np.ndarray | None = None) -> Inte
     return Interval(wilson.ci95_low, wilson.ci95_high, num_groups)
 
 
-def _mean_drawn(values: np.ndarray, groups: np.ndarray | None) -> Interval:
+def _mean_drawn(values: np.ndarray, groups: np.ndarray | None, lowest: float, highest: float) -> Interval:
     """Return the interval of the mean of values that are not all the same; groups that are all alike say no less."""
     rows = np.stack([values, np.ones(len(values))], axis=1)
     if groups is None:
-        return _drawn(rows, mean_of)
+        return sample_interval(rows, mean_of, least=lowest, most=highest)
     least, most = float(values.min()), float(values.max())
     found = group_interval(group_sums(rows, groups), mean_of, least=least, most=most)
     empty = found.ci95_high - found.ci95_low <= _ROUNDING * float(np.abs(values).max())
-    return found.reaching(_drawn(rows, mean_of)) if empty else found
+    return found.reaching(sample_interval(rows, mean_of, least=lowest, most=highest)) if empty else found
 
 
-def _drawn(rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> Interval:
-    """Return the percentiles of a score of sums over drawn samples."""
-    rng, shares = np.random.default_rng(0), np.full(len(rows), 1 / len(rows))
-    drawn = [score(rng.multinomial(len(rows), shares, _AT_ONCE) @ rows) for _ in range(NUM_DRAWS // _AT_ONCE)]
-    low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
+def sample_interval(
+    rows: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    *,
+    least: float = 0.0,
+    most: float = 1.0,
+    seed: int = 0,
+    num_draws: int = NUM_DRAWS,
+) -> Interval:
+    """Return the 95 % interval of a score of sums over drawn samples: percentiles, as they come.
+
+    Those of fewer than 30 samples are too narrow: each sample is a group then. The arguments are those of
+    `group_interval`, with a row a sample.
+    """
+    if len(rows) < FEW_SAMPLES:
+        found = group_interval(rows, score, least=least, most=most, seed=seed, num_draws=num_draws)
+        return replace(found, num_groups=None)
+    low, high = np.percentile(_scores_drawn(rows, score, seed, num_draws), [2.5, 97.5])
     return Interval(float(low), float(high))
 
 
-def _widened(found: Interval, score: float, num_samples: int) -> Interval:
-    """Return an interval of a score of 0 to 1; where all draws gave the same, Wilson's of so many samples."""
-    return found.reaching(_share_of(score, num_samples)) if is_empty(found) else found
+def _scores_drawn(rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray], seed: int, num_draws: int) -> np.ndarray:
+    rng, shares = np.random.default_rng(seed), np.full(len(rows), 1 / len(rows))
+    parts = [min(_AT_ONCE, num_draws - done) for done in range(0, num_draws, _AT_ONCE)]
+    return np.concatenate([score(rng.multinomial(len(rows), shares, part) @ rows) for part in parts])
 
 
 def _share_of(score: float, num_samples: int) -> Interval:
@@ -285,9 +303,8 @@ def group_interval(
     num_groups = len(sums)
     if num_groups == 1:
         return Interval(least, most, 1)
-    rng, whole = np.random.default_rng(seed), float(score(sums.sum(axis=0)))
-    drawn = rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_draws) @ sums
-    deviation = float(np.nanstd(score(drawn))) * math.sqrt(num_groups / (num_groups - 1))
+    whole, drawn = float(score(sums.sum(axis=0))), _scores_drawn(sums, score, seed, num_draws)
+    deviation = float(np.nanstd(drawn)) * math.sqrt(num_groups / (num_groups - 1))
     half = student_t95(num_groups - 1) * deviation
     return Interval(max(least, whole - half), min(most, whole + half), num_groups)
 

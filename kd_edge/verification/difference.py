@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from kd_edge.verification.confidence import (
+    FEW_SAMPLES,
     NUM_DRAWS,
     Z95,
     Interval,
@@ -13,6 +14,7 @@ from kd_edge.verification.confidence import (
     group_sums,
     is_empty,
     mean_of,
+    sample_interval,
 )
 
 
@@ -28,9 +30,9 @@ def paired_difference(
 
     Of answers that are right or wrong it is Wald's, as if two more samples had been seen on which the models differ by
     half of one each way: it is not empty where they never differ, and over groups it is no narrower than that. So it is
-    where all samples of other worths differ by as much; else these have a bootstrap's. Over groups see
-    `group_interval`. Source: A. Agresti and Y. Min, "Simple improved confidence intervals for comparing matched
-    proportions", Statistics in Medicine 24 (2005), 729-740.
+    where all samples of other worths differ by as much, or fewer than 30 not at all; else these have a bootstrap's, see
+    `sample_interval`, over groups see `group_interval`. Source: A. Agresti and Y. Min, "Simple improved confidence
+    intervals for comparing matched proportions", Statistics in Medicine 24 (2005), 729-740.
 
     Args:
         right: Whether each sample was classified right by the one model, or what its answer is worth
@@ -55,21 +57,15 @@ def _difference_interval(
     gains: np.ndarray, groups: np.ndarray | None, *, decided: bool, seed: int, num_draws: int
 ) -> Interval:
     most = max(1.0, float(np.abs(gains).max()))
-    same = bool(gains.any()) and all_same(gains)
-    matched = _matched_interval(gains, most) if same or decided else None
+    alike = all_same(gains) and (bool(gains.any()) or len(gains) < FEW_SAMPLES)
+    matched = _matched_interval(gains, most) if decided or alike else None
+    rows, ends = np.stack([gains, np.ones(len(gains))], axis=1), {"least": -most, "most": most}
     if groups is None:
-        return matched or _difference_drawn(gains, seed, num_draws)
-    sums = group_sums(np.stack([gains, np.ones(len(gains))], axis=1), groups)
-    found = group_interval(sums, mean_of, least=-most, most=most, seed=seed, num_draws=num_draws)
-    own = matched or (_difference_drawn(gains, seed, num_draws) if is_empty(found) else found)
-    return found.reaching(own)
-
-
-def _difference_drawn(gains: np.ndarray, seed: int, num_draws: int) -> Interval:
-    rng = np.random.default_rng(seed)
-    means = [float(rng.choice(gains, len(gains)).mean()) for _ in range(num_draws)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(low), float(high))
+        return matched or sample_interval(rows, mean_of, **ends, seed=seed, num_draws=num_draws)
+    found = group_interval(group_sums(rows, groups), mean_of, **ends, seed=seed, num_draws=num_draws)
+    if matched is None and is_empty(found):
+        matched = sample_interval(rows, mean_of, **ends, seed=seed, num_draws=num_draws)
+    return found.reaching(matched or found)
 
 
 def _matched_interval(gains: np.ndarray, most: float) -> Interval:

@@ -1,12 +1,12 @@
 """What a verification found."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from kd_edge.conversion.tflm_support import MissingOp
 from kd_edge.cost.energy import Energy
-from kd_edge.cost.gate import Gate
+from kd_edge.cost.gate import HOLDS, Gate, verdict_of
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.data.metrics.classification import Classification
 from kd_edge.verification.confidence import Interval
@@ -135,3 +135,9 @@ class Verification:
     task_metrics_ci95: Mapping[str, Interval] = field(default_factory=dict)
     outputs: Mapping[str, OutputResult] = field(default_factory=dict)
     energy: Energy | None = None
+
+    def with_gate(self, name: str, gate: Gate) -> "Verification":
+        """Return the same with one more check, which the verdict depends on."""
+        gates = {**self.gates, name: gate}
+        verdict = verdict_of(gates.values())
+        return replace(self, gates=gates, verdict=verdict, passed=verdict == HOLDS)

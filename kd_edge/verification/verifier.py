@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from kd_edge.config.checks import check_share
 from kd_edge.config.choices import MAX_ACCURACY_LOSS
 from kd_edge.conversion.metadata import is_described, metadata_bytes
 from kd_edge.cost.budget import Budget
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     import keras
 
 HOST_POINTER_BYTES = 8
+_KINDS: dict[str, tuple[type, str]] = {
+    "model": (bytes, "the bytes of a .tflite file, Path(...).read_bytes()"),
+    "data": (Dataset, "a kd_edge.Dataset, such as load_data returns"),
+    "device": (DeviceProfile, "a DeviceProfile, such as load_device returns"),
+    "budget": (Budget, "a kd_edge.Budget"),
+}
 
 
 def verify(
@@ -72,6 +79,7 @@ def verify(
     """
     if max_teacher_loss is not None and teacher is None:
         raise ConfigError("a loss against the teacher has a limit: expected the teacher, received none; pass teacher=")
+    _check_kinds(model=model, data=data, device=device, budget=budget)
     observed = observe(model, data, student=student, teacher=teacher)
     return judge(
         observed,
@@ -81,6 +89,13 @@ def verify(
         max_teacher_loss=max_teacher_loss,
         battery=battery,
     )
+
+
+def _check_kinds(**given: object) -> None:
+    for name, value in given.items():
+        kind, what = _KINDS[name]
+        if not isinstance(value, kind):
+            raise ConfigError(f"bad {name}: expected {what}, received {type(value).__name__} {value!r:.60}")
 
 
 def judge(
@@ -101,7 +116,13 @@ def judge(
         max_accuracy_loss: Largest accepted loss against the float student.
         max_teacher_loss: Largest accepted loss against the teacher; no limit by default.
         battery: A battery that pays for inferences on the device.
+
+    Raises:
+        ConfigError: A loss is no share.
     """
+    check_share("max_accuracy_loss", max_accuracy_loss)
+    if max_teacher_loss is not None:
+        check_share("max_teacher_loss", max_teacher_loss)
     micro, answers, data, parity = observed.micro, observed.answers, observed.data, observed.parity
     reasons = _estimates(device, micro) | dict(observed.unavailable_reason)
     beside_bytes = metadata_bytes(data) if is_described(observed.info) else 0

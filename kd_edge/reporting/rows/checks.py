@@ -96,11 +96,12 @@ def noise_rows(noise: Sequence[Result]) -> Rows:
 
 
 def check_rows(gates: Result, metric: str = "accuracy") -> Rows:
-    """Return every check with what was found and its limit; `metric` is what the answers are measured by."""
+    """Return every check that has a figure or a limit with these; `metric` is what the answers are measured by."""
     checks = read_gates({"gates": gates})
     rows = [
         (check_title(name, metric), found_text(name, gate), limit_text(name, gate), WORDS[gate.verdict])
         for name, gate in checks.items()
+        if not gate.measured is gate.limit is None
     ]
     return Rows("checks", ("", "found", "limit", ""), rows)
 

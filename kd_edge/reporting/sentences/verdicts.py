@@ -22,6 +22,7 @@ CHECKS = {
     "distinct_answers": "different answers that it gives at all",
     "accuracy_loss": "share of samples lost against float",
     "teacher_loss": "share of samples lost against the teacher",
+    "against_loss": "share of samples lost against the file that it replaces",
     "runtime_disagreement": "share of samples for which LiteRT and TFLM name other classes",
     "output_steps": "largest difference of an output between LiteRT and TFLM",
     "tflm_missing_ops": "operators that TFLM lacks",
@@ -33,24 +34,27 @@ _OTHERWISE = {
         "better_than_constant": "share of labels right, better than each always its more frequent value",
         "accuracy_loss": "share of labels lost against float",
         "teacher_loss": "share of labels lost against the teacher",
+        "against_loss": "share of labels lost against the file that it replaces",
         "runtime_disagreement": "share of samples for which LiteRT and TFLM name other labels",
     },
     "skill": {
         "better_than_constant": "skill, better than that of the best constant answer",
         "accuracy_loss": "skill lost against float",
         "teacher_loss": "skill lost against the teacher",
+        "against_loss": "skill lost against the file that it replaces",
         "runtime_disagreement": "share of samples that only LiteRT or only TFLM calls an anomaly",
     },
     "score": {
         "accuracy_loss": "lost against float",
         "teacher_loss": "lost against the teacher",
+        "against_loss": "lost against the file that it replaces",
         "runtime_disagreement": "share of samples for which LiteRT and TFLM decide otherwise",
     },
 }
 # Checks whose limit is the smallest figure that is accepted; those of the others are the largest.
 _BETTER = ("better_than_majority", "better_than_constant", "better_than_chance")
 _FLOORS = (*_BETTER, "classes_named", "distinct_answers")
-_SHARES = (*_BETTER, "accuracy_loss", "teacher_loss", "runtime_disagreement")
+_SHARES = (*_BETTER, "accuracy_loss", "teacher_loss", "against_loss", "runtime_disagreement")
 WORDS = {HOLDS: "holds", BROKEN: "BROKEN", NOT_PROVEN: "not proven", None: "no limit"}
 
 

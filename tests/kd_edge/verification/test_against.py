@@ -16,13 +16,16 @@ from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
 from kd_edge.conversion.told_task import as_answered
+from kd_edge.cost.devices import load_device
 from kd_edge.cost.gate import BROKEN, HOLDS
+from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
 from kd_edge.data.metrics.named_class import named_classes
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
+from kd_edge.ir.lowering import lower
 from kd_edge.reporting.tables.markdown import against_rows
 from kd_edge.verification.against import check_base, compare_files
 from tflite_bench.calibration.network_writer import SyntheticNetwork
@@ -31,6 +34,9 @@ from tflite_bench.model.reader import read_model
 from tflite_bench.runners import litert
 
 ROOT = Path(__file__).parents[3]
+
+
+BOARD = load_device("esp32-s3")
 
 
 def network(units):
@@ -52,14 +58,15 @@ def data():
 
 def test_the_same_file_loses_nothing(data):
     # 120 samples on which they never differ prove a loss of at most 1.96 / 122.
-    found = compare_files(network(8), network(8), data, max_loss=0.017, name="base.tflite")
+    found = compare_files(network(8), network(8), data, device=BOARD, max_loss=0.017, name="base.tflite")
     assert (found.accuracy_base, found.accuracy, found.loss.measured, found.loss.verdict) == (1.0, 1.0, 0.0, HOLDS)
     assert (found.flash_bytes, found.arena_bytes) == (found.flash_bytes_base, found.arena_bytes_base)
-    assert found.passed
+    assert found.arena_bytes == CostModel(BOARD).estimate(lower(network(8))).arena_bytes
+    assert found.loss.passed
 
 
 def test_a_file_that_names_other_classes_is_broken(data):
-    found = compare_files(network(8), network(40), data, max_loss=0.01, name="base.tflite")
+    found = compare_files(network(8), network(40), data, device=BOARD, max_loss=0.01, name="base.tflite")
     assert found.accuracy < 0.9
     assert found.loss.measured == pytest.approx(1.0 - found.accuracy)
     assert found.loss.verdict == BROKEN
@@ -91,11 +98,11 @@ def asked(task, y):
 def test_files_of_one_number_are_judged_by_what_their_task_is(task, y, lost, title):
     data = asked(task, y)
     base, change = (convert(linear([[weight]]), quantize="none") for weight in (1, -1))
-    same = compare_files(base, base, data, max_loss=0.01, name="base.tflite")
+    same = compare_files(base, base, data, device=BOARD, max_loss=0.01, name="base.tflite")
     assert (same.loss.measured, same.loss.verdict) == (0.0, HOLDS)
-    found = compare_files(base, change, data, max_loss=0.01, name="base.tflite")
+    found = compare_files(base, change, data, device=BOARD, max_loss=0.01, name="base.tflite")
     assert found.loss.measured == pytest.approx(lost)
-    assert (found.loss.verdict, found.passed) == (BROKEN, False)
+    assert (found.loss.verdict, found.loss.passed) == (BROKEN, False)
     assert against_rows(json.loads(json.dumps(asdict(found)))).rows[0][0] == title
 
 
@@ -113,7 +120,7 @@ def test_of_several_outputs_the_loss_is_that_of_their_mean_score():
         heads["other"].set_weights([np.array([[other]])])
         return convert_for(model, data, ConvertConfig(quantize="none")).content
 
-    found = compare_files(file(1, -1), file(1, 1), data, max_loss=0.01, name="base.tflite")
+    found = compare_files(file(1, -1), file(1, 1), data, device=BOARD, max_loss=0.01, name="base.tflite")
     assert (found.metric, found.accuracy_base, found.accuracy, found.loss.verdict) == ("score", 1.0, 0.5, BROKEN)
 
 
@@ -170,11 +177,14 @@ def test_the_command_fails_a_job_and_prints_its_summary(tmp_path, data, check_do
     assert done.exit_code == 1
     tables = [line for line in done.stdout.splitlines() if line.startswith("|")]
     assert len({line.count(" | ") for line in tables[:1] + tables[2:5]}) == 1
+    assert "### nucleo-l4r5zi: broken" in done.stdout
+    assert "share of samples lost against the file that it replaces" in done.stdout
     assert re.search(r"\| share right \| 1\.000 \| 0\.\d+ \| lost .*: broken \|", done.stdout)
     json_out = CliRunner().invoke(main, [*map(str, ("verify", base, *options)), "--json"])
     document = json.loads(json_out.stdout)
     check_document(document)
     assert document["result"]["against"]["loss"]["verdict"] == HOLDS
+    assert document["result"]["gates"]["against_loss"] == document["result"]["against"]["loss"]
     lone = CliRunner().invoke(main, [*map(str, ("verify", base, *options[:-2])), "--max-against-loss", "0.1"])
     assert (lone.exit_code, "expected it with --against" in lone.stderr) == (2, True)
 

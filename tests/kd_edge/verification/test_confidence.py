@@ -174,6 +174,16 @@ def test_a_skill_of_one_sample_or_of_one_group_without_spread_has_no_lower_end()
     assert (many.ci95_low, many.ci95_high, many.num_groups) == (pytest.approx(20 / (20 + Z2)), 1.0, 4)
 
 
+@pytest.mark.parametrize("num_samples", [2, 5])
+def test_intervals_of_few_skills_cover_the_mean_of_all_samples_as_often_as_they_say(num_samples):
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(300):
+        found = skill_interval(rng.normal(0.7, 0.1, num_samples))
+        covered += found.ci95_low <= 0.7 <= found.ci95_high
+    # Of 300 at 95 %, 285 expected, standard deviation 3.8.
+    assert covered >= 270
+
+
 def test_groups_with_the_same_mean_leave_the_interval_of_their_samples():
     errors, groups = np.tile([1.0, 3.0], 20), np.repeat([0, 1], 20)
     found, of_samples = mean_interval(errors, groups), mean_interval(errors)
@@ -195,6 +205,17 @@ def test_a_score_lies_in_its_interval_and_that_of_an_accuracy_is_wilsons_but_for
         wilson = wilson_interval(int((named == labels).sum()), 400)
         assert found.ci95_low == pytest.approx(wilson.ci95_low, abs=0.01)
         assert found.ci95_high == pytest.approx(wilson.ci95_high, abs=0.01)
+
+
+@pytest.mark.parametrize("objective", ["balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize("groups", [None, np.arange(60) % 4])
+def test_a_score_has_the_same_interval_whichever_class_no_sample_is_of(objective, groups):
+    labels = np.repeat([0, 1], 30)
+    named = np.where(np.arange(60) % 10 == 0, 1 - labels, labels)
+    score = partial(score_of, objective=objective)
+    last, first = (score_interval(named + by, labels + by, 3, score, groups) for by in (0, 1))
+    assert first.ci95_low == pytest.approx(last.ci95_low, abs=0.01)  # other draws
+    assert (first.ci95_high, first.num_groups) == (pytest.approx(last.ci95_high, abs=0.01), last.num_groups)
 
 
 def test_a_score_over_groups_has_a_wider_interval_than_over_samples_where_groups_differ():

@@ -65,6 +65,12 @@ def test_one_sample_proves_no_difference(gain):
     assert found["ci95_high"] > max(gain, 0)
 
 
+@pytest.mark.parametrize("num_samples", [1, 6])
+def test_few_worths_that_never_differ_prove_no_more_than_as_few_answers_that_are_right(num_samples):
+    worth, right = np.full(num_samples, 0.9), np.ones(num_samples)
+    assert paired_difference(worth, worth) == paired_difference(right, right)
+
+
 def test_one_person_says_nothing_of_the_difference_for_others():
     right = np.arange(100) < 90
     found = paired_difference(right, ~right, groups=np.zeros(100, int))

@@ -21,7 +21,8 @@ from kd_edge.cost.model import CostModel
 from kd_edge.cost.report import report_cost
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.loading import load_data
-from kd_edge.errors import ModelError, RefusedError
+from kd_edge.data.task import Task
+from kd_edge.errors import ConfigError, ModelError, RefusedError
 from kd_edge.ir.lowering import lower
 from kd_edge.reporting.tables.verification import verify_tables
 from kd_edge.search.space.student_space import StudentSpace
@@ -47,6 +48,48 @@ def random_data(num_inputs, num_classes):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, num_inputs)).astype("float32"), np.arange(20) % num_classes
     return Dataset("random", x, y, x, y, x, y, tuple(map(str, range(num_classes))))
+
+
+def beside_its_range(num_outputs):
+    """A network of one value with a root: its answers are no numbers where that is below 0."""
+    inputs = keras.Input((1,))
+    root = keras.layers.Lambda(lambda x: keras.ops.sqrt(x) - 0.5)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(num_outputs, use_bias=False)(root))
+
+
+@pytest.mark.parametrize(
+    ("task", "targets"),
+    [
+        (Task("multiclass", ("low", "mid", "high")), lambda x: np.digitize(x[:, 0], [0, 0.25])),
+        (Task("binary", ("low", "high")), lambda x: (x[:, 0] > 0.25).astype(int)),
+        (Task("multilabel", ("high", "low")), lambda x: np.hstack([x > 0.25, x < 0.25]).astype(int)),
+        (Task("regression", ("root",)), lambda x: np.sqrt(np.abs(x))),
+        (Task("reconstruction", ("normal", "anomaly")), lambda x: (x[:, 0] < 0).astype(int)),
+    ],
+)
+def test_answers_that_are_no_numbers_are_no_answers(task, targets):
+    x = np.linspace(-1, 1, 40, dtype="float32")[:, None]
+    names = task.names if task.kind == "multiclass" else ()
+    data = Dataset("roots", x, targets(x), x, targets(x), x, targets(x), names, task=task)
+    content = convert(beside_its_range(data.num_outputs), quantize="none")
+    with pytest.raises(RefusedError, match=r"broken: expected numbers as answers, received NaN.* for 20 of 40 samples"):
+        verify(content, data, device=BOARD, budget=ROOMY)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"model": "m.tflite"}, r"bad model: expected the bytes of a \.tflite file.*received str 'm\.tflite'"),
+        ({"device": "rp2040"}, r"bad device: expected a DeviceProfile, such as load_device returns, received str"),
+        ({"budget": None}, r"bad budget: expected a kd_edge\.Budget, received NoneType None"),
+        ({"max_accuracy_loss": 2}, r"bad max_accuracy_loss: expected a share such as 0\.02 for 2 %, received 2"),
+        ({"max_accuracy_loss": float("nan")}, r"bad max_accuracy_loss: expected a share .*received nan"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(wrong, message, content, data):
+    given = {"model": content, "data": data, "device": BOARD, "budget": ROOMY} | wrong
+    with pytest.raises(ConfigError, match=message):
+        verify(given.pop("model"), given.pop("data"), **given)
 
 
 def shown(result):
