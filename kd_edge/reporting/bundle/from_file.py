@@ -64,8 +64,8 @@ def write_file_bundle(
         ModelFileError: The file is no usable model.
         ModelError: The model cannot be put into C, or nothing says from which score on a sample is an anomaly.
         DataError: The samples are not those of the file.
-        ConfigError: The tool chain is not known, the board has another runtime than TFLM, or a file of an earlier
-            bundle that would go was changed.
+        ConfigError: The tool chain is not known, the board has another runtime than TFLM, a file of an earlier bundle
+            that would go was changed, or the model itself would be written over.
         RunnerError: TFLM refuses the file.
     """
     chain, path = tool_chain(tool), Path(model)
@@ -93,7 +93,7 @@ def write_file_bundle(
     )
     described = None if data is None else data.description
     origin = Origin(seed, read_versions(KD_EDGE.packages), described, None if device is None else device.name)
-    write_folder(bundle.folder, contents, manifest_of(bundle, origin, settings))
+    write_folder(bundle.folder, contents, manifest_of(bundle, origin, settings), read=[path])
     return bundle
 
 
