@@ -15,7 +15,13 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
-from kd_edge.reporting.bundle.file_task import file_front_end, file_scale, file_task, names_outputs
+from kd_edge.reporting.bundle.file_task import (
+    file_front_end,
+    file_scale,
+    file_task,
+    names_outputs,
+    numbers_classes,
+)
 from kd_edge.reporting.bundle.folder import write_folder
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
 from kd_edge.reporting.bundle.settings import Scale, Settings
@@ -74,7 +80,7 @@ def write_file_bundle(
     settings = _settings(content, info, data, device)
     vectors = random_vectors(content, settings) if data is None else sample_vectors(content, data, settings)
     command = command or f"kd-edge bundle {path.name} --for {tool}"
-    about = [_about(content, data), f"Test vectors: {vectors.vectors_of}."]
+    about = [_about(content, data)]
     contents = bundle_contents(content, settings, vectors, chain, name=path.stem, about=about, command=command)
     bundle = Bundle(
         Path(folder),
@@ -109,7 +115,7 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
                 "cannot bundle: expected to know from which score on a sample is an anomaly, received no samples; "
                 "pass --data"
             )
-        known = probabilities or names_outputs(said)
+        known = names_outputs(said) or numbers_classes(whole_output(info), probabilities)
         reads = reads_raw_values(content) is not None
         settings = Settings(
             *(*arena, task, file_scale(said), probabilities),
