@@ -173,8 +173,12 @@ def write_bytes(path: str | Path, content: bytes, **options: str) -> Path:
 
 def write_json(path: str | Path, content: object) -> Path:
     """Write plain data as indented JSON; see `write_file`."""
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    return write_bytes(path, text.encode())
+    return write_bytes(path, json_bytes(content))
+
+
+def json_bytes(content: object) -> bytes:
+    """Return plain data as indented JSON."""
+    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
 
 
 def read_object(path: str | Path, *, instead: str) -> dict[str, Any]:

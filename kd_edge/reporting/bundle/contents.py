@@ -6,10 +6,11 @@ from kd_edge.conversion.told_task import outputs_told
 from kd_edge.errors import ModelError
 from kd_edge.reporting.bundle.network_table import network_rows
 from kd_edge.reporting.bundle.settings import Settings
-from kd_edge.reporting.bundle.sources.model_sources import reads_lines, render_sources, tolerance_of
+from kd_edge.reporting.bundle.sources.model_sources import C_TYPES, reads_lines, render_sources
 from kd_edge.reporting.bundle.sources.output_sources import output_sources, whole_output
 from kd_edge.reporting.bundle.sources.rendering import render
 from kd_edge.reporting.bundle.sources.task_source import output_lines, task_values
+from kd_edge.reporting.bundle.tolerance import tolerance_of
 from kd_edge.reporting.bundle.tool_chains import ToolChain
 from kd_edge.reporting.bundle.vectors import Vectors
 from tflite_bench.model.info import ModelInfo
@@ -25,7 +26,8 @@ def read_single(model: bytes, name: str) -> ModelInfo:
 
     Raises:
         ModelFileError: The bytes are no usable model.
-        ModelError: It has several inputs, several outputs that its metadata do not name, or custom operators.
+        ModelError: It has several inputs, several outputs that its metadata do not name, custom operators, or types
+            that the sources do not know.
     """
     info = read_model(model, name=name)
     named = len(outputs_told(model)) == len(info.outputs)
@@ -35,6 +37,9 @@ def read_single(model: bytes, name: str) -> ModelInfo:
             raise ModelError(f"cannot bundle {name}: expected one {what}, received {len(tensors)} ({names})")
     if custom := sorted({op.name for graph in info.subgraphs for op in graph.ops if op.custom}):
         raise ModelError(f"cannot bundle {name}: expected builtin operators, received the custom {', '.join(custom)}")
+    for what, tensor in (("input", info.input_tensors[0]), ("output", whole_output(info))):
+        if tensor.dtype not in C_TYPES:
+            raise ModelError(f"cannot bundle {name}: expected {', '.join(C_TYPES)} as {what}, received {tensor.dtype}")
     return info
 
 
@@ -60,7 +65,7 @@ def bundle_contents(
         command: Reproduces the bundle.
 
     Raises:
-        ModelError: The file has an input or output of a type that the sources do not know.
+        ModelError: A number is too large for C, infinite or NaN.
     """
     info = read_model(model)
     source, target = info.input_tensors[0], whole_output(info)
@@ -76,9 +81,10 @@ def bundle_contents(
         target=target,
         reads=reads_lines(source, settings),
         answers_with=output_lines(settings),
-        tolerance=f"{tolerance_of(target):g}{'' if target.dtype == 'float32' else ' step'}",
+        tolerance=f"{tolerance_of(target):g}{' of its largest number' if target.dtype == 'float32' else ' step'}",
         num_vectors=len(vectors.inputs),
         vectors_from=vectors.vectors_from,
+        vectors_of=vectors.vectors_of,
         network=network_rows(info),
         outputs=output_sources(settings, info),
         command=command,

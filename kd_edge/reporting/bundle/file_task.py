@@ -10,7 +10,7 @@ from kd_edge.data.task import Task
 from kd_edge.errors import ConfigError, ModelError
 from kd_edge.reporting.bundle.settings import Scale
 from kd_edge.reporting.bundle.sources.output_sources import whole_output
-from tflite_bench.model.info import ModelInfo
+from tflite_bench.model.info import ModelInfo, TensorInfo
 
 _FIELDS = {"names": str, "units": str, "mean": float, "deviation": float}
 
@@ -21,15 +21,14 @@ def file_task(said: Mapping[str, Any], info: ModelInfo, *, probabilities: bool) 
     Args:
         said: The metadata, from `read_metadata`.
         info: The file, read.
-        probabilities: Whether its outputs are probabilities: without metadata these are classes, a single one
-            the second of two; others are values.
+        probabilities: Whether its outputs are probabilities; see `numbers_classes`.
 
     Raises:
         ModelError: The metadata do not fit the output, or are damaged.
     """
     source, target = info.input_tensors[0], whole_output(info)
     try:
-        task = _said_task(said) or _numbered(target.num_elements, probabilities)
+        task = _said_task(said) or _numbered(target, probabilities)
     except (ConfigError, TypeError, ValueError, AttributeError, KeyError) as error:
         raise ModelError(f"cannot bundle: expected metadata of kd_edge, received damaged ones: {error}") from error
     expected = task.num_outputs(source.shape)
@@ -44,6 +43,18 @@ def file_task(said: Mapping[str, Any], info: ModelInfo, *, probabilities: bool) 
 def names_outputs(said: Mapping[str, Any]) -> bool:
     """Return whether a file's metadata say what its outputs mean."""
     return bool(said.get("outputs") or said.get("output") or said.get("class_names"))
+
+
+def numbers_classes(target: TensorInfo, probabilities: bool) -> bool:
+    """Return whether an output without names tells one of several classes, a single number the second of two.
+
+    Probabilities along more than the last dimension answer more than once: at each place of an image, say.
+
+    Args:
+        target: The output.
+        probabilities: Whether it holds probabilities.
+    """
+    return probabilities and target.num_elements == (target.shape or (1,))[-1]
 
 
 def file_scale(said: Mapping[str, Any]) -> Scale | None:
@@ -86,8 +97,9 @@ def _output_task(output: Mapping[str, Any]) -> Task:
     return Task(output["task"], **given, threshold=output.get("threshold", 0.5))
 
 
-def _numbered(count: int, probabilities: bool) -> Task:
-    if probabilities:
+def _numbered(target: TensorInfo, probabilities: bool) -> Task:
+    count = target.num_elements
+    if numbers_classes(target, probabilities):
         names = tuple(f"class {number}" for number in range(max(count, 2)))
         return Task("binary" if count == 1 else "multiclass", names)
     return Task("regression", tuple(f"output {number}" for number in range(count)))

@@ -2,63 +2,80 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kd_edge.errors import ConfigError
-from kd_edge.files import write_bytes, write_json
-from kd_edge.reporting.bundle.results import fingerprint
+from kd_edge.errors import ConfigError, found_instead
+from kd_edge.files import check_writable, json_bytes, refuse_reading, write_bytes
+from kd_edge.reporting.bundle.results import TOOL, fingerprint
 
 MANIFEST = "manifest.json"
 
 
-def write_folder(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+def write_folder(
+    folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, Any], *, read: Collection[str | Path]
+) -> None:
     """Write files and their manifest, and remove what the manifest of an earlier bundle names beside them.
 
     Args:
         folder: Made if missing.
         contents: Bytes of each file by its name.
         manifest: Written last.
+        read: The files that the bundle was made from.
 
     Raises:
-        ConfigError: A file would go or be replaced that is not as an earlier bundle wrote it, or the manifest of that
-            one is damaged. Nothing is written then.
+        ConfigError: A file would go or be replaced that is read, or not as an earlier bundle wrote it, a file cannot be
+            written, or the manifest of the earlier bundle is damaged. Nothing is written then.
     """
-    written = _written(folder / MANIFEST)
+    described, written = json_bytes(manifest), _written(folder / MANIFEST)
     for name in (*contents, *written):
+        refuse_reading(folder / name, *read)
         _check_unchanged(folder, name, {written.get(name), fingerprint(contents.get(name, b""))["sha256"]})
-    stale = [folder / name for name in written if name not in contents and (folder / name).is_file()]
+    for name in (*contents, MANIFEST):
+        check_writable(folder / name)
+    stale = [folder / name for name in written if name not in contents and os.path.isfile(folder / name)]
     for name, content in contents.items():
         write_bytes(folder / name, content)
     for path in stale:
         path.unlink()
         _remove_empty(path.parent, folder)
-    write_json(folder / MANIFEST, manifest)
+    write_bytes(folder / MANIFEST, described)
 
 
 def _check_unchanged(folder: Path, name: str, known: Collection[str | None]) -> None:
     """Refuse to lose a file of another's making: one with none of the known SHA-256."""
     path = folder / name
-    if path.is_file() and fingerprint(path.read_bytes())["sha256"] not in known:
-        raise ConfigError(
-            f"cannot replace the bundle in {folder}: expected its {name} as it was written, found it changed; "
-            "move it away or choose another --output"
-        )
+    if not os.path.isfile(path):
+        return
+    try:
+        if fingerprint(path.read_bytes())["sha256"] in known:
+            return
+        found = "found it changed"
+    except OSError as error:
+        found = found_instead(error)
+    raise ConfigError(
+        f"cannot replace the bundle in {folder}: expected its {name} as it was written, {found}; "
+        "move it away or choose another --output"
+    )
 
 
 def _written(manifest: Path) -> dict[str, str]:
     """Return the SHA-256 of each file that a manifest names inside its folder."""
-    if not manifest.is_file():
+    if not os.path.isfile(manifest):
         return {}
     try:
-        files = json.loads(manifest.read_bytes())["files"]
-        return {name: file["sha256"] for name, file in files.items() if _is_inside(name)}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        found = json.loads(manifest.read_bytes())
+        files = {name: file["sha256"] for name, file in found["files"].items() if _is_inside(name)}
+        if found["tool"] != TOOL or not all(isinstance(known, str) for known in files.values()):
+            raise ValueError("not of a bundle")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"cannot replace the bundle in {manifest.parent}: expected a manifest of `kd-edge bundle`, found it "
-            "damaged; choose another --output"
+            "damaged or of another program; choose another --output"
         ) from error
+    return files
 
 
 def _is_inside(name: str) -> bool:

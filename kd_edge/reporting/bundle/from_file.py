@@ -15,7 +15,13 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ConfigError, DataError, ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
-from kd_edge.reporting.bundle.file_task import file_front_end, file_scale, file_task, names_outputs
+from kd_edge.reporting.bundle.file_task import (
+    file_front_end,
+    file_scale,
+    file_task,
+    names_outputs,
+    numbers_classes,
+)
 from kd_edge.reporting.bundle.folder import write_folder
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
 from kd_edge.reporting.bundle.settings import Scale, Settings
@@ -64,8 +70,8 @@ def write_file_bundle(
         ModelFileError: The file is no usable model.
         ModelError: The model cannot be put into C, or nothing says from which score on a sample is an anomaly.
         DataError: The samples are not those of the file.
-        ConfigError: The tool chain is not known, the board has another runtime than TFLM, or a file of an earlier
-            bundle that would go was changed.
+        ConfigError: The tool chain is not known, the board has another runtime than TFLM, a file of an earlier bundle
+            that would go was changed, or the model itself would be written over.
         RunnerError: TFLM refuses the file.
     """
     chain, path = tool_chain(tool), Path(model)
@@ -74,7 +80,7 @@ def write_file_bundle(
     settings = _settings(content, info, data, device)
     vectors = random_vectors(content, settings) if data is None else sample_vectors(content, data, settings)
     command = command or f"kd-edge bundle {path.name} --for {tool}"
-    about = [_about(content, data), f"Test vectors: {vectors.vectors_of}."]
+    about = [_about(content, data)]
     contents = bundle_contents(content, settings, vectors, chain, name=path.stem, about=about, command=command)
     bundle = Bundle(
         Path(folder),
@@ -93,7 +99,7 @@ def write_file_bundle(
     )
     described = None if data is None else data.description
     origin = Origin(seed, read_versions(KD_EDGE.packages), described, None if device is None else device.name)
-    write_folder(bundle.folder, contents, manifest_of(bundle, origin, settings))
+    write_folder(bundle.folder, contents, manifest_of(bundle, origin, settings), read=[path])
     return bundle
 
 
@@ -109,7 +115,7 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
                 "cannot bundle: expected to know from which score on a sample is an anomaly, received no samples; "
                 "pass --data"
             )
-        known = probabilities or names_outputs(said)
+        known = names_outputs(said) or numbers_classes(whole_output(info), probabilities)
         reads = reads_raw_values(content) is not None
         settings = Settings(
             *(*arena, task, file_scale(said), probabilities),

@@ -42,8 +42,8 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None, *, to
     Raises:
         ModelError: The run is not finished, its model is not the one of its results, or cannot be put into C.
         DataError: The run's data set cannot be loaded, or is another one by now.
-        ConfigError: The run's device is a file that is gone, the tool chain is not known, or a file of an earlier
-            bundle that would go was changed.
+        ConfigError: The run's device is a file that is gone, the tool chain is not known, a file of an earlier bundle
+            that would go was changed, or one that the bundle is made from would be written over.
     """
     source = Path(run_folder)
     results, config = read_run(source)
@@ -52,9 +52,8 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None, *, to
 
 
 def _write(source: Path, results: Mapping[str, Any], config: Mapping[str, Any], target: Path, tool: str) -> Bundle:
-    chain = tool_chain(tool)
+    chain, run = tool_chain(tool), results["result"]
     model = _read_model(source / "model.tflite", results)
-    run = results["result"]
     data = _load(model, config, run["data"])
     settings = _settings(model, data, run)
     vectors = sample_vectors(model, data, settings)
@@ -79,7 +78,8 @@ def _write(source: Path, results: Mapping[str, Any], config: Mapping[str, Any], 
         inputs=_inputs(config),
         front_end=data.front_end,
     )
-    write_folder(bundle.folder, contents, manifest_of(bundle, _origin(results), settings))
+    read = [source / "model.tflite", config["budget"]["device"], *bundle.inputs]
+    write_folder(bundle.folder, contents, manifest_of(bundle, _origin(results), settings), read=read)
     return bundle
 
 

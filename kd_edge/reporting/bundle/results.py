@@ -10,6 +10,9 @@ from kd_edge.data.front_end import FrontEnd
 from kd_edge.reporting.bundle.settings import Settings
 from tflite_bench.provenance import Computed, Measured
 
+# What a manifest names as its maker.
+TOOL = "kd-edge"
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -73,7 +76,7 @@ def manifest_of(bundle: Bundle, origin: Origin, settings: Settings) -> dict[str,
     """Return what `manifest.json` holds."""
     return {
         "schema_version": 1,
-        "tool": "kd-edge",
+        "tool": TOOL,
         "command": bundle.command,
         "tool_chain": bundle.tool_chain,
         "seed": origin.seed,

@@ -1,15 +1,41 @@
 """Numbers and text as literals of C."""
 
+import math
+
 import numpy as np
+
+from kd_edge.errors import ModelError
 
 
 def c_float(value: float) -> str:
-    """Return the nearest 32-bit number."""
-    text = repr(float(np.float32(value)))
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+    """Return the nearest 32-bit number.
+
+    Raises:
+        ModelError: There is none: it is too large, infinite or NaN.
+    """
+    with np.errstate(over="ignore"):
+        nearest = float(np.float32(value))
+    return f"{_finite(nearest, value)!r}f"
+
+
+def c_double(value: float) -> str:
+    """Return a number as it is: one of 32 bits where that is the same.
+
+    Raises:
+        ModelError: It is infinite or NaN.
+    """
+    with np.errstate(over="ignore"):
+        is_float = float(np.float32(value)) == value
+    return c_float(value) if is_float else repr(_finite(float(value), value))
 
 
 def c_string(text: str) -> str:
     """Return a string literal; octal escapes cannot run into the letters after them, and `?` starts no trigraph."""
     letters = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode())
     return '"' + "".join(letters) + '"'
+
+
+def _finite(literal: float, value: float) -> float:
+    if not math.isfinite(literal):
+        raise ModelError(f"cannot bundle: expected finite numbers that C's types hold, received {value}")
+    return literal

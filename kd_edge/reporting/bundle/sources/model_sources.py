@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.errors import ModelError
 from kd_edge.ir.tflite_reader import read_graph
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources.front_end_source import front_end_source
 from kd_edge.reporting.bundle.sources.output_sources import output_sources, whole_output
 from kd_edge.reporting.bundle.sources.rendering import render
 from kd_edge.reporting.bundle.sources.task_source import output_lines, task_values
+from kd_edge.reporting.bundle.tolerance import tolerance_of, units_of
 from kd_edge.reporting.bundle.vectors import Vectors
 from tflite_bench.model.info import ModelInfo, TensorInfo
 
-_C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
+C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
 # Methods of TFLM's MicroMutableOpResolver that are not the operator's name in camel case.
 _METHODS = {
     "BATCH_MATMUL": "AddBatchMatMul",
@@ -22,9 +22,6 @@ _METHODS = {
     "PADV2": "AddPadV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
-# The expected outputs are those of reference kernels; optimised ones may round one step differently.
-_TOLERANCE_STEPS = 1
-_TOLERANCE_FLOAT = 1e-3
 UNKNOWN_SCALE = "the file does not say how values are scaled before"
 
 
@@ -35,17 +32,15 @@ def render_sources(
 
     Args:
         model: Bytes of the `.tflite` file.
-        info: The same, read; one input.
+        info: The same, read; one input, of types in `C_TYPES`.
         settings: Arena, task, scale.
         vectors: Samples and answers.
         tflm_header: The header by which a tool chain finds its library of TFLM, where it needs one.
 
     Raises:
-        ModelError: The file has an input or output of a type that the sources do not know.
+        ModelError: A number is too large for C, infinite or NaN.
     """
     source, target, outputs = info.input_tensors[0], whole_output(info), output_sources(settings, info)
-    for name, tensor in (("input", source), ("output", target)):
-        _check_type(name, tensor)
     answers = () if vectors.answers is None else vectors.answers.tolist()
     filled: dict[str, dict[str, Any]] = {
         "model_data.h": {},
@@ -55,7 +50,7 @@ def render_sources(
             "settings": settings,
             "source": source,
             "target": target,
-            "types": _C_TYPES,
+            "types": C_TYPES,
             "tolerance": tolerance_of(target),
             "outputs": outputs,
             "unknown_scale": UNKNOWN_SCALE,
@@ -72,7 +67,7 @@ def render_sources(
         "test_vectors.h": {"inputs": vectors.inputs, "answers": answers, "vectors_of": vectors.vectors_of},
         "test_vectors.c": {"inputs": _rows(vectors.inputs), "outputs": _rows(vectors.outputs), "answers": answers},
         "check_vectors.h": {},
-        "check_vectors.c": {},
+        "check_vectors.c": {"units": units_of(vectors.outputs, info)},
         "run_vectors.h": {},
         "run_vectors.c": {"in_order": vectors.in_order},
     }
@@ -102,11 +97,6 @@ def _counts(info: ModelInfo) -> list[int | str]:
     return counts if len(counts) > 1 else ["MODEL_OUTPUT_ELEMENTS"]
 
 
-def _check_type(name: str, tensor: TensorInfo) -> None:
-    if tensor.dtype not in _C_TYPES:
-        raise ModelError(f"cannot bundle: expected {', '.join(_C_TYPES)} as {name}, received {tensor.dtype}")
-
-
 def reads_lines(source: TensorInfo, settings: Settings) -> tuple[str, ...]:
     """Return what each number of the input is."""
     value = "the values as they are" if settings.input_known else f"the values ({UNKNOWN_SCALE})"
@@ -115,11 +105,6 @@ def reads_lines(source: TensorInfo, settings: Settings) -> tuple[str, ...]:
     if not source.scales:
         return (value,)
     return f"{value}, quantized:", "round(that / MODEL_INPUT_SCALE) + MODEL_INPUT_ZERO_POINT"
-
-
-def tolerance_of(target: TensorInfo) -> float:
-    """Return how far an output may be from the expected one: steps, of a float output a real number."""
-    return _TOLERANCE_FLOAT if target.dtype == "float32" else _TOLERANCE_STEPS
 
 
 def _rows(values: np.ndarray) -> list[list[float]]:

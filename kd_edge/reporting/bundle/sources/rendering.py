@@ -2,13 +2,13 @@
 
 import functools
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import Any
 
 import jinja2
 
-from kd_edge.reporting.bundle.sources.c_literals import c_float, c_string
+from kd_edge.reporting.bundle.sources.c_literals import c_double, c_float, c_string
 
 _PER_LINE = 16
 _WIDTH = 100
@@ -34,8 +34,8 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "c_float": c_float, "c_string": c_string, "c_comment": _comment, "c_rows": _rows, "c_number": _number,
-        "cell": _cell,
+        "c_double": c_double, "c_float": c_float, "c_string": c_string, "c_number": _number, "c_rows": _rows,
+        "c_comment": _comment, "in_comment": _in_comment, "cell": _cell,
     }  # fmt: skip
     return environment
 
@@ -54,9 +54,9 @@ def _number(value: float | bool) -> str:
     return c_float(value) if isinstance(value, float) else str(int(value))
 
 
-def _rows(values: Iterable[float], *, hexadecimal: bool = False) -> str:
-    """Return the numbers of an array, some to a line."""
-    texts = [hex(int(value)) if hexadecimal else _number(value) for value in values]
+def _rows(values: Iterable[float], literal: str = "number") -> str:
+    """Return the numbers of an array, some to a line; the literal is one of `_LITERALS`."""
+    texts = [_LITERALS[literal](value) for value in values]
     return "\n".join(
         "    " + " ".join(f"{text}," for text in texts[start : start + _PER_LINE])
         for start in range(0, len(texts), _PER_LINE)
@@ -64,5 +64,14 @@ def _rows(values: Iterable[float], *, hexadecimal: bool = False) -> str:
 
 
 def _comment(text: str) -> str:
-    """Return a sentence as a comment of C that nothing in it ends."""
-    return textwrap.fill(f"/* {text.replace('*/', '* /')} */", _WIDTH, subsequent_indent="   ")
+    """Return a sentence as a comment of C."""
+    return textwrap.fill(f"/* {_in_comment(text)} */", _WIDTH, subsequent_indent="   ")
+
+
+def _in_comment(text: str) -> str:
+    """Return a part of a comment of C that nothing in it ends or begins anew, without signs that nobody sees."""
+    seen = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    return seen.replace("*/", "* /").replace("/*", "/ *")
+
+
+_LITERALS: dict[str, Callable[[Any], str]] = {"number": _number, "double": c_double, "hexadecimal": hex}

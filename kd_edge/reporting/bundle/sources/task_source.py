@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from kd_edge.data.task import Task
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources.c_literals import c_float
@@ -18,29 +20,63 @@ def task_values(settings: Settings, target: TensorInfo) -> dict[str, Any]:
     """
     task = settings.task
     count = len(task.names)
-    has_threshold = task.kind in ("binary", "multilabel")
-    return {
+    values: dict[str, Any] = {
         "units": task.units or ("",) * count,
         "mean": task.mean or (0.0,) * count,
         "deviation": task.deviation or (1.0,) * count,
-        "threshold_text": raw_threshold(task, target, probabilities=settings.probabilities) if has_threshold else "",
     }
+    if task.kind in ("binary", "multilabel"):
+        values["threshold_text"] = raw_threshold(task, target, probabilities=settings.probabilities)
+        values["threshold_note"] = threshold_note(task, target, probabilities=settings.probabilities)
+        values["threshold_type"] = "int32_t" if target.scales else "float"
+    return values
 
 
 def raw_threshold(task: Task, target: TensorInfo, *, probabilities: bool) -> str:
     """Return as C the raw output above which a binary network says yes, or a label counts.
 
-    Of a quantized output it is the largest whole number whose real number does not exceed the limit.
+    Of a quantized output it is the largest whole number whose real number does not exceed the limit, or next to the
+    range of the output's type where that is beyond it.
 
     Args:
         task: Its threshold is a probability.
         target: The output.
         probabilities: Whether outputs are probabilities, not logits.
     """
-    limit = task.threshold if probabilities else math.log(task.threshold / (1 - task.threshold))
+    raw = _raw_limit(task, target, probabilities)
     if not target.scales:
-        return c_float(limit)
-    return f"({math.floor(limit / target.scales[0] + target.zero_points[0])})"
+        return c_float(raw)
+    low, high = _reach(target, probabilities)
+    return f"({int(max(low - 1, min(raw, high)))})"
+
+
+def threshold_note(task: Task, target: TensorInfo, *, probabilities: bool) -> str:
+    """Return a sentence on a threshold that makes all answers the same, for any other one nothing; see `raw_threshold`.
+
+    Args:
+        task: Its threshold is a probability.
+        target: The output.
+        probabilities: Whether outputs are probabilities, not logits.
+    """
+    raw, (low, high) = _raw_limit(task, target, probabilities), _reach(target, probabilities)
+    if raw >= high:
+        return f"No {target.dtype} output exceeds it: the answer is always no."
+    return f"Every {target.dtype} output exceeds it: the answer is always yes." if raw < low else ""
+
+
+def _raw_limit(task: Task, target: TensorInfo, probabilities: bool) -> float:
+    limit = task.threshold if probabilities else math.log(task.threshold / (1 - task.threshold))
+    if target.scales:
+        return math.floor(limit / target.scales[0] + target.zero_points[0])
+    return float(np.float32(limit))
+
+
+def _reach(target: TensorInfo, probabilities: bool) -> tuple[float, float]:
+    """Return the least and the largest raw number that an output can be."""
+    if target.dtype != "float32":
+        limits = np.iinfo(target.dtype)
+        return int(limits.min), int(limits.max)
+    return (0.0, 1.0) if probabilities else (-math.inf, math.inf)
 
 
 def output_lines(settings: Settings) -> tuple[str, ...]:
@@ -57,7 +93,9 @@ def output_lines(settings: Settings) -> tuple[str, ...]:
     if not settings.meaning_known:
         return (
             "MODEL_OUTPUT_ELEMENTS numbers; the file does not say what they mean:",
-            "logits where it tells classes apart, since no softmax or sigmoid makes them.",
+            "probabilities, which a softmax or sigmoid makes, of more than one answer."
+            if settings.probabilities
+            else "logits where it tells classes apart, since no softmax or sigmoid makes them.",
         )
     plural = {"probability": "probabilities", "logit": "logits"}.get(settings.output, "numbers")
     return {

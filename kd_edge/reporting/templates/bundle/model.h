@@ -27,7 +27,7 @@ int model_init(void);
      {{ line }}{{ "." if loop.last }}
 {% endfor %}
 {% for line in answers_with %}
-   {{ "output: " if loop.first else "  " }}{{ line }}
+   {{ "output: " if loop.first else "  " }}{{ line | in_comment }}
 {% endfor %}
    Not for several threads at once. */
 int model_invoke(const model_input_t *input, model_output_t *output);

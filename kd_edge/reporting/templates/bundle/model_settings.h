@@ -17,7 +17,7 @@ typedef {{ types[it.dtype] }} model_{{ name | lower }}_t;
 
 {{ tensor("INPUT", source) }}
 {{ tensor("OUTPUT", target) }}
-/* How far an output may be from the expected one. */
+/* How far an output may be from the expected one{{ ": this part of its largest expected number" if target.dtype == "float32" }}. */
 #define MODEL_TOLERANCE {{ tolerance }}
 
 {% if settings.scale is none %}

@@ -40,19 +40,23 @@ static const char *const model_{{ it.word }}_units[{{ upper }}_NUM_NAMES] = {
     {{ unit | c_string }},
 {% endfor %}
 };
-static const float model_{{ it.word }}_mean[{{ upper }}_NUM_NAMES] = {{ "{" }}{{ it.values.mean | map("c_float") | join(", ") }}};
-static const float model_{{ it.word }}_deviation[{{ upper }}_NUM_NAMES] = {{ "{" }}{{ it.values.deviation | map("c_float") | join(", ") }}};
+static const double model_{{ it.word }}_mean[{{ upper }}_NUM_NAMES] = {{ "{" }}{{ it.values.mean | map("c_double") | join(", ") }}};
+static const double model_{{ it.word }}_deviation[{{ upper }}_NUM_NAMES] = {{ "{" }}{{ it.values.deviation | map("c_double") | join(", ") }}};
 /* Returns the value of model_{{ it.word }}_names[number] in its unit. */
-static inline float model_{{ it.word }}_value(const model_output_t *output, int number) {
+static inline double model_{{ it.word }}_value(const model_output_t *output, int number) {
   const float answer = {{ real(it) }};
-  return answer * model_{{ it.word }}_deviation[number] + model_{{ it.word }}_mean[number];
+  return (double)answer * model_{{ it.word }}_deviation[number] + model_{{ it.word }}_mean[number];
 }
 {% else %}
-/* A probability of {{ "%g" | format(task.threshold) }} is the limit. */
+/* A probability of {{ task.threshold }} is the limit. */
+{% if it.values.threshold_note %}
+/* {{ it.values.threshold_note }} */
+{% endif %}
 #define {{ upper }}_THRESHOLD {{ it.values.threshold_text }}
 /* Returns 1 where {{ "model_" ~ it.word ~ ("_names[1]" if task.kind == "binary" else "_names[number]") }} holds, else 0. */
 static inline int model_{{ it.word }}_holds(const model_output_t *output, int number) {
-  return model_{{ it.word }}(output)[number] > {{ upper }}_THRESHOLD;
+  const {{ it.values.threshold_type }} limit = {{ upper }}_THRESHOLD;
+  return model_{{ it.word }}(output)[number] > limit;
 }
 {% endif %}
 {% endfor %}

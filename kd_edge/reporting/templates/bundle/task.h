@@ -9,11 +9,15 @@ static const char *const model_{{ what }}_names[{{ count }}] = {
 {% endmacro %}
 {% macro threshold(what) %}
 /* An output is the {{ settings.output }} of {{ what }}, which holds where it exceeds this; the limit is
-   a probability of {{ "%g" | format(task.threshold) }}. */
+   a probability of {{ task.threshold }}. */
+{% if threshold_note %}
+/* {{ threshold_note }} */
+{% endif %}
 #define MODEL_OUTPUT_THRESHOLD {{ threshold_text }}
 /* Returns 1 where {{ what }} holds, else 0. */
 static inline int model_holds(const model_output_t *output, int number) {
-  return output[number] > MODEL_OUTPUT_THRESHOLD;
+  const {{ threshold_type }} limit = MODEL_OUTPUT_THRESHOLD;
+  return output[number] > limit;
 }
 {% endmacro %}
 {% macro real(name, index, it) %}
@@ -41,14 +45,14 @@ static const char *const model_value_units[MODEL_NUM_VALUES] = {
     {{ unit | c_string }},
 {% endfor %}
 };
-static const float model_value_mean[MODEL_NUM_VALUES] = {{ "{" }}{{ mean | map("c_float") | join(", ") }}};
-static const float model_value_deviation[MODEL_NUM_VALUES] = {{ "{" }}{{ deviation | map("c_float") | join(", ") }}};
+static const double model_value_mean[MODEL_NUM_VALUES] = {{ "{" }}{{ mean | map("c_double") | join(", ") }}};
+static const double model_value_deviation[MODEL_NUM_VALUES] = {{ "{" }}{{ deviation | map("c_double") | join(", ") }}};
 
 #define MODEL_NUM_ANSWERS MODEL_NUM_VALUES
 /* Returns the value of model_value_names[number] in its unit. */
-static inline float model_value(const model_output_t *output, int number) {
+static inline double model_value(const model_output_t *output, int number) {
   const float answer = {{ real("output", "number", target) }};
-  return answer * model_value_deviation[number] + model_value_mean[number];
+  return (double)answer * model_value_deviation[number] + model_value_mean[number];
 }
 {% else %}
 #define MODEL_NUM_ANSWERS 1

@@ -1,10 +1,10 @@
 #include "test_vectors.h"
 
-{% macro array(kind, name, length, rows) %}
+{% macro array(kind, name, length, rows, literal="number") %}
 const {{ kind }} {{ name }}[NUM_TEST_VECTORS][{{ length }}] = {
 {% for row in rows %}
 {
-{{ row | c_rows }}
+{{ row | c_rows(literal) }}
 },
 {% endfor %}
 };
@@ -13,5 +13,5 @@ const {{ kind }} {{ name }}[NUM_TEST_VECTORS][{{ length }}] = {
 {{ array("model_output_t", "test_outputs", "MODEL_OUTPUT_ELEMENTS", outputs) -}}
 {% if answers %}
 
-{{ array("float", "test_answers", "MODEL_NUM_ANSWERS", answers) -}}
+{{ array("double", "test_answers", "MODEL_NUM_ANSWERS", answers, "double") -}}
 {% endif %}

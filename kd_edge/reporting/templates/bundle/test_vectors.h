@@ -9,12 +9,12 @@
 extern "C" {
 #endif
 
-{{ (vectors_of ~ ", as the model reads them, and what it has to answer.") | c_comment }}
+{{ ("As the model reads them, and what it has to answer: " ~ vectors_of ~ ".") | c_comment }}
 extern const model_input_t test_inputs[NUM_TEST_VECTORS][MODEL_INPUT_ELEMENTS];
 extern const model_output_t test_outputs[NUM_TEST_VECTORS][MODEL_OUTPUT_ELEMENTS];
 {% if answers %}
 /* What these outputs say, as the functions in model_settings.h compute it. */
-extern const float test_answers[NUM_TEST_VECTORS][MODEL_NUM_ANSWERS];
+extern const double test_answers[NUM_TEST_VECTORS][MODEL_NUM_ANSWERS];
 {% endif %}
 
 #ifdef __cplusplus

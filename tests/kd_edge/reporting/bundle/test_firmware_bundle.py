@@ -216,6 +216,18 @@ def test_the_same_run_gives_the_same_bytes(finished, written, tmp_path):
         assert path.read_bytes() == (written.folder / path.name).read_bytes()
 
 
+def test_a_run_stays_as_it_is_where_its_own_folder_or_that_of_its_device_is_named(finished, tmp_path):
+    profile = tmp_path / "device" / "own.toml"
+    profile.parent.mkdir()
+    profile.write_text(to_toml(load_device("nucleo-l4r5zi")))
+    copy = changed(finished, tmp_path / "copy", lambda _, config: config["budget"].update(device=str(profile)))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for folder, read in ((copy, "model.tflite"), (tmp_path, "device/own.toml")):
+        with pytest.raises(ConfigError, match=f"bad --output: expected another file than .*{read}, which is read"):
+            write_bundle(copy, folder)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_an_operator_gets_the_method_that_was_copied_from_tflms_header():
     assert {op: resolver_method(op) for op in METHODS} == METHODS
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from click.testing import CliRunner
 
 from kd_edge.cli import main
@@ -35,6 +36,7 @@ from tflite_bench.calibration.network_writer import SyntheticNetwork
 from tflite_bench.errors import ModelFileError
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
+from tflite_bench.model.writer import pack, unpack
 from tflite_bench.runners import tflm
 
 DATA = Path(__file__).parents[3] / "data"
@@ -103,6 +105,20 @@ def test_what_a_file_answers_is_only_said_where_something_says_it(bundled, tmp_p
     info = read_model(network.to_bytes())
     single = file_task({}, info, probabilities=True)
     assert (single.kind, single.names) == ("binary", ("class 0", "class 1"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "output", "said"),
+    [((4, 3), "unknown", "of more than one answer."), ((12,), "probability", "one for each of model_class_names;")],
+)
+def test_probabilities_at_several_places_are_no_classes_of_one_sample(tmp_path, shape, output, said):
+    network = SyntheticNetwork(shape)
+    network.softmax()
+    (tmp_path / "s.tflite").write_bytes(network.to_bytes())
+    made = write_file_bundle(tmp_path / "s.tflite", tmp_path / "b")
+    assert json.loads(settings_of(made, "manifest.json"))["output"] == output
+    assert ("MODEL_NUM_CLASSES" in settings_of(made)) == (output == "probability")
+    assert said in settings_of(made, "model.h")
 
 
 def test_how_the_input_is_scaled_is_only_said_where_something_says_it(bundled, tmp_path):
@@ -233,7 +249,7 @@ def test_values_that_a_file_answers_in_their_units_are_not_multiplied_once_more(
     made = write_file_bundle(tmp_path / "plain.tflite", tmp_path / "b", data=data)
     assert "model_value_mean[MODEL_NUM_VALUES] = {0.0f};" in settings_of(made)
     text = settings_of(made, "test_vectors.c").split("test_answers")[1].split(";")[0]
-    answers = [float(number) for number in re.findall(r"(-?[\d.]+(?:e[+-]?\d+)?)f", text)]
+    answers = [float(number) for number in re.findall(r"(-?[\d.]+(?:e[+-]?\d+)?)f?,", text)]
     assert min(answers) == pytest.approx(200 + 70 * x[:, 0].min(), abs=5)
     assert max(answers) == pytest.approx(200 + 70 * x[:, 0].max(), abs=5)
 
@@ -284,6 +300,13 @@ def test_a_file_that_no_bundle_wrote_is_not_replaced(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 
 
+def test_the_model_is_not_taken_for_a_file_of_its_bundle(tmp_path):
+    shutil.copy(MODEL, tmp_path / "model.tflite")
+    with pytest.raises(ConfigError, match=r"bad --output: expected another file than .*model\.tflite, which is read"):
+        write_file_bundle(tmp_path / "model.tflite", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"files": {"a": 1}}'])
 def test_a_damaged_manifest_is_one_line(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
@@ -297,7 +320,7 @@ def test_a_manifest_cannot_name_files_outside_its_folder(tmp_path):
     folder.mkdir()
     known = {"sha256": "0" * 64, "size_bytes": 4}
     files = {"../other.txt": known, str(tmp_path / "other.txt"): known}
-    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+    (folder / "manifest.json").write_text(json.dumps({"tool": "kd-edge", "files": files}))
     write_file_bundle(MODEL, folder)
     assert (tmp_path / "other.txt").read_text() == "mine"
 
@@ -318,6 +341,26 @@ def test_what_cannot_be_bundled_is_said_in_a_sentence(tmp_path):
     with pytest.raises(ConfigError, match="bad --device: expected a board with TFLM, received nucleo-l4r5zi-cube-ai"):
         write_file_bundle(MODEL, tmp_path / "b", device=load_device("nucleo-l4r5zi-cube-ai"))
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("place", ["inputs", "outputs"])
+@pytest.mark.parametrize("kind", ["INT4", "BFLOAT16", "RESOURCE", "STRING", "INT64"])
+def test_an_input_or_output_of_a_type_without_numbers_in_c_is_refused(tmp_path, place, kind):
+    model = unpack(MODEL.read_bytes())
+    graph = model.subgraphs[0]
+    graph.tensors[getattr(graph, place)[0]].type = getattr(schema.TensorType, kind)
+    (tmp_path / "odd.tflite").write_bytes(pack(model))
+    expected = f"odd.tflite: expected int8, uint8, int16, int32, float32 as {place[:-1]}, received {kind.lower()}"
+    with pytest.raises(ModelError, match=re.escape(expected)):
+        write_file_bundle(tmp_path / "odd.tflite", tmp_path / "b")
+
+
+def test_answers_that_are_no_finite_numbers_are_refused():
+    network = SyntheticNetwork((4,), dtype="float32")
+    network.add_op("LOG", None, [network.last], network.activation((1, 4)))
+    settings = Settings(1024, "Given.", Task("regression", tuple("abcd")), None)
+    with pytest.raises(ModelError, match="expected finite outputs of 10 random inputs, received NaN or infinity"):
+        random_vectors(network.to_bytes(), settings)
 
 
 def test_samples_of_another_shape_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -27,7 +28,7 @@ int main(void) {
   for (int vector = 0; vector < NUM_TEST_VECTORS; ++vector) {
     for (int number = 0; number < MODEL_NUM_ANSWERS; ++number) {
       const model_output_t *output = test_outputs[vector];
-      printf("%.9g %.9g\\n", (double)(SAID), (double)test_answers[vector][number]);
+      printf("%.17g %.17g\\n", (double)(SAID), (double)test_answers[vector][number]);
     }
   }
   return 0;
@@ -121,6 +122,34 @@ def test_the_raw_threshold_is_the_largest_output_that_does_not_exceed_the_limit(
     assert raw_threshold(half, output(1 / 256, -128), probabilities=True) == "(0)"
     # log(0.8 / 0.2) = 1.386 lies between 13 and 14 steps of 0.1.
     assert raw_threshold(TASKS["binary"][0], output(0.1, -20), probabilities=False) == "(-7)"
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+@pytest.mark.parametrize(
+    ("threshold", "activation", "quantize_to", "said"),
+    [
+        (1e-12, None, "int8", "Every int8 output exceeds it: the answer is always yes."),
+        (1 - 1e-12, None, "int8", "No int8 output exceeds it: the answer is always no."),
+        (1 - 1e-12, "sigmoid", "none", "No float32 output exceeds it: the answer is always no."),
+    ],
+)
+def test_a_threshold_out_of_reach_is_said_and_compiles(threshold, activation, quantize_to, said, tmp_path):
+    task, answer = replace(TASKS["binary"][0], threshold=threshold), TASKS["binary"][1]
+    sources, answers = rendered(task, activation=activation, quantize_to=quantize_to)
+    assert f"/* {said} */" in sources["model_settings.h"]
+    assert f"a probability of {threshold!r}. */" in sources["model_settings.h"]
+    assert printed(sources, answer, tmp_path)[0].tolist() == answers.reshape(-1).tolist()
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_values_of_a_mean_that_32_bits_round_are_told_apart(tmp_path):
+    # A step of 32 bits is 128 there.
+    task = replace(TASKS["regression"][0], mean=(1.7e9, 5.0), deviation=(10.0, 0.5))
+    sources, answers = rendered(task)
+    said, expected = printed(sources, TASKS["regression"][1], tmp_path)
+    assert np.ptp(answers[:, 0]) > 10
+    assert said == pytest.approx(answers.reshape(-1), rel=0, abs=1e-4)
+    assert expected.tolist() == answers.reshape(-1).tolist()
 
 
 def test_names_are_those_of_classes_labels_or_values_and_the_threshold_of_anomalies_is_given():
