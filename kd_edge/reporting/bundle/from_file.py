@@ -112,14 +112,14 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
         known = probabilities or names_outputs(said)
         reads = reads_raw_values(content) is not None
         settings = Settings(
-            *(*arena, task, file_scale(said), probabilities),
+            *(*arena, task, file_scale(said, info), probabilities),
             front_end=front_end,
             meaning_known=known,
             input_known=reads,
         )
         return settings_by_output(settings, content)
     _check_data(info, data)
-    _check_scale(content, data)
+    _check_scale(content, info, data)
     data = _as_answered(content, info, data)
     threshold = None
     if data.task.kind == "reconstruction":
@@ -149,11 +149,11 @@ def _check_data(info: ModelInfo, data: Dataset) -> None:
             raise DataError(f"the data are not those of the file: expected {what} {expected}, received {received}")
 
 
-def _check_scale(content: bytes, data: Dataset) -> None:
+def _check_scale(content: bytes, info: ModelInfo, data: Dataset) -> None:
     """Refuse samples of another scale than the file tells: the firmware would compute with theirs."""
     if reads_raw_values(content) is None:
         return
-    told = file_scale(read_metadata(content) or {})
+    told = file_scale(read_metadata(content) or {}, info)
     if not _are_alike(told, data.scale):
         raise DataError(
             f"the data are not those of the file: expected values {_scale_words(told)} as its metadata say, received "
