@@ -83,15 +83,19 @@ def _check_seed(model: Path, seed: int, data: "Dataset") -> None:
 
 
 def _scaled_as_told(content: bytes, data: "Dataset") -> "Dataset":
-    """Return raw values less the mean that a file tells, divided by its deviation, where it tells them."""
+    """Return raw values less the mean that a file tells, divided by its deviation, where it tells them.
+
+    Both are one number for all values or one per channel.
+    """
     import numpy as np
 
     from kd_edge.conversion.metadata import read_metadata
     from kd_edge.data.dataset import scaled
     from kd_edge.reporting.bundle.file_task import file_scale
+    from tflite_bench.model.reader import read_model
 
-    told = file_scale(read_metadata(content) or {})
-    if told is None or data.scale is not None or {len(part) for part in told} != {data.input_shape[-1]}:
+    told = file_scale(read_metadata(content) or {}, read_model(content))
+    if told is None or data.scale is not None or len(told[0]) not in (1, data.input_shape[-1]):
         return data
     return scaled(data, *map(np.asarray, told))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kd_edge.conversion.told_task import outputs_told, probabilities_told
+from kd_edge.conversion.told_task import check_outputs_told, outputs_told, probabilities_told
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.metrics.anomaly import anomaly_scores, threshold_of
@@ -89,7 +89,7 @@ def reader_of(
             `answers_probabilities`; by default the file tells.
 
     Raises:
-        ModelError: Several outputs are asked for, and nothing names those of the file.
+        ModelError: Several outputs are asked for, and nothing names those of the file, or one has another size.
     """
     info = read_model(model)
     if not task.parts:
@@ -101,6 +101,7 @@ def reader_of(
             f"the file's outputs are not those of the data: expected metadata that name {', '.join(task.names)}, as "
             f"`kd-edge convert --data` writes them, received {', '.join(names) or 'none'}"
         )
+    check_outputs_told(names, task.by_output, info)
     ends = np.cumsum([tensor.num_elements for tensor in info.output_tensors]).tolist()
     columns = {name: slice(*ends_of) for name, *ends_of in zip(names, [0, *ends], ends, strict=False)}
     places = {name: names.index(name) for name in task.names}

@@ -246,7 +246,7 @@ def read_metadata(content: bytes) -> dict[str, Any] | None:
     index = next(entry.Buffer() for entry in entries if entry.Name() == NAME.encode())
     try:
         found = json.loads(root.Buffers(index).DataAsNumpy().tobytes() if index < root.BuffersLength() else b"")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"bad metadata {NAME}: expected JSON, received {error}") from error
     if not isinstance(found, dict):
         raise ModelError(f"bad metadata {NAME}: expected a JSON object, received {type(found).__name__}")

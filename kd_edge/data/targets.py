@@ -17,6 +17,8 @@ from kd_edge.errors import ConfigError, DataError
 # Of the error of a constant answer: a network with more may be untrained, so that its scale says nothing.
 _TRAINED = 0.9
 _ANOMALIES = ("normal", "anomaly")
+# What labels and measured values are called that have no names.
+_WORDS = {"multilabel": "label", "regression": "value"}
 # Of their mean: measured values that differ by less may be a constant that was computed.
 _LEAST_DEVIATION = 1e-8
 
@@ -54,9 +56,9 @@ def targets_of(
         raise DataError(f"bad data in {source}: expected class_names that differ, received {twice[0]!r} twice")
     kind = task or ("multilabel" if _hold_together(arrays["y_train"]) else "multiclass")
     if kind == "multilabel":
-        return arrays, Task(kind, _names(arrays["y_train"], names, source, "label"))
+        return arrays, Task(kind, _names(arrays["y_train"], names, source, _WORDS[kind]))
     if kind == "regression":
-        found = _names(arrays["y_train"], names, source, "value")
+        found = _names(arrays["y_train"], names, source, _WORDS[kind])
         if units is not None and len(units) != len(found):
             raise DataError(
                 f"bad data in {source}: expected {len(found)} units, one for each measured value, received {len(units)}"
@@ -160,10 +162,16 @@ def _scale_of(outputs: np.ndarray, data: Dataset) -> str:
     return "units" if error < other else "standardized"
 
 
+def are_numbers(names: Sequence[str]) -> bool:
+    """Return whether classes, labels or values are called as those are that nobody named."""
+    count = len(names)
+    return tuple(names) in (_numbers(count), *(_counted_words(word, count) for word in _WORDS.values()))
+
+
 def counted(labels: np.ndarray) -> Task:
     """Return the task of several classes that have no names."""
     count = int(labels.max()) + 1 if labels.dtype.kind in "iu" and labels.size else 0
-    return Task("multiclass", tuple(str(i) for i in range(count)))
+    return Task("multiclass", _numbers(count))
 
 
 def _of_outputs(
@@ -210,12 +218,20 @@ def _hold_together(y: np.ndarray) -> bool:
 def _names(y: np.ndarray, given: Sequence[str] | None, source: str, word: str) -> tuple[str, ...]:
     count = y.shape[1] if y.ndim == 2 else 1
     if given is None:
-        return (word,) if count == 1 else tuple(f"{word} {i}" for i in range(count))
+        return _counted_words(word, count)
     if len(given) != count:
         raise DataError(
             f"bad data in {source}: expected {count} class_names, one for each {word}, received {len(given)}"
         )
     return tuple(given)
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
+def _counted_words(word: str, count: int) -> tuple[str, ...]:
+    return (word,) if count == 1 else tuple(f"{word} {i}" for i in range(count))
 
 
 def _whole(array: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """The files that a run leaves beside its models, written and read back."""
 
 import contextlib
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,25 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{version!r}; use the kd-edge that wrote it, or {_anew(folder)}"
         )
     return results, located(config, folder)
+
+
+def read_run_model(folder: Path, results: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a run's `model.tflite`.
+
+    Args:
+        folder: The run's.
+        results: From `read_run`.
+
+    Raises:
+        ModelError: There is none, or not the one that the results are of.
+    """
+    path = folder / "model.tflite"
+    if not path.is_file():
+        raise ModelError(f"no finished run: expected {path}, found nothing; `kd-edge run` writes it")
+    content, expected = path.read_bytes(), results["result"]["convert"]["sha256"]
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise ModelError(f"{path} is not the model of its run's results: expected SHA-256 {expected}; run again")
+    return content
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 from kd_edge.config.checks import check_share
 from kd_edge.conversion.answer_reader import reader_of
 from kd_edge.conversion.file_outputs import reference_outputs
-from kd_edge.conversion.told_task import as_file_answers, as_told
+from kd_edge.conversion.told_task import as_file_answers, as_told, kind_told
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.gate import Gate, at_most
 from kd_edge.cost.model import CostModel
@@ -69,6 +69,10 @@ def check_base(base: bytes, data: Dataset, *, base_data: Dataset | None = None, 
             f"bad --against {name}: expected a file of the task {data.task.kind!r}, received {own.task.kind!r}"
         )
     check_signature(read_model(base, name=name), as_told(base, own), refusal=f"bad --against {name}")
+    if (told := kind_told(base)) not in (None, data.task.kind):
+        raise ModelError(
+            f"bad --against {name}: expected a file of the task {data.task.kind!r}, received one that tells {told!r}"
+        )
     reader_of(base, own.task)
 
 

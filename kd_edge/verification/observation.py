@@ -13,7 +13,7 @@ from kd_edge.conversion.answer_reader import AnswerReader, OutputsReader, anomal
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.file_outputs import fast_outputs, reference_outputs
 from kd_edge.conversion.metadata import check_origin
-from kd_edge.conversion.told_task import as_file_answers, as_told, on_scale
+from kd_edge.conversion.told_task import as_file_answers, as_told, check_task_told, on_scale
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.outputs.decisions import answers_probabilities, decisions_of
@@ -88,6 +88,7 @@ def observe(
     info, given = read_model(model), data
     data = as_told(model, given)
     check_signature(info, data)
+    check_task_told(model, data)
     names = names_of(student)
     if student is not None:
         check_origin(model, student)

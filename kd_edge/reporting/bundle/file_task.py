@@ -57,15 +57,25 @@ def numbers_classes(target: TensorInfo, probabilities: bool) -> bool:
     return probabilities and target.num_elements == (target.shape or (1,))[-1]
 
 
-def file_scale(said: Mapping[str, Any]) -> Scale | None:
-    """Return mean and deviation per channel that a file's metadata give for its input.
+def file_scale(said: Mapping[str, Any], info: ModelInfo) -> Scale | None:
+    """Return mean and deviation that a file's metadata give for its input: one for all values, or one per channel.
 
     Args:
         said: The metadata, from `read_metadata`.
+        info: The file, read.
+
+    Raises:
+        ModelError: There are others.
     """
     read = said.get("input")
     if not isinstance(read, Mapping) or "mean" not in read:
         return None
+    shape, count = info.input_tensors[0].shape, len(read["mean"])
+    if count not in (1, *shape[-1:]):
+        raise ModelError(
+            f"cannot scale samples as the file's metadata say: expected 1 mean, or one for each channel of an input of "
+            f"shape {shape}, received {count}"
+        )
     return tuple(map(float, read["mean"])), tuple(map(float, read["deviation"]))
 
 

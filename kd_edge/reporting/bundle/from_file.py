@@ -8,7 +8,13 @@ import numpy as np
 
 from kd_edge.conversion.file_outputs import reference_outputs
 from kd_edge.conversion.metadata import read_metadata, reads_raw_values
-from kd_edge.conversion.told_task import as_file_answers, as_told, outputs_told, probabilities_told
+from kd_edge.conversion.told_task import (
+    as_file_answers,
+    as_told,
+    check_task_told,
+    outputs_told,
+    probabilities_told,
+)
 from kd_edge.cost.devices import DeviceProfile, load_all
 from kd_edge.cost.model import CostModel
 from kd_edge.data.dataset import Dataset
@@ -118,14 +124,14 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
         known = names_outputs(said) or numbers_classes(whole_output(info), probabilities)
         reads = reads_raw_values(content) is not None
         settings = Settings(
-            *(*arena, task, file_scale(said), probabilities),
+            *(*arena, task, file_scale(said, info), probabilities),
             front_end=front_end,
             meaning_known=known,
             input_known=reads,
         )
         return settings_by_output(settings, content)
     _check_data(info, data)
-    _check_scale(content, data)
+    _check_scale(content, info, data)
     data = _as_answered(content, info, data)
     threshold = None
     if data.task.kind == "reconstruction":
@@ -139,6 +145,7 @@ def _settings(content: bytes, info: ModelInfo, data: Dataset | None, device: Dev
 def _as_answered(content: bytes, info: ModelInfo, data: Dataset) -> Dataset:
     """Return the data with the task as the file tells it, or else as its answers for the first test samples do."""
     data = as_told(content, data)
+    check_task_told(content, data)
     if data.task.kind != "regression":
         return data
     outputs, _ = reference_outputs(content, quantize(data.x_test[:_NUM_ASKED], info.input_tensors[0]))
@@ -155,11 +162,11 @@ def _check_data(info: ModelInfo, data: Dataset) -> None:
             raise DataError(f"the data are not those of the file: expected {what} {expected}, received {received}")
 
 
-def _check_scale(content: bytes, data: Dataset) -> None:
+def _check_scale(content: bytes, info: ModelInfo, data: Dataset) -> None:
     """Refuse samples of another scale than the file tells: the firmware would compute with theirs."""
     if reads_raw_values(content) is None:
         return
-    told = file_scale(read_metadata(content) or {})
+    told = file_scale(read_metadata(content) or {}, info)
     if not _are_alike(told, data.scale):
         raise DataError(
             f"the data are not those of the file: expected values {_scale_words(told)} as its metadata say, received "

@@ -12,7 +12,7 @@ from kd_edge.cost.gate import HOLDS
 from kd_edge.data.dataset import Dataset, unscaled
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
-from kd_edge.errors import ConfigError, DataError, ModelError, found_instead
+from kd_edge.errors import ConfigError, DataError, found_instead
 from kd_edge.reporting.bundle.contents import bundle_contents, read_single
 from kd_edge.reporting.bundle.folder import write_folder
 from kd_edge.reporting.bundle.results import Bundle, Origin, fingerprint, manifest_of
@@ -20,7 +20,7 @@ from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources.output_sources import settings_by_output
 from kd_edge.reporting.bundle.tool_chains import DEFAULT, tool_chain
 from kd_edge.reporting.bundle.vectors import sample_vectors
-from kd_edge.reporting.run_files import read_run, understood
+from kd_edge.reporting.run_files import read_run, read_run_model, understood
 from kd_edge.reporting.sentences.verdicts import verdict_text
 from kd_edge.toml import to_toml
 from kd_edge.verification.tflm_run import MeasuredSizes
@@ -53,7 +53,7 @@ def write_bundle(run_folder: str | Path, folder: str | Path | None = None, *, to
 
 def _write(source: Path, results: Mapping[str, Any], config: Mapping[str, Any], target: Path, tool: str) -> Bundle:
     chain, run = tool_chain(tool), results["result"]
-    model = _read_model(source / "model.tflite", results)
+    model = read_run_model(source, results)
     data = _load(model, config, run["data"])
     settings = _settings(model, data, run)
     vectors = sample_vectors(model, data, settings)
@@ -88,9 +88,9 @@ def _load(model: bytes, config: Mapping[str, Any], known: Mapping[str, Any]) -> 
     named = config["data"]
     options = SourceOptions(**named.get("options", {}))
     data = load_data(named["source"], normalize=named["normalize"], seed=config["seed"], options=options)
-    data = as_told(model, unscaled(data) if known["scale"] is None else data)
-    _check_data(data, known)
-    return data
+    data = unscaled(data) if known["scale"] is None else data
+    _check_data(data, known)  # before the names of the file take the place of others
+    return as_told(model, data)
 
 
 def _settings(model: bytes, data: Dataset, run: Mapping[str, Any]) -> Settings:
@@ -137,15 +137,6 @@ def _configuration(config: Mapping[str, Any], folder: Path) -> dict[str, bytes]:
 def _inputs(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     named = (config["data"]["source"], config["teacher"]["path"] or config["teacher"].get("outputs"))
     return {name: fingerprint(Path(name).read_bytes()) for name in named if name and Path(name).is_file()}
-
-
-def _read_model(path: Path, results: Mapping[str, Any]) -> bytes:
-    if not path.is_file():
-        raise ModelError(f"no finished run: expected {path}, found nothing; `kd-edge run` writes it")
-    content, expected = path.read_bytes(), results["result"]["convert"]["sha256"]
-    if fingerprint(content)["sha256"] != expected:
-        raise ModelError(f"{path} is not the model of its run's results: expected SHA-256 {expected}; run again")
-    return content
 
 
 def _check_data(data: Dataset, known: Mapping[str, Any]) -> None:

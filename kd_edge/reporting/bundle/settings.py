@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from kd_edge.data.front_end import FrontEnd
 from kd_edge.data.options import SEVERAL
 from kd_edge.data.task import Task
+from kd_edge.errors import ModelError
 
 # What an output is that no sigmoid or softmax made.
 _MEANINGS = {"regression": "value", "reconstruction": "reconstruction"} | dict.fromkeys(
@@ -29,6 +32,9 @@ class Settings:
         meaning_known: Whether anything says what the outputs mean.
         input_known: Whether anything says how the values of the input are scaled before.
         parts: Of several outputs the settings of each, by its name in the file's order; empty for one output.
+
+    Raises:
+        ModelError: C has no 32-bit number for a mean or a deviation.
     """
 
     arena_bytes: int
@@ -41,6 +47,16 @@ class Settings:
     meaning_known: bool = True
     input_known: bool = True
     parts: "Mapping[str, Settings]" = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for mean, deviation in (self.scale or ((), ()), (self.task.mean, self.task.deviation)):
+            with np.errstate(over="ignore"):
+                numbers, divisors = np.asarray(mean, np.float32), np.asarray(deviation, np.float32)
+            if not (np.isfinite([*numbers, *divisors]).all() and (divisors > 0).all()):
+                raise ModelError(
+                    f"cannot bundle: expected means and deviations that 32 bits hold, received {list(mean)} and "
+                    f"{list(deviation)}; choose another unit"
+                )
 
     @property
     def output(self) -> str:

@@ -1,10 +1,12 @@
 """Finished runs beside each other as one HTML page."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kd_edge.errors import ConfigError
 from kd_edge.files import write_bytes
 from kd_edge.reporting.page.charts.chart import Chart
 from kd_edge.reporting.page.charts.curves import curve_chart
@@ -17,6 +19,8 @@ from kd_edge.reporting.sentences.formatting import latency_text, measured_bytes
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
 from kd_edge.reporting.sentences.verdicts import WORDS
 from kd_edge.verification.verdict import outcome
+
+_BEGINNING = b"<!doctype html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,13 @@ def write_comparison(run_folders: Sequence[str | Path], path: str | Path) -> Pat
 
     Args:
         run_folders: Two or more, each with `results.json` and `config.json`.
-        path: Of the page.
+        path: Of the page. An earlier page there is replaced, another file is not.
 
     Raises:
+        ConfigError: A file that is no page is there.
         ModelError: A run is not finished, or its results are older or damaged.
     """
+    _check_place(Path(path))
     folders = [Path(folder) for folder in run_folders]
     runs = list(map(_read, _names(folders), folders))
     groups = [[run for run in runs if run.metric == metric] for metric in dict.fromkeys(run.metric for run in runs)]
@@ -58,6 +64,19 @@ def write_comparison(run_folders: Sequence[str | Path], path: str | Path) -> Pat
     words = {"figures": _figures(runs), "names": [run.name for run in runs]}
     text = render("comparison.html", [*costs, *curves], costs=costs, curves=curves, **words)
     return write_bytes(path, text.encode())
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a file that is there and by neither its name nor its beginning a page, such as the model of a run."""
+    if not os.path.isfile(path) or path.suffix.lower() in (".html", ".htm"):
+        return
+    try:
+        with path.open("rb") as file:
+            is_page = file.read(len(_BEGINNING)).lower() == _BEGINNING
+    except OSError:
+        is_page = False
+    if not is_page:
+        raise ConfigError(f"bad --output: expected a page or nothing there, found another file, {path}; choose another")
 
 
 def _read(name: str, folder: Path) -> _Run:

@@ -20,7 +20,7 @@ from kd_edge.reporting.rows.checks import Rows, check_rows, fit_rows, noise_rows
 from kd_edge.reporting.rows.classes import class_rows, score_rows
 from kd_edge.reporting.rows.outputs import output_rows
 from kd_edge.reporting.rows.tasks import task_rows
-from kd_edge.reporting.run_files import read_run, understood
+from kd_edge.reporting.run_files import read_run, read_run_model, understood
 from kd_edge.reporting.sentences.answers import answers_text, asked_for
 from kd_edge.reporting.sentences.conversion import convert_lines
 from kd_edge.reporting.sentences.halting import halting_lines
@@ -42,7 +42,7 @@ def write_page(run_folder: str | Path, *, device: DeviceProfile | None = None) -
 
     Raises:
         ConfigError: The run's device is not known any more, or its file is gone.
-        ModelError: The run is not finished.
+        ModelError: The run is not finished, or its model is not the one of its results.
         ModelFileError: Its model cannot be read.
     """
     folder = Path(run_folder)
@@ -54,7 +54,7 @@ def write_page(run_folder: str | Path, *, device: DeviceProfile | None = None) -
 
 
 def _page(folder: Path, results: Mapping[str, Any], config: Mapping[str, Any], device: DeviceProfile) -> str:
-    run, graph = results["result"], lower(folder / "model.tflite")
+    run, graph = results["result"], lower(read_run_model(folder, results))
     charts = run_charts(run, graph, device)
     return render(
         "report.html",

@@ -9,7 +9,7 @@ from kd_edge.cli.file_samples import samples_of, seed_of
 from kd_edge.conversion.metadata import add_metadata
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
-from kd_edge.errors import DataWarning
+from kd_edge.errors import DataWarning, ModelError
 from tflite_bench.calibration.network_writer import SyntheticNetwork
 
 SCALED = {"input": {"meaning": "(value - mean) / deviation", "mean": [10.0, 20.0], "deviation": [2.0, 4.0]}}
@@ -56,6 +56,17 @@ def test_samples_are_scaled_by_the_numbers_of_the_file_not_by_their_own(describe
     # The first sample is 100 and 101.
     assert data.x_test[0].tolist() == [45.0, 20.25]
     np.testing.assert_array_equal(data.x_test, ((x - [10, 20]) / [2, 4]).astype("float32"))
+
+
+def test_one_number_of_the_file_scales_all_channels(described, integers):
+    path, x = integers
+    one = {"input": {"meaning": "(value - mean) / deviation", "mean": [10.0], "deviation": [2.0]}}
+    data = read(described(one), path)
+    assert data.scale == ((10.0,), (2.0,))
+    np.testing.assert_array_equal(data.x_test, ((x - 10) / 2).astype("float32"))
+    three = {"input": {"meaning": "(value - mean) / deviation", "mean": [1.0] * 3, "deviation": [2.0] * 3}}
+    with pytest.raises(ModelError, match=r"expected 1 mean, or one for each channel .*\(1, 2\), received 3"):
+        read(described(three), path)
 
 
 def test_floats_are_scaled_by_the_numbers_of_the_file_too(described, table):

@@ -1,5 +1,6 @@
 """The task that a file tells, and data that are read as it asks."""
 
+import warnings
 from dataclasses import replace
 
 import keras
@@ -7,14 +8,17 @@ import numpy as np
 import pytest
 
 from kd_edge.config.stages import ConvertConfig
+from kd_edge.conversion.answer_reader import reader_of
+from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
-from kd_edge.conversion.metadata import read_metadata
-from kd_edge.conversion.told_task import as_answered, as_told, on_scale, task_told
+from kd_edge.conversion.metadata import add_metadata, read_metadata
+from kd_edge.conversion.told_task import as_answered, as_told, check_task_told, on_scale, task_told
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.regression import in_units
 from kd_edge.data.records import as_records
 from kd_edge.data.task import Task
-from kd_edge.errors import DataError, ModelError
+from kd_edge.errors import DataError, DataWarning, ModelError
+from tflite_bench.model.reader import read_model
 
 FLOAT = ConvertConfig("none")
 X = np.random.default_rng(0).normal(size=(20, 3)).astype("f4")
@@ -88,14 +92,60 @@ def test_names_in_another_order_than_the_files_are_refused(kind):
     made = content(data(Task(kind, ("no", "yes")), y, ("no", "yes")))
     with pytest.raises(DataError, match="expected that of the file, no, yes, received yes, no; number the labels"):
         as_told(made, data(Task(kind, ("yes", "no")), y, ("yes", "no")))
-    renamed = data(Task(kind, ("off", "on")), y, ("off", "on"))
-    assert as_told(made, renamed).class_names == ("off", "on")
+    with pytest.raises(DataError, match=r"bad order of names in some: .*, no, yes, received yes, on"):
+        as_told(made, data(Task(kind, ("yes", "on")), y, ("yes", "on")))
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary", "multilabel"])
+def test_the_names_are_the_files(kind):
+    y = (X[:, :2] > 0).astype(int) if kind == "multilabel" else (X[:, 0] > 0).astype(int)
+    made = content(data(Task(kind, ("no", "yes")), y, ("no", "yes")))
+    unnamed = ("label 0", "label 1") if kind == "multilabel" else ("0", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = as_told(made, data(Task(kind, unnamed), y, unnamed))
+        assert (found.class_names, found.task.names) == (("no", "yes"), ("no", "yes"))
+        # A file that only numbers them has no names for them.
+        assert as_told(content(data(Task(kind, unnamed), y, unnamed)), found).class_names == ("no", "yes")
+    for names in (("off", "on"), ("no", "on")):
+        with pytest.warns(DataWarning, match=f"some has the names {', '.join(names)}, the file no, yes: those of the"):
+            assert as_told(made, data(Task(kind, names), y, names)).class_names == ("no", "yes")
+
+
+def test_an_output_of_another_size_than_its_task_needs_is_refused():
+    inputs = keras.Input((3,))
+    made = convert(keras.Model(inputs, [keras.layers.Dense(count)(inputs) for count in (3, 1)]), X)
+    sizes = [tensor.num_elements for tensor in read_model(made).output_tensors]
+    tasks = {3: Task("multiclass", ("a", "b", "c")), 1: Task("binary", ("no", "yes"))}
+
+    def reader(order):
+        told = [{"name": f"of {size}", "task": tasks[size].kind, "names": tasks[size].names} for size in order]
+        told = [output | {"threshold": 0.5} for output in told]
+        several = Task("several", tuple(output["name"] for output in told), parts=tuple(tasks[size] for size in order))
+        return reader_of(add_metadata(made, {"outputs": told}), several)
+
+    assert list(reader(sizes).columns) == [f"of {size}" for size in sizes]
+    with pytest.raises(ModelError, match=r"cannot read the file's outputs: .*, of \d \(\d\), of .*, received \d, \d;"):
+        reader(sizes[::-1])
 
 
 def test_a_file_of_another_task_changes_nothing():
     values = data(WEIGHT, X[:, :1])
     labels = data(Task("multilabel", ("a", "b")), (X[:, :2] > 0).astype(int))
     assert as_told(content(labels), values) is values
+
+
+@pytest.mark.parametrize(("told", "given"), [("multiclass", "multilabel"), ("multilabel", "multiclass")])
+def test_data_of_another_task_than_the_file_tells_are_refused_where_it_is_read(told, given):
+    y = {"multiclass": np.arange(20) % 2, "multilabel": (X[:, :2] > 0).astype(int)}
+    tasks = {"multiclass": Task("multiclass", ("a", "b")), "multilabel": Task("multilabel", ("a", "b"))}
+    of = {kind: data(tasks[kind], y[kind], ("a", "b") if kind == "multiclass" else ()) for kind in tasks}
+    made = content(of[told])
+    check_task_told(made, of[told])
+    with pytest.raises(
+        DataError, match=f"expected the task '{told}', as the file tells, received '{given}'; --data-opt"
+    ):
+        check_task_told(made, of[given])
 
 
 def test_a_file_that_tells_nothing_is_judged_in_the_units_that_its_answers_are_nearer_to():

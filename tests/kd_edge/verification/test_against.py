@@ -15,6 +15,7 @@ from kd_edge.cli import main
 from kd_edge.config.stages import ConvertConfig
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.export import convert_for
+from kd_edge.conversion.metadata import add_metadata
 from kd_edge.conversion.told_task import as_answered
 from kd_edge.cost.devices import load_device
 from kd_edge.cost.gate import BROKEN, HOLDS
@@ -161,6 +162,9 @@ def test_a_base_of_another_task_is_refused_before_anything_is_run():
     other = replace(data, task=Task("regression", ("v",)))
     with pytest.raises(ModelError, match=r"expected a file of the task 'binary', received 'regression'"):
         check_base(convert(linear([[1]]), quantize="none"), data, base_data=other, name="old.tflite")
+    named = add_metadata(convert(linear([[1]]), quantize="none"), {"class_names": ["no", "yes"]})
+    with pytest.raises(ModelError, match=r"expected a file of the task 'binary', received one that tells 'multiclass'"):
+        check_base(named, data, name="old.tflite")
     with pytest.raises(ModelError, match=r"bad --against old\.tflite: the model reads samples of shape \(2,\)"):
         check_base(convert(linear([[1], [1]]), quantize="none"), data, name="old.tflite")
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kd_edge.conversion.told_task import outputs_told, probabilities_told
+from kd_edge.conversion.told_task import check_outputs_told, outputs_told, probabilities_told
 from kd_edge.data.task import Task
 from kd_edge.errors import ModelError
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources.task_source import task_values
 from tflite_bench.model.info import ModelInfo, TensorInfo
+from tflite_bench.model.reader import read_model
 
 # What follows `model_` and `MODEL_` in the sources of several outputs themselves.
 TAKEN = (
@@ -51,7 +52,7 @@ def settings_by_output(settings: Settings, model: bytes) -> Settings:
         model: Bytes of the file.
 
     Raises:
-        ModelError: The file does not name the outputs of the task.
+        ModelError: The file does not name the outputs of the task, or one has another size than its task needs.
     """
     tasks: Mapping[str, Task] = settings.task.by_output
     if not tasks:
@@ -62,6 +63,7 @@ def settings_by_output(settings: Settings, model: bytes) -> Settings:
             f"cannot bundle: expected a file that names the outputs {', '.join(tasks)}, as `kd-edge convert --data` "
             f"writes it, received {', '.join(names) or 'no names'}"
         )
+    check_outputs_told(names, tasks, read_model(model))
     parts = {
         name: replace(settings, task=tasks[name], probabilities=probabilities_told(model, place))
         for place, name in enumerate(names)

@@ -84,6 +84,23 @@ def test_other_tasks_are_those_of_the_metadata(tmp_path, output, said):
     assert said in settings_of(made)
 
 
+@pytest.mark.parametrize(
+    "told", [{"mean": [1e39] * 5, "deviation": [1] * 5}, {"mean": [0] * 5, "deviation": [1e-46] * 5}]
+)
+def test_numbers_that_32_bits_do_not_hold_are_not_put_into_c(tmp_path, told):
+    output = OUTPUT | {"task": "regression", "names": list("abcde"), "units": []} | told
+    with pytest.raises(ModelError, match="cannot bundle: expected means and deviations that 32 bits hold, received"):
+        write_file_bundle(described(tmp_path, {"output": output}), tmp_path / "bundle")
+
+
+def test_a_mean_for_all_values_or_one_per_channel_is_put_into_c_and_no_other(tmp_path):
+    whole = described(tmp_path, {"input": {"mean": [1.0], "deviation": [2.0]}})
+    assert "model_mean[MODEL_NUM_CHANNELS] = {1.0f};" in settings_of(write_file_bundle(whole, tmp_path / "whole"))
+    other = described(tmp_path, {"input": {"mean": [1.0, 2.0], "deviation": [2.0, 3.0]}})
+    with pytest.raises(ModelError, match=r"expected 1 mean, .* of an input of shape \(1, 12, 8, 3\), received 2"):
+        write_file_bundle(other, tmp_path / "other")
+
+
 def test_what_the_metadata_call_probabilities_are_those_in_c_too(tmp_path):
     output = {"task": "multilabel", "names": list("abcde"), "threshold": 0.8, "meaning": "probability"}
     made = write_file_bundle(described(tmp_path, {"output": OUTPUT | output}), tmp_path / "bundle")

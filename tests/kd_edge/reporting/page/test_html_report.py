@@ -1,6 +1,7 @@
 """The HTML report: self-contained, complete, and the figures are those of the results."""
 
 import functools
+import hashlib
 import json
 import operator
 import re
@@ -17,6 +18,7 @@ from kd_edge.cli import main
 from kd_edge.config.inputs import BudgetConfig, DataConfig
 from kd_edge.config.run import RunConfig
 from kd_edge.conversion.converter import convert
+from kd_edge.conversion.metadata import add_metadata
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.data.loading import load_data
@@ -76,7 +78,7 @@ def finished(waves_npz, tmp_path_factory):
         "distill": scores | {"halting": [halted], "guided": True},
         "choice": {"shipped": "distilled", "distilled_accuracy": 0.6, "alone_accuracy": 0.5},
         "baseline": scores | {"distillation_gain": {"difference": 0.01, "ci95_low": -0.02, "ci95_high": 0.03}},
-        "convert": {"sha256": "0" * 64, "warnings": [], "missing_ops": [], "qat": qat},
+        "convert": {"sha256": hashlib.sha256(content).hexdigest(), "warnings": [], "missing_ops": [], "qat": qat},
         "verify": checked,
         "halting": [halted],
     }
@@ -133,7 +135,8 @@ def test_the_links_inside_the_page_lead_somewhere(page, parsed):
 
 
 def test_what_failed_is_said_first_and_the_figures_are_those_of_the_results(finished, parsed):
-    verify = json.loads((finished / "results.json").read_text())["result"]["verify"]
+    run = json.loads((finished / "results.json").read_text())["result"]
+    verify = run["verify"]
     text = " ".join(unescape(parsed.text).split())
     needed = verify["gates"]["ram_bytes"]["measured"]
     assert f"What the firmware reserves fits the RAM ({needed:,} B, at most 1,000 B)" in text
@@ -147,7 +150,7 @@ def test_what_failed_is_said_first_and_the_figures_are_those_of_the_results(fini
     assert "The trainee was halted after epoch 2" in text
     assert f"{verify['noise'][0]['signal_to_noise_db']:.1f} dB" in text
     assert "kd-edge verify RUN/model.tflite --student RUN/student.keras --data waves.npz" in text
-    assert re.search(r"Seed 3\. Model 0{64}", text)
+    assert f"Seed 3. Model {run['convert']['sha256']}" in text
 
 
 def test_a_limit_that_could_not_be_checked_is_neither_passed_nor_failed(finished, tmp_path):
@@ -254,6 +257,31 @@ def test_a_run_of_an_older_version_has_a_page_of_what_it_asked(finished, tmp_pat
     text = write_page(folder).read_text()
     assert "Distillation gave +1.0 points" in text
     assert "student distilled, int8, LiteRT" in text
+
+
+def test_a_model_that_is_not_the_one_of_the_results_has_no_page(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run", ignore=shutil.ignore_patterns("report.html"))
+    content = (folder / "model.tflite").read_bytes()
+    (folder / "model.tflite").write_bytes(add_metadata(content, {"provenance": {"name": "another"}}))
+    with pytest.raises(ModelError, match=r"run/model\.tflite is not the model of its run's results: expected SHA-256"):
+        write_page(folder)
+    assert not (folder / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["other/model.tflite", "other/plots/a.png", "notes.txt"])
+def test_several_runs_are_not_compared_over_a_file_that_is_no_page(finished, tmp_path, name):
+    other, place = shutil.copytree(finished, tmp_path / "other"), tmp_path / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"mine")
+    done = CliRunner().invoke(main, ["report", str(finished), str(other), "-o", str(place)])
+    assert (done.exit_code, "expected a page or nothing there, found another file" in done.stderr) == (2, True)
+    assert place.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["page.html", "page"])
+def test_an_earlier_page_is_written_anew(finished, tmp_path, name):
+    for _ in range(2):
+        assert write_comparison([finished, finished], tmp_path / name).is_file()
 
 
 def test_a_run_that_is_not_finished_is_named(tmp_path):

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from kd_edge.conversion.converter import convert
+from kd_edge.conversion.metadata import add_metadata
 from kd_edge.data.task import Task
+from kd_edge.errors import ModelError
+from kd_edge.reporting.bundle.from_file import write_file_bundle
 from kd_edge.reporting.bundle.settings import Settings
 from kd_edge.reporting.bundle.sources.model_sources import render_sources
 from kd_edge.reporting.bundle.sources.output_sources import TAKEN
@@ -57,6 +60,16 @@ def test_sources_compile_whatever_outputs_are_called(model, names, tmp_path):
     command = ["gcc", *WARNINGS, "-fsyntax-only", "main.c", "check_vectors.c", "run_vectors.c"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("counts", [(1, 2, 2), (3, 1, 1)])
+def test_a_file_whose_metadata_name_outputs_of_other_sizes_is_not_bundled(model, counts, tmp_path):
+    told = [{"name": f"head{i}", "task": "multilabel", "threshold": 0.5} for i in range(3)]
+    told = [output | {"names": list("abc"[:count])} for output, count in zip(told, counts, strict=True)]
+    (tmp_path / "model.tflite").write_bytes(add_metadata(model, {"outputs": told}))
+    listed = ", ".join(rf"head{i} \({count}\)" for i, count in enumerate(counts))
+    with pytest.raises(ModelError, match=rf"as their tasks need, {listed}, received \d, \d, \d; `kd-edge convert"):
+        write_file_bundle(tmp_path / "model.tflite", tmp_path / "bundle")
 
 
 def test_ordinary_names_stay_as_they_are_and_the_shorter_of_two_gives_way(model):
