@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -111,10 +112,12 @@ def test_a_row_is_made_once_and_kept(tmp_path):
 
     path = tmp_path / "results.json"
     for _ in range(2):
-        row = Rows(path, tmp_path / "locks").once(make, part="gain", seed=1)
+        row = Rows(path, tmp_path / "locks").once(make, part="gain", set="har", seed=1)
     assert made == [0]
-    assert row == {"part": "gain", "seed": 1, "test": 0.12346}
-    assert json.loads(path.read_text())["result"]["rows"] == [row]
+    assert row == {"part": "gain", "set": "har", "seed": 1, "test": 0.12346}
+    document = json.loads(path.read_text())
+    assert document["result"]["rows"] == [row]
+    assert re.match(r"20\d\d-\d\d-\d\d, \w", document["made"]["gain, har"])
 
 
 def test_a_job_has_one_process(tmp_path):

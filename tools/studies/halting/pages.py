@@ -26,10 +26,22 @@ def render(document: Mapping[str, Any]) -> str:
 def _head(document: Mapping[str, Any]) -> Iterator[str]:
     versions, machine = document["versions"], document["machine"]
     yield f"`tools/studies/halting/run.py`; Keras {versions['keras']}, TensorFlow {versions['tensorflow']},"
-    yield f"Python {machine['python']}, {machine['cpu']}, one thread."
+    yield f"Python {machine['python']}, one thread. Last made, by part and data:"
+    yield ""
+    yield from _made(document["made"])
     if document["summary"]["default_rule"] is None:
         yield ""
         yield f"**Not finished**: {len(document['result']['rows'])} trainings so far. What is missing is left out."
+
+
+def _made(made: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each day and processor, with the parts and data sets that were made last there."""
+    when: dict[str, dict[str, list[str]]] = {}
+    for key, day in sorted(made.items()):
+        part, name = key.split(", ")
+        when.setdefault(day, {}).setdefault(part, []).append(name)
+    for day, parts in sorted(when.items()):
+        yield f"* {day}: " + "; ".join(f"{part} of {', '.join(names)}" for part, names in parts.items())
 
 
 def _gains(summary: Mapping[str, Any]) -> Iterator[str]:

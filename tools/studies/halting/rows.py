@@ -5,11 +5,13 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kd_edge.files import write_bytes
 from kd_edge.reporting.documents import make_document
+from tflite_bench.measurement.environment import read_machine
 
 Row = dict[str, Any]
 
@@ -60,6 +62,7 @@ class Rows:
         with self.locked("rows"):
             document = self.document
             document["result"]["rows"].append(row)
+            document.setdefault("made", {})[f"{row.get('part')}, {row.get('set')}"] = _here()
             self._write(document)
         print(json.dumps(row), flush=True)
         return row
@@ -111,6 +114,11 @@ def dumped(document: Mapping[str, Any]) -> str:
     lines = ",\n".join(f"      {json.dumps(row, allow_nan=False)}" for row in rows)
     text = json.dumps(empty, indent=2, allow_nan=False)
     return (text.replace('"rows": []', f'"rows": [\n{lines}\n    ]') if rows else text) + "\n"
+
+
+def _here() -> str:
+    """Return when and on what processor rows are made."""
+    return f"{datetime.now(UTC):%Y-%m-%d}, {read_machine().cpu}"
 
 
 def _short(value: Any) -> Any:
