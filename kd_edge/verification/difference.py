@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 
-from kd_edge.verification.confidence import (
+from kd_edge.verification.bootstrap import (
     FEW_SAMPLES,
     NUM_DRAWS,
-    Z95,
-    Interval,
     all_same,
     group_interval,
     group_sums,
@@ -16,6 +14,8 @@ from kd_edge.verification.confidence import (
     mean_of,
     sample_interval,
 )
+from kd_edge.verification.confidence import Z95
+from kd_edge.verification.interval import Interval
 
 
 def paired_difference(

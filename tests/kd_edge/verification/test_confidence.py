@@ -9,19 +9,18 @@ import pytest
 from kd_edge.data.metrics.multilabel import label_counts, macro_f1_of
 from kd_edge.data.metrics.named_class import score_of
 from kd_edge.data.metrics.roc import auc_of, roc_cells
+from kd_edge.verification.bootstrap import student_t95
 from kd_edge.verification.confidence import (
-    Interval,
     accuracy_interval,
     cell_interval,
     mean_interval,
     score_interval,
     share_interval,
     skill_interval,
-    student_t95,
     sums_interval,
-    unbounded_ends,
     wilson_interval,
 )
+from kd_edge.verification.interval import Interval, unbounded_ends
 
 
 @pytest.mark.parametrize(("num_right", "num_samples"), [(9, 10), (250, 300), (1, 2000)])
