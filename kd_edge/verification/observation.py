@@ -195,7 +195,7 @@ def _run_litert(model: bytes, info: ModelInfo, samples: np.ndarray, names: Layer
         custom = {op.name: layer_of(info, op, names) for op in reversed(info.ops) if op.custom}
         listed = ", ".join(f"{op} (layer {layer!r})" for op, layer in custom.items())
         told = f"the file has custom operators, {listed}; " if custom else ""
-        raise RefusedError(f"broken: {told}no runtime here runs it: {refusals[0]}; LiteRT says: {error}") from error
+        raise RefusedError(f"broken: {told}no runtime here runs it: {refusals[0]}; {error}") from error
 
 
 def _warnings(info: ModelInfo, names: LayerNames) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from tflite_bench.measurement.inputs import check_inputs, random_inputs
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.info import ModelInfo
 from tflite_bench.model.reader import read_model
-from tflite_bench.processes.isolation import Array, run_child, serve
+from tflite_bench.processes.isolation import Array, ChildError, ChildResult, run_child, serve
 from tflite_bench.runners.base import RunnerResult
 from tflite_bench.runners.interpreters import check_output, run_samples, time_inference, wall_times
 from tflite_bench.runners.litert_interpreter import (
@@ -77,7 +77,7 @@ def run_outputs(
         "output": output,
     }
     arrays = check_inputs(info, inputs)
-    return run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s).arrays[0]
+    return _run(request, model, arrays, time_limit_s).arrays[0]
 
 
 def run_reference(
@@ -104,7 +104,7 @@ def run_reference(
     check_output(info, output)
     request = {"task": "reference", "output": output}
     arrays = check_inputs(info, inputs)
-    child = run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s)
+    child = _run(request, model, arrays, time_limit_s)
     return child.arrays[0], child.values["lack"]
 
 
@@ -136,9 +136,7 @@ class LiteRTRunner:
             "plan": plan._asdict(),
         }
         arrays = random_inputs(info, seed=plan.seed)
-        child = run_child(
-            __name__, request, model=model, arrays=arrays, time_limit_s=_START_SECONDS + 2 * plan.time_limit_s
-        )
+        child = _run(request, model, arrays, _START_SECONDS + 2 * plan.time_limit_s)
         kernels = "XNNPACK where it applies" if self.xnnpack else "LiteRT's own kernels, without XNNPACK"
         arena = "LiteRT takes its memory from the heap, there is no arena"
         return replace(
@@ -153,6 +151,13 @@ class LiteRTRunner:
                 "ops.latency_ms": "LiteRT's Python interface times no single operators, benchmark_model does",
             },
         )
+
+
+def _run(request: Mapping[str, Any], model: bytes, arrays: Sequence[Array], time_limit_s: float) -> ChildResult:
+    try:
+        return run_child(__name__, request, model=model, arrays=arrays, time_limit_s=time_limit_s)
+    except ChildError as error:
+        raise RunnerError(f"cannot run the model in LiteRT: {error}") from error
 
 
 def check_cpus(cpus: Sequence[int]) -> None:
