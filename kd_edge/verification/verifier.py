@@ -71,10 +71,13 @@ def verify(
         battery: A battery that pays for inferences on the device.
 
     Raises:
-        ConfigError: A loss against the teacher has a limit, and there is no teacher.
+        ConfigError: An argument is of another kind, a loss no share, or one against the teacher has a limit, and there
+            is no teacher.
+        DataError: The data are of another task than the file tells, or have its names in other places.
         ModelError: The file's input or output does not belong to the data, or the file was made of another student.
         ModelFileError: The bytes are no `.tflite` model.
-        RefusedError: LiteRT refuses the file or crashes on it, and so does the device's runtime: it is broken.
+        RefusedError: LiteRT refuses the file or crashes on it, and so does the device's runtime, or it answers no
+            numbers: it is broken.
         RunnerError: LiteRT alone does.
     """
     if max_teacher_loss is not None and teacher is None:
