@@ -101,8 +101,9 @@ def verify(
     if paid is not None and device.power is None:
         raise ConfigError(no_power(device))
     read_model(model)
-    base = None if against is None else read_file(against)
-    if base is not None:
+    base = None
+    if against is not None:
+        base = read_file(against)
         read_model(base, name=str(against))
     seed = seed_of(model, seed)
     data = samples_of(model, source, normalize, seed, options, given=(student, teacher))

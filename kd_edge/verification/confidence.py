@@ -158,7 +158,8 @@ def sums_interval(
     """
     sums = rows.sum(axis=0)
     found = sample_interval(rows, score) if groups is None else group_interval(group_sums(rows, groups), score)
-    return found.reaching(_share_of(float(score(sums)), int(sums[sums > 0].min()))) if is_empty(found) else found
+    least = int(sums[sums > 0].min(initial=len(rows)))
+    return found.reaching(_share_of(float(score(sums)), least)) if is_empty(found) else found
 
 
 def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:

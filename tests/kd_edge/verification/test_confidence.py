@@ -143,6 +143,12 @@ def test_labels_that_all_are_right_are_as_sure_as_the_rarest_of_them():
     assert (found.ci95_low, found.ci95_high) == (pytest.approx(3 / (3 + Z2)), 1.0)
 
 
+def test_labels_that_nobody_has_and_no_answer_names_are_as_sure_as_all_samples():
+    rows = label_counts(np.zeros((20, 3), bool), np.zeros((20, 3), bool)).reshape(20, -1)
+    found = sums_interval(rows, lambda sums: macro_f1_of(sums.reshape(*sums.shape[:-1], 3, 3)))
+    assert (found.ci95_low, found.ci95_high) == (0.0, pytest.approx(Z2 / (20 + Z2)))
+
+
 def test_shares_of_labels_of_one_person_say_nothing_of_others_and_of_two_no_more_than_their_samples():
     shares = np.ones(50)
     assert share_interval(shares, np.zeros(50, int)) == Interval(0.0, 1.0, 1)
