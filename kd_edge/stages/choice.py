@@ -7,7 +7,7 @@ from kd_edge.config.by_task import objective_for
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.stages.results import BaselineResult, ChoiceResult, DistillResult
-from kd_edge.verification.difference import paired_difference
+from kd_edge.verification.intervals.difference import paired_difference
 
 if TYPE_CHECKING:
     import keras

@@ -10,7 +10,7 @@ from kd_edge.data.judged import Judged
 from kd_edge.stages.results import RaceResult
 from kd_edge.stages.student import distill_by
 from kd_edge.stages.training_fields import recipe_of, settled
-from kd_edge.verification.difference import paired_difference
+from kd_edge.verification.intervals.difference import paired_difference
 
 if TYPE_CHECKING:
     import keras

@@ -10,7 +10,7 @@ from kd_edge.data.judged import Judged
 from kd_edge.silence import say
 from kd_edge.stages.results import BaselineResult, DesignResult, DistillResult, TrainingResult
 from kd_edge.stages.training_fields import Distilled, recipe_of, scores_of, training_fields
-from kd_edge.verification.difference import paired_difference
+from kd_edge.verification.intervals.difference import paired_difference
 
 if TYPE_CHECKING:
     import keras

@@ -19,7 +19,7 @@ from kd_edge.stages.results import (
     TeacherResult,
 )
 from kd_edge.sweep.screening import Infeasible
-from kd_edge.verification.interval import Interval
+from kd_edge.verification.intervals.interval import Interval
 from tflite_bench.provenance import Calibrated, Computed, Given, Measured, Provenance
 
 INFEASIBLE = "infeasible"

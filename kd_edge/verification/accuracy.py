@@ -12,14 +12,14 @@ from kd_edge.data.judged import Judged
 from kd_edge.data.metrics.classification import Classification, classification_of
 from kd_edge.data.metrics.named_class import score_of
 from kd_edge.verification.answer_gates import answer_gates, more_samples
-from kd_edge.verification.confidence import (
+from kd_edge.verification.intervals.confidence import (
     accuracy_interval,
     score_interval,
     share_interval,
     skill_interval,
 )
-from kd_edge.verification.difference import paired_difference
-from kd_edge.verification.interval import Interval
+from kd_edge.verification.intervals.difference import paired_difference
+from kd_edge.verification.intervals.interval import Interval
 from kd_edge.verification.results import Accuracy, OutputResult
 from kd_edge.verification.task_metrics import task_intervals, task_metrics
 

@@ -15,7 +15,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.errors import ModelError
 from kd_edge.ir.lowering import lower
-from kd_edge.verification.difference import paired_difference
+from kd_edge.verification.intervals.difference import paired_difference
 from kd_edge.verification.observation import check_signature
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model

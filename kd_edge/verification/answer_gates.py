@@ -6,8 +6,8 @@ from kd_edge.cost.gate import Gate, at_least
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
 from kd_edge.data.metrics.roc import auc_of, roc_counts
-from kd_edge.verification.confidence import FEW_GROUPS
-from kd_edge.verification.interval import Interval
+from kd_edge.verification.intervals.confidence import FEW_GROUPS
+from kd_edge.verification.intervals.interval import Interval
 from kd_edge.verification.task_metrics import anomaly_interval
 
 _CHANCE = 0.5

@@ -9,7 +9,7 @@ from kd_edge.cost.energy import Energy
 from kd_edge.cost.gate import HOLDS, Gate, verdict_of
 from kd_edge.cost.model import Cost, UntimedCost
 from kd_edge.data.metrics.classification import Classification
-from kd_edge.verification.interval import Interval
+from kd_edge.verification.intervals.interval import Interval
 from kd_edge.verification.parity import Parity
 from kd_edge.verification.quantization_noise import OpNoise
 from kd_edge.verification.task_metrics import TaskMetrics

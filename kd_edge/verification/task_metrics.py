@@ -12,8 +12,8 @@ from kd_edge.data.metrics.multilabel import MultilabelMetrics, label_counts, mac
 from kd_edge.data.metrics.regression import RegressionMetrics, in_units, regression_of
 from kd_edge.data.metrics.roc import auc_of, partial_auc_of, roc_cells
 from kd_edge.data.options import SEVERAL
-from kd_edge.verification.confidence import accuracy_interval, cell_interval, mean_interval, sums_interval
-from kd_edge.verification.interval import Interval
+from kd_edge.verification.intervals.confidence import accuracy_interval, cell_interval, mean_interval, sums_interval
+from kd_edge.verification.intervals.interval import Interval
 
 TaskMetrics = MultilabelMetrics | RegressionMetrics | AnomalyMetrics
 # Levels of the score by which resamples of a curve are drawn.

@@ -20,7 +20,7 @@ from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower
 from kd_edge.verification.accuracy import accuracy_gates, accuracy_intervals, accuracy_of, classification, outputs_of
 from kd_edge.verification.gates import gates_of
-from kd_edge.verification.interval import unbounded_ends
+from kd_edge.verification.intervals.interval import unbounded_ends
 from kd_edge.verification.observation import Observation, observe
 from kd_edge.verification.results import Verification
 from kd_edge.verification.task_metrics import task_intervals, task_metrics

@@ -33,7 +33,7 @@ from kd_edge.distillation.training import train
 from kd_edge.files import write_json
 from kd_edge.reporting.documents import make_document
 from kd_edge.search.space.student_space import StudentSpace
-from kd_edge.verification.difference import paired_difference
+from kd_edge.verification.intervals.difference import paired_difference
 from kd_edge.verification.verifier import verify
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from kd_edge.verification.interval import Interval
+from kd_edge.verification.intervals.interval import Interval
 
 NUM_DRAWS, AT_ONCE = 2000, 200
 # Percentiles over draws of fewer are too narrow.

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kd_edge.verification.bootstrap import (
+from kd_edge.verification.intervals.bootstrap import (
     FEW_SAMPLES,
     NUM_DRAWS,
     all_same,
@@ -14,8 +14,8 @@ from kd_edge.verification.bootstrap import (
     mean_of,
     sample_interval,
 )
-from kd_edge.verification.confidence import Z95
-from kd_edge.verification.interval import Interval
+from kd_edge.verification.intervals.confidence import Z95
+from kd_edge.verification.intervals.interval import Interval
 
 
 def paired_difference(

@@ -9,8 +9,8 @@ import pytest
 from kd_edge.data.metrics.multilabel import label_counts, macro_f1_of
 from kd_edge.data.metrics.named_class import score_of
 from kd_edge.data.metrics.roc import auc_of, roc_cells
-from kd_edge.verification.bootstrap import student_t95
-from kd_edge.verification.confidence import (
+from kd_edge.verification.intervals.bootstrap import student_t95
+from kd_edge.verification.intervals.confidence import (
     accuracy_interval,
     cell_interval,
     mean_interval,
@@ -20,7 +20,7 @@ from kd_edge.verification.confidence import (
     sums_interval,
     wilson_interval,
 )
-from kd_edge.verification.interval import Interval, unbounded_ends
+from kd_edge.verification.intervals.interval import Interval, unbounded_ends
 
 
 @pytest.mark.parametrize(("num_right", "num_samples"), [(9, 10), (250, 300), (1, 2000)])

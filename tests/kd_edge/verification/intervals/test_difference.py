@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kd_edge.verification.difference import paired_difference
+from kd_edge.verification.intervals.difference import paired_difference
 
 
 def test_a_gain_of_one_person_alone_is_no_proven_gain():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kd_edge.verification.bootstrap import (
+from kd_edge.verification.intervals.bootstrap import (
     AT_ONCE,
     NUM_DRAWS,
     ROUNDING,
@@ -16,7 +16,7 @@ from kd_edge.verification.bootstrap import (
     mean_of,
     sample_interval,
 )
-from kd_edge.verification.interval import Interval
+from kd_edge.verification.intervals.interval import Interval
 
 Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 # Of a class of fewer some of the draws have none.

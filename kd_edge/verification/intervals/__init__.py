@@ -1,0 +1,1 @@
+"""How sure figures and differences are that were counted on samples."""
