@@ -43,6 +43,7 @@ _DEVICE = f"--device {BOARD}"
 _DISTILL = "kd-edge distill --teacher teacher.keras --student student.keras --data waves.npz --epochs 1 --no-baseline"
 _DESIGN = f"kd-edge design teacher.keras --data waves.npz {_DEVICE} --trials 1 --epochs 1 --teacher-ratio 2"
 _CONVERT = "kd-edge convert student.keras --data waves.npz --calibration-samples 8 --qat never -o made.tflite"
+_SWEEP = f"kd-edge sweep run.toml {_DEVICE},rp2040 --latency 15ms -o swept"
 _VERIFY = f"kd-edge verify student.tflite --data waves.npz {_DEVICE}"
 
 CASES = (
@@ -74,6 +75,8 @@ CASES = (
     Case("kd-edge samples --data images", "images/light/3.png", flip, 5, heavy=True),
     Case("kd-edge run run.toml", "run.toml", edit_text, 5, heavy=True),
     Case("kd-edge run run.toml", "waves.npz", edit_npz, 2, heavy=True),
+    Case(_SWEEP, "run.toml", edit_text, 3, heavy=True),
+    Case(_SWEEP, "waves.npz", edit_npz, 1, heavy=True),
     Case("kd-edge devices board.toml", "board.toml", edit_text, 16),
     Case("kd-edge cost residual_int8.tflite --device board.toml", "board.toml", edit_text, 10),
     Case("kd-edge report finished", "finished/results.json", edit_json, 12, heavy=True),

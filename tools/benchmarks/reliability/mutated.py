@@ -40,7 +40,7 @@ def try_case(number: int, materials: Path) -> dict[str, Any]:
         victim = folder / case.victim
         victim.write_bytes(case.mutate(rng, victim.read_bytes()))
         ended = run_forked(case.words, folder, limit_s=_LIMIT_S[case.heavy])
-    fault = ended.fault(may_work_on=case.words.startswith("kd-edge run"))
+    fault = ended.fault(may_work_on=case.words.startswith(("kd-edge run", "kd-edge sweep")))
     record = {"number": number, "case": case.name, "code": ended.code, "fault": fault}
     record |= {"seconds": round(ended.seconds, 2), "memory_mb": round(ended.memory_mb)}
     return record | ({} if fault is None else {"stderr": ended.stderr[-_MAX_WORDS:], "words": case.words})

@@ -4,8 +4,8 @@
     python -m tools.benchmarks.reliability.run --state /tmp/reliability --write
 
 The state is a folder outside of the checkout: materials, and a line per case that was tried. `--write` publishes what
-is there as docs/results/reliability.json and in docs/reliability.md, kills and full disks on top of those known when
-the state began. The full setting, the default, takes hours.
+is there as docs/results/reliability.json and in docs/reliability.md, in the place of what was published of the same
+parts. The full setting, the default, takes hours.
 """
 
 import argparse
@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="Publish what was tried.")
     options = parser.parse_args()
     if options.parts and not options.light:
-        publishing.take_up(options.state)
-        publishing.note_commit(options.state)
+        for part in options.parts:
+            publishing.note_commit(options.state, part)
         mutated.preload()
         _make_materials(options.state / "materials")
     bad = 0
@@ -83,7 +83,7 @@ def _mutate(state: Path, num: int, light: bool) -> int:
 
 def _kill(state: Path, name: str, num: int) -> int:
     records = Records(state / f"kills_{name}.jsonl")
-    missing = list(mutated.missing(range(publishing.num_before(state, "kills", name), num), records))
+    missing = list(mutated.missing(range(num), records))
     if missing:
         with _fresh() as folder:
             kills.lay_out(state / "materials", folder)
@@ -101,7 +101,7 @@ def _fill(state: Path, name: str, num: int) -> int:
         print(f"no full disk: {reason}")
         return 0
     records = Records(state / f"full_disk_{name}.jsonl")
-    missing = list(mutated.missing(range(publishing.num_before(state, "full_disk", name), num), records))
+    missing = list(mutated.missing(range(num), records))
     if missing:
         with _fresh() as folder:
             kills.lay_out(state / "materials", folder)
