@@ -8,6 +8,7 @@ from typing import Any
 from kd_edge.config.paths import refuse_overwriting, relative_to
 from kd_edge.config.run import RunConfig
 from kd_edge.conversion.results import ConversionSummary
+from kd_edge.errors import ConfigError
 from kd_edge.files import sole_use, write_bytes, write_model
 from kd_edge.reporting.documents import measured_by
 from kd_edge.reporting.run_files import RUN_FILES, check_config_file, write_run
@@ -37,7 +38,7 @@ from kd_edge.stages.shaping import (
     teacher_shape,
     verify_shape,
 )
-from kd_edge.stages.store import Kept, stage_key
+from kd_edge.stages.store import SWEEP_OF, Kept, stage_key
 from kd_edge.verification.results import Verification
 from tflite_bench.benchmark import BenchmarkSummary
 
@@ -73,10 +74,16 @@ def run(
     check_config_file(config, Path(folder))
     context = RunContext(config, Path(folder), progress)
     with sole_use(folder):
+        _refuse_sweep(Path(folder))
         previous = do_stages(STAGES, context, context.data.sha256, on_start=on_start)
         result = RunResult(context.store.folder, config, StageResults(**context.results))
         _report(result, context, stage_key(previous, "report", relative_to(asdict(config), context.store.folder)))
         return result
+
+
+def _refuse_sweep(folder: Path) -> None:
+    if (folder / SWEEP_OF).exists():
+        raise ConfigError(f"{folder} holds a sweep: expected an empty folder or that of a run; choose another --output")
 
 
 def do_stages(

@@ -19,6 +19,7 @@ from kd_edge.cli.options import (
     read_teacher,
     seed_option,
     with_budget,
+    workers_option,
 )
 from kd_edge.config.choices import OBJECTIVES, STREAMING
 from kd_edge.config.stages import DesignConfig, DistillConfig
@@ -79,7 +80,7 @@ def _one_of(names: Sequence[str]) -> str:
     show_default=True,
     help=f"What ranks the candidates: {_one_of(OBJECTIVES)}.",
 )
-@click.option("--workers", default=0, show_default=True, help="Processes that train candidates; 0: this one.")
+@workers_option
 @click.option("--overwrite", is_flag=True, help="Delete an older search in the output folder.")
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="design", show_default=True, help="Folder.")

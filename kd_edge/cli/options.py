@@ -66,6 +66,12 @@ def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--seed", type=SEED, default=0, show_default=True, help="Makes the result repeatable.")(command)
 
 
+def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--workers`."""
+    words = "Processes that train candidates; 0: this one."
+    return click.option("--workers", type=click.IntRange(min=0), default=0, show_default=True, help=words)(command)
+
+
 def file_seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--seed` of a command that reads samples for a `.tflite` file; `None` where it is not given."""
     return click.option("--seed", type=SEED, help="Draws the samples.  [default: that of MODEL's training, or 0]")(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kd_edge.cli.options import json_option, print_document
+from kd_edge.cli.options import json_option, print_document, workers_option
 from kd_edge.search.local_workers import WorkerPool, is_worker, worker_command
 from kd_edge.silence import load_tensorflow
 
@@ -17,7 +17,7 @@ from kd_edge.silence import load_tensorflow
 @click.option("--latency", help="Longest times of one inference, such as 2ms,5ms,20ms.")
 @click.option("--ram", help="Largest tensor arenas, such as 16k,64k.  [default: what a board leaves]")
 @click.option("--flash", help="Largest .tflite files, such as 32k,128k.  [default: what a board leaves]")
-@click.option("--workers", default=0, show_default=True, help="Processes that train candidates; 0: this one.")
+@workers_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: sweeps/NAME]")
 @json_option
 def sweep(

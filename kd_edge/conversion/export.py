@@ -25,6 +25,7 @@ from kd_edge.conversion.results import Compression, Export, Tuning, zipped_bytes
 from kd_edge.conversion.tflm_support import MissingOp, find_missing_ops
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
+from kd_edge.data.metrics.regression import differing
 from kd_edge.distillation.outputs.decisions import answers_probabilities
 from kd_edge.distillation.outputs.names import output_names
 from kd_edge.errors import ConversionWarning, DataError
@@ -154,7 +155,7 @@ def _export(
 ) -> Export:
     """Return the file with its metadata, and what is known of it."""
     content, said = made.content, made.said
-    nrmse, unavailable = _nrmse(made, calibration)
+    nrmse, unavailable = _nrmse(made, data, calibration)
     if metadata:
         provenance = _provenance(made.student, wanted, seed) | {"fine_tuned": made.tuning.used}
         content = _described(content, made.student, data, provenance, said)
@@ -174,12 +175,13 @@ def _export(
     )
 
 
-def _nrmse(made: _Made, calibration: _Calibration) -> tuple[float | None, dict[str, str]]:
+def _nrmse(made: _Made, data: Dataset | None, calibration: _Calibration) -> tuple[float | None, dict[str, str]]:
     """Return how far the file is from its student, `None` with the reason; of a large difference something is said."""
     if made.tuning.used:
         return None, {"output_nrmse": "the weights of the file were fine-tuned: it computes something else"}
     try:
-        found = output_nrmse(made.content, made.student, arrays_or_drawn(made.student, calibration[0]))
+        samples, values = arrays_or_drawn(made.student, calibration[0]), _measured_values(made.student, data)
+        found = output_nrmse(made.content, made.student, samples, values=values)
     except RunnerError as error:
         return None, {"output_nrmse": f"LiteRT does not run the file: {error}"}
     if found is None:
@@ -191,6 +193,15 @@ def _nrmse(made: _Made, calibration: _Calibration) -> tuple[float | None, dict[s
             "the noise",
         )
     return found, {}
+
+
+def _measured_values(student: keras.Model, data: Dataset | None) -> dict[int, np.ndarray]:
+    """Return which numbers of the student's outputs are measured values that differ, by the output's place."""
+    if data is None:
+        return {}
+    parts = [data.by_output.get(name) for name in output_names(student)] if data.task.parts else [data]
+    wanted = [(i, part) for i, part in enumerate(parts) if part is not None and part.task.kind == "regression"]
+    return {i: differing(part.y_train) for i, part in wanted if student.outputs[i].shape[-1] == part.num_outputs}
 
 
 def _described(

@@ -1,7 +1,7 @@
 """How far a `.tflite` file is from the model that it was made of, on a few samples."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -22,16 +22,21 @@ LARGE_NRMSE = 0.1
 _STOPPED = re.compile(r"Node number (\d+) \(\w+\) failed to invoke")
 
 
-def output_nrmse(content: bytes, model: keras.Model, samples: Sequence[np.ndarray]) -> float | None:
+def output_nrmse(
+    content: bytes, model: keras.Model, samples: Sequence[np.ndarray], *, values: Mapping[int, np.ndarray] | None = None
+) -> float | None:
     """Return by how much the outputs of a file differ from those of its model.
 
     The root of the mean squared difference over the standard deviation of the model's output (normalized root mean
-    square error); of several outputs the largest. LiteRT's reference kernels run the file, as TFLM's do.
+    square error); of several outputs, and of several measured values, the largest. LiteRT's reference kernels run the
+    file, as TFLM's do.
 
     Args:
         content: Bytes of the file, whose inputs and outputs are those of the model in its order.
         model: The Keras model.
         samples: One array per input, shape `(samples, ...)`; the first 32 are run, of a model with state the first.
+        values: Which numbers of an output are measured values, each of a unit of its own, by the output's place: a mask
+            of shape `(values,)`. The others are held against the deviation of all numbers of the output.
 
     Returns:
         0 for equal outputs; `None` where the model gives the same number always, or one that is not finite.
@@ -46,7 +51,11 @@ def output_nrmse(content: bytes, model: keras.Model, samples: Sequence[np.ndarra
     found = []
     for place, (wanted, tensor) in enumerate(zip(expected, info.output_tensors, strict=True)):
         received = dequantize(_run(content, info, given, place, model), tensor)
-        found.append(_nrmse(wanted.astype(np.float64), received.reshape(wanted.shape)))
+        rows = wanted.astype(np.float64), received.reshape(wanted.shape)
+        if values and place in values:
+            found += [_nrmse(*(row.reshape(len(row), -1)[:, i] for row in rows)) for i in np.flatnonzero(values[place])]
+        else:
+            found.append(_nrmse(*rows))
     return max((error for error in found if error is not None), default=None)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_edge.conversion.metadata_checks import check_form
+from kd_edge.conversion.metadata_checks import check_fits, check_form
 from kd_edge.conversion.output_meaning import file_answers_probabilities
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.task import Task
@@ -227,7 +227,7 @@ def reads_raw_values(content: bytes) -> bool | None:
     if read_model(content).input_tensors[0].dtype in ("int32", "int64"):
         return True
     read = (read_metadata(content) or {}).get("input")
-    if not isinstance(read, Mapping) or "meaning" not in read:
+    if not isinstance(read, Mapping) or not {"meaning", "mean"} & set(read):
         return None
     return "mean" not in read
 
@@ -237,9 +237,10 @@ def read_metadata(content: bytes) -> dict[str, Any] | None:
 
     Raises:
         ModelFileError: The bytes are no usable model.
-        ModelError: The entry is damaged.
+        ModelError: The entry is damaged, or describes another output than the file has.
     """
-    if not is_described(read_model(content)):
+    info = read_model(content)
+    if not is_described(info):
         return None
     root = schema.Model.GetRootAs(content)
     entries = [root.Metadata(index) for index in range(root.MetadataLength())]
@@ -251,4 +252,5 @@ def read_metadata(content: bytes) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise ModelError(f"bad metadata {NAME}: expected a JSON object, received {type(found).__name__}")
     check_form(found, NAME)
+    check_fits(found, NAME, info)
     return found

@@ -2,12 +2,14 @@
 
 import reprlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from kd_edge.data.front_end import FrontEnd
 from kd_edge.errors import ModelError
+from tflite_bench.model.info import ModelInfo
 
 # The words for what is expected, and the test of it.
 _Type = tuple[str, Callable[[Any], bool]]
@@ -62,6 +64,7 @@ _LIMITS = {
 }
 _PROVENANCE = {"weights_sha256": _TEXT}
 _NEEDED = {"binary": ("names", "threshold"), "multilabel": ("names", "threshold"), "regression": ("names", "units")}
+_ONE_EACH = ("multilabel", "regression")
 _ONE_PER_NAME = ("units", "mean", "deviation")
 
 
@@ -79,22 +82,58 @@ def check_form(said: Mapping[str, Any], name: str) -> None:
     """
     _check_types(said, _FILE, name)
     _check_types(said.get("provenance", {}), _PROVENANCE, f"{name}, provenance")
+    _check_different(said.get("class_names", ()), f"{name}, class_names")
+    if said.get("class_names") and said.get("output", {}).get("task") in (*_ONE_EACH, "reconstruction"):
+        raise ModelError(
+            f"bad metadata {name}: expected class_names or an output without classes, received both, the latter of "
+            f"the task {said['output']['task']!r}"
+        )
     parts = [(f"{name}, {part}", said[part], ()) for part in ("input", "output") if part in said]
     several = enumerate(said.get("outputs", ()))
     for where, told, needed in (*parts, *((f"{name}, outputs[{i}]", told, ("name", "task")) for i, told in several)):
         _check_types(told, _PART, where)
         _check_needed(told, (*needed, *_NEEDED.get(told.get("task"), ()), *_other_half(told)), where)
         _check_lengths(told, where)
+        _check_different(told.get("names", ()), where)
         if "front_end" in told:
             for types in (_SETTINGS, _LIMITS):
                 _check_types(told["front_end"], types, f"{where}, front_end")
             _check_needed(told["front_end"], _SETTINGS, f"{where}, front_end")
 
 
+def check_fits(said: Mapping[str, Any], name: str, info: ModelInfo) -> None:
+    """Refuse a description that names more or fewer classes, labels or values than the file's one output has.
+
+    Args:
+        said: The description, in its form.
+        name: What its entry in the file is called.
+        info: The file, read.
+
+    Raises:
+        ModelError: Its output has another size.
+    """
+    if len(info.outputs) != 1:
+        return
+    target, output = info.output_tensors[0], said.get("output", {})
+    one_each, counts = output.get("task") in _ONE_EACH, {target.num_elements, (target.shape or (1,))[-1]}
+    for where, names in ((f"{name}, class_names", said.get("class_names")), (f"{name}, output", output.get("names"))):
+        fits = {target.num_elements} if one_each else counts | ({2} if target.num_elements == 1 else set())
+        if names and len(names) not in fits:
+            raise ModelError(
+                f"bad metadata {where}: expected a name for each of {target.num_elements} outputs, received "
+                f"{len(names)}"
+            )
+
+
 def _check_types(said: Mapping[str, Any], types: Mapping[str, _Type], where: str) -> None:
     for key, (wanted, is_that) in types.items():
         if key in said and not is_that(said[key]):
             raise ModelError(f"bad metadata {where}: expected {wanted} for {key}, received {reprlib.repr(said[key])}")
+
+
+def _check_different(names: Sequence[str], where: str) -> None:
+    if twice := next((one for one, count in Counter(names).items() if count > 1), None):
+        raise ModelError(f"bad metadata {where}: expected names that differ, received {twice!r} twice")
 
 
 def _check_needed(told: Mapping[str, Any], needed: Iterable[str], where: str) -> None:

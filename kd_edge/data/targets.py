@@ -49,6 +49,12 @@ def targets_of(
     """
     if any(isinstance(values, Mapping) for values in labels.values()):
         return _of_outputs(labels, names, task=task, source=source)
+    if asked := SourceOptions(task=task).tasks:
+        first = next(iter(asked))
+        raise DataError(
+            f"bad data in {source}: expected labels for each of the outputs {', '.join(asked)}, such as "
+            f"y_train_{first}, received one array of labels, y_train"
+        )
     arrays = {name: np.asarray(values) for name, values in labels.items()}
     names = None if names is None else list(map(word, names))
     listed = names or []

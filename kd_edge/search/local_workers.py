@@ -35,14 +35,17 @@ class WorkerPool:
 
     Args:
         command: Starts a worker, as `worker_command` does; keras-tuner's environment variables make it one.
-        num_workers: How many.
+        num_workers: How many, 1 or more.
         folder: Where each worker's output goes, `worker_0.log` and so on.
 
     Raises:
+        ConfigError: There would be no worker.
         KdEdgeError: On leaving the context, if a worker could not be kept running; the message has its last words.
     """
 
     def __init__(self, command: Sequence[str], num_workers: int, folder: str | Path) -> None:
+        if num_workers < 1:  # the chief would wait for ever
+            raise ConfigError(f"bad number of workers: expected 1 or more, received {num_workers}")
         self._command = list(command)
         self._folder = Path(folder)
         self._names = [f"worker_{i}" for i in range(num_workers)]

@@ -14,6 +14,8 @@ from kd_edge.files import write_json
 from kd_edge.stages.serialization import from_plain, to_plain
 
 T = TypeVar("T")
+# In the folder of a sweep, whose stages are not those of a run.
+SWEEP_OF = "sweep_of.json"
 # What names and numbers the process gave that made a Keras model: another writing of the same model has others.
 _RUNNING = re.compile(rb'"shared_object_id": \d+|(?<=[a-z0-9])_\d+(?=")')
 

@@ -11,12 +11,12 @@ from kd_edge.reporting.tables.console import as_text
 from kd_edge.reporting.tables.sweep import sweep_tables
 from kd_edge.stages.own_code import own_code_in
 from kd_edge.stages.shaping import without_paths
+from kd_edge.stages.store import SWEEP_OF
 from kd_edge.sweep.context import SweepContext
 from kd_edge.sweep.results import SweepResult
 
 DOCUMENT, SUMMARY, PAGE = "sweep.json", "summary.txt", "sweep.html"
 SWEEP_FILES = (DOCUMENT, SUMMARY, PAGE)
-_TITLE = "sweep_of.json"
 # What makes another sweep of it: boards and budgets may come and go.
 _PARTS = ("data", "seed", "teacher", "design", "distill", "convert")
 _COLUMNS = 80
@@ -29,7 +29,7 @@ def claim_sweep(context: SweepContext) -> None:
         ConfigError: The folder holds another sweep or a run, or a damaged file; the message says what differs.
     """
     folder = context.store.folder
-    path, identity = folder / _TITLE, _identity(context)
+    path, identity = folder / SWEEP_OF, _identity(context)
     if not (folder / "stages").exists():  # nothing was made in it
         write_json(path, identity)
         return

@@ -5,6 +5,7 @@ import numpy as np
 from kd_edge.cost.gate import Gate, at_least
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.judged import Judged
+from kd_edge.data.metrics.regression import differing
 from kd_edge.data.metrics.roc import auc_of, roc_counts
 from kd_edge.verification.intervals.confidence import FEW_GROUPS
 from kd_edge.verification.intervals.interval import Interval
@@ -25,7 +26,8 @@ def answer_gates(
 
     `better_than_constant`: the task's metric is not below that of the best constant answer (`Judged.constant`), with
     its whole interval. Of a reconstruction with anomalies among the test samples `better_than_chance` in its place: the
-    area under the curve is not below 0.5. `distinct_answers`: it gives more than one answer.
+    area under the curve is not below 0.5. `distinct_answers`: it gives more than one answer, of measured values for
+    each that differs among the test samples.
 
     Args:
         decisions: What the file answers, from `Task.decisions`.
@@ -35,7 +37,15 @@ def answer_gates(
     """
     chance = {} if scores is None else _against_chance(scores, data)
     found = chance or _against_constant(decisions, data, interval)
-    return found | {"distinct_answers": at_least(len(np.unique(decisions, axis=0)), 2)}
+    return found | {"distinct_answers": at_least(_num_distinct(decisions, data), 2)}
+
+
+def _num_distinct(decisions: np.ndarray, data: Dataset) -> int:
+    """Return how many answers there are, of measured values of the one with the fewest."""
+    if data.task.kind != "regression":
+        return len(np.unique(decisions, axis=0))
+    columns = decisions.reshape(len(decisions), -1)[:, differing(data.y_test)]
+    return min((len(np.unique(column)) for column in columns.T), default=len(np.unique(decisions, axis=0)))
 
 
 def more_samples(groups: np.ndarray | None) -> str:

@@ -74,6 +74,16 @@ def from_units(values: np.ndarray, task: Task) -> np.ndarray:
     return (rows - np.asarray(task.mean)) / np.asarray(task.deviation) if task.mean else rows
 
 
+def differing(targets: np.ndarray) -> np.ndarray:
+    """Return which measured values are not the same for all samples: a mask of shape `(values,)`.
+
+    Args:
+        targets: Shape `(samples, values)`, or `(samples,)` of one value.
+    """
+    rows = targets.reshape(len(targets), -1)
+    return np.asarray((rows != rows[:1]).any(axis=0))
+
+
 def _unit(task: Task, number: int) -> str:
     return task.units[number] if task.units else ""
 

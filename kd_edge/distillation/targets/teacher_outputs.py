@@ -17,8 +17,9 @@ from kd_edge.files import content_digest
 if TYPE_CHECKING:
     from kd_edge.distillation.targets.stored import SoftTargets
 
-# Probabilities may have been rounded, to half precision or to digits.
-_SUM_TOLERANCE = 5e-2
+# Probabilities may have been rounded, to half precision, to digits or to 8 bits: then a class is off by up to 1/512.
+_SUM_TOLERANCE, _OFF_PER_CLASS = 5e-2, 1 / 512
+_ROUNDED = 1e-3
 _TINY = 1e-37
 _LEAST_SHARE = 1e-7
 # By how many deviations, and by which part of all that is possible, answers have to be better than chance.
@@ -89,6 +90,12 @@ def _checked(outputs: np.ndarray, data: Dataset, source: str) -> np.ndarray:
             f"bad teacher outputs in {source}: expected {count} {what}, received {outputs.shape[1]}; the "
             "columns are the classes in the order of their numbers"
         )
+    answers_logits = data.task.classifies or data.task.kind == "multilabel"
+    if answers_logits and outputs.dtype.kind in "iu" and not np.isin(outputs, (0, 1)).all():
+        raise DataError(
+            f"bad teacher outputs in {source}: expected logits or probabilities, received whole numbers, "
+            f"{outputs.dtype} from {outputs.min()} to {outputs.max()}; scale them as the network that made them does"
+        )
     with np.errstate(over="ignore"):  # what is too large is infinite then
         values = outputs.astype(np.float32)
     if not np.isfinite(values).all():
@@ -106,25 +113,48 @@ def _answers_to(x: np.ndarray, outputs: np.ndarray, data: Dataset, source: str) 
             f"bad teacher outputs in {source}: expected a row for each of {len(x)} samples in {SAMPLES}, received "
             f"{len(outputs)}; let the teacher answer all of them"
         )
-    logits = _as_logits(outputs, data)
+    logits = _as_logits(outputs, data, source)
     _check_order(logits[: len(data.y_train)], data, source)
     return logits
 
 
-def _as_logits(values: np.ndarray, data: Dataset) -> np.ndarray:
+def _as_logits(values: np.ndarray, data: Dataset, source: str) -> np.ndarray:
     """Return outputs as logits where they are probabilities, and measured values as the data have them."""
     if data.task.kind in ("binary", "multilabel"):
-        return _logits(values) if values.min() >= 0 and values.max() <= 1 else values
+        return _logits_of_each(values, source)
     if data.task.kind == "reconstruction" or not data.task.classifies:
         raw = bool(data.task.mean) and are_raw(values[: len(data.y_train)], data)
         return np.asarray((values - data.task.mean) / data.task.deviation, np.float32) if raw else values
-    if values.min() < 0 or np.abs(values.sum(axis=1) - 1).max() > _SUM_TOLERANCE:
+    return _logits_of_one(values, source)
+
+
+def _logits_of_one(values: np.ndarray, source: str) -> np.ndarray:
+    """Return logits of classes of which one is right; refuse what is neither that nor probabilities."""
+    sums, tolerance = values.sum(axis=1), max(_SUM_TOLERANCE, _OFF_PER_CLASS * values.shape[1])
+    are_shares = values.min() >= -_ROUNDED and values.max() <= 1 + _ROUNDED
+    if are_shares and np.abs(sums - 1).max() <= tolerance:
+        return np.asarray(np.log(np.maximum(values, _TINY)))
+    all_alike = len(sums) > 1 and np.abs(sums).min() > 1 and np.ptp(sums) <= tolerance * np.abs(sums).min()
+    if are_shares or all_alike:
+        raise DataError(
+            f"bad teacher outputs in {source}: expected logits, or probabilities that sum to 1, received numbers from "
+            f"{values.min():g} to {values.max():g} whose rows sum to {sums.min():g} to {sums.max():g}; give what the "
+            "softmax answers, or what goes into it"
+        )
+    return values
+
+
+def _logits_of_each(values: np.ndarray, source: str) -> np.ndarray:
+    """Return logits of labels that may hold together; refuse what is neither that nor probabilities."""
+    if values.min() < -_ROUNDED:
         return values
-    return np.asarray(np.log(np.maximum(values, _TINY)))
-
-
-def _logits(shares: np.ndarray) -> np.ndarray:
-    inside = np.clip(shares, _LEAST_SHARE, 1 - _LEAST_SHARE)
+    if values.max() > 1 + _ROUNDED:
+        raise DataError(
+            f"bad teacher outputs in {source}: expected logits, negative where a label does not hold, or probabilities "
+            f"from 0 to 1, received numbers from {values.min():g} to {values.max():g}; give what the sigmoid answers, "
+            "or what goes into it"
+        )
+    inside = np.clip(values, _LEAST_SHARE, 1 - _LEAST_SHARE)
     return np.asarray(np.log(inside / (1 - inside)))
 
 

@@ -52,11 +52,12 @@ def write_comparison(run_folders: Sequence[str | Path], path: str | Path) -> Pat
         path: Of the page. An earlier page there is replaced, another file is not.
 
     Raises:
-        ConfigError: A file that is no page is there.
+        ConfigError: A run is given twice, or a file that is no page is there.
         ModelError: A run is not finished, or its results are older or damaged.
     """
     _check_place(Path(path))
     folders = [Path(folder) for folder in run_folders]
+    _check_different(folders)
     runs = list(map(_read, _names(folders), folders))
     groups = [[run for run in runs if run.metric == metric] for metric in dict.fromkeys(run.metric for run in runs)]
     costs = [chart for number, group in enumerate(groups) for chart in _cost_charts(group, number)]
@@ -77,6 +78,13 @@ def _check_place(path: Path) -> None:
         is_page = False
     if not is_page:
         raise ConfigError(f"bad --output: expected a page or nothing there, found another file, {path}; choose another")
+
+
+def _check_different(folders: Sequence[Path]) -> None:
+    places = [folder.resolve() for folder in folders]
+    for folder, place in zip(folders, places, strict=True):
+        if places.count(place) > 1:
+            raise ConfigError(f"the same run twice: expected different ones, received {folder} more than once")
 
 
 def _read(name: str, folder: Path) -> _Run:
@@ -108,8 +116,10 @@ def _column(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, 
     verify, budget = stages["verify"], stages["design"]["budget"]
     accuracy, ends, cost = verify["accuracy"], verify["accuracy_ci95"], verify["predicted"]
     macs, teacher = cost["macs"], stages["teacher"].get("test_accuracy")
+    expected = " expected" if budget.get("latency_at") == "expected" else ""
     limits = [f"{budget['flash_bytes']:,} B flash", f"{budget['ram_bytes']:,} B RAM"]
-    limits += [] if budget["latency_ms"] is None else [f"{budget['latency_ms']:g} ms"]
+    limits += [] if budget["latency_ms"] is None else [f"{budget['latency_ms']:g} ms{expected}"]
+    limits += [] if budget.get("energy_mj") is None else [f"{budget['energy_mj']:g} mJ"]
     return {
         "verdict": WORDS[outcome(verify)],
         "device": stages["design"]["device"],

@@ -9,13 +9,13 @@ from kd_edge.reporting.page.sweep_charts import board_charts
 from kd_edge.reporting.rows.sweep import cell_rows, energy_rows, student_rows
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
 from kd_edge.reporting.sentences.sweep import (
-    MARKS,
     board_cells,
     infeasible_lines,
     merged_lines,
     open_lines,
     reached_lines,
     sweep_lines,
+    teacher_marks,
 )
 
 
@@ -47,7 +47,7 @@ def write_sweep_page(document: dict[str, Any], path: Path) -> Path:
         boards=boards,
         energy=energy_rows(result),
         students=student_rows(result),
-        teacher_marks=MARKS,
+        teacher_marks=teacher_marks(result),
         reached=list(reached_lines(result)),
         open=list(open_lines(result)),
         infeasible=list(infeasible_lines(result)),

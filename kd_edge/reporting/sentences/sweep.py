@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from functools import partial
 
-from kd_edge.cost.gate import BROKEN, NOT_PROVEN, digits_apart
+from kd_edge.cost.gate import BROKEN, NOT_PROVEN, Gate, digits_apart
 from kd_edge.reporting.documents import Result
 from kd_edge.reporting.sentences.formatting import counted, significant
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
 from kd_edge.reporting.sentences.verdicts import WORDS, check_title, found_text, limit_text
 from kd_edge.verification.verdict import read_gates
-
-MARKS = "= as good as the teacher, < worse, ~ neither is shown (by the 95 % interval of the difference)"
 
 LIMITS = {
     "flash_bytes": "flash",
@@ -22,6 +20,7 @@ LIMITS = {
 }
 TEACHER = {"reached": "=", "not_shown": "~", "below": "<", None: ""}
 INFEASIBLE = "infeasible"
+_LOSS, _AS_GOOD = "teacher_loss", "as good as the teacher"
 _FIGURES = {
     "flash_bytes": ("flash", "B"),
     "ram_bytes": ("RAM", "B"),
@@ -66,12 +65,29 @@ def sweep_lines(result: Result) -> Iterator[str]:
         yield f"the teacher: test {metric_word(metric_of(teacher))} {teacher['test_accuracy']:z.3f}{macs}"
 
 
+def teacher_marks(result: Result) -> str | None:
+    """Return what the marks of `TEACHER` mean; `None` where no cell has one."""
+    if (allowed := _allowed(result)) is None:
+        return None
+    reached, worse = (_AS_GOOD, "worse") if allowed == _AS_GOOD else (allowed, "further below")
+    return f"= {reached}, < {worse}, ~ neither is shown (by the 95 % interval of the difference)"
+
+
 def reached_lines(result: Result) -> Iterator[str]:
-    """Yield on which boards and from which budget on a student is as good as the teacher."""
+    """Yield on which boards and from which budget on a student is as good as the teacher, or as good as was asked."""
     for board, cells in board_cells(result):
         reached = [budget_text(cell) for cell in cells if cell["teacher"] == "reached"]
         if reached:
-            yield f"{board['name']}: as good as the teacher with {', '.join(reached)}"
+            yield f"{board['name']}: {_allowed(result)} with {', '.join(reached)}"
+
+
+def _allowed(result: Result) -> str | None:
+    """Return how good a student has to be whose mark is that of the teacher, which is the same in all cells."""
+    for cell in result["cells"]:
+        if cell["teacher_loss"] is not None:
+            gate = Gate(**cell["teacher_loss"])
+            return f"{limit_text(_LOSS, gate)} below the teacher" if gate.limit else _AS_GOOD
+    return None
 
 
 def open_lines(result: Result) -> Iterator[str]:

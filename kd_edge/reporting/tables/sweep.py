@@ -8,13 +8,13 @@ from kd_edge.reporting.documents import Result
 from kd_edge.reporting.rows.checks import Rows
 from kd_edge.reporting.rows.sweep import cell_rows, energy_rows
 from kd_edge.reporting.sentences.sweep import (
-    MARKS,
     board_cells,
     infeasible_lines,
     merged_lines,
     open_lines,
     reached_lines,
     sweep_lines,
+    teacher_marks,
 )
 from kd_edge.reporting.tables.plain import plain_table
 
@@ -29,8 +29,8 @@ def sweep_tables(result: Result) -> Iterator[Table | str]:
         yield ""
         yield _drawn(energy)
     yield ""
-    if any(cell["teacher"] for cell in result["cells"]):
-        yield MARKS
+    if (marks := teacher_marks(result)) is not None:
+        yield marks
     yield from reached_lines(result)
     yield from open_lines(result)
     yield from infeasible_lines(result)

@@ -45,6 +45,20 @@ def test_of_several_outputs_the_worst_counts():
     assert output_nrmse(content, model, [SAMPLES]) == pytest.approx(2 / spread, rel=1e-4)
 
 
+def test_each_measured_value_is_held_against_its_own_spread():
+    source = keras.Input((6,))
+    kernel = KERNEL[:, :2] * (1.0, 0.01)
+    model = keras.Sequential([source, keras.layers.Dense(2)])
+    model.layers[-1].set_weights([kernel, np.array([100.0, 0.0])])
+    content = convert(model, quantize="none")
+    model.layers[-1].set_weights([kernel, np.array([100.0, 0.02])])
+    spreads = (SAMPLES[:32] @ kernel).std(axis=0)
+    each = output_nrmse(content, model, [SAMPLES], values={0: np.array([True, True])})
+    assert each == pytest.approx(0.02 / spreads[1], rel=1e-3)
+    assert output_nrmse(content, model, [SAMPLES], values={0: np.array([True, False])}) < 1e-4
+    assert output_nrmse(content, model, [SAMPLES]) < 1e-3
+
+
 def test_of_a_model_that_says_the_same_always_nothing_can_be_told():
     model = line(np.zeros((6, 3)), bias=1.0)
     assert output_nrmse(convert(model, quantize="none"), model, [SAMPLES]) is None

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_edge.conversion.metadata import NAME, add_metadata, read_metadata
+from kd_edge.conversion.metadata import NAME, add_metadata, read_metadata, reads_raw_values
 from kd_edge.data.front_end import FrontEnd
 from kd_edge.errors import ModelError
 from tflite_bench.calibration.network_writer import SyntheticNetwork
@@ -84,6 +84,14 @@ def told_in_json(text):
         ({"output": REGRESSION | {"mean": [10**400]}}, r"expected a list of numbers for mean, received \[1000"),
         ({"output": BINARY | {"names": ["yes"]}}, "expected 2 names for a binary task, received 1"),
         ({"output": BINARY | {"names": list("abc")}}, "expected 2 names for a binary task, received 3"),
+        ({"class_names": ["a", "b", "c"]}, ", class_names: expected a name for each of 1 outputs, received 3"),
+        ({"class_names": ["a", "b", "a"]}, ", class_names: expected names that differ, received 'a' twice"),
+        (
+            {"output": {"task": "multilabel", "names": ["a", "b"], "threshold": 0.5}},
+            ", output: expected a name for each of 1 outputs, received 2",
+        ),
+        ({"output": BINARY | {"names": ["no", "no"]}}, ", output: expected names that differ, received 'no' twice"),
+        ({"class_names": ["a", "b"], "output": REGRESSION}, "expected class_names or an output .* task 'regression'"),
         ({"provenance": {"weights_sha256": 1}}, ", provenance: expected text for weights_sha256, received 1"),
         ({"outputs": ["a"]}, r"expected a list of objects for outputs, received \['a'\]"),
         ({"outputs": [{"nam": "a"}]}, r", outputs\[0\]: expected name, received only nam"),
@@ -108,6 +116,13 @@ def test_half_a_character_and_what_is_nested_too_deep_are_told_in_one_line(text,
         told_in_json(text)
 
 
+def test_a_file_that_tells_a_mean_reads_no_raw_values_whatever_it_says_beside():
+    scale = {"mean": [1.0], "deviation": [2.0]}
+    files = {said: add_metadata(network(), {"input": dict(told)}) for said, told in (("scaled", scale), ("none", {}))}
+    assert reads_raw_values(files["scaled"]) is False
+    assert reads_raw_values(files["none"]) is None
+
+
 @pytest.mark.parametrize(
     "description",
     [
@@ -118,6 +133,7 @@ def test_half_a_character_and_what_is_nested_too_deep_are_told_in_one_line(text,
         {"output": {"task": "reconstruction"}, "class_names": []},
         {"input": {"front_end": SOUND | {"mine": 1}}},
         {"input": {"front_end": SOUND | {"pcan_offset": 80, "log_scale_shift": 0}}},
+        {"class_names": ["a", "b"], "output": BINARY},
         {"input": {"mean": [1], "deviation": [1e-40]}},
         {"output": REGRESSION | {"mean": [1e100]}},
     ],

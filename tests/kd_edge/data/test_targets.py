@@ -94,6 +94,11 @@ def test_values_that_stay_in_units_and_that_32_bits_cannot_tell_apart_are_refuse
     assert checked(replace(known, y_train=few, y_val=few, y_test=few)).y_test.dtype == np.float32
 
 
+def test_a_task_of_named_outputs_asks_for_labels_of_each():
+    with pytest.raises(DataError, match="labels for each of the outputs a, such as y_train_a, received one array"):
+        read(SIDES, task="a:multiclass")
+
+
 def test_floats_name_the_way_to_a_regression():
     with pytest.raises(DataError, match='give the option task = "regression"'):
         read(X[:, 0])

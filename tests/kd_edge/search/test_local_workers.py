@@ -20,6 +20,16 @@ from kd_edge.search.local_workers import WorkerPool, refuse_workers, worker_comm
 PROGRAM = (sys.executable, "-c", "from kd_edge.cli import main; main()")
 
 
+@pytest.mark.parametrize("command", ["design", "sweep"])
+def test_fewer_than_no_workers_are_refused(command, tmp_path):
+    done = CliRunner().invoke(main, [command, "none.toml", "--workers", "-1", "-o", str(tmp_path / "new")])
+    assert done.exit_code == 2
+    assert "-1 is not in the range x>=0" in done.stderr
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(ConfigError, match="expected 1 or more, received -1"):
+        WorkerPool(["true"], -1, tmp_path)
+
+
 def wait_for(holds, seconds=240.0):
     end = time.monotonic() + seconds
     while not holds():

@@ -22,6 +22,7 @@ from kd_edge.data.loading import load_data
 from kd_edge.distillation.models.model_files import load_model
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.files import sole_use
+from kd_edge.pipeline import run
 from kd_edge.reporting.page.sweep_page import write_sweep_page
 from kd_edge.search.results import Candidate
 from kd_edge.search.scores import validation_score
@@ -263,6 +264,13 @@ def test_a_sweep_belongs_to_the_teacher_in_a_file_wherever_that_lies(finished, f
     claim_sweep(contexts[1])
     with pytest.raises(ConfigError, match="holds another sweep: expected the same teacher, received other"):
         claim_sweep(contexts[2])
+
+
+def test_a_run_does_not_go_on_in_the_folder_of_a_sweep(finished, folder, flat_npz):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match="holds a sweep: expected an empty folder or that of a run; choose another"):
+        run(small_config(flat_npz), folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_a_folder_of_something_else_is_refused(finished, folder, flat_npz, tmp_path):

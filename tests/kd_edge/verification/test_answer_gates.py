@@ -50,6 +50,16 @@ def test_the_best_constant_answer_is_broken_and_the_true_one_holds(kind):
     assert classification(Answers(true), of) == (None, {})
 
 
+def test_a_value_that_is_answered_the_same_always_is_broken_unless_it_is_the_same():
+    both = Task("regression", ("weight", "height"))
+    true = RNG.normal(size=(300, 2))
+    said = np.stack([true[:, 0], np.zeros(300)], axis=1)
+    found = gates(said, data(both, np.zeros((300, 1)), true))
+    assert (found["better_than_constant"].verdict, found["distinct_answers"].verdict) == (HOLDS, BROKEN)
+    constant = true * (1, 0)
+    assert gates(said, data(both, np.zeros((300, 1)), constant))["distinct_answers"].verdict == HOLDS
+
+
 def test_values_that_all_are_the_same_prove_nothing_of_a_constant_answer():
     of = data(WEIGHT, np.zeros((50, 1)), np.ones((50, 1)))
     assert verdict_of(gates(np.ones((50, 1)), of).values()) == BROKEN

@@ -82,6 +82,73 @@ def test_rounded_probabilities_are_probabilities(data, answers, folder):
     np.testing.assert_allclose(found, probabilities[:60], atol=2e-2)
 
 
+def of_many_classes(tmp_path, *, num_classes=300):
+    """A data set of many classes, and what a network says of them that is surer of some than of others."""
+    rng = np.random.default_rng(0)
+    y = np.arange(600) % num_classes
+    x = np.arange(600, dtype="float32")[:, None]
+    names = tuple(map(str, range(num_classes)))
+    many = Dataset("many", x, y, x[:20], y[:20], x[:20], y[:20], names)
+    write_samples(many, tmp_path)
+    logits = rng.normal(size=(600, num_classes)) + 8 * np.eye(num_classes)[y]
+    return many, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def test_probabilities_of_many_classes_in_8_bits_are_probabilities(tmp_path):
+    many, shares = of_many_classes(tmp_path)
+    in_8_bits = np.round(shares * 256) / 256
+    assert np.abs(in_8_bits.sum(axis=1) - 1).max() > 0.05
+    np.save(tmp_path / "shares.npy", in_8_bits)
+    found = keras.ops.softmax(read_outputs(tmp_path / "shares.npy", many).lookup(many.x_train))
+    assert np.abs(found - shares).max() < 0.2  # what is below 1 of 512 was rounded away
+
+
+@pytest.mark.parametrize(
+    ("scaled", "received"),
+    [
+        (lambda shares: 100 * shares, "from .* to .* whose rows sum to 100 to 100"),
+        (lambda shares: np.round(100 * shares).astype("float32"), "from 0 to .* whose rows sum to (99|100) to 10[01]"),
+        (lambda shares: np.round(255 * shares), "from 0 to .* whose rows sum to 25[3-5] to 25[5-7]"),
+        (lambda shares: np.round(shares, 1), "from 0 to .* whose rows sum to 0.9 to 1"),
+        (lambda shares: np.round(256 * shares).clip(0, 255) - 128, "from -128 to .* whose rows sum to -12[0-9] to -12"),
+    ],
+)
+def test_probabilities_on_another_scale_are_no_logits(data, answers, folder, scaled, received):
+    shares = np.exp(answers / 4) / np.exp(answers / 4).sum(axis=1, keepdims=True)
+    np.save(folder / "logits.npy", scaled(shares))
+    with pytest.raises(
+        DataError, match=f"expected logits, or probabilities that sum to 1, received numbers {received}"
+    ):
+        read_outputs(folder / "logits.npy", data)
+
+
+def test_raw_numbers_of_a_quantized_network_are_no_logits(data, answers, folder):
+    np.save(folder / "logits.npy", np.round(answers).clip(-128, 127).astype("int8"))
+    with pytest.raises(DataError, match=r"expected logits or probabilities, received whole numbers, int8 from -\d+ to"):
+        read_outputs(folder / "logits.npy", data)
+
+
+def test_labels_of_a_sure_teacher_are_probabilities(data, answers, folder):
+    np.save(folder / "logits.npy", np.eye(3, dtype=int)[answers.argmax(axis=1)])
+    found = keras.ops.softmax(read_outputs(folder / "logits.npy", data).lookup(data.x_train))
+    np.testing.assert_allclose(found, np.eye(3)[answers[:60].argmax(axis=1)], atol=1e-3)
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel"])
+def test_percentages_of_labels_are_no_logits(tmp_path, task):
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(60, 3)).astype("float32"), rng.integers(2, size=(60, 3))
+    y = labels[:, 0] if task == "binary" else labels
+    splits = {"x_train": x, "y_train": y, "x_test": x, "y_test": y, "x_val": x, "y_val": y}
+    some = dataset_of("some", splits, "some.npz", None, 0, SourceOptions(task=task))
+    write_samples(some, tmp_path)
+    np.save(tmp_path / "answers.npy", 90.0 * y.reshape(60, -1) + 5)
+    with pytest.raises(
+        DataError, match=r"negative where a label does not hold, or probabilities from 0 to 1, .* to 95;"
+    ):
+        read_outputs(tmp_path / "answers.npy", some)
+
+
 def changed(data, **arrays):
     return replace(data, **arrays)
 

@@ -22,7 +22,7 @@ from kd_edge.conversion.metadata import add_metadata
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device, to_toml
 from kd_edge.data.loading import load_data
-from kd_edge.errors import ModelError
+from kd_edge.errors import ConfigError, ModelError
 from kd_edge.files import write_json
 from kd_edge.reporting.documents import make_document
 from kd_edge.reporting.page.charts.runtime import drawing_script
@@ -218,6 +218,20 @@ def test_a_run_that_cannot_be_compared_is_named_in_one_line(finished, tmp_path):
     with pytest.raises(ModelError, match=r"cannot read the results in .*other: .*nothing called 'accuracy_ci95'"):
         write_comparison([finished, other], tmp_path / "c.html")
     assert not (tmp_path / "c.html").exists()
+
+
+def test_the_same_run_twice_is_refused(finished, tmp_path):
+    with pytest.raises(ConfigError, match=r"the same run twice: expected different ones, received .* more than once"):
+        write_comparison([finished, finished / "."], tmp_path / "c.html")
+
+
+def test_all_limits_of_a_run_are_beside_those_of_another(finished, tmp_path):
+    other = shutil.copytree(finished, tmp_path / "other")
+    results = json.loads((other / "results.json").read_text())
+    results["result"]["design"]["budget"] |= {"latency_ms": 7.0, "latency_at": "expected", "energy_mj": 0.25}
+    write_json(other / "results.json", results)
+    text = write_comparison([finished, other], tmp_path / "c.html").read_text()
+    assert "7 ms expected, 0.25 mJ" in text.replace("\xa0", " ")
 
 
 def test_where_the_page_of_one_run_goes_is_not_asked(finished, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kd_edge.reporting.sentences.sweep import binds_text, infeasible_lines
+from kd_edge.reporting.sentences.sweep import binds_text, infeasible_lines, reached_lines, teacher_marks
 
 
 def test_a_limit_of_the_energy_is_called_so_and_told_in_millijoules():
@@ -12,6 +12,27 @@ def test_a_limit_of_the_energy_is_called_so_and_told_in_millijoules():
     assert list(infeasible_lines({"cells": [cell]})) == [
         "own, 0.01mJ: energy: the smallest network needs 0.0713 mJ, 0.0100 mJ allowed (proved)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "marks", "reached"),
+    [
+        (0.0, "= as good as the teacher, < worse, ~ neither", "as good as the teacher with 5ms"),
+        (
+            0.02,
+            "= at most 0.020 below the teacher, < further below, ~ neither",
+            "at most 0.020 below the teacher with 5ms",
+        ),
+    ],
+)
+def test_what_a_student_may_lack_of_the_teacher_is_said(limit, marks, reached):
+    loss = {"passed": True, "measured": -0.1, "limit": limit, "verdict": "holds", "low": -0.2, "high": -0.01}
+    cell = {"name": "own-5ms", "device": "own", "teacher": "reached", "teacher_loss": loss}
+    none = {"name": "own-1ms", "device": "own", "teacher": None, "teacher_loss": None}
+    result = {"boards": [{"name": "own"}], "cells": [none, cell]}
+    assert teacher_marks(result).startswith(marks)
+    assert list(reached_lines(result)) == [f"own: {reached}"]
+    assert teacher_marks({"cells": [none]}) is None
 
 
 @pytest.mark.parametrize(
