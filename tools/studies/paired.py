@@ -18,8 +18,8 @@ def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, floa
         The half width is `None` with one seed.
     """
     differences = [100 * (a - b) for a, b in zip(first, second, strict=True)]
-    count, mean = len(differences), sum(differences) / len(differences)
+    count, mean = len(differences), math.fsum(differences) / len(differences)
     if count < 2:
         return mean, None
-    deviation = math.sqrt(sum((d - mean) ** 2 for d in differences) / (count - 1))
+    deviation = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (count - 1))
     return mean, _T975[min(count - 1, len(_T975)) - 1] * deviation / math.sqrt(count)

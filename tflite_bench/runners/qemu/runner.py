@@ -33,6 +33,7 @@ NOTE = (
 
 _NUM_INPUTS = 4
 _OUTPUT = re.compile(r"^(?:[0-9a-f]{2})+$", re.MULTILINE)
+_VERSION = re.compile(r"version (\d+)")
 _START_SECONDS = 300.0
 _HARNESS = "bench_"
 
@@ -159,11 +160,17 @@ def _missing() -> list[str]:
 def _compile_plugin(folder: Path) -> Path:
     plugin = folder / "counter.so"
     with as_file(files("tflite_bench.runners.qemu") / "emulator" / "counter.c") as source:
-        command = ["cc", "-O2", "-shared", "-fPIC", str(source), "-o", str(plugin)]
+        command = ["cc", "-O2", "-shared", "-fPIC", f"-DPLUGIN_API={_plugin_api()}", str(source), "-o", str(plugin)]
         done = run_process(command, time_limit_s=_START_SECONDS)
     if done.returncode != 0:
         raise RunnerError(f"cc cannot compile the counter for {EMULATOR}: {one_line(done.stderr)}")
     return plugin
+
+
+def _plugin_api() -> int:
+    """Return a version of the plugin interface that the emulator knows: QEMU 9 gave up the first one."""
+    found = _VERSION.search(run_process([EMULATOR, "--version"], time_limit_s=_START_SECONDS).stdout)
+    return 1 if found and int(found[1]) < 9 else 2
 
 
 def _discover() -> Iterator[Device]:

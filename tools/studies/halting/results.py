@@ -1,5 +1,6 @@
 """What the rows of the study come to: paired differences with their intervals, in points of accuracy."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -132,10 +133,11 @@ def _rule(rows: Sequence[Row], arm: str) -> Figures | None:
     per_set = {name: _of_set(own, arm, [key for key in keys if key[0] == name]) for name in sets}
     seeds = [seed for seed in leaving.SEEDS if all((name, seed) in keys for name in sets)]
     means = [
-        {s: sum(own[which][n, s]["test"] for n in sets) / len(sets) for s in seeds} for which in (arm, leaving.NEVER)
+        {s: math.fsum(own[which][n, s]["test"] for n in sets) / len(sets) for s in seeds}
+        for which in (arm, leaving.NEVER)
     ]
     return {
-        "macs_saved_share": _round(sum(part["macs_saved_share"] for part in per_set.values()) / len(sets)),
+        "macs_saved_share": _round(math.fsum(part["macs_saved_share"] for part in per_set.values()) / len(sets)),
         "against_never": difference(*means) or {"points": 0.0, "half_width": None, "num_seeds": 0},
         "sets": per_set,
     }
@@ -184,7 +186,7 @@ def _by_sample(rows: Sequence[Row]) -> Figures:
     always, asked = ({row["seed"]: row["test"] for row in own[by]} for by in (False, True))
     shares = [row["share_asked"] for row in own[True]]
     return {
-        "share_asked": _round(sum(shares) / len(shares)) if shares else None,
+        "share_asked": _round(math.fsum(shares) / len(shares)) if shares else None,
         "against_always": difference(asked, always),
     }
 
@@ -214,11 +216,11 @@ def _having(rows: Sequence[Row], **identity: Any) -> list[Row]:
 
 def _mean(differences: Sequence[Figures | None]) -> float | None:
     points = [figures["points"] for figures in differences if figures]
-    return _round(sum(points) / len(points)) if len(points) == len(differences) else None
+    return _round(math.fsum(points) / len(points)) if len(points) == len(differences) else None
 
 
 def _percent(accuracies: Mapping[int, float]) -> float | None:
-    return _round(100 * sum(accuracies.values()) / len(accuracies)) if accuracies else None
+    return _round(100 * math.fsum(accuracies.values()) / len(accuracies)) if accuracies else None
 
 
 def _round(value: float) -> float:

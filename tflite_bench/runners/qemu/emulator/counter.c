@@ -17,7 +17,7 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block, size_t index);
 const char *qemu_plugin_insn_symbol(const struct qemu_plugin_insn *instruction);
 
-int qemu_plugin_version = 1;
+int qemu_plugin_version = PLUGIN_API;
 
 struct function {
     char *name;
