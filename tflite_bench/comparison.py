@@ -16,7 +16,7 @@ from tflite_bench.provenance import Computed, Given
 from tflite_bench.runners.figures import Kind
 
 FIGURES = ("latency", "instructions", "code", "arena", "estimate")
-_RULE = re.compile(rf"({'|'.join(FIGURES)})\s*>\s*(\d+(?:\.\d+)?)\s*%")
+_RULE = re.compile(rf"({'|'.join(FIGURES)})\s*>\s*(\d+(?:\.\d+)?)\s*%", re.ASCII)
 _Z95 = 1.959964
 
 
@@ -100,7 +100,7 @@ def read_rule(text: str) -> Rule:
         ConfigError: It states none.
     """
     found = _RULE.fullmatch(text.strip())
-    if found is None:
+    if found is None or not math.isfinite(float(found[2])):
         raise ConfigError(f"expected a rule such as 'latency>5%' with one of {', '.join(FIGURES)}, received {text!r}")
     return Rule(found[1], float(found[2]) / 100)
 
@@ -229,12 +229,13 @@ def _figures(result: Mapping[str, Any], uncertain: bool) -> dict[str, _Figure]:
     figures = {}
     if result["latency"]:
         figures["latency"] = _latency(result, uncertain)
+        _check_order(result["latency"])
     if execution := result["execution"]:
-        figures["instructions"] = _exact("instructions", "instructions", execution["instructions"])
+        figures["instructions"] = _counted("instructions", "instructions", execution["instructions"])
         if execution["code_bytes"] is not None:
-            figures["code"] = _exact("bytes", "B", execution["code_bytes"])
+            figures["code"] = _counted("bytes", "B", execution["code_bytes"])
     if result["arena_bytes"] is not None:
-        figures["arena"] = _exact("bytes", "B", result["arena_bytes"])
+        figures["arena"] = _counted("bytes", "B", result["arena_bytes"])
     if result["estimate"] and result["estimate"]["latency_ms"] is not None:
         figures["estimate"] = _exact("compiler estimate", "ms", result["estimate"]["latency_ms"])
     return figures
@@ -248,7 +249,7 @@ def _check_facts(result: Mapping[str, Any]) -> None:
     if not re.fullmatch("[0-9a-f]{64}", result["model"]["sha256"]):
         raise ValueError(f"expected a sha256 of 64 digits, received {result['model']['sha256']!r}")
     runs, precision = whole_number(result["num_runs"]), finite_number(result["plan"]["precision"])
-    if runs is None or runs < (1 if result["latency"] else 0):
+    if runs is None or finite_number(runs) is None or runs < (1 if result["latency"] else 0):
         raise ValueError(f"expected a number of runs, received {result['num_runs']!r}")
     if precision is None or not 0 < precision < 1:
         raise ValueError(f"expected a precision between 0 and 1, received {result['plan']['precision']!r}")
@@ -272,8 +273,21 @@ def _latency(result: Mapping[str, Any], uncertain: bool) -> _Figure:
     return _Figure("wall time", "ms", value, (low * (1 - precision), high * (1 + precision)))
 
 
+def _check_order(latency: Mapping[str, Any]) -> None:
+    for middle in (("ci95_low_ms", "median_ms", "ci95_high_ms"), ("p5_ms", "median_ms", "p95_ms")):
+        known = [latency[name] for name in ("min_ms", *middle, "max_ms") if latency[name] is not None]
+        if known != sorted(known):
+            raise ValueError(f"expected latencies in order from min_ms to max_ms, received {known} ms")
+
+
 def _exact(kind: str, unit: str, value: float) -> _Figure:
     return _Figure(kind, unit, value, (value, value))
+
+
+def _counted(kind: str, unit: str, value: Any) -> _Figure:
+    if whole_number(value) is None:
+        raise TypeError(f"expected a whole number of {unit}, received {value!r}")
+    return _exact(kind, unit, value)
 
 
 def _change(name: str, before: _Figure, after: _Figure, limits: Mapping[str, float]) -> Change:

@@ -120,8 +120,8 @@ def check_fits(said: Mapping[str, Any], name: str, info: ModelInfo) -> None:
         fits = {target.num_elements} if one_each else counts | ({2} if target.num_elements == 1 else set())
         if names and len(names) not in fits:
             raise ModelError(
-                f"bad metadata {where}: expected a name for each of {target.num_elements} outputs, received "
-                f"{len(names)}"
+                f"bad metadata {where}: expected an output of {len(names)} numbers as the file's metadata say, "
+                f"received {target.num_elements}"
             )
 
 

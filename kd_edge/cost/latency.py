@@ -1,5 +1,6 @@
 """Time of one inference, estimated op by op from the graph and the device's profile."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -47,7 +48,8 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
         device: The board; its figures are for one runtime and its kernels.
 
     Raises:
-        ConfigError: The profile has no costs for the dtype of a convolution or dense layer.
+        ConfigError: The profile has no costs for the dtype of a convolution or dense layer, or such that the time is no
+            finite number.
         ModelError: Nobody knows the MACs of an op, so that its time is unknown, too.
     """
     if unknown := graph.unknown_macs:
@@ -55,6 +57,11 @@ def latency_ms(graph: Graph, device: DeviceProfile) -> Latency:
     per_op = per_op_ms(graph, device)
     ms = sum(per_op) + inference_ms((dtype_of_macs(graph.operands(op)) for op in graph.ops), device)
     spread = 1 + device.error_percent / 100
+    if not math.isfinite(ms * spread):
+        raise ConfigError(
+            f"no latency on {device.name}: its costs, its clock and its error give a time that is too large for a "
+            "number; correct its profile"
+        )
     return Latency(ms, ms / spread, ms * spread, per_op)
 
 

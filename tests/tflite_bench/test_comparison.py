@@ -103,7 +103,7 @@ def test_a_rule_tolerates_growth_up_to_its_limit(
 
 
 def test_unsteady_runs_fail_only_beyond_their_percentiles(document: Callable[..., dict[str, Any]]) -> None:
-    wide = {"p5_ms": 9.0, "p95_ms": 13.0, "bimodal": True}
+    wide = {"min_ms": 8.9, "p5_ms": 9.0, "p95_ms": 13.0, "max_ms": 13.5, "bimodal": True}
     result = compare(document(), document(scaled(1.1, **wide)))
     assert result.passed
     assert any("the second was not steady" in warning for warning in result.warnings)
@@ -158,7 +158,19 @@ def test_results_without_a_figure_in_common_are_refused(document: Callable[..., 
         compare(empty, empty)
 
 
-@pytest.mark.parametrize("text", ["latency", "latency>5", "speed>5%", "latency<5%", "latency>-1%", "latency>nan%"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "latency",
+        "latency>5",
+        "speed>5%",
+        "latency<5%",
+        "latency>-1%",
+        "latency>nan%",
+        "latency>\u0665%",
+        f"latency>{'9' * 400}%",
+    ],
+)
 def test_a_text_that_is_no_rule_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="expected a rule such as 'latency>5%'"):
         read_rule(text)
@@ -202,6 +214,23 @@ MISSING = object()
         (("result", "latency", "median_ms"), True, r"a damaged one \(expected a number, received True\)"),
         (("result", "latency", "median_ms"), -1.0, r"a damaged one \(expected 0 or more, received -1.0\)"),
         (("result", "latency", "median_ms"), "fast", "a damaged one"),
+        (
+            ("result", "latency", "median_ms"),
+            100.0,
+            r"a damaged one .expected latencies in order from min_ms to max_ms, received .*100.0",
+        ),
+        (
+            ("result", "latency", "max_ms"),
+            10.0,
+            r"a damaged one .expected latencies in order from min_ms to max_ms, received .*10.01, 10.0",
+        ),
+        (
+            ("result", "latency", "p5_ms"),
+            1.0,
+            r"a damaged one .expected latencies in order from min_ms to max_ms, received .9.9, 1.0",
+        ),
+        (("result", "num_runs"), 10**400, "a damaged one .expected a number of runs, received 1000"),
+        (("result", "arena_bytes"), 100.5, "a damaged one .expected a whole number of B, received 100.5"),
         (("result", "plan", "precision"), None, "a damaged one"),
         (("result", "plan", "precision"), 5.0, "a damaged one .expected a precision between 0 and 1, received 5.0"),
         (("result", "plan", "precision"), -0.9, "a damaged one .expected a precision between 0 and 1, received -0.9"),

@@ -83,7 +83,7 @@ def read_energy(
     idle_mw = _positive("--idle", idle_mw, zero=True)
     if num_inferences is not None:
         received, num_inferences = num_inferences, whole_number(num_inferences)
-        if num_inferences is None or num_inferences < 1:
+        if num_inferences is None or num_inferences < 1 or finite_number(num_inferences) is None:
             raise ConfigError(f"bad --inferences: expected a whole number of 1 or more, received {received!r}")
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large for a number is refused below
         series = read_series(path)
@@ -98,6 +98,12 @@ def _energy(path: Path, series: Series, voltage: float | None, num_inferences: i
         raise ConfigError(f"{path} has no column of the voltage: expected --voltage, e.g. --voltage 3.0")
     if volts is not None and voltage is not None:
         raise ConfigError(f"{path} has a column of the voltage: expected no --voltage, received {voltage:g} V")
+    if volts is not None and (volts < 0).any():
+        sample = int(np.argmax(volts < 0))
+        raise ConfigError(
+            f"{path}, sample {sample + 1}: expected a voltage of 0 or more, received {volts[sample]:g} V; is the probe "
+            "the wrong way round?"
+        )
     duration_s = float(time_s[-1] - time_s[0])
     charge_mc = _area(current_ma, time_s)
     mean_volts = float(voltage or 0) if volts is None else float(np.mean(volts))

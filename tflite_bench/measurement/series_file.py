@@ -18,6 +18,7 @@ _CURRENTS = {"a": 1e3, "ma": 1.0, "ua": 1e-3, "na": 1e-6}  # in mA
 _VOLTAGES = {"v": 1.0, "mv": 1e-3}
 _NAME = re.compile(r"\s*([a-z ]+?)(?:[\s_/]*[(\[]|[\s_/]+)\s*([munµμ]?[sav])\s*[)\]]?\s*", re.IGNORECASE)
 _NO_VALUE = {"", "nan", "+nan", "-nan", "inf", "+inf", "-inf"}
+_WHOLE, _DIGITS = re.compile(r"\s*[+-]?[0-9]+\s*"), re.compile(r"\s*[0-9]+\s*")
 _GAP = 5.0
 
 
@@ -61,6 +62,9 @@ def read_series(path: Path) -> Series:
         )
     voltage = _find(path, names, "voltage", ("voltage", "v", "main voltage"), _VOLTAGES)
     _check_widths(path, names, samples)
+    known = [column for column in (time, current, voltage) if column is not None]
+    for column in known[1:]:
+        _check_mark(path, names, samples, column.place, known=[column.place for column in known])
     series = Series(
         _values(path, samples, time),
         _values(path, samples, current),
@@ -119,6 +123,21 @@ def _check_widths(path: Path, header: Sequence[str], samples: Sequence[Sequence[
                 f"{path}, sample {number}: expected {_width(header)} cells as in the line of names, received "
                 f"{_width(row)}; is the decimal mark a comma? Export numbers with a decimal point"
             )
+
+
+def _check_mark(
+    path: Path, header: Sequence[str], samples: Sequence[Sequence[str]], place: int, *, known: Sequence[int]
+) -> None:
+    """Refuse whole numbers beside a column of digits that is not read: they may be one number, torn at a comma."""
+    after = place + 1
+    if after in known or after >= len(header):
+        return
+    if all(len(row) > after and _WHOLE.fullmatch(row[place]) and _DIGITS.fullmatch(row[after]) for row in samples):
+        raise ConfigError(
+            f"{path} is ambiguous: {header[place].strip()} has whole numbers alone, and digits beside them as if a "
+            "comma were the decimal mark; export numbers with a decimal point, or without the column "
+            f"{header[after].strip() or after + 1}"
+        )
 
 
 def _width(row: Sequence[str]) -> int:

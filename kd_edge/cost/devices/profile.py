@@ -20,8 +20,9 @@ QUALITIES = ("measured", "calibrated", NOT_MEASURED, "datasheet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 RUNTIMES = ("tflm", "litert", "tflite", "benchmark_model", "hale", "leip", "microtvm", "onnc", "plumerai", "x-cube-ai")
 _RUNTIME = re.compile(rf"(?:(?:adb|ssh) )?(?:{'|'.join(RUNTIMES)})(?![a-z_-])")
-# `--device` takes them otherwise: for every device, and for the path of a file.
-_ALL, _ENDING = "all", ".toml"
+# The commands take them otherwise: for every device, for what is done with devices, and for the path of a file.
+_ALL, _ACTIONS, _ENDING = "all", ("add", "show"), ".toml"
+_MAX_CLOCK_MHZ = 1e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +185,13 @@ class DeviceProfile:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ConfigError(f"bad device name: expected small letters, digits and '._-', received {self.name!r}")
-        if self.name == _ALL or self.name.endswith(_ENDING):
-            raise ConfigError(f"bad device name: expected another one than 'all' or '*.toml', received {self.name!r}")
+        if self.name in (_ALL, *_ACTIONS) or self.name.endswith(_ENDING):
+            taken = "'add' or 'show'" if self.name in _ACTIONS else "'all' or '*.toml'"
+            raise ConfigError(f"bad device name: expected another one than {taken}, received {self.name!r}")
         for name in ("clock_mhz", "flash_bytes", "ram_bytes", "error_percent"):
             self._require(name, 0 < getattr(self, name) < math.inf, "a finite number > 0")
+        in_mhz = f"at most {_MAX_CLOCK_MHZ:g} (MHz, not Hz)"
+        self._require("clock_mhz", self.clock_mhz <= _MAX_CLOCK_MHZ, in_mhz)
         for name, whole in (("reserved_flash_bytes", self.flash_bytes), ("reserved_ram_bytes", self.ram_bytes)):
             self._require(name, 0 <= getattr(self, name) < whole, f"0 to less than the {whole} B of the board")
         object.__setattr__(self, "board", self.board or self.name)

@@ -241,7 +241,7 @@ def test_equal_macs_cost_differently_by_kernel() -> None:
 
 
 def test_a_float_model_needs_float_costs() -> None:
-    with pytest.raises(ConfigError, match="no latency on board: expected ops of int8, received float32; convert"):
+    with pytest.raises(ConfigError, match=r"no latency on board: expected ops of int8, received float32; convert"):
         latency_ms(conv(3, dtype="float32"), device())
 
 
@@ -318,3 +318,9 @@ def test_an_int8_network_that_is_fed_floats_is_an_int8_one() -> None:
     tensors = (*conv(3).tensors, Tensor(conv(3).tensors[0].shape, "float32"))
     fed = Graph(tensors, (Op("QUANTIZE", (3,), (0,)), *conv(3).ops), (3,), (2,))
     assert latency_ms(fed, board).ms == pytest.approx((1 + 1 + 500) / 1000)
+
+
+@pytest.mark.parametrize("changes", [{"clock_mhz": 1e-320}, {"error_percent": 1e308}])
+def test_a_time_that_no_number_holds_is_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"no latency on board: .* give a time that is too large for a number"):
+        latency_ms(conv(3), replace(device(conv=KernelCost(cycles_per_mac=1e4)), **changes))

@@ -100,6 +100,15 @@ def test_a_column_of_the_voltage_is_used_and_is_measured_a_given_one_is_given(tm
             "time(s),current(mA)\n0,-2\n1,-2\n2,-2\n",
             r"holds -12 mJ: expected more than 0; is the current probe the wrong way round\?",
         ),
+        (
+            "time(s),current(mA),note\n0,2,5\n1,3,5\n2,4,5\n",
+            r"current\(mA\) has whole numbers alone, and digits beside them .* or without the column note",
+        ),
+        (
+            "time(s),voltage(V),current(uA),D0\n0,3,1,234\n1,3,1,500\n2,3,1,234\n",
+            r"current\(uA\) has whole numbers alone, and digits beside them .* or without the column D0",
+        ),
+        ("time(s),current(mA),note\n0,2,5,\n1,3,5,\n2,4,5,\n", r"is ambiguous: .* or without the column note"),
         ("", r"is no series: expected a line of names and two samples"),
     ],
 )
@@ -111,6 +120,13 @@ def test_what_is_no_series_is_one_line_and_leaves_no_file(text: str, message: st
     done = run(path, "--voltage", 3, "-o", tmp_path / "out.json")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert [file.name for file in tmp_path.iterdir()] == ["series.csv"]
+
+
+def test_a_supply_below_0_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("time(s),current(mA),voltage(V)\n0,-2,3\n1,-2,-3\n2,-2,-3\n")
+    with pytest.raises(ConfigError, match=r"sample 2: expected a voltage of 0 or more, received -3 V; is the probe"):
+        read_energy(path)
 
 
 def test_the_document_follows_its_schema_and_says_what_is_not_known(tmp_path: Path) -> None:
@@ -134,6 +150,18 @@ def test_a_file_in_another_encoding_names_the_way_out(content: bytes, tmp_path: 
         read_energy(tmp_path / "series.csv", voltage=3.0)
 
 
+def test_columns_that_cannot_be_torn_numbers_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    for lines in (
+        "time(s),current(mA),D0\n0,1.0,0\n1,1.5,1\n2,1.0,0\n",
+        "time(s),current(mA),note\n0,1,a\n1,2,5\n2,1,5\n",
+        "time(s),current(mA),voltage(V)\n0,1,3\n1,2,3\n2,1,3\n",
+    ):
+        path.write_text(lines)
+        known = {} if "voltage" in lines else {"voltage": 3.0}
+        assert read_energy(path, **known).num_samples == 3
+
+
 def test_lines_that_end_with_a_separator_are_no_wider(tmp_path: Path) -> None:
     path = tmp_path / "series.csv"
     path.write_text("time(s),current(mA)\n0,1,\n1,1,\n2,1,\n")
@@ -146,6 +174,7 @@ def test_lines_that_end_with_a_separator_are_no_wider(tmp_path: Path) -> None:
         ({"num_inferences": -5}, "bad --inferences: expected a whole number of 1 or more, received -5"),
         ({"num_inferences": 1.5}, "bad --inferences: expected a whole number of 1 or more, received 1.5"),
         ({"num_inferences": 0}, "bad --inferences: expected a whole number of 1 or more, received 0"),
+        ({"num_inferences": 10**400}, "bad --inferences: expected a whole number of 1 or more, received 1000"),
         ({"idle_mw": -100.0}, "bad --idle: expected 0 or more, received -100"),
         ({"voltage": 0.0}, "bad --voltage: expected more than 0, received 0"),
         ({"voltage": "3"}, "bad --voltage: expected a number, received '3'"),

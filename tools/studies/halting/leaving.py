@@ -20,7 +20,7 @@ from tools.studies.halting.trainings import Plan, Trainer
 
 PART = "halting"
 NEVER, FROM_THE_START = "never", "from the start"
-SEEDS = range(5)
+SEEDS = range(10)
 PLAN = Plan(8e-2, 40)
 _TRAINEE_PASSES = 3  # forward, and gradients by its activations and by its weights
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_name_that_cannot_be_a_file_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"bad device name: expected small letters, .*, received 'My B'"):
         load_device(write(tmp_path, PROFILE, "My B"))
+
+
+@pytest.mark.parametrize("name", ["all", "add", "show", "my.toml"])
+def test_a_name_that_the_commands_take_otherwise_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"bad device name: expected another one than .*, received '{name}'"):
+        replace(load_device("rp2040"), name=name)
+
+
+def test_a_clock_in_hz_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"'clock_mhz': expected at most 10000 \(MHz, not Hz\), received 125000000"):
+        replace(load_device("rp2040"), clock_mhz=125e6)
 
 
 def test_text_with_quotes_and_line_ends_survives(tmp_path: Path) -> None:

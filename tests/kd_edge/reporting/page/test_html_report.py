@@ -294,8 +294,9 @@ def test_several_runs_are_not_compared_over_a_file_that_is_no_page(finished, tmp
 
 @pytest.mark.parametrize("name", ["page.html", "page"])
 def test_an_earlier_page_is_written_anew(finished, tmp_path, name):
+    other = shutil.copytree(finished, tmp_path / "other")
     for _ in range(2):
-        assert write_comparison([finished, finished], tmp_path / name).is_file()
+        assert write_comparison([finished, other], tmp_path / name).is_file()
 
 
 def test_a_run_that_is_not_finished_is_named(tmp_path):
