@@ -135,7 +135,8 @@ def _logits_of_one(values: np.ndarray, source: str) -> np.ndarray:
     if are_shares and np.abs(sums - 1).max() <= tolerance:
         return np.asarray(np.log(np.maximum(values, _TINY)))
     all_alike = len(sums) > 1 and np.abs(sums).min() > 1 and np.ptp(sums) <= tolerance * np.abs(sums).min()
-    if are_shares or all_alike:
+    are_scaled = values.min() >= -_ROUNDED or bool((values == np.rint(values)).all())
+    if are_shares or (all_alike and are_scaled):
         raise DataError(
             f"bad teacher outputs in {source}: expected logits, or probabilities that sum to 1, received numbers from "
             f"{values.min():g} to {values.max():g} whose rows sum to {sums.min():g} to {sums.max():g}; give what the "

@@ -95,7 +95,7 @@ def _rules(summary: Mapping[str, Any]) -> Iterator[str]:
     yield from _header("the trainee leaves by", "guides' MACs saved", "against never", *sets)
     for rule, figures in rules.items():
         cells = (
-            f"{_interval(part['against_never'])}; {', '.join(map(str, part['halted']))}"
+            f"{_interval(part['against_never'])}; {_range(part['halted'])}"
             for name in sets
             if (part := figures["sets"].get(name, {"against_never": None, "halted": []}))
         )
@@ -103,6 +103,14 @@ def _rules(summary: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     chosen = summary["default_rule"]
     yield f"The rule that saves most and loses at most 0.2 points: {chosen}." if chosen else "Not finished."
+
+
+def _range(epochs: Sequence[int]) -> str:
+    """Return after which epochs the trainee left, the first and the last of the trainings."""
+    if not epochs:
+        return ""
+    first, last = min(epochs), max(epochs)
+    return f"after {first}" if first == last else f"after {first} to {last}"
 
 
 def _evidence(rows: Sequence[Row]) -> Iterator[str]:
