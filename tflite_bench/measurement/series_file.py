@@ -52,7 +52,7 @@ def read_series(path: Path) -> Series:
     Raises:
         ConfigError: It is no such file, a column is there twice, a cell holds no number, or samples are missing.
     """
-    names, *samples = _rows(path)
+    separator, (names, *samples) = _rows(path)
     time = _find(path, names, "time", ("time", "timestamp", "t"), _TIMES)
     current = _find(path, names, "current", ("current", "i", "main current"), _CURRENTS)
     if time is None or current is None:
@@ -63,7 +63,7 @@ def read_series(path: Path) -> Series:
     voltage = _find(path, names, "voltage", ("voltage", "v", "main voltage"), _VOLTAGES)
     _check_widths(path, names, samples)
     known = [column for column in (time, current, voltage) if column is not None]
-    for column in known[1:]:
+    for column in known[1:] if separator == "," else ():
         _check_mark(path, names, samples, column.place, known=[column.place for column in known])
     series = Series(
         _values(path, samples, time),
@@ -74,7 +74,8 @@ def read_series(path: Path) -> Series:
     return series
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _rows(path: Path) -> tuple[str, list[list[str]]]:
+    """Return what separates the cells, and the lines that are not empty."""
     lines = _text(path).splitlines()
     mark = next((mark for mark in ";\t" if lines and mark in lines[0]), ",")
     try:
@@ -85,7 +86,7 @@ def _rows(path: Path) -> list[list[str]]:
         ) from error
     if len(rows) < 3:
         raise ConfigError(f"{path} is no series: expected a line of names and two samples or more")
-    return rows
+    return mark, rows
 
 
 def _text(path: Path) -> str:

@@ -155,6 +155,7 @@ def test_columns_that_cannot_be_torn_numbers_are_left_alone(tmp_path: Path) -> N
     for lines in (
         "time(s),current(mA),D0\n0,1.0,0\n1,1.5,1\n2,1.0,0\n",
         "time(s),current(mA),note\n0,1,a\n1,2,5\n2,1,5\n",
+        "time(s);current(mA);D0\n0;1;0\n1;2;1\n2;1;0\n",
         "time(s),current(mA),voltage(V)\n0,1,3\n1,2,3\n2,1,3\n",
     ):
         path.write_text(lines)
