@@ -18,7 +18,8 @@ def test_two_models_are_compared_where_that_is_asked_for_and_shown_in_markdown(t
         assert run.invoke(main, arguments).exit_code == 0
         document = json.loads(path.read_text())
         latency = 10.0 if name == "before" else 20.0
-        document["result"]["latency"] |= {"median_ms": latency, "ci95_low_ms": latency, "ci95_high_ms": latency}
+        names = ("min_ms", "p5_ms", "ci95_low_ms", "median_ms", "ci95_high_ms", "p95_ms", "max_ms")
+        document["result"]["latency"] |= dict.fromkeys(names, latency)
         document["result"]["latency"] |= {"drift": None, "bimodal": False}
         document["result"]["note"] = "a | b" if name == "before" else ""
         path.write_text(to_json(document))
