@@ -1,9 +1,8 @@
 """The command `kd-edge design`."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from kd_edge.config.stages import DesignConfig, DistillConfig
 from kd_edge.cost.budget import LATENCY_AT
 from kd_edge.errors import ConfigError
 from kd_edge.reporting.documents import make_document
-from kd_edge.search.local_workers import WorkerPool, worker_command
+from kd_edge.search.local_workers import is_worker, workers_beside
 from kd_edge.search.strategies import strategy_names
 from kd_edge.silence import load_tensorflow
 
@@ -129,12 +128,11 @@ def design(
     data = load_data(source, normalize=normalize, seed=seed, options=options, models=(teacher,))
     data = with_class_weight(data, class_weight)
     load_tensorflow()
-    from kd_edge.search.local_workers import is_worker
     from kd_edge.stages.search import design_student, space_of
 
     folder, guide = output / "search", read_teacher(teacher, teacher_outputs, data)
     alone = nullcontext() if is_worker() else sole_use(output)
-    with alone, _resumable(folder), StageDisplay() as display, _workers(workers, folder):
+    with alone, _resumable(folder), StageDisplay() as display, workers_beside(workers, folder):
         found = design_student(
             guide,
             data,
@@ -154,13 +152,6 @@ def design(
     _save(document, output)
     plots.plot_candidates(document["result"], output / "pareto.png")
     print_document(document, as_json, design_tables)
-
-
-def _workers(workers: int, folder: Path) -> AbstractContextManager[Any]:
-    """Return the processes that train candidates beside this one; none where this is one of them."""
-    from kd_edge.search.local_workers import is_worker
-
-    return WorkerPool(worker_command(sys.argv[1:]), workers, folder) if workers and not is_worker() else nullcontext()
 
 
 def _save(document: Mapping[str, Any], output: Path) -> None:

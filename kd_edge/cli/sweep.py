@@ -1,13 +1,12 @@
 """The command `kd-edge sweep`."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
 
 from kd_edge.cli.options import json_option, print_document, workers_option
-from kd_edge.search.local_workers import WorkerPool, is_worker, worker_command
+from kd_edge.search.local_workers import workers_beside
 from kd_edge.silence import load_tensorflow
 
 
@@ -46,14 +45,13 @@ def sweep(
     folder = output or Path("sweeps") / config.stem
     with StageDisplay() as display:
         result = run_sweep(
-            *wanted, folder, workers=lambda path: _pool(workers, path), progress=display, on_start=load_tensorflow
+            *wanted,
+            folder,
+            workers=lambda path: workers_beside(workers, path),
+            progress=display,
+            on_start=load_tensorflow,
         )
     if result is None:
         return
     print_document(read_sweep(folder), as_json, sweep_tables)
     sys.exit(0 if result.passed else 1)
-
-
-def _pool(workers: int, folder: Path) -> AbstractContextManager[object]:
-    """Return the processes that train candidates beside this one; none where this is one of them."""
-    return WorkerPool(worker_command(sys.argv[1:]), workers, folder) if workers and not is_worker() else nullcontext()

@@ -131,6 +131,18 @@ def worker_command(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-c", f"{code}from kd_edge.cli import main; main()", *arguments]
 
 
+def workers_beside(num_workers: int, folder: str | Path) -> contextlib.AbstractContextManager[object]:
+    """Return the processes that train candidates beside this command; none where it is one of them, or asks for none.
+
+    Args:
+        num_workers: How many.
+        folder: As for `WorkerPool`.
+    """
+    if not num_workers or is_worker():
+        return contextlib.nullcontext()
+    return WorkerPool(worker_command(sys.argv[1:]), num_workers, folder)
+
+
 def end_with(parent: int) -> None:
     """End this process once its parent is gone.
 
