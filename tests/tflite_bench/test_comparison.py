@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import operator
 from collections.abc import Callable
 from importlib.resources import files
@@ -17,7 +18,7 @@ from tflite_bench.errors import ConfigError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.reporting.documents import benchmark_document, comparison_document
 from tflite_bench.reporting.envelope import to_json
-from tflite_bench.reporting.tables import comparison_text
+from tflite_bench.reporting.tables import comparison_markdown, comparison_text
 from tflite_bench.runners.base import Estimate, Execution
 
 SCHEMA = json.loads((files("tflite_bench.reporting") / "schemas" / "compare.schema.json").read_text())
@@ -66,6 +67,20 @@ def test_a_growth_beyond_the_intervals_fails(document: Callable[..., dict[str, A
     )  # fmt: skip
     assert change.share == pytest.approx(0.05)
     assert not result.passed
+
+
+def test_a_figure_that_was_nothing_has_no_growth_in_percent_and_bytes_are_whole(
+    document: Callable[..., dict[str, Any]],
+) -> None:
+    result = compare(document(**executed(1, code_bytes=0)), document(**executed(1_234_567, code_bytes=4)))
+    assert {change.figure: change.share for change in result.changes}.items() >= {
+        ("instructions", 1_234_566),
+        ("code", math.inf),
+    }
+    for text in (comparison_text(result), comparison_markdown(result)):
+        assert "1,234,567" in text
+        assert "from nothing" in text
+        assert "inf" not in text.replace("inference", "")
 
 
 def test_a_growth_within_the_intervals_passes(document: Callable[..., dict[str, Any]]) -> None:

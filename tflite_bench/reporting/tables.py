@@ -1,5 +1,6 @@
 """Renders results as tables for people."""
 
+import math
 import re
 from collections.abc import Sequence
 from io import StringIO
@@ -67,9 +68,17 @@ def comparison_text(comparison: Comparison) -> str:
         table.add_column(column, justify="left" if column in ("figure", "kind", "") else "right")
     for change in comparison.changes:
         verdict = _verdict(change)
-        values = (f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
-        table.add_row(change.figure, change.kind, *values, f"{change.share:+z.1%}", verdict)
+        values = (_amount(value, change.unit) for value in (change.before, change.after))
+        table.add_row(change.figure, change.kind, *values, _growth(change), verdict)
     return _render(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:,.0f} {unit}" if float(value).is_integer() else f"{value:,.6g} {unit}"
+
+
+def _growth(change: Change) -> str:
+    return f"{change.share:+z.1%}" if math.isfinite(change.share) else "from nothing"
 
 
 def _verdict(change: Change) -> str:
@@ -88,8 +97,8 @@ def comparison_markdown(comparison: Comparison) -> str:
     ]
     for change in comparison.changes:
         verdict = f"**{_verdict(change)}**" if change.failed else _verdict(change)
-        values = " | ".join(f"{value:,.6g} {change.unit}" for value in (change.before, change.after))
-        lines.append(f"| {change.figure} ({change.kind}) | {values} | {change.share:+z.1%} | {verdict} |")
+        values = " | ".join(_amount(value, change.unit) for value in (change.before, change.after))
+        lines.append(f"| {change.figure} ({change.kind}) | {values} | {_growth(change)} | {verdict} |")
     return "\n".join([*lines, *(f"\n{_cell(text)}" for text in comparison.warnings)]) + "\n"
 
 

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import ROUND_CEILING, Context
 from functools import partial
 from typing import Any
 
@@ -112,7 +113,7 @@ class FeasibilityResult:
 
     def _raised(self, figures: Mapping[str, float]) -> str:
         return " and ".join(
-            f"{_TITLES[name]} {_figure(name, need)} ({_more(name, need - self.limits[name])})"
+            f"{_TITLES[name]} {_enough(name, need)} ({_more(name, need - self.limits[name])})"
             for name, need in figures.items()
         )
 
@@ -237,6 +238,13 @@ def _missed(name: str, need: float, limit: float) -> str:
 def _figure(name: str, value: float, more: int = 0) -> str:
     unit = _UNITS[name]
     return f"{value:,.{5 + more}g} {unit}" if unit in _FINE else f"{math.floor(value):,} {unit}"
+
+
+def _enough(name: str, value: float) -> str:
+    unit = _UNITS[name]
+    if unit not in _FINE:
+        return _figure(name, value)
+    return f"{Context(prec=5, rounding=ROUND_CEILING).create_decimal(str(value)):,f} {unit}"
 
 
 def _more(name: str, value: float) -> str:

@@ -178,6 +178,16 @@ def test_the_nearest_budget_would_do_and_less_than_it_is_what_was_asked_for(name
     assert re.search(r"one would fit with (flash|RAM|latency) [\d,.]+ (B|ms) \(\+[\d.]+ (kB|ms)\)", message)
 
 
+@pytest.mark.parametrize(
+    ("need", "stated"), [(1.234561, "1.2346"), (1.2, "1.2"), (123_456.1, "123,460"), (0.00012345678, "0.00012346")]
+)
+def test_a_limit_that_would_do_is_never_rounded_to_one_that_would_not(need, stated):
+    limits = {"latency_ms": need / 2}
+    found = FeasibilityResult(None, limits, {"latency_ms": need}, {"latency_ms": need}, {}, "proved")
+    assert f"one would fit with latency {stated} ms (" in found.explanation()
+    assert float(stated.replace(",", "")) >= need
+
+
 @pytest.mark.parametrize(("latency_ms", "binding"), [(None, "energy"), (1e-6, "latency")])
 def test_a_limit_of_the_energy_is_told_as_one_and_not_as_a_latency_that_nobody_limited(latency_ms, binding):
     # The board takes 50 mW at most: 0.01 mJ are 0.2 us.
