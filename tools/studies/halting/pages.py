@@ -1,5 +1,6 @@
 """Shows the study as Markdown."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -66,7 +67,7 @@ def _gains(summary: Mapping[str, Any]) -> Iterator[str]:
     for name, _, figures in _parts(summary):
         if figures["gain_with_teacher_of_the_same_labels"]:
             yield ""
-            yield f"{name}, 10 %, by a teacher that has the same 10 %: "
+            yield f"{name}, 10 %, by a teacher that has the same 10 %:"
             yield f"{_interval(figures['gain_with_teacher_of_the_same_labels'])}."
 
 
@@ -102,7 +103,8 @@ def _rules(summary: Mapping[str, Any]) -> Iterator[str]:
         yield _line(rule, f"{figures['macs_saved_share']:.0%}", _interval(figures["against_never"]), *cells)
     yield ""
     chosen = summary["default_rule"]
-    yield f"The rule that saves most and loses at most 0.2 points: {chosen}." if chosen else "Not finished."
+    which = "Of the first three, which look at the training, the one that saves most and loses at most 0.2 points"
+    yield f"{which}: {chosen}." if chosen else "Not finished."
 
 
 def _range(epochs: Sequence[int]) -> str:
@@ -145,7 +147,8 @@ def _product(summary: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     if by_sample["against_always"]:
         yield f"Fashion-2000, `SampleHalting` of the trainee: asked for {by_sample['share_asked']:.0%} of the samples,"
-        yield f"{_interval(by_sample['against_always'])} points against asking always."
+        yield f"{_interval(by_sample['against_always'])} points against asking always,"
+        yield f"{by_sample['against_always']['num_seeds']} seeds."
         yield ""
     yield from _header("data", "side", "rate found", "best of the grid", "validation accuracy against that")
     for row in summary["rate_finder"]:
@@ -175,16 +178,17 @@ def _averages(summary: Mapping[str, Any]) -> Iterator[str]:
 def _teachers(rows: Sequence[Row]) -> Iterator[str]:
     yield "### The teachers"
     yield ""
-    yield from _header(
-        "data", "labels", "M MACs", "test % (mean of the folds)", "of its training samples", "bits beyond the label"
-    )
+    yield "Means of the folds, where there are some:"
+    yield ""
+    yield from _header("data", "labels", "M MACs", "test %", "of its training samples", "bits beyond the label")
     for name in ("fashion", *TASKS):
         for amount in AMOUNTS:
             own = [row for row in rows if row["part"] == "teacher" and row["set"] == name and row["labels"] == amount]
             if own:
-                means = [sum(row[key] for row in own) / len(own) for key in ("test", "train", "bits_beyond_label")]
-                shares = (f"{100 * means[0]:.1f}", f"{100 * means[1]:.1f}", f"{means[2]:.3f}")
-                yield _line(name, f"{own[0]['num_train']:,}", f"{own[0]['macs'] / 1e6:.1f}", *shares)
+                keys = ("num_train", "test", "train", "bits_beyond_label")
+                labels, test, train, bits = (math.fsum(row[key] for row in own) / len(own) for key in keys)
+                shares = (f"{100 * test:.1f}", f"{100 * train:.1f}", f"{bits:.3f}")
+                yield _line(name, f"{labels:,.0f}", f"{own[0]['macs'] / 1e6:.1f}", *shares)
 
 
 def _parts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -37,7 +37,11 @@ class Rows:
         """The whole file; an envelope without rows where there is none yet."""
         if self._path.is_file():
             return dict(json.loads(self._path.read_text()))
-        return make_document(self._command) | {"tool": self._tool, "result": {"rows": []}}
+        return {**self._new(), "result": {"rows": []}}
+
+    def _new(self) -> dict[str, Any]:
+        """Return the envelope of what is written now."""
+        return make_document(self._command) | {"tool": self._tool}
 
     @property
     def all(self) -> list[Row]:
@@ -60,7 +64,7 @@ class Rows:
             return known
         row = {**identity, **{name: _short(value) for name, value in make().items()}}
         with self.locked("rows"):
-            document = self.document
+            document = {**self.document, **{name: self._new()[name] for name in ("created", "versions", "machine")}}
             document["result"]["rows"].append(row)
             document.setdefault("made", {})[f"{row.get('part')}, {row.get('set')}"] = _here()
             self._write(document)
