@@ -215,8 +215,8 @@ def _boards(part: Mapping[str, Any]) -> Iterator[str]:
     different = len({str(run["blueprint"]) for run in part["runs"]})
     passed = sum(run["passed"] for run in part["runs"])
     yield (
-        f"The teacher of the watch set, one seed: {different} different students for {len(part['runs'])} boards. LiteRT "
-        f"and TFLM verified the file inside the budget on {passed} of the boards."
+        f"The teacher of the watch set, one seed: {different} different students for {len(part['runs'])} boards. "
+        f"LiteRT and TFLM verified the file inside the budget on {passed} of the boards."
     )
     yield ""
     yield "| board | latency allowed | computed | MACs | flash, measured | arena, measured on a PC | test accuracy |"
