@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
+from kd_edge.cost.file_size import flash_ends
 from kd_edge.cost.fit import cost_gates
 from kd_edge.cost.gate import BROKEN, HOLDS, NOT_PROVEN, Gate, verdict_of
 from kd_edge.cost.kernels import kernels_of, why_unbounded
@@ -99,8 +100,11 @@ def compare_boards(
         cost, lean, unknown = _estimate(graph, device, sizes)
         cost = cost if file_bytes is None else replace(cost, flash_bytes=file_bytes)
         cost = cost if refusals is None else replace(cost, refusals=refusals[device.runs_tflm])
+        ends = flash_ends(cost.flash_bytes) if file_bytes is None else None
         budget, unbounded = budget_of(device), why_unbounded(graph, device)
-        gates = cost_gates(cost, budget, device, least_ram_bytes=lean, unbounded=unbounded, unknown=unknown)
+        gates = cost_gates(
+            cost, budget, device, least_ram_bytes=lean, flash_ends=ends, unbounded=unbounded, unknown=unknown
+        )
         rows.append(_on_board(cost, device, gates, unknown))
     rows.sort(key=lambda row: (_ORDER.index(row.verdict), row.latency_ms is None, row.latency_ms or 0.0, row.device))
     return Comparison(tuple(rows), sum(row.fits for row in rows))

@@ -8,6 +8,8 @@ those of `Graph.name_bytes`: of a file they are known, of a Keras model they fol
 equal bytes, which the converter keeps once, are counted each: a graph does not know values.
 """
 
+import math
+
 from kd_edge.ir.graph import Graph, Op, Tensor
 from tflite_bench.model.operators.registry import spec_of
 
@@ -20,6 +22,11 @@ _ENDPOINT_BYTES = 12
 _SUBGRAPH_BYTES = 60
 _OP_BYTES = 10
 _OP_CODE_BYTES = 26
+# How far a computed size was from the file at most, for all networks of the zoo: this share of it, or these bytes.
+_ERROR_SHARE, _ERROR_BYTES = 0.01, 128
+BESIDE_ERROR_BYTES = 250
+"""How much less than it says the bytes that a file holds beside its network may be; see `metadata_bytes`."""
+SIZE_ERROR = "the size of a file is known within 1 % or 128 B before there is one"
 
 
 def flash_bytes(graph: Graph) -> int:
@@ -33,6 +40,17 @@ def flash_bytes(graph: Graph) -> int:
     """
     parts = sum(map(tensor_flash_bytes, graph.tensors)) + sum(map(op_flash_bytes, graph.ops))
     return file_bytes(graph, parts)
+
+
+def flash_ends(size: int, *, beside_bytes: int = 0) -> tuple[int, int]:
+    """Return the least and the most bytes that a file may have whose size was computed.
+
+    Args:
+        size: What was computed.
+        beside_bytes: What of it is beside the network.
+    """
+    error = max(_ERROR_BYTES, math.ceil(_ERROR_SHARE * (size - beside_bytes)))
+    return size - error - min(beside_bytes, BESIDE_ERROR_BYTES), size + error
 
 
 def file_bytes(graph: Graph, parts: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
 from kd_edge.cost.energy import energy_of, no_power
+from kd_edge.cost.file_size import SIZE_ERROR
 from kd_edge.cost.gate import HOLDS, NOT_PROVEN, Gate, at_most
 from kd_edge.cost.kernels import why_between
 from kd_edge.cost.model import Cost, UntimedCost
@@ -20,6 +21,7 @@ def cost_gates(
     device: DeviceProfile,
     *,
     least_ram_bytes: int | None = None,
+    flash_ends: tuple[int, int] | None = None,
     unbounded: str = "",
     unknown: Mapping[str, str] = {},
 ) -> dict[str, Gate]:
@@ -30,12 +32,15 @@ def cost_gates(
         budget: The limits.
         device: The board.
         least_ram_bytes: The RAM with the release of the kernels that needs least. Defaults to the cost's.
+        flash_ends: The least and the most that the file may have, where there is none yet.
         unbounded: Why the most that the kernels ask for is not known, where it is not; see `why_unbounded`.
         unknown: Why figures are `None`, by their names.
     """
     strange = device.unknown_runtime
+    low, high = flash_ends or (None, None)
+    unsure = f"{SIZE_ERROR}: convert it"
     return {
-        "flash_bytes": at_most(cost.flash_bytes, budget.flash_bytes),
+        "flash_bytes": at_most(cost.flash_bytes, budget.flash_bytes, low=low, high=high, reason=unsure),
         "ram_bytes": ram_gate(cost.ram_bytes, budget, device, least_ram_bytes=least_ram_bytes, unbounded=unbounded),
         "latency_ms": latency_gate(cost, budget, device, unknown=unknown.get("latency_ms", "")),
         "refusals": refusal_gate(cost.refusals or (None if strange else ()), reason=strange),

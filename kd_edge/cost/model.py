@@ -6,7 +6,7 @@ from typing import Any
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import DeviceProfile
-from kd_edge.cost.file_size import file_bytes
+from kd_edge.cost.file_size import file_bytes, flash_ends
 from kd_edge.cost.kernels import kernels_of
 from kd_edge.cost.latency import inference_ms, latency_ms, per_op_ms, why_unknown
 from kd_edge.cost.memory.arena import Arena, arena_bytes, layout_of, least_arena_bytes, plan_arena
@@ -259,15 +259,25 @@ class CostModel:
         pointer_bytes = self.device.pointer_bytes
         return arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=self._least_kernels).needed_bytes
 
+    def flash_ends(self, flash_bytes: int) -> tuple[int, int]:
+        """Return the least and the most bytes that the file of a network may have; see `file_size.flash_ends`.
+
+        Args:
+            flash_bytes: What `estimate` computed.
+        """
+        return flash_ends(flash_bytes, beside_bytes=self._beside_bytes)
+
     def least_ram_bytes(self, graph: Graph) -> int:
         """Return what no plan of the arena can go below, not even that of a network with more channels.
 
-        Scratch buffers that may shrink with more channels are left out; see `least_arena_bytes`.
+        Scratch buffers that may shrink with more channels are left out, see `least_arena_bytes`, and of the others
+        those count of the release of the kernels that needs least.
 
         Args:
             graph: The network as the converter will emit it.
         """
-        return reserved_bytes(least_arena_bytes(graph, pointer_bytes=self.device.pointer_bytes, kernels=self._kernels))
+        pointer_bytes = self.device.pointer_bytes
+        return reserved_bytes(least_arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=self._least_kernels))
 
     def timeline(self, graph: Graph) -> tuple[MemoryStep, ...]:
         """Return what lives in the arena while each op runs: how many bytes, and which tensors.

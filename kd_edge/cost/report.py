@@ -122,7 +122,10 @@ def report_cost(
     runtime = None if uncounted else runtime_flash(kinds)
     lean = cost.ram_bytes if cost_model.kernels_known else cost_model.ram_of_leanest_kernels(graph)
     unbounded = why_unbounded(graph, device)
-    gates = cost_gates(cost, budget, device, least_ram_bytes=lean, unbounded=unbounded, unknown=unknown)
+    ends = cost_model.flash_ends(cost.flash_bytes) if file_bytes is None else None
+    gates = cost_gates(
+        cost, budget, device, least_ram_bytes=lean, flash_ends=ends, unbounded=unbounded, unknown=unknown
+    )
     verdict = verdict_of(gates.values())
     report = CostReport(
         device=device.name,

@@ -69,8 +69,7 @@ def _op_table(result: Result) -> Table:
 
 
 def _limit_table(result: Result) -> Table:
-    budget, measured = result["budget"], result["measured"]["flash_bytes"]
-    flash = f"{result['flash_bytes']:,} B, computed" if measured is None else f"{measured:,} B, measured"
+    budget, flash = result["budget"], _flash_text(result)
     had = "calibrated" if known_speed(result["quality"]) else "computed"
     latency = "unknown" if result["latency_ms"] is None else f"{latency_text(result)}, {had}"
     low, high = result["ram_low_bytes"], result["ram_bytes"]
@@ -101,6 +100,13 @@ def _limit_verdict(result: Result, name: str, unit: str) -> str:
 
 def _count(count: int | None) -> str:
     return "unknown" if count is None else f"{count:,}"
+
+
+def _flash_text(result: Result) -> str:
+    if (measured := result["measured"]["flash_bytes"]) is not None:
+        return f"{measured:,} B, measured"
+    gate = result["gates"]["flash_bytes"]
+    return f"{result['flash_bytes']:,} B ({gate['low']:,} to {gate['high']:,}), computed"
 
 
 def _milliseconds(latency_ms: float | None) -> str:

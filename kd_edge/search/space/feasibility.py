@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from kd_edge.cost.file_size import SIZE_ERROR
 from kd_edge.cost.gate import digits_apart
+from kd_edge.cost.kernels import why_between
 from kd_edge.cost.model import Cost, CostModel
 from kd_edge.errors import BudgetError
 from kd_edge.ir.graph import Graph
@@ -203,26 +205,39 @@ def _proved(problem: FeasibilityProblem, result: FeasibilityResult) -> Feasibili
         for values in _combinations(problem.choices):
             if problem.worst_ratio(problem.cost(values)) <= 1:
                 return replace(result, values=values)
-        return replace(result, proof=f"proved: each of its {size:,} networks was costed")
+        costed, leanest = f"each of its {size:,} networks was costed", problem.cost_model.ram_of_leanest_kernels
+        if any(_may_fit(problem, values, leanest) for values in _combinations(problem.choices)):
+            return replace(result, proof=f"not proved: {costed}, but {_doubt(problem, result)}")
+        return replace(result, proof=f"proved: {costed}")
     narrowest = {
         name: options[:1] if name in problem.channel_choices else options for name, options in problem.choices.items()
     }
     num_structures = math.prod(map(len, narrowest.values()))
-    if num_structures <= _MOST_PROOFS and not any(_may_fit(problem, v) for v in _combinations(narrowest)):
+    least_ram = problem.cost_model.least_ram_bytes
+    if num_structures <= _MOST_PROOFS and not any(_may_fit(problem, v, least_ram) for v in _combinations(narrowest)):
         return replace(
             result, proof=f"proved: of each of its {num_structures:,} structures the narrowest network breaks a limit"
         )
     return replace(result, proof=f"not proved: none of {problem.num_costed:,} networks that a search costed")
 
 
-def _may_fit(problem: FeasibilityProblem, values: Values) -> bool:
-    """Return whether a network with more channels than this one might fit."""
+def _may_fit(problem: FeasibilityProblem, values: Values, least_ram: Callable[[Graph], int]) -> bool:
+    """Return whether a network fits by the least that its file and its arena may take."""
     graph = problem.render(values)
     cost = problem.cost_model.estimate(graph)
     least = {name: problem.figure(cost, name) for name in problem.limits}
-    if "ram_bytes" in least:
-        least["ram_bytes"] = problem.cost_model.least_ram_bytes(graph)
+    least["flash_bytes"] = problem.cost_model.flash_ends(cost.flash_bytes)[0]
+    least["ram_bytes"] = least_ram(graph)
     return all(least[name] <= limit for name, limit in problem.limits.items())
+
+
+def _doubt(problem: FeasibilityProblem, result: FeasibilityResult) -> str:
+    """Return which of the figures that break a limit are not known to the byte."""
+    broken = {name for name, need in result.smallest.items() if need > result.limits[name]} | result.together.keys()
+    doubts = [SIZE_ERROR] if "flash_bytes" in broken else []
+    if "ram_bytes" in broken and not problem.cost_model.kernels_known:
+        doubts.append(why_between(problem.cost_model.device))
+    return "; ".join(doubts)
 
 
 def _combinations(choices: Mapping[str, tuple[int | float, ...]]) -> Iterator[Values]:

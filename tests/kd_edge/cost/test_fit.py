@@ -35,6 +35,21 @@ def test_a_latency_holds_by_its_upper_end_and_is_broken_by_its_lower(share, verd
     assert (gates["flash_bytes"].verdict, gates["ram_bytes"].verdict) == (HOLDS, HOLDS)
 
 
+@pytest.mark.parametrize(
+    ("beyond", "verdict"), [(-129, BROKEN), (-128, NOT_PROVEN), (0, NOT_PROVEN), (127, NOT_PROVEN), (128, HOLDS)]
+)
+def test_a_size_that_was_computed_is_known_to_128_bytes_and_that_of_a_file_to_the_byte(beyond, verdict):
+    size = CostModel(BOARD).estimate(dense()).flash_bytes
+    budget = replace(ROOMY, flash_bytes=size + beyond)
+    _, computed = report_cost(dense(), BOARD, budget)
+    gate = computed.gates["flash_bytes"]
+    assert (gate.verdict, gate.low, gate.high) == (verdict, size - 128, size + 128)
+    row = compare_boards(dense(), [BOARD], lambda device: budget).devices[0]
+    assert (row.verdict, row.open) == (verdict, ("flash_bytes",) if verdict == NOT_PROVEN else ())
+    _, measured = report_cost(dense(), BOARD, budget, file_bytes=size)
+    assert measured.gates["flash_bytes"].verdict == (HOLDS if beyond >= 0 else BROKEN)
+
+
 def test_what_one_measured_model_would_not_narrow_is_decided_by_a_measurement_of_this_one():
     board = replace(BOARD, error_percent=35.0)
     assert "devices add" not in narrower(board)

@@ -8,6 +8,7 @@ import pytest
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
+from kd_edge.cost.file_size import BESIDE_ERROR_BYTES, SIZE_ERROR
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.ir import Blueprint, Layer
@@ -136,6 +137,40 @@ def needs(space, budget):
 def test_a_small_space_is_proved_empty_by_costing_all_of_it():
     space = StudentSpace.family("mlp", (20,), 4)
     assert f"(proved: each of its {space.size} networks was costed)" in needs(space, Budget(1000, 500_000))
+
+
+@pytest.mark.parametrize("beside_bytes", [0, 800])
+def test_what_a_file_may_fall_short_of_its_computed_size_proves_nothing(beside_bytes):
+    space = StudentSpace.family("mlp", (20,), 4)
+    model = CostModel(BOARD, beside_bytes=beside_bytes)
+    least = space.screen(model, ROOMY, num_samples=space.size).feasible_values
+    need = min(model.estimate(space.graph(values)).flash_bytes for values in least)
+    error = 128 + (BESIDE_ERROR_BYTES if beside_bytes else 0)
+    costed = f"proved: each of its {space.size} networks was costed"
+    for flash_bytes, said in ((need - error, f"(not {costed}, but {SIZE_ERROR})"), (need - error - 1, f"({costed})")):
+        with pytest.raises(NothingFitsError, match=re.escape(said)):
+            space.screen(model, Budget(flash_bytes, 500_000), num_samples=20)
+
+
+def test_ram_that_depends_on_the_release_of_the_kernels_proves_nothing_between_both_ends():
+    board = load_device("esp32-s3")
+    problem = FeasibilityProblem({"width": (8, 12)}, frozenset(), convolution, CostModel(board), {"ram_bytes": 1})
+    narrow = convolution({"width": 8})
+    low, high = CostModel(board).ram_of_leanest_kernels(narrow), CostModel(board).estimate(narrow).ram_bytes
+    assert low < high
+    for limit, said in (
+        (low - 1, r"proved: each of its 2 networks was costed"),
+        (low, r"not proved: .*, but the RAM depends"),
+    ):
+        assert re.fullmatch(f"{said}.*", find_fitting(replace(problem, limits={"ram_bytes": limit})).proof)
+
+
+def convolution(values):
+    """Return a network of one padded convolution, which ESP-NN's releases give scratch buffers of other sizes."""
+    sketch = Sketch((16, 16, 4))
+    sketch.add(Conv2D(values["width"], (3, 3), padding="same"))
+    sketch.add(GlobalAveragePooling2D())
+    return sketch.blueprint(sketch.add(Dense(3))).to_graph()
 
 
 def test_a_large_space_is_proved_empty_by_the_narrowest_network_of_each_structure():
