@@ -163,11 +163,13 @@ def _references(
     """Return the models to compare with, each better than chance on the data."""
     from kd_edge.distillation.models.given_models import check_trained
     from kd_edge.distillation.models.model_files import load_model, load_teacher
+    from kd_edge.distillation.outputs.names import check_outputs
 
     small = None if student is None else load_model(student)
     large = None if teacher is None else load_teacher(teacher, data)
     if small is not None:
         _check_reads(small, data)
+        check_outputs(small, data)
         check_trained(small, data, role="student")
     if large is not None:
         check_trained(large, data)

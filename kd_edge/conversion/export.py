@@ -27,8 +27,8 @@ from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.data.metrics.regression import differing
 from kd_edge.distillation.outputs.decisions import answers_probabilities
-from kd_edge.distillation.outputs.names import output_names
 from kd_edge.errors import ConversionWarning, DataError
+from kd_edge.ir.output_names import output_names
 from tflite_bench.errors import RunnerError
 from tflite_bench.model.reader import read_model
 

@@ -1,7 +1,7 @@
 """A data set from arrays by their names: which are needed, and how validation samples are drawn."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from kd_edge.data.dataset import Dataset, check_counts, checked, standardized
 from kd_edge.data.given_arrays import as_arrays
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.splits.drawing import VALIDATION_SHARE, class_of_groups, drawn_samples
+from kd_edge.data.splits.drawing import VALIDATION_SHARE, class_of_groups, drawn_samples, lacking, listed
 from kd_edge.data.splits.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.storage import taken
 from kd_edge.data.targets import counted, standardized_values, targets_of
@@ -155,9 +155,18 @@ def _with_validation(name: str, arrays: Mapping[str, Any], task: Task | None, se
             known[key] = taken(known[key], ~chosen)
         whole = ", whole groups of them," if "group_train" in known else ""
         description = f"{name}, 15 % of the training samples{whole} drawn for validation with seed {seed}"
+        if labels is not None:
+            description += _lack(chosen, labels, () if task is None else task.names)
     if task is None:
         task = counted(known["y_train"])
     return Dataset(name, class_names=task.names, task=task, description=description, **known)
+
+
+def _lack(chosen: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> str:
+    """Return which classes have no sample to validate, as the end of a sentence."""
+    split = np.where(chosen, "val", "train")
+    absent = lacking(split, ("train", "val"), labels, class_names=class_names).get("val")
+    return f", none of them of {listed(absent)}" if absent else ""
 
 
 def _drawn_for_validation(

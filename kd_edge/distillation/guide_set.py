@@ -13,9 +13,9 @@ from kd_edge.distillation.guides.trainee import Trainee
 from kd_edge.distillation.losses.fit import CLASSES, LABELS, VALUES, check_compiled, check_output, kinds_of, known_of
 from kd_edge.distillation.losses.terms import LossTerm
 from kd_edge.distillation.outputs.logits import Softmax, are_shares, ends_in_sigmoid, ends_in_softmax
-from kd_edge.distillation.outputs.names import output_names
 from kd_edge.distillation.training_log import TrainingLog
 from kd_edge.errors import ConfigError, TrainingWarning
+from kd_edge.ir.output_names import output_names
 
 
 class GuideSet:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kd_edge.compat.keras import compiled_losses, compiled_metrics
 from kd_edge.compat.tensorflow import runs_on_several_workers
-from kd_edge.distillation.outputs.names import output_names
+from kd_edge.ir.output_names import output_names
 
 
 def build_metrics(compiled: keras.Model, batch_spec: Any, network: keras.Model) -> None:

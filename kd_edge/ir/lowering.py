@@ -1,6 +1,6 @@
 """Reads networks: a Keras model into a blueprint, a Keras model or a `.tflite` file into a graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from kd_edge.ir.converted import converted_graph
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.keras_reader import KerasReader
 from kd_edge.ir.layers import InputLayer, Node
+from kd_edge.ir.output_names import answers_by_name, output_names
 from kd_edge.ir.streaming import stream
 from kd_edge.ir.tflite_reader import read_graph
 from tflite_bench.model.reader import read_model
@@ -123,16 +124,16 @@ def _read(model: "keras.Model") -> tuple[Blueprint, tuple[Any, ...]]:
     needed = _needed(reader.nodes, outputs)
     order = [i for i in execution_order([node.inputs for node in reader.nodes], reader.keys) if i in needed]
     places = {position: place for place, position in enumerate(order)}
-    names = _output_names(model) if len(outputs) > 1 and isinstance(model.output, Mapping) else ()
+    names = _output_names(model) if answers_by_name(model) else ()
     blueprint = Blueprint(_in_order(reader.nodes, order), tuple(places[i] for i in outputs), names)
     return blueprint, tuple(reader.operations[i] for i in order)
 
 
 def _output_names(model: "keras.Model") -> tuple[str, ...]:
-    """Return what several outputs are called: the keys of a mapping, or the layers that make them."""
+    """Return what several outputs are called; nothing where two have one name."""
     if len(model.outputs) < 2:
         return ()
-    names = tuple(sorted(model.output) if isinstance(model.output, Mapping) else model.output_names)
+    names = tuple(output_names(model))
     return names if len(set(names)) == len(names) == len(model.outputs) else ()
 
 

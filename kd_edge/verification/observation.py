@@ -17,10 +17,11 @@ from kd_edge.conversion.told_task import as_file_answers, as_told, check_task_to
 from kd_edge.cost.refusals import find_refusals
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.outputs.decisions import answers_probabilities, decisions_of
-from kd_edge.distillation.outputs.names import check_outputs, output_names
+from kd_edge.distillation.outputs.names import check_outputs
 from kd_edge.errors import ModelError, RefusedError
 from kd_edge.ir.graph import Graph
 from kd_edge.ir.lowering import lower, lower_step
+from kd_edge.ir.output_names import output_names
 from kd_edge.verification.accuracy import Answers
 from kd_edge.verification.parity import Parity, compare
 from kd_edge.verification.quantization_noise import OpNoise, measure_noise

@@ -10,11 +10,13 @@ from kd_edge.errors import DataError, DataWarning, nearest
 
 SPLITS = ("train", "val", "test")
 VALIDATION_SHARE = 0.15
-# What helps where drawn groups leave a split without a class.
+# What helps where drawn groups, or samples, leave a split without a class.
 _WAYS_OUT = (
     "add groups of it, such as recordings, give a split (a column split, folders train and test), or name other groups "
     "(a column group, the option group_pattern)"
 )
+_MORE_SAMPLES = "add samples of it, or give a split"
+_NUM_NAMED = 5
 _TESTS_DRAWN = "drawn to test"
 # Tasks whose labels are no classes that every split should have.
 _NO_CLASSES = ("regression", "reconstruction")
@@ -103,17 +105,17 @@ def splits_of(
             that were drawn leave none of a class to train.
 
     Warns:
-        DataWarning: Groups were drawn, and a split has none of a class; the sentence says it, too.
+        DataWarning: A split that was drawn has none of a class; the sentence says it, too.
     """
     rng = np.random.default_rng(seed)
     whole = "whole groups of " if groups is not None else ""
-    has_classes = groups is not None and task not in _NO_CLASSES
+    has_classes = task not in _NO_CLASSES
     if given is None:
         found = np.full(len(labels), "train", dtype="<U5")
         _draw(found, "test", labels, groups, test_share, rng, source, has_classes=has_classes)
         _draw(found, "val", labels, groups, VALIDATION_SHARE, rng, source, has_classes=has_classes)
         how = f"{test_share:.0%} of the samples {_TESTS_DRAWN} and of the others 15 % to validate, with seed {seed}"
-        return found, f"{whole}{how}{_lack_told(found, SPLITS, labels, source) if has_classes else ''}"
+        return found, f"{whole}{how}{_lack_told(found, SPLITS, labels, groups, source) if has_classes else ''}"
     found = given.astype("<U5") if set(given.tolist()) <= set(SPLITS) else _refuse(given, source)
     for split in ("train", "test"):
         if split not in found:
@@ -123,7 +125,7 @@ def splits_of(
     if "val" in found:
         return found, "split as given"
     _draw(found, "val", labels, groups, VALIDATION_SHARE, rng, source, has_classes=has_classes)
-    lack = _lack_told(found, ("train", "val"), labels, source) if has_classes else ""
+    lack = _lack_told(found, ("train", "val"), labels, groups, source) if has_classes else ""
     return found, f"split as given, {whole}15 % of the training samples drawn to validate with seed {seed}{lack}"
 
 
@@ -132,25 +134,45 @@ def draws_tests(description: str) -> bool:
     return _TESTS_DRAWN in description
 
 
-def _lack_told(found: np.ndarray, drawn: Sequence[str], labels: np.ndarray, source: str) -> str:
-    """Return which classes the groups that were drawn leave a split without, and warn of it."""
-    known = labels[np.isin(found, drawn)]
-    lacking = {split: np.setdiff1d(known, labels[found == split]).tolist() for split in drawn}
-    if lacking["train"]:
+def lacking(
+    found: np.ndarray, drawn: Sequence[str], labels: np.ndarray, *, class_names: Sequence[str] = ()
+) -> dict[str, list[object]]:
+    """Return which classes the samples that were drawn leave a split without, by the split.
+
+    Args:
+        found: The split of each sample.
+        drawn: The splits between which samples were drawn.
+        labels: The class of each sample.
+        class_names: What labels that are numbers are called.
+    """
+    known, called = labels[np.isin(found, drawn)], dict(enumerate(class_names))
+    absent = {split: np.setdiff1d(known, labels[found == split]).tolist() for split in drawn}
+    return {split: [called.get(label, label) for label in some] for split, some in absent.items() if some}
+
+
+def _lack_told(
+    found: np.ndarray, drawn: Sequence[str], labels: np.ndarray, groups: np.ndarray | None, source: str
+) -> str:
+    """Return which classes a split lacks that was drawn, as the end of a sentence; and warn of it."""
+    absent = lacking(found, drawn, labels)
+    if groups is not None and "train" in absent:
         raise DataError(
             f"bad data in {source}: expected training samples of each class, received none of "
-            f"{lacking['train'][0]!r} beside whole groups that were drawn to test and to validate; {_WAYS_OUT}, or "
+            f"{absent['train'][0]!r} beside whole groups that were drawn to test and to validate; {_WAYS_OUT}, or "
             "take another seed"
         )
-    said = [f"none of {', '.join(map(str, names))} in {split}" for split, names in lacking.items() if names]
-    if not said:
+    if not absent:
         return ""
-    warnings.warn(
-        f"{source}: the groups that were drawn leave {'; '.join(said)}; {_WAYS_OUT}, or take another seed",
-        DataWarning,
-        stacklevel=3,
-    )
+    said = [f"none of {listed(names)} in {split}" for split, names in absent.items()]
+    what, way_out = ("samples", _MORE_SAMPLES) if groups is None else ("groups", f"{_WAYS_OUT}, or take another seed")
+    warnings.warn(f"{source}: the {what} that were drawn leave {'; '.join(said)}; {way_out}", DataWarning, stacklevel=3)
     return f", which leaves {', '.join(said)}"
+
+
+def listed(names: Sequence[object]) -> str:
+    """Return the first names of a list, and how many more there are."""
+    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+    return ", ".join(map(str, names[:_NUM_NAMED])) + more
 
 
 def _refuse(given: np.ndarray, source: str) -> np.ndarray:

@@ -7,10 +7,11 @@ import keras
 
 from kd_edge.distillation.guides.base import FINAL, Guide
 from kd_edge.distillation.outputs.logits import changed_where
-from kd_edge.distillation.outputs.names import output_names, places_of
+from kd_edge.distillation.outputs.names import places_of
 from kd_edge.distillation.samples import Samples, inputs_of
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ModelError
+from kd_edge.ir.output_names import output_names
 
 
 class StoredTeacher(Guide):

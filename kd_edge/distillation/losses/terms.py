@@ -17,9 +17,10 @@ from kd_edge.distillation.guides.trainee import Trainee
 from kd_edge.distillation.losses.fit import LABELS, compared, taught_outputs
 from kd_edge.distillation.losses.guide_losses import SampleLoss, distillation_value
 from kd_edge.distillation.outputs.logits import Softmax, alike, sigmoid_to_logits, to_logits
-from kd_edge.distillation.outputs.names import in_order_of, output_names
+from kd_edge.distillation.outputs.names import in_order_of
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.errors import ConfigError, ModelError
+from kd_edge.ir.output_names import output_names
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,14 @@
 """Which output of a network answers which of the tasks of its data, where there are several."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 
 from kd_edge.data.dataset import Dataset
 from kd_edge.errors import ModelError
-
-
-def output_names(model: keras.Model) -> list[str]:
-    """Return what the outputs of a network are called, in the order of `outputs`."""
-    if isinstance(model, keras.Sequential):
-        return [model.layers[-1].name]
-    structure = model.output
-    return sorted(structure) if isinstance(structure, Mapping) else list(model.output_names)
+from kd_edge.ir.output_names import output_names
 
 
 def check_outputs(model: keras.Model, data: Dataset) -> None:

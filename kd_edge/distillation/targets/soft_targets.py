@@ -16,6 +16,7 @@ from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.targets.views import Views
 from kd_edge.errors import ConfigError, DataError
 from kd_edge.files import check_writable
+from kd_edge.ir.output_names import keys_in_order
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 # Of the values' standard deviation: by how much half precision may be off. Logits stay below it.
@@ -247,5 +248,5 @@ def _records(columns: dict[str, np.ndarray]) -> np.ndarray:
 
 def _structure(outputs: Any) -> Any:
     if isinstance(outputs, Mapping):
-        return sorted(outputs)
+        return keys_in_order(outputs)
     return len(outputs) if isinstance(outputs, list | tuple) else None

@@ -1,5 +1,6 @@
 """A teacher's outputs, kept with the samples that they belong to."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -261,4 +262,8 @@ class SoftTargets:
         structure = self.header["structure"]
         if structure is None:
             return flat[0]
-        return list(flat) if isinstance(structure, int) else dict(zip(structure, flat, strict=True))
+        if isinstance(structure, int):
+            return list(flat)
+        # Keras flattens a mapping by its sorted keys, but for an ordered one.
+        mapping = dict if structure == sorted(structure) else OrderedDict
+        return mapping(zip(structure, flat, strict=True))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kd_edge.data.arrays import dataset_of
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.splits.drawing import splits_of
@@ -114,6 +115,26 @@ def test_a_recording_that_is_most_of_its_class_is_not_drawn_for_the_sake_of_a_sm
     found, _ = splits_of(labels, groups, None, test_share=0.15, seed=seed, source="clips", task=task)
     assert (found[np.isin(groups, [0] if task else [0, 4])] == "train").all()
     assert set(found) == {"train", "val", "test"}
+
+
+def test_a_class_of_which_drawn_samples_leave_a_split_none_is_named(tmp_path):
+    path = tmp_path / "rows.csv"
+    classes = ["calm"] * 8 + ["rare", "two", "two"]
+    path.write_text("a,b,label\n" + "".join(f"{i}.5,{-i}.5,{name}\n" for i, name in enumerate(classes)))
+    # Of the rare one's row, and of the one of the two rows that does not test, none is left to draw.
+    with pytest.warns(DataWarning, match="leave none of rare, two in val; none of rare in test; add samples of it"):
+        data = read(path)
+    assert "which leaves none of rare, two in val, none of rare in test" in data.description
+
+
+def test_of_given_arrays_the_classes_that_no_sample_validates_are_told():
+    labels = np.array(["calm"] * 40 + ["rare"] * 4)
+    given = {"x_train": np.random.default_rng(0).normal(size=(44, 3)), "y_train": labels}
+    given |= {"x_test": given["x_train"][-8:] + 1, "y_test": labels[-8:]}
+    several = [dataset_of("d", given, "d", False, seed) for seed in range(6)]
+    has = [bool((data.y_val == 1).any()) for data in several]
+    assert set(has) == {True, False}
+    assert [not data.description.endswith(", none of them of rare") for data in several] == has
 
 
 def test_a_class_that_drawn_recordings_leave_a_split_without_is_named_with_the_ways_out(table):
