@@ -19,8 +19,10 @@ from kd_edge.config.choices import QUANTIZE_MODES
 from kd_edge.conversion.calibration_checks import suspicions
 from kd_edge.conversion.calibration_samples import choose_samples
 from kd_edge.conversion.streams.converter import check_mode, step_converter
+from kd_edge.data.given_arrays import as_array
 from kd_edge.errors import CalibrationWarning, ConfigError, ConversionWarning, DataError, ModelError, nearest
 from kd_edge.silence import quiet
+from tflite_bench.model.quantized_values import integers_text, unlike_integers
 from tflite_bench.model.reader import read_model
 
 _LOOPS = ("While", "StatelessWhile")
@@ -44,8 +46,8 @@ def convert(
     in the file. Recurrent layers are unrolled for int8 and int16x8, since TensorFlow's calibrator crashes on loops: the
     file has their ops once per time step. Of the first step, where the state is 0, a SPLIT may stay float.
     Tensors are called by the model's layers, see `kd_edge.clone.short_names`, inputs and outputs as the converter does.
-    Inputs that only embeddings read are `int32` in the file. Samples of bytes (uint8) make an int8 input of scale 1 and
-    zero point -128, which reads each byte less 128. Inputs and outputs have the order of `model.inputs` and
+    Inputs that only embeddings read are `int32` in the file. Samples of bytes (uint8) make a single int8 input of scale
+    1 and zero point -128, which reads each byte less 128. Inputs and outputs have the order of `model.inputs` and
     `model.outputs`, whatever they are called. The clone is compared with the model before anything else.
 
     Args:
@@ -82,10 +84,13 @@ def convert(
     _check_weights(model)
     clone = batch_of_one(model, unroll=calibrates)
     arrays = _arrays(model, data) if calibrates else arrays_or_drawn(model, data)
+    if calibrates:
+        _check_indices(model, clone, arrays)
     check_clone(model, clone, arrays)
     chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
+    alone = len(arrays) == 1
     pairs = zip(clone.inputs, arrays, strict=True)
-    samples = [_whole_range(array[chosen], source.dtype).astype(source.dtype) for source, array in pairs]
+    samples = [_read(array[chosen], source, whole_range=alone) for source, array in pairs]
     if calibrates:
         _check_no_loop(model, clone)
         if quantize == "int16x8":
@@ -179,18 +184,29 @@ def _check_weights(model: keras.Model) -> None:
             )
 
 
-def _whole_range(samples: np.ndarray, dtype: str) -> np.ndarray:
-    """Return samples in which bytes reach 0 and 255, in one number each.
+def _check_indices(model: keras.Model, clone: keras.Model, arrays: Sequence[np.ndarray]) -> None:
+    for source, known, array in zip(model.inputs, clone.inputs, arrays, strict=True):
+        if (strange := unlike_integers(array, known.dtype)) is not None:
+            raise DataError(
+                f"bad calibration data for input {source.name!r}: expected {integers_text(known.dtype)}, as indices, "
+                f"received {strange:g}"
+            )
 
-    The int8 input then has a scale of 1 and a zero point of -128: what is read is a byte less 128, exactly.
+
+def _read(samples: np.ndarray, source: Any, *, whole_range: bool) -> np.ndarray:
+    """Return samples as an input reads them, bytes maybe such that they reach 0 and 255, in one number each.
+
+    The int8 input then has a scale of 1 and a zero point of -128: what is read is a byte less 128, exactly. Not so with
+    several inputs: those that are joined have one scale, and that of bytes is too coarse for others.
 
     Args:
         samples: Of one input.
-        dtype: Of the input: indices, which stay integers, are no such bytes.
+        source: The input, by its type: indices, which stay integers, are no such bytes.
+        whole_range: Whether bytes reach 0 and 255.
     """
-    if samples.dtype == np.uint8 and "int" not in dtype:
+    if whole_range and samples.dtype == np.uint8 and "int" not in source.dtype:
         samples.flat[[0, -1]] = 0, 255
-    return samples
+    return samples.astype(source.dtype)
 
 
 def _choose(num_samples: int, count: int, choice: str, seed: int) -> np.ndarray:
@@ -223,14 +239,21 @@ def _one_per_input(model: keras.Model, data: Samples) -> list[np.ndarray]:
     if isinstance(data, Mapping):
         if set(data) != set(names):
             raise DataError(f"bad calibration data: expected arrays for {names}, received {sorted(data)}")
-        return [data[name] for name in names]
-    arrays: list[np.ndarray] = list(data) if isinstance(data, list | tuple) else [np.asarray(data)]
+        return [_numbers(data[name]) for name in names]
+    arrays = [_numbers(array) for array in data] if isinstance(data, list | tuple) else [_numbers(data)]
     if len(arrays) != len(model.inputs):
         raise DataError(
             f"bad calibration data: expected one array for each of {len(names)} inputs, received {len(arrays)}; "
             f"their names are {names}"
         )
     return arrays
+
+
+def _numbers(values: Any) -> np.ndarray:
+    array = as_array(values, "samples", "the calibration data")
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"bad calibration data: expected numbers, received {array.dtype}")
+    return array
 
 
 def _quantize_fully(converter: Any, samples: dict[str, np.ndarray], *, sixteen_bits: bool) -> None:

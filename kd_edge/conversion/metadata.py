@@ -224,7 +224,8 @@ def metadata_bytes(data: Dataset) -> int:
 
 def reads_raw_values(content: bytes) -> bool | None:
     """Return whether a `.tflite` file says that it reads values as they are, `None` where it says nothing of them."""
-    if read_model(content).input_tensors[0].dtype in ("int32", "int64"):
+    source = read_model(content).input_tensors[0]
+    if not source.scales and "int" in source.dtype:
         return True
     read = (read_metadata(content) or {}).get("input")
     if not isinstance(read, Mapping) or not {"meaning", "mean"} & set(read):

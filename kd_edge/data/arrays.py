@@ -114,6 +114,11 @@ def _as_arrays(arrays: Mapping[str, Any], source: str, options: SourceOptions) -
     """Return all as arrays, labels as numbers, and the task where it is known."""
     known: dict[str, Any] = {}
     for name, values in arrays.items():
+        if name.startswith("x_") and isinstance(values, Mapping):
+            raise DataError(
+                f"bad data in {source}: expected one array as {name}, since data have one input, received a mapping of "
+                f"{', '.join(map(str, values))}; several inputs are calibrated by an .npz file of their names (convert)"
+            )
         known[name] = as_arrays(values, name, source)
         if not isinstance(values, Mapping):
             _check_rank(name, known[name], source)

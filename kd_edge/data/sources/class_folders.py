@@ -122,6 +122,11 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
     groups = _groups(paths, options.group_pattern, folder)
     left_out = f"; left out {', '.join(sorted(none))}, which is no class" if none else ""
     listed = ClassFiles(folder, paths, np.array(labels), given, groups, left_out)
+    if strange := [_shown(path.relative_to(folder)) for path in paths if _shown(path) != str(path)]:
+        raise DataError(
+            f"bad data in {folder}: expected names in UTF-8, received {len(strange)} of {len(paths)} that are not: "
+            f"{', '.join(strange[:_NUM_NAMED])}; rename them"
+        )
     return _without_others(listed, others, endings, skip_bad=options.skip_bad)
 
 
@@ -179,6 +184,11 @@ def _check_no_split(folder: Path, names: list[str]) -> None:
             )
 
 
+def _shown(path: Path) -> str:
+    """Return a path with what of it is no UTF-8 as escapes."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 def _folders(folder: Path) -> list[Path]:
     inside = (place for place in folder.iterdir() if place.is_dir())
     return sorted(place for place in inside if not place.name.startswith(".") and place.name not in _LEFT_FOLDERS)
@@ -201,7 +211,7 @@ def _without_others(listed: ClassFiles, others: list[Path], endings: Collection[
     kinds = f"expected files that end in {', '.join(sorted(endings))}"
     if others and not skip_bad:
         whole.without(others, kinds, skip_bad=False, way_out="convert them")
-    names = ", ".join(str(path.relative_to(listed.folder)) for path in others[:_NUM_NAMED])
+    names = ", ".join(_shown(path.relative_to(listed.folder)) for path in others[:_NUM_NAMED])
     note = f"; left out {len(others)} other files: {names}" if others else ""
     return replace(listed, left_out=f"{listed.left_out}{note}")
 

@@ -33,7 +33,7 @@ def read_npz(path: Path) -> dict[str, Any]:
         if "pickle" in str(error).lower():
             raise DataError(
                 f"bad data in {path}: it is no .npz file or holds Python objects, which are never unpickled; "
-                "save plain arrays with numpy.savez"
+                "save plain arrays with numpy.savez, or give a .csv file, a folder or module:function"
             ) from error
         raise DataError(f"bad data in {path}: expected an .npz archive of arrays, received {error}") from error
     except UNREADABLE as error:

@@ -78,17 +78,18 @@ def _kind(path: Path) -> _Kind | str:
             if known[1:3] == (2, 1) and len(file.readframes(known[3])) != 2 * known[3]:
                 return "the file is cut off"
             return known
-    except (wave.Error, EOFError, OSError) as error:
+    except (wave.Error, EOFError, OSError, RuntimeError) as error:  # RuntimeError: a length beyond the file
         return str(error) or "the file ends early"
 
 
 def _fitting(files: ClassFiles, kinds: dict[Path, _Kind | str], front_end: FrontEnd, *, skip_bad: bool) -> ClassFiles:
     """Return the recordings that the front end takes."""
+    converted = f"such as with sox IN -r {front_end.sample_rate_hz} -b 16 -c 1 OUT"
     bad = {path: kind for path, kind in kinds.items() if isinstance(kind, str)}
     if bad:
         wrong = next(iter(bad.values()))
         why = f"expected .wav files of 16-bit numbers ({wrong})"
-        files = files.without(bad.keys(), why, skip_bad=skip_bad, way_out="repair or convert them")
+        files = files.without(bad.keys(), why, skip_bad=skip_bad, way_out=f"repair or convert them, {converted}")
     wanted = (front_end.sample_rate_hz, 2, 1)
     known = {path: kind[:3] for path, kind in kinds.items() if not isinstance(kind, str)}
     others = {path: kind for path, kind in known.items() if kind != wanted}
@@ -96,8 +97,7 @@ def _fitting(files: ClassFiles, kinds: dict[Path, _Kind | str], front_end: Front
         seen = Counter(others.values()).most_common(3)
         listed = "; ".join(f"{rate} Hz, {8 * size} bits, {num} channels" for (rate, size, num), _ in seen)
         why = f"expected recordings at {wanted[0]} Hz of 16 bits and 1 channel, as the front end takes them ({listed})"
-        way_out = f"convert them, such as with sox IN -r {wanted[0]} -b 16 -c 1 OUT"
-        files = files.without(others.keys(), why, skip_bad=skip_bad, way_out=way_out)
+        files = files.without(others.keys(), why, skip_bad=skip_bad, way_out=f"convert them, {converted}")
     return files
 
 
@@ -114,8 +114,8 @@ def _length(
     num_samples = usual if seconds is None else round(seconds * rate)
     if seconds is None and len(lengths) > 1:
         raise DataError(
-            f"bad data in {files.folder}: expected recordings of one length, received {lengths[0] / rate:.3g} to "
-            f"{lengths[-1] / rate:.3g} s; cut and fill all with the option seconds, such as "
+            f"bad data in {files.folder}: expected recordings of one length, received {lengths[0] / rate:.6g} to "
+            f"{lengths[-1] / rate:.6g} s; cut and fill all with the option seconds, such as "
             f"seconds={usual / rate:.3g}"
         )
     if front_end.num_frames(num_samples) < 1:

@@ -2,8 +2,10 @@
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kd_edge.cli.file_samples import samples_of, seed_of
 from kd_edge.conversion.metadata import add_metadata
@@ -11,6 +13,7 @@ from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
 from kd_edge.errors import DataWarning, ModelError
 from tflite_bench.calibration.network_writer import SyntheticNetwork
+from tflite_bench.model.reader import read_model
 
 SCALED = {"input": {"meaning": "(value - mean) / deviation", "mean": [10.0, 20.0], "deviation": [2.0, 4.0]}}
 
@@ -85,6 +88,18 @@ def test_what_the_user_says_of_the_scale_holds(described, integers):
 def test_a_file_that_reads_raw_values_gets_them(described, integers):
     path, x = integers
     data = read(described({"input": {"meaning": "the values as they are"}}), path)
+    assert data.scale is None
+    assert np.array_equal(data.x_test, x)
+
+
+def test_a_stock_file_of_unsigned_bytes_gets_the_pixels(tmp_path, integers):
+    path, x = integers
+    pixels = keras.Input(x.shape[1:], dtype="uint8")
+    model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Rescaling(1 / 255)(pixels)))
+    file = tmp_path / "stock.tflite"
+    file.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    assert read_model(file.read_bytes()).input_tensors[0].dtype == "uint8"
+    data = read(file, path)
     assert data.scale is None
     assert np.array_equal(data.x_test, x)
 

@@ -1,5 +1,7 @@
 """Conversion to .tflite."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -377,6 +379,35 @@ def test_bytes_are_read_less_128_whatever_values_the_samples_reach():
     source = read_model(convert(model, samples)).input_tensors[0]
     assert (source.dtype, source.scales, source.zero_points) == ("int8", (1.0,), (-128,))
     assert np.array_equal(samples, kept)
+
+
+def test_bytes_beside_another_input_do_not_set_the_scale_of_both():
+    features, flags = keras.Input((6,), name="features"), keras.Input((4,), name="flags")
+    joined = keras.layers.Concatenate()([features, flags])
+    rng = np.random.default_rng(0)
+    given = {"features": rng.normal(size=(64, 6)).astype("float32"), "flags": rng.integers(0, 2, (64, 4))}
+    model = keras.Model([features, flags], keras.layers.Dense(3)(joined))
+    assert convert(model, given | {"flags": given["flags"].astype("uint8")}) == convert(model, given)
+
+
+@pytest.mark.parametrize("value", [0.5, 3e9])
+def test_indices_that_are_none_are_refused(value):
+    words = keras.Input((6,), dtype="int32", name="words")
+    model = keras.Model(words, keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(10, 4)(words)))
+    with pytest.raises(
+        DataError, match=rf"for input 'words': expected whole numbers from -2.*received {re.escape(f'{value:g}')}"
+    ):
+        convert(model, np.full((8, 6), value))
+
+
+def test_lists_of_numbers_calibrate_and_what_is_none_is_refused():
+    rng = np.random.default_rng(0)
+    samples = [rng.normal(size=(4, *source.shape[1:])).astype("float32") for source in two_inputs().inputs]
+    model = two_inputs()
+    assert convert(model, [array.tolist() for array in samples]) == convert(model, samples)
+    for strange in (np.full(samples[1].shape, "a"), samples[1] + 1j, samples[1].astype(object)):
+        with pytest.raises(DataError, match=r"bad calibration data: expected numbers, received (<U1|complex|object)"):
+            convert(model, [samples[0], strange])
 
 
 def test_bytes_stay_bytes_in_whatever_order_they_lie_in_memory():

@@ -1,5 +1,6 @@
 """Folders of images and of recordings by class, good and bad."""
 
+import os
 import wave
 
 import numpy as np
@@ -213,6 +214,34 @@ def test_recordings_of_other_lengths_are_cut_and_filled_on_request(words):
         read(words, seconds=0.01)
     with pytest.raises(ConfigError, match="bad option 'image_size'"):
         read(words, image_size=[3, 3])
+
+
+def test_a_recording_that_is_one_number_shorter_is_told_as_shorter(words):
+    record(words / "no" / "9_9.wav", tone(300)[:-1])
+    with pytest.raises(DataError, match=r"received 0.199937 to 0.2 s; cut and fill"):
+        read(words)
+
+
+def test_a_recording_whose_header_is_longer_than_its_file_is_named(words):
+    path = words / "no" / "0_0.wav"
+    content = bytearray(path.read_bytes())
+    content[16:20] = (40_000).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"received 1 of 16 files that are not: no/0_0.wav; repair or convert them"):
+        read(words)
+    assert "left out no/0_0.wav" in read(words, skip_bad=True).description
+
+
+@pytest.mark.parametrize("kind", ["pictures", "words"])
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_a_name_that_is_no_utf_8_is_refused_since_keras_lists_the_whole_folder(request, kind, skip_bad):
+    folder = request.getfixturevalue(kind)
+    known = next(folder.glob("*/*"))
+    strange = os.fsencode(known.parent) + b"/\xe4" + os.fsencode(known.suffix)
+    os.link(known, strange)
+    named = rf"expected names in UTF-8, received 1 of \d+ .*: {known.parent.name}/\\udce4{known.suffix}; rename them"
+    with pytest.raises(DataError, match=named):
+        read(folder, skip_bad=skip_bad)
 
 
 def test_the_background_noise_of_speech_commands_is_no_word(words):
