@@ -3,7 +3,7 @@
     kd-edge run wake_word.toml
 
 Run it from this folder. A vowel is a sum of the harmonics of a voice, louder near its two formants. What is heard
-becomes features of 10 ms by TFLM's own audio front end (pip install 'kd-edge[audio]').
+becomes features of 10 ms by TFLM's own audio front end (extra `audio`: pip install '.[audio]' in the checkout).
 """
 
 import numpy as np

@@ -11,6 +11,7 @@ from kd_edge.cli import main as kd_edge_command
 from tflite_bench.cli import main as tflite_bench_command
 
 ROOT = Path(__file__).parents[2]
+PAGES = ("kd_edge", "tflite_bench", "extension")
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,17 @@ def test_every_public_name_has_its_signature_and_docstring_in_the_reference(site
     assert public
     for name in public:
         assert f'id="{package}.{name}"' in page, name
+
+
+def test_every_name_for_extensions_is_in_the_reference(site):
+    listed = "".join((site / "reference" / page / "index.html").read_text() for page in PAGES)
+    for package in ("kd_edge.distillation", "kd_edge.search", "kd_edge.data", "kd_edge.ir", "tflite_bench.model"):
+        stub = (ROOT / package.replace(".", "/") / "__init__.pyi").read_text()
+        public = re.findall(r"^from .* import \w+ as ([A-Za-z]\w*)$", stub, re.M)
+        assert public
+        for name in public:
+            places = (package, package.partition(".")[0])  # a name of the package itself counts
+            assert any(f'id="{place}.{name}"' in listed for place in places), f"{package}.{name}"
 
 
 def test_every_command_is_in_the_reference(site):
