@@ -68,6 +68,12 @@ def train(
         data: Training and validation samples.
         recipe: How.
         callbacks: For example a progress display.
+
+    Returns:
+        The network as it was after its best validation epoch, and what the training was.
+
+    Raises:
+        ModelError: The network has other outputs than the task asks for.
     """
     start = time.perf_counter()
     recipe, _ = settle(model, data, recipe)
@@ -108,7 +114,11 @@ def distill(
         halting: Takes a guide out of the training; never by default, and without effect where there is no such guide.
         callbacks: For example a progress display.
 
+    Returns:
+        The student as it was after its best validation epoch, what the training was, and a report for each guide.
+
     Raises:
+        ModelError: The student, or a guide, has other outputs than the task asks for.
         DataError: The soft targets do not belong to the samples, or to the recipe's changes of them.
     """
     start = time.perf_counter()

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.splits.drawing import SPLITS
-from kd_edge.errors import ConfigError, DataError, nearest
+from kd_edge.errors import ConfigError, DataError, DataWarning, nearest
 
 _NUM_NAMED = 5
 # What Speech Commands has beside the folders of its words: long recordings, from which silence is cut.
@@ -117,6 +118,7 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
                 f"bad data in {part}: expected each file in the folder of its class, received {loose[0].name} beside "
                 f"the folders ({len(loose)} such files)"
             )
+        _tell_folders_inside(classes, part)
     paths, labels, splits = zip(*rows, strict=True)
     given = None if parts.keys() == {""} else np.array(splits)
     groups = _groups(paths, options.group_pattern, folder)
@@ -128,6 +130,18 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
             f"{', '.join(strange[:_NUM_NAMED])}; rename them"
         )
     return _without_others(listed, others, endings, skip_bad=options.skip_bad)
+
+
+def _tell_folders_inside(classes: Sequence[Path], part: Path) -> None:
+    """Warn where all classes have the same folders, which may be the classes themselves."""
+    inside = {tuple(place.name for place in _folders(place)) for place in classes}
+    if len(classes) > 1 and len(inside) == 1 and len(names := inside.pop()) > 1:
+        warnings.warn(
+            f"{part}: {', '.join(place.name for place in classes[:_NUM_NAMED])} are taken for the classes, and each has "
+            f"the folders {', '.join(names[:_NUM_NAMED])}; if these are the classes, move them one level up",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
 def walk(folder: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -82,7 +82,9 @@ def load_images(text: str, normalize: bool | None, seed: int, options: SourceOpt
         listed = _listed(_dataset(files.folder, (height, width), color, None))
         unreadable = {path for path in listed if not _is_readable(path, color)}
         bad = [path for path in files.paths if str(path) in unreadable]
-        good = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out=_REPAIR)
+        gray_bmp = color == "grayscale" and any(path.suffix.lower() == ".bmp" for path in bad)
+        way_out = f"{_REPAIR}; TensorFlow reads no .bmp as one channel: color=rgb" if gray_bmp else _REPAIR
+        good = files.without(bad, _EXPECTED, skip_bad=options.skip_bad, way_out=way_out)
         return read((height, width, color, good), unreadable)
 
 

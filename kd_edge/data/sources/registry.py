@@ -39,10 +39,19 @@ _REGISTERED: list[DataSource] = []
 
 
 def register_source(source: DataSource) -> DataSource:
-    """Make a kind of source known to `load_data`; it is asked before the built-in ones.
+    """Make a kind of source known to `load_data`; it is asked before the built-in ones, and before those of earlier.
+
+    Args:
+        source: The kind.
+
+    Returns:
+        The same.
 
     Example:
-        register_source(DataSource("'noise'", lambda text: text == "noise", lambda text, normalize, seed: noise(seed)))
+
+    ```python
+    register_source(DataSource("'noise'", lambda text: text == "noise", lambda text, normalize, seed: noise(seed)))
+    ```
     """
     _REGISTERED.insert(0, source)
     return source

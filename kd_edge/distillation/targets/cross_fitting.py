@@ -75,12 +75,16 @@ def cross_fitted_targets(
     Example:
 
     ```python
+    def train(model, x, y):
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(x, y, epochs=9)
+
     targets = cross_fitted_targets(
-        lambda: kd_edge.build_teacher(data.input_shape, data.num_classes),
+        lambda: kd_edge.distillation.build_teacher(data.input_shape, data.num_outputs),
         data.x_train,
         data.y_train,
         groups=data.group_train,
-        train=lambda model, x, y: model.fit(x, y, epochs=9),
+        train=train,
     )
     distiller = kd_edge.Distiller(targets, student, keras.distillation.LogitsDistillation(2.0))
     ```

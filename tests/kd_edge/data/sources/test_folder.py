@@ -11,7 +11,7 @@ from pymicro_features import MicroFrontend
 from kd_edge.data.front_end import FrontEnd
 from kd_edge.data.loading import load_data
 from kd_edge.data.options import SourceOptions
-from kd_edge.errors import ConfigError, DataError
+from kd_edge.errors import ConfigError, DataError, DataWarning
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -137,6 +137,17 @@ def test_unreadable_images_are_named_and_left_out_on_request(pictures, options):
     assert np.array_equal(data.x_test[:, 0, 0, 0] % 20, data.y_test)
     assert "left out" in data.description
     assert "dog/cut.png" in data.description
+
+
+def test_gray_bitmaps_are_read_in_three_channels_alone(tmp_path):
+    for name in ("cat", "dog"):
+        for i in range(4):
+            draw(tmp_path / "pets" / name / f"{i}.bmp", 50 * i, mode="L")
+    with pytest.raises(
+        DataError, match=r"expected readable images, .*TensorFlow reads no .bmp as one channel: color=rgb"
+    ):
+        read(tmp_path / "pets")
+    assert read(tmp_path / "pets", color="rgb").input_shape == (6, 4, 3)
 
 
 def test_a_class_of_which_nothing_is_readable_cannot_be_left_out(pictures):
@@ -328,6 +339,14 @@ def test_a_recording_without_sound_is_no_silence(words):
 def test_files_by_class_have_no_other_labels(pictures, task):
     with pytest.raises(ConfigError, match=f"'task' .*: expected samples of one class each, received '{task}'"):
         read(pictures, task=task)
+
+
+def test_classes_that_all_have_the_same_folders_are_told(tmp_path):
+    for place in ("north", "south"):
+        for i in range(12):
+            draw(tmp_path / "sites" / place / ("cat" if i % 2 else "dog") / f"{i}.png", 10 * i)
+    with pytest.warns(DataWarning, match="north, south are taken for the classes, and each has the folders cat, dog;"):
+        assert read(tmp_path / "sites").class_names == ("north", "south")
 
 
 def test_folders_that_are_links_are_folders(pictures, tmp_path):
