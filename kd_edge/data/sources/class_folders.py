@@ -136,9 +136,10 @@ def _tell_folders_inside(classes: Sequence[Path], part: Path) -> None:
     """Warn where all classes have the same folders, which may be the classes themselves."""
     inside = {tuple(place.name for place in _folders(place)) for place in classes}
     if len(classes) > 1 and len(inside) == 1 and len(names := inside.pop()) > 1:
+        taken = ", ".join(place.name for place in classes[:_NUM_NAMED])
         warnings.warn(
-            f"{part}: {', '.join(place.name for place in classes[:_NUM_NAMED])} are taken for the classes, and each has "
-            f"the folders {', '.join(names[:_NUM_NAMED])}; if these are the classes, move them one level up",
+            f"{part}: {taken} are taken for the classes, and each has the folders "
+            f"{', '.join(names[:_NUM_NAMED])}; if these are the classes, move them one level up",
             DataWarning,
             stacklevel=2,
         )
