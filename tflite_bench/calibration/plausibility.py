@@ -8,8 +8,8 @@ from tflite_bench.errors import RunnerError
 FEWEST = 20
 """Fewer networks tell nothing of what operators cost."""
 
-# Of LiteRT's times, even of the smallest or the fastest twenty networks alone, 69 % or more of the pairs are in order, of
-# times by chance a half.
+# Of LiteRT's times, even of the smallest or the fastest twenty networks alone, 69 % or more of the pairs are in order;
+# of times by chance a half.
 _LEAST_SHARE = 0.6
 _WAY_OUT = "measure a device that does nothing else, with a program that times single inferences"
 
