@@ -251,13 +251,25 @@ def test_a_full_disk_is_named(model_path: Callable[[str], Path]) -> None:
     assert (done.returncode, done.stderr) == (2, "tflite-bench: cannot print the result: No space left on device\n")
 
 
-def test_a_stdout_that_lacks_the_lines_of_tables_gets_question_marks(model_path: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_stdout_that_lacks_the_lines_of_tables_gets_those_of_ascii(
+    model_path: Callable[[str], Path], encoding: str
+) -> None:
     command = [sys.executable, "-m", "tflite_bench", "inspect", model_path("residual_int8")]
-    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
-    done = subprocess.run(command, capture_output=True, encoding="latin-1", env=environment)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, encoding=encoding, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "????" in done.stdout
+    assert done.stdout.isascii()
+    assert "\n|---+-" in done.stdout
     assert "6 operators" in done.stdout
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("150", 150), ("", 120), ("0", 120)])
+def test_tables_are_as_wide_as_columns_says(
+    model_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, columns: str, widest: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert max(map(len, tflite_bench("inspect", model_path("residual_int8")).stdout.splitlines())) == widest
 
 
 def test_a_temporary_folder_that_takes_nothing_is_named(
