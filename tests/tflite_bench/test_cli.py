@@ -174,6 +174,18 @@ def test_wrong_use_is_one_line_on_stderr_and_exit_code_2(arguments: list[str], m
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("arguments", [["calibrate", "here.toml"], ["devices", "-o", "here.json"]])
+def test_a_folder_that_was_removed_is_noticed_before_anything_is_measured(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    inside = f'cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$@"'
+    program = "from tflite_bench.cli import main; main()"
+    command = ["bash", "-c", inside, "bash", sys.executable, "-c", program, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"cannot write {arguments[-1]}: expected a file in a folder that exists; choose another" in done.stderr
+
+
 def test_a_failed_run_leaves_no_file(model_path: Callable[[str], Path], tmp_path: Path) -> None:
     result = tflite_bench("run", model_path("atan2"), "--on", "tflm", "-o", tmp_path / "result.json")
     assert result.exit_code == 2
