@@ -4,9 +4,10 @@ In: options and files. Out: a document as JSON or as tables on stdout, progress 
 Imports `pipeline`, `reporting`, `stages` and what is below, inside the commands: TensorFlow loads only where needed.
 """
 
+import sys
 import traceback
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -22,9 +23,18 @@ from kd_edge.cli.run import run
 from kd_edge.cli.samples import samples
 from kd_edge.cli.sweep import sweep
 from kd_edge.cli.verify import verify
-from kd_edge.errors import BudgetError, ConversionWarning, DataWarning, KdEdgeError, RefusedError, TrainingWarning
+from kd_edge.errors import (
+    BudgetError,
+    ConfigError,
+    ConversionWarning,
+    DataWarning,
+    KdEdgeError,
+    RefusedError,
+    TrainingWarning,
+)
 from tflite_bench.cli.options import DEBUG, debug_option
-from tflite_bench.cli.output import replace_unprintable, usage_line
+from tflite_bench.cli.output import unusable_file, usage_line
+from tflite_bench.cli.streams import prepare_streams
 
 _EXTRAS = {
     "train": ("tensorflow", "keras", "keras_tuner", "cattrs"),
@@ -37,8 +47,13 @@ class _Group(click.Group):
     """Turns every failure of the user's making into one line and an exit code."""
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
-        replace_unprintable()
-        return super().main(*arguments, **settings)
+        try:
+            prepare_streams()
+            return super().main(*arguments, **settings)
+        except ConfigError as error:
+            _fail(str(error))
+        except OSError as error:
+            _fail(unusable_file(error))
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
         try:
@@ -53,9 +68,11 @@ class _Group(click.Group):
                 return super().invoke(context)
         except click.UsageError as error:
             raise _in_one_line(error) from error
+        except OSError as error:
+            _show_on_request(context, error)
+            raise
         except KdEdgeError as error:
-            if context.meta.get(DEBUG):
-                traceback.print_exception(error)
+            _show_on_request(context, error)
             failure = _Broken if isinstance(error, RefusedError | BudgetError) else _Failure
             raise failure(" ".join(str(error).split())) from error
         except ImportError as error:
@@ -67,6 +84,11 @@ class _Group(click.Group):
             resumes = context.invoked_subcommand in ("run", "sweep")
             later = str(interrupt) or ("the same command goes on after the last finished stage" if resumes else "")
             raise _Interrupted("; ".join(filter(None, ["interrupted", later]))) from None
+
+
+def _show_on_request(context: click.Context, error: Exception) -> None:
+    if context.meta.get(DEBUG):
+        traceback.print_exception(error)
 
 
 def _say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
@@ -90,6 +112,12 @@ class _Broken(_Failure):
 
 class _Interrupted(_Failure):
     exit_code = 130  # as shells have it: 128 and the number of the signal
+
+
+def _fail(message: str) -> NoReturn:
+    failure = _Failure(message)
+    failure.show()
+    sys.exit(failure.exit_code)
 
 
 def _in_one_line(error: click.UsageError) -> click.ClickException:

@@ -18,7 +18,7 @@ from kd_edge.config.choices import MAX_SEED
 from kd_edge.errors import ConfigError
 from kd_edge.silence import load_tensorflow
 from kd_edge.toml import from_table
-from tflite_bench.cli.output import drop_stdout
+from tflite_bench.cli.streams import printing
 
 if TYPE_CHECKING:
     import keras
@@ -313,16 +313,10 @@ def _is_keras_model(path: Path) -> bool:
 
 def print_document(document: dict[str, Any], as_json: bool, tables: Callable[[dict[str, Any]], Any]) -> None:
     """Print a document as JSON, or as the tables that a function makes of its result."""
-    with contextlib.redirect_stdout(click.get_current_context().meta[_STDOUT]):
-        try:
-            if as_json:
-                click.echo(json.dumps(document, indent=2))
-            else:
-                from kd_edge.reporting.tables.console import show
+    with contextlib.redirect_stdout(click.get_current_context().meta[_STDOUT]), printing():
+        if as_json:
+            click.echo(json.dumps(document, indent=2))
+        else:
+            from kd_edge.reporting.tables.console import show
 
-                show(tables(document["result"]))
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            drop_stdout()
-            raise ConfigError(f"cannot print the result: {error.strerror or error}") from error
+            show(tables(document["result"]))

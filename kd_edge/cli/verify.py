@@ -21,6 +21,7 @@ from kd_edge.config.choices import MAX_ACCURACY_LOSS
 from kd_edge.errors import ConfigError, KdEdgeError, ModelError
 from kd_edge.reporting.documents import Target, make_document
 from kd_edge.silence import load_tensorflow
+from tflite_bench.cli.streams import printing
 
 if TYPE_CHECKING:
     import keras
@@ -149,7 +150,8 @@ def verify(
             failure = error
     document = make_document("verify", checked, Target(device.name, budget), beside, replaces, seed=seed, device=device)
     if markdown:
-        click.echo(verify_markdown(document["result"]))
+        with printing():
+            click.echo(verify_markdown(document["result"]))
     else:
         print_document(document, as_json, verify_tables)
     if failure is not None:

@@ -21,8 +21,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """Return whether something is text that UTF-8 can say: JSON can name half a character."""
-    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    """Return whether something is text that UTF-8 and C can say: JSON can name half a character, and NUL."""
+    return isinstance(value, str) and not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value)
 
 
 _TEXT: _Type = ("text", _is_text)

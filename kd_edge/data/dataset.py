@@ -191,6 +191,11 @@ def _check_names(data: Dataset) -> None:
     for task in (data.task, *data.task.parts):
         if twice := [name for name in dict.fromkeys(task.names) if task.names.count(name) > 1]:
             raise DataError(f"bad data in {data.name}: expected class_names that differ, received {twice[0]!r} twice")
+        if ending := [name for name in task.names if "\0" in name]:
+            raise DataError(
+                f"bad data in {data.name}: expected class_names without NUL, which ends text in C, received "
+                f"{ending[0]!r}; rename it"
+            )
     wanted = data.num_classes if data.task.classifies else 0
     if data.class_weight is not None and len(data.class_weight) != wanted:
         raise DataError(

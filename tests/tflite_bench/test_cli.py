@@ -174,6 +174,18 @@ def test_wrong_use_is_one_line_on_stderr_and_exit_code_2(arguments: list[str], m
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("arguments", [["calibrate", "here.toml"], ["devices", "-o", "here.json"]])
+def test_a_folder_that_was_removed_is_noticed_before_anything_is_measured(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    inside = f'cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$@"'
+    program = "from tflite_bench.cli import main; main()"
+    command = ["bash", "-c", inside, "bash", sys.executable, "-c", program, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"cannot write {arguments[-1]}: expected a file in a folder that exists; choose another" in done.stderr
+
+
 def test_a_failed_run_leaves_no_file(model_path: Callable[[str], Path], tmp_path: Path) -> None:
     result = tflite_bench("run", model_path("atan2"), "--on", "tflm", "-o", tmp_path / "result.json")
     assert result.exit_code == 2
@@ -251,13 +263,25 @@ def test_a_full_disk_is_named(model_path: Callable[[str], Path]) -> None:
     assert (done.returncode, done.stderr) == (2, "tflite-bench: cannot print the result: No space left on device\n")
 
 
-def test_a_stdout_that_lacks_the_lines_of_tables_gets_question_marks(model_path: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_stdout_that_lacks_the_lines_of_tables_gets_those_of_ascii(
+    model_path: Callable[[str], Path], encoding: str
+) -> None:
     command = [sys.executable, "-m", "tflite_bench", "inspect", model_path("residual_int8")]
-    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
-    done = subprocess.run(command, capture_output=True, encoding="latin-1", env=environment)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, encoding=encoding, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "????" in done.stdout
+    assert done.stdout.isascii()
+    assert "\n|---+-" in done.stdout
     assert "6 operators" in done.stdout
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("150", 150), ("", 120), ("0", 120)])
+def test_tables_are_as_wide_as_columns_says(
+    model_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, columns: str, widest: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert max(map(len, tflite_bench("inspect", model_path("residual_int8")).stdout.splitlines())) == widest
 
 
 def test_a_temporary_folder_that_takes_nothing_is_named(

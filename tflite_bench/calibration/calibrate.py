@@ -1,6 +1,7 @@
 """Measures generated networks on a target and fits the device profile that `kd-edge --device` takes."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from tflite_bench.calibration.least_squares import Matrix, fit_costs, held_out_r
 from tflite_bench.calibration.networks import networks
 from tflite_bench.calibration.op_networks import op_networks
 from tflite_bench.calibration.op_work import OWN, count_work
+from tflite_bench.calibration.plausibility import FEWEST, check_times
 from tflite_bench.calibration.store import MeasurementStore
 from tflite_bench.errors import ConfigError, DoesNotFitError, RunnerError
 from tflite_bench.measurement.timing import Plan
@@ -25,7 +27,6 @@ _SIZES = {"inputs": (1, 4, 8, 16), "filters": (1, 4, 8, 16), "depthwise": (1, 8,
 _ROUNDS = 2
 _WIDEST = 0.9  # share of the networks that the profile's error covers
 _START = Blocks(8, 8, 16)
-_FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def calibrate(
 
     Raises:
         ConfigError: The runner measures no times that mean something for its device.
-        RunnerError: It failed, or too few of the networks fit a board.
+        RunnerError: It failed, too few of the networks fit a board, or what it measured does not follow their work.
     """
     if not calibrates(runner):
         raise ConfigError(f"cannot calibrate on {runner.name}: expected wall times of a real device, not rounded")
@@ -132,7 +133,20 @@ def calibrate(
                         store.add(number, content, time_ms)
                 entries[name] = content, min(entries[name][1], time_ms) if number else time_ms
     progress("fitting the costs")
-    return fit_calibration(runner.name, device, measured if complete else _enough(measured))
+    enough = measured if complete else _enough(measured)
+    with _forgotten_when_refused(store):
+        return fit_calibration(runner.name, device, enough)
+
+
+@contextlib.contextmanager
+def _forgotten_when_refused(store: MeasurementStore | None) -> Iterator[None]:
+    """Remove what was measured where it makes no profile: the next attempt would end in the same way."""
+    try:
+        yield
+    except RunnerError:
+        if store is not None:
+            store.remove()
+        raise
 
 
 def _enough(measured: Mapping[str, dict[str, tuple[bytes, float]]]) -> Mapping[str, dict[str, tuple[bytes, float]]]:
@@ -142,11 +156,11 @@ def _enough(measured: Mapping[str, dict[str, tuple[bytes, float]]]) -> Mapping[s
         done = _work([read_model(content) for content, _ in entries.values()], _START)[:, :-1].sum(axis=0)
         classes = done.reshape(len(KERNEL_CLASSES) + len(OWN), -1)[: len(KERNEL_CLASSES)].any(axis=1)
         absent = [name for name, has_work in zip(KERNEL_CLASSES, classes.tolist(), strict=True) if not has_work]
-        if len(entries) < _FEWEST or absent:
+        if len(entries) < FEWEST or absent:
             lacks = f", and none with {' or '.join(absent)}" if absent else ""
             raise RunnerError(
                 f"cannot calibrate: only {len(entries)} of the {dtype} networks fit the board{lacks}; expected "
-                f"{_FEWEST} or more; give its firmware a larger arena, or more operators"
+                f"{FEWEST} or more; give its firmware a larger arena, or more operators"
             )
     if not kept:
         raise RunnerError("cannot calibrate: none of the networks fits the board; give its firmware a larger arena")
@@ -170,6 +184,9 @@ def fit_calibration(
         runner: Name of the runner that measured.
         device: See `Calibration`.
         measured: For each dtype, name, file and latency in ms of every network.
+
+    Raises:
+        RunnerError: The times do not follow the networks' work.
     """
     costs, inference_ns, blocks, rows = {}, {}, {}, []
     for dtype, entries in measured.items():
@@ -177,6 +194,7 @@ def fit_calibration(
         contents = [content for content, _ in entries.values()]
         blocks[dtype], work, fitted = _best_fit(contents, times_ns)
         ratios = held_out_ratios(work, times_ns, fitted)
+        check_times(dtype, work, times_ns, ratios)
         *of_ops, inference_ns[dtype] = fitted.tolist()
         costs[dtype] = _costs(np.array(of_ops), work[:, :-1].sum(axis=0))
         rows += [

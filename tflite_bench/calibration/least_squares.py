@@ -31,6 +31,17 @@ def work_matrix(networks: Sequence[Sequence[Work]]) -> Matrix:
     return np.hstack([matrix.reshape(len(networks), -1), np.ones((len(networks), 1))])
 
 
+def done_of(work: Matrix) -> Matrix:
+    """Return the MACs and bytes moved of each network in all.
+
+    Args:
+        work: See `work_matrix`.
+    """
+    macs_and_bytes = work[:, :-1].reshape(len(work), -1, _TERMS)[:, :, :2]
+    done: Matrix = macs_and_bytes.sum(axis=(1, 2))
+    return done
+
+
 def fit_costs(work: Matrix, measured: Matrix, *, start: Matrix | None = None) -> Matrix:
     """Return the costs per MAC, byte, step and call, and of an inference, that explain measurements best.
 

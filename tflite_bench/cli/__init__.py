@@ -1,6 +1,5 @@
 """The command `tflite-bench`."""
 
-import errno
 import os
 import re
 import sys
@@ -21,13 +20,12 @@ from tflite_bench.cli.options import (
     output_option,
     read_share,
 )
-from tflite_bench.cli.output import copy_folder, drop_stdout, replace_unprintable, show, usage_line, write
+from tflite_bench.cli.output import copy_folder, show, unusable_file, usage_line, write
+from tflite_bench.cli.streams import drop_stdout, prepare_streams, printing
 from tflite_bench.errors import ConfigError, TfliteBenchError
 
 # kd-edge takes no other name of a device, and a profile is called like its file.
 _DEVICE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Only click is imported at the top: `tflite-bench --help` answers at once.
 
@@ -54,8 +52,8 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
-        replace_unprintable()
         try:
+            prepare_streams()
             sys.exit(super().main(*args, **kwargs))
         except click.ClickException as error:
             _fail(usage_line(error), code=2)
@@ -67,9 +65,7 @@ class _Group(click.Group):
             drop_stdout()
             sys.exit(1)
         except OSError as error:
-            file = f"the file {error.filename}" if error.filename else "a file"
-            way_out = "; is a disk full?" if error.errno in _FULL else ""
-            _fail(f"cannot use {file}: {error.strerror or error}{way_out}", code=2)
+            _fail(unusable_file(error), code=2)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -237,7 +233,8 @@ def calibrate(profile: Path, choice: str, int8_only: bool, as_json: bool, output
     write(profile, profile_toml(result).rstrip("\n"))
     if store is not None:
         store.remove()
-    show(documents.calibration_document(result), tables.calibration_text(result), as_json, output)
+    document, text = documents.calibration_document(result), tables.calibration_text(result)
+    show(document, text, as_json, output, written=profile)
 
 
 @main.command()
@@ -271,7 +268,8 @@ def firmware(folder: Path) -> None:
 
     with as_file(files("tflite_bench.runners.board") / "firmware") as sources:
         copy_folder(sources, folder)
-    click.echo(f"{folder}: bench.c, cycles.c and model_tflm.cc, beside two functions of your board (bench.h)")
+    with printing(folder):
+        click.echo(f"{folder}: bench.c, cycles.c and model_tflm.cc, beside two functions of your board (bench.h)")
 
 
 @main.command()

@@ -1,6 +1,6 @@
 """The options that several commands share."""
 
-import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,20 @@ def _read_cpus(ctx: click.Context, param: click.Parameter, value: str | None) ->
 
 def check_file(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
     """Refuse a file that cannot be written before anything is measured for it."""
-    if value is not None:
-        replaceable = value.is_file() or not value.exists()
-        if not (replaceable and value.parent.is_dir() and os.access(value.parent, os.W_OK)):
-            raise click.BadParameter(
-                f"cannot write {value}: expected a file in a folder that exists; choose another {param.opts[-1]}"
-            )
+    if value is not None and not _can_be_written(value):
+        raise click.BadParameter(
+            f"cannot write {value}: expected a file in a folder that exists; choose another {param.opts[-1]}"
+        )
     return value
+
+
+def _can_be_written(path: Path) -> bool:
+    """Return whether a file can be made in the folder: permissions do not tell that it was removed."""
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError:
+        return False
+    return path.is_file() or not path.exists()
 
 
 class RunnerOption(click.Option):

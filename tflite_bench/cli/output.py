@@ -1,33 +1,38 @@
 """How a result is printed and written."""
 
 import contextlib
-import io
+import errno
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tflite_bench.cli.streams import printing
 from tflite_bench.errors import ConfigError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-def show(document: dict[str, Any], text: str, as_json: bool, output: Path | None) -> None:
-    """Print a result as JSON or as text, and write its document where a file is asked for."""
+
+def show(
+    document: dict[str, Any], text: str, as_json: bool, output: Path | None, *, written: Path | None = None
+) -> None:
+    """Print a result as JSON or as text, and write its document where a file is asked for.
+
+    Args:
+        document: The document.
+        text: The same for people.
+        as_json: Print the document.
+        output: The document's file; None for none.
+        written: Another file that the command has written.
+    """
     from tflite_bench.reporting.envelope import to_json
 
     if output is not None:
         write(output, to_json(document))
-    if sys.stdout is None:  # closed before Python started
-        raise ConfigError("cannot print the result: expected a stdout that is open, received a closed one; open it")
-    try:
-        click.echo(to_json(document) if as_json else text)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        drop_stdout()
-        raise ConfigError(f"cannot print the result: {error.strerror or error}") from error
+    with printing(output or written):
+        print(to_json(document) if as_json else text, flush=True)
 
 
 def write(path: Path, text: str) -> None:
@@ -72,12 +77,8 @@ def usage_line(error: click.ClickException) -> str:
     return message if context is None else f"{message.rstrip('.')} (see {context.command_path} --help)"
 
 
-def replace_unprintable() -> None:
-    """Print `?` for what the encoding of stdout lacks, such as the lines of tables; as it is, Python would fail."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-
-
-def drop_stdout() -> None:
-    """Print nothing more: Python would fail again when it closes a stdout that takes nothing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def unusable_file(error: OSError) -> str:
+    """Return what cannot be read or written, and why, on one line."""
+    file = f"the file {error.filename}" if error.filename else "a file"
+    way_out = "; is a disk full?" if error.errno in _FULL else ""
+    return f"cannot use {file}: {error.strerror or error}{way_out}"

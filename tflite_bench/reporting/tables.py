@@ -3,9 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from io import StringIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,12 +14,11 @@ from tflite_bench.measurement.power_series import Energy
 from tflite_bench.model.info import ModelInfo, TensorInfo
 from tflite_bench.model.runtime_support import sizes_text
 from tflite_bench.processes.program import one_line
+from tflite_bench.reporting.drawing import drawn
 from tflite_bench.reporting.model_contents import constant_bytes
 from tflite_bench.runners.base import Execution, RunnerResult
 from tflite_bench.runners.figures import sizes_of
 from tflite_bench.runners.spec import Device
-
-_WIDTH = 120
 
 
 def benchmark_text(benchmark: Benchmark) -> str:
@@ -40,7 +37,7 @@ def benchmark_text(benchmark: Benchmark) -> str:
         f"model sha256 {benchmark.model.sha256}",
     ]
     lines += _warnings(result)
-    return _render(table) + _parts_text(result) + "\n".join(line for line in lines if line)
+    return drawn(table) + _parts_text(result) + "\n".join(line for line in lines if line)
 
 
 def model_text(model: ModelInfo, *, missing_ops: tuple[str, ...] | None, missing_reason: str | None = None) -> str:
@@ -58,7 +55,7 @@ def model_text(model: ModelInfo, *, missing_ops: tuple[str, ...] | None, missing
         tensors.add_column(column, no_wrap=True, overflow="ellipsis", max_width=44)
     for tensor in model.tensors:
         tensors.add_row(*(Text(str(cell)) for cell in _tensor_cells(tensor)))
-    return _render(ops) + _render(tensors) + "\n".join(_totals(model, missing_ops, missing_reason))
+    return drawn(ops) + drawn(tensors) + "\n".join(_totals(model, missing_ops, missing_reason))
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -70,7 +67,7 @@ def comparison_text(comparison: Comparison) -> str:
         verdict = _verdict(change)
         values = (_amount(value, change.unit) for value in (change.before, change.after))
         table.add_row(change.figure, change.kind, *values, _growth(change), verdict)
-    return _render(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
+    return drawn(table) + "\n".join(f"warning: {one_line(text)}" for text in comparison.warnings)
 
 
 def _amount(value: float, unit: str) -> str:
@@ -114,7 +111,7 @@ def devices_text(devices: Sequence[Device]) -> str:
         table.add_column(column, overflow="fold")
     for device in devices:
         table.add_row(Text(device.on), "yes" if device.ready else "no", Text(device.detail))
-    return _render(table).rstrip("\n")
+    return drawn(table).rstrip("\n")
 
 
 def energy_text(energy: Energy) -> str:
@@ -134,7 +131,7 @@ def energy_text(energy: Energy) -> str:
     ]
     for name, value in rows:
         table.add_row(name, value)
-    return _render(table).rstrip("\n")
+    return drawn(table).rstrip("\n")
 
 
 def calibration_text(calibration: Calibration) -> str:
@@ -146,7 +143,7 @@ def calibration_text(calibration: Calibration) -> str:
         times = (f"{value:.4g} ms" for value in (row.measured_ms, row.predicted_ms))
         table.add_row(f"{row.dtype} {row.name}", *times, f"{row.predicted_ms / row.measured_ms - 1:+z.1%}")
     worst = 1 + calibration.error_percent / 100
-    return _render(table) + f"mean error {calibration.mean_error:.1%}; 90 % are within a factor of {worst:.2f}"
+    return drawn(table) + f"mean error {calibration.mean_error:.1%}; 90 % are within a factor of {worst:.2f}"
 
 
 def _rows(result: RunnerResult) -> list[tuple[str, str]]:
@@ -218,7 +215,7 @@ def _parts_text(result: RunnerResult) -> str:
     for name, value in parts:
         cell = f"{value:,.0f}" if unit == "instructions" else f"{value:.4g}"
         table.add_row(Text(name), cell, f"{value / total:.1%}" if total else "")
-    return _render(table)
+    return drawn(table)
 
 
 def _warnings(result: RunnerResult) -> list[str]:
@@ -269,10 +266,3 @@ def _tensor_cells(tensor: TensorInfo) -> tuple[object, ...]:
 
 def _numbers(values: tuple[int, ...]) -> str:
     return " ".join(map(str, values))
-
-
-def _render(table: Table) -> str:
-    console = Console(file=StringIO(), width=_WIDTH, markup=False, emoji=False)
-    console.print(table)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())

@@ -1,5 +1,6 @@
 """The bundle of a single `.tflite` file."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def write_file_bundle(
     info = read_single(content, str(path))
     settings = _settings(content, info, data, device)
     vectors = random_vectors(content, settings) if data is None else sample_vectors(content, data, settings)
-    command = command or f"kd-edge bundle {path.name} --for {tool}"
+    command = command or shlex.join(["kd-edge", "bundle", "--for", tool, "--", path.name])
     about = [_about(content, data)]
     contents = bundle_contents(content, settings, vectors, chain, name=path.stem, about=about, command=command)
     bundle = Bundle(

@@ -18,7 +18,7 @@ def show(parts: Iterable[Any]) -> None:
     """Print tables and lines on stdout: as wide as the terminal or as `COLUMNS` says, else 110 columns."""
     console = plain_console()
     known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
-    _print_parts(console if known else plain_console(width=WIDTH), parts)
+    _print_parts(console if known and console.width else plain_console(width=WIDTH), parts)
 
 
 def as_text(parts: Iterable[Any], *, width: int = WIDTH) -> str:

@@ -108,6 +108,7 @@ def test_a_known_key_of_another_form_is_named_in_one_line(description, message):
     [
         (b'{"class_names": ["\\ud800"]}', r"expected a list of texts for class_names, received \['\\ud800'\]"),
         (b'{"output": {"units": ["\\udfff"]}}', "expected a list of texts for units"),
+        (b'{"class_names": ["a\\u0000b"]}', r"expected a list of texts for class_names, received \['a\\x00b'\]"),
         (b'{"mine": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "expected JSON, received maximum recursion depth"),
     ],
 )

@@ -504,6 +504,10 @@ def test_a_dataset_may_be_of_lists():
     ("changes", "message"),
     [
         ({"class_names": ("a", "b", "a", "c")}, "expected class_names that differ, received 'a' twice"),
+        (
+            {"class_names": ("a", "b", "c", "\0d")},
+            r"expected class_names without NUL, .*, received '\\x00d'; rename it",
+        ),
         ({"class_names": None}, "expected a name for each class as class_names, received None"),
         ({"class_names": "abcd"}, "expected a name for each class as class_names, received 'abcd'"),
         ({"class_weight": (1.0, 2.0)}, "expected a class_weight for each of 4 classes, received 2"),

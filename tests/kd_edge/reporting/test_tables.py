@@ -295,6 +295,12 @@ def test_names_are_printed_as_they_are_whatever_rich_would_make_of_them(capsys, 
     assert said.count("in [m/s]") == 2
 
 
+def test_columns_of_none_count_as_unknown(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "0")
+    show(named())
+    assert "rate [l/min]" in capsys.readouterr().out
+
+
 def test_the_text_of_a_file_has_neither_colours_nor_spaces_at_ends_of_lines(monkeypatch):
     plain = as_text(named(), width=200)
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -2,6 +2,8 @@
 
 import functools
 import json
+import re
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from tflite_bench.calibration.networks import networks
 from tflite_bench.calibration.op_networks import op_networks
 from tflite_bench.calibration.op_work import OWN, count_work
 from tflite_bench.calibration.profile import profile_toml
+from tflite_bench.calibration.store import MeasurementStore
 from tflite_bench.cli import main
 from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.inputs import random_inputs
@@ -167,6 +170,36 @@ def test_the_error_is_that_of_networks_left_out() -> None:
     # Each measurement is off by a quarter: what is left out cannot be predicted better than about that.
     assert 0.15 < result.mean_error < 0.6
     assert result.error_percent > 20
+
+
+def refused(times_ms: Callable[[float], float]) -> str:
+    """Why times that a function makes of the exact ones make no profile."""
+    entries = {name: (content, times_ms(exact_ms(content))) for name, content in made("int8").items()}
+    with pytest.raises(RunnerError, match=r"cannot calibrate: the int8 times .*; measure a device") as error:
+        fit_calibration("wrong", {}, {"int8": entries})
+    return str(error.value)
+
+
+def test_times_that_do_not_depend_on_the_networks_make_no_profile() -> None:
+    rng = np.random.default_rng(0)
+    for times_ms in (lambda ms: 0.5, lambda ms: float(10 ** rng.uniform(-4, 2)), lambda ms: 1 / ms):
+        assert re.search(r"do not depend on .* expected .* 60% of the pairs or more, received \d+%;", refused(times_ms))
+    # Two pairs in three are in order, and half of the times are off by a factor of 7.6 or more: e^(0.674 x 3).
+    assert re.search(
+        r"contradict each other: expected .* a factor of [\d.]+, received one of",
+        refused(lambda ms: ms * float(np.exp(rng.normal(0, 3)))),
+    )
+
+
+def test_what_was_measured_in_vain_is_not_kept(tmp_path: Path) -> None:
+    class Stuck(Exact):
+        def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
+            return RunnerResult("stuck", "wall time", 1, LatencyStats.from_samples([0.5]))
+
+    store = MeasurementStore(tmp_path / "stuck.measured", {"board": "stuck"})
+    with pytest.raises(RunnerError, match="the int8 times do not depend on the networks' work"):
+        calibrate(Stuck(), dtypes=("int8",), store=store)
+    assert not store.path.exists()
 
 
 def test_the_document_follows_the_schema_and_the_text_shows_the_error() -> None:

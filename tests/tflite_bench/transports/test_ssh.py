@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tflite_bench.calibration.networks import networks
 from tflite_bench.errors import ConfigError, RunnerError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.runners.base import RunnerResult
@@ -125,12 +126,13 @@ def test_a_model_is_copied_measured_and_everything_cleaned_up(
     assert not (folder.parent / "pwned").exists()
 
 
-def test_litert_benchmark_runs_on_a_board(server: Server, folder: Path, model_bytes: Callable[[str], bytes]) -> None:
+def test_litert_benchmark_runs_on_a_board(server: Server, folder: Path) -> None:
     program = server.folder / "bin" / "litert-benchmark"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m ai_edge_litert.tools.benchmark_litert_model "$@"\n')
     program.chmod(0o755)
     plan = Plan(num_runs=20)
-    result = measure(server, folder, model_bytes("residual_int8"), plan=plan, device_binary="litert-benchmark")
+    large = dict(networks("int8"))["residual 5: 48x48x3"]
+    result = measure(server, folder, large, plan=plan, device_binary="litert-benchmark")
     assert (result.runner, result.num_runs, result.num_warmup_runs) == ("ssh litert-benchmark", 20, 5)
     assert list(folder.iterdir()) == []
 

@@ -13,7 +13,7 @@ from tflite_bench.processes.program import Finished, one_line
 from tflite_bench.runners.spec import Wishes
 from tflite_bench.runners.vendor.printout import Printout, without_samples
 from tflite_bench.runners.vendor.result_proto import read_result
-from tflite_bench.runners.vendor.text_output import read_printout, unconsumed_flags
+from tflite_bench.runners.vendor.text_output import LITERT_STEP_MS, read_printout, unconsumed_flags
 
 PLAN = frozenset({"num_runs", "time_limit_s"})
 """The fields of a plan that they go by: they make their input values themselves, and aim at no precision."""
@@ -157,6 +157,7 @@ def _read_json(values: Mapping[str, Any]) -> Printout:
         _known(values, "num_runs", whole_number),
         _known(values, "num_warmup_runs", whole_number),
         unavailable_reason=without_samples(latency) | {"memory_bytes": "litert-benchmark does not tell it"},
+        step_ms=LITERT_STEP_MS,
     )
 
 

@@ -11,6 +11,7 @@ from tflite_bench.processes.program import Finished
 from tflite_bench.runners.base import OpResult, RunnerResult
 from tflite_bench.runners.litert import check_cpus
 from tflite_bench.runners.vendor import op_profile
+from tflite_bench.runners.vendor.printout import Printout
 from tflite_bench.runners.vendor.programs import BenchmarkModel, LiteRTBenchmark, Program, Settings, check_end
 from tflite_bench.runners.vendor.text_output import unconsumed_flags
 from tflite_bench.transports.base import Here, Target, fresh_folder
@@ -55,6 +56,8 @@ class BinaryRunner:
     def benchmark(self, model: bytes, plan: Plan) -> RunnerResult:
         """Measure one inference on the random input values that the program makes; see `Runner`."""
         info = read_model(model)
+        if self.profile and not isinstance(self.program, BenchmarkModel):
+            raise ConfigError(f"{self.program.name} measures no single operators; use --on benchmark_model")
         if isinstance(self.target, Here):
             check_cpus(self.cpus)
         with fresh_folder(self.target) as folder:
@@ -68,7 +71,7 @@ class BinaryRunner:
         return RunnerResult(
             runner=self.name,
             kind="wall time",
-            note=_note(self.program, self.settings),
+            note=_note(self.program, self.settings, figures, plan),
             num_runs=figures.num_runs,
             num_warmup_runs=figures.num_warmup_runs,
             num_threads=self.settings.num_threads,
@@ -95,8 +98,6 @@ class BinaryRunner:
 
     def _ops(self, command: list[str], folder: str, plan: Plan) -> tuple[tuple[OpResult, ...], dict[str, str]]:
         """Return the operators with their times, from a second run."""
-        if not isinstance(self.program, BenchmarkModel):
-            raise ConfigError(f"{self.program.name} measures no single operators; use --on benchmark_model")
         file = f"{folder}/profile"
         read = op_profile.read_proto
         done = self._run_profiled(command, folder, plan, [f"{_MODE_FLAG}=proto", f"{_FILE_FLAG}={file}"])
@@ -122,8 +123,12 @@ def _read_csv(content: bytes) -> tuple[OpResult, ...]:
     return op_profile.read_csv(content.decode("utf-8", errors="replace"))
 
 
-def _note(program: Program, settings: Settings) -> str:
+def _note(program: Program, settings: Settings, figures: Printout, plan: Plan) -> str:
     kernels = "" if settings.xnnpack else ", without XNNPACK"
     flags = f", {' '.join(settings.flags)}" if settings.flags else ""
     rounded = "; it rounds to 0.01 ms, too coarse for small models" if isinstance(program, LiteRTBenchmark) else ""
-    return f"{program.name}{kernels}{flags}{rounded}; it decides itself how long to measure"
+    is_below = 0 in (figures.latency.median_ms, figures.latency.avg_ms)
+    below = f"; times of 0 ms are below its resolution of {figures.step_ms:g} ms" if is_below else ""
+    other = plan.num_runs is not None and figures.num_runs != plan.num_runs
+    asked = f"; {figures.num_runs:,} runs instead of the {plan.num_runs:,} that were asked for" if other else ""
+    return f"{program.name}{kernels}{flags}{rounded}{below}; it decides itself how long to measure{asked}"

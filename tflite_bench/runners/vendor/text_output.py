@@ -8,12 +8,17 @@ import re
 from tflite_bench.errors import RunnerError
 from tflite_bench.measurement.numbers import read_number
 from tflite_bench.measurement.stats import LatencyStats
-from tflite_bench.runners.vendor.printout import Printout, without_samples
+from tflite_bench.runners.vendor.printout import Printout, agree, without_samples
 
 _UNCONSUMED = re.compile(r"Unconsumed cmdline flags: (.*)")
 _RUNNING = "Running benchmark for at least"
+# Nothing but figures up to the end of the line.
+_COUNTS = r"(?<!\w)(count=[^\s(]+(?: *\(all same\)| +\w+=[^\s(]+)*) *\n"
 # Between title and figures may be lines of others: delegates tell what they replace, phones mix their log in.
-_RUNS = re.compile(rf"{_RUNNING} [^\n]*\n(?:(?![^\n]*(?:{_RUNNING}|count=))[^\n]*\n)*[^\n]*?(count=[^\n]*)\n")
+_RUNS = re.compile(
+    rf"{_RUNNING} [^\n]*\n(?:(?![^\n]*{_RUNNING})(?![^\n]*{_COUNTS.replace('(count', '(?:count')})[^\n]*\n)*"
+    rf"[^\n]*?{_COUNTS}"
+)
 _TIMINGS = re.compile(
     r"Inference timings in us: Init: (\S+), First inference: (\S+), Warmup \(avg\): (\S+), Inference \(avg\): (\S+)\n"
 )
@@ -22,6 +27,8 @@ _RESULTS = re.compile(r"BENCHMARK RESULTS[ =]*\n(?:[^\n]*={20,} *\n)?(.*?)\n[^\n
 _RESULT = re.compile(r"(Model initialization|Warmup|Inference)(?: \((\w+)\))?:\s+(\S+) ms(?: \((\d+) runs\))?")
 _OLD_TIMINGS = "Average inference timings"
 _MIB = 1024 * 1024
+LITERT_STEP_MS = 0.01
+"""What LiteRT's programs round times to."""
 _PERCENTILES = ("median", "p5", "p95")
 
 
@@ -60,7 +67,7 @@ def _read_tflite(text: str) -> Printout:
     (warmup, measured) = (_counts(line) for line in runs)
     if not measured["count"]:
         raise RunnerError("the benchmark program measured no inference; give it more time")
-    init, first, warmup_avg, _ = (read_number(value) / 1e3 for value in timings.groups())
+    init, first, warmup_avg, inference_avg = (read_number(value) for value in timings.groups())
     median, p5, p95 = (measured[name] / 1e3 if name in measured else None for name in _PERCENTILES)
     latency = LatencyStats(
         median_ms=median,
@@ -70,18 +77,24 @@ def _read_tflite(text: str) -> Printout:
         max_ms=measured["max"] / 1e3,
         p5_ms=p5,
         p95_ms=p95,
-        init_ms=init,
-        warmup_first_ms=first,
-        warmup_avg_ms=warmup_avg,
+        init_ms=init / 1e3,
+        warmup_first_ms=first / 1e3,
+        warmup_avg_ms=warmup_avg / 1e3,
     )
     memory = _MEMORY.search(text)
     memory_bytes = round(read_number(memory[1]) * _MIB) if memory else None
-    return Printout(latency, int(measured["count"]), int(warmup["count"]), memory_bytes, without_samples(latency))
+    printout = Printout(latency, int(measured["count"]), int(warmup["count"]), memory_bytes, without_samples(latency))
+    if not agree(inference_avg, measured["avg"]):
+        raise ValueError(f"its line of runs tells avg={measured['avg']:g}, its timings {inference_avg:g}")
+    return printout
 
 
 def _counts(line: str) -> dict[str, float]:
     """Return the figures of a line such as `count=64 first=3360 curr=3274 ...`; one or equal runs are abbreviated."""
-    values = {key: read_number(value) for key, value in re.findall(r"(\w+)=([^\s(]+)", line)}
+    pairs = re.findall(r"(\w+)=([^\s(]+)", line)
+    values = {key: read_number(value) for key, value in pairs}
+    if len(values) < len(pairs):
+        raise ValueError(f"the line {line[:80]!r} tells a figure twice")
     if values.get("count") == 0:
         return values
     abbreviated = values.get("count") == 1 or "(all same)" in line
@@ -97,6 +110,8 @@ def _counts(line: str) -> dict[str, float]:
 
 
 def _read_litert(text: str) -> Printout:
+    if (blocks := text.count("BENCHMARK RESULTS")) > 1:
+        raise ValueError(f"expected the figures of one model, received {blocks} blocks of results")
     block = _RESULTS.search(text)
     if block is None:
         raise RunnerError(_cut_off(text, "the line that ends BENCHMARK RESULTS"))
@@ -120,7 +135,7 @@ def _read_litert(text: str) -> Printout:
     if "Inference" not in runs:
         raise ValueError("its results lack the number of runs")
     reasons = without_samples(latency) | {"memory_bytes": "the program does not tell it in a known form"}
-    return Printout(latency, runs["Inference"], runs.get("Warmup", 0), None, reasons)
+    return Printout(latency, runs["Inference"], runs.get("Warmup", 0), None, reasons, LITERT_STEP_MS)
 
 
 def _cut_off(text: str, missing: str) -> str:

@@ -1,10 +1,14 @@
 """Numbers and text as literals of C."""
 
 import math
+import reprlib
 
 import numpy as np
 
 from kd_edge.errors import ModelError
+
+# Bytes of a string literal that every compiler of C99 takes.
+_LONGEST = 4095
 
 
 def c_float(value: float) -> str:
@@ -30,8 +34,18 @@ def c_double(value: float) -> str:
 
 
 def c_string(text: str) -> str:
-    """Return a string literal; octal escapes cannot run into the letters after them, and `?` starts no trigraph."""
-    letters = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode())
+    """Return a string literal; octal escapes cannot run into the letters after them, and `?` starts no trigraph.
+
+    Raises:
+        ModelError: It is longer than each compiler takes, or would end before its end.
+    """
+    content = text.encode()
+    if len(content) > _LONGEST or 0 in content:
+        raise ModelError(
+            f"cannot bundle: expected names and units of up to {_LONGEST:,} bytes without NUL, received "
+            f"{reprlib.repr(text)} of {len(content):,} bytes; rename it and convert again"
+        )
+    letters = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in content)
     return '"' + "".join(letters) + '"'
 
 

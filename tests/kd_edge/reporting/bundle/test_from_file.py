@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,16 @@ def test_class_names_and_the_scale_of_the_input_are_those_of_the_metadata(tmp_pa
     assert "model_mean[MODEL_NUM_CHANNELS] = {1.0f, 2.0f, 3.0f};" in settings_of(made)
     assert "| 4 | é\\| |" in settings_of(made, "README.md")
     assert "output: MODEL_OUTPUT_ELEMENTS logits, one for each of model_class_names" in settings_of(made, "model.h")
+
+
+@pytest.mark.parametrize("name", ["new\nline", "-x", "it's a *b*"])
+def test_the_name_of_a_file_breaks_neither_the_title_nor_the_command(tmp_path, name):
+    path = tmp_path / f"{name}.tflite"
+    path.write_bytes(MODEL.read_bytes())
+    made = write_file_bundle(path, tmp_path / "bundle")
+    assert settings_of(made, "README.md").splitlines()[0] == f"# {' '.join(name.split())}: firmware for CMake"
+    given = main.commands["bundle"].make_context("bundle", shlex.split(made.command)[2:]).params
+    assert (given["source"], given["tool"]) == (Path(path.name), "cmake")
 
 
 @pytest.mark.parametrize(

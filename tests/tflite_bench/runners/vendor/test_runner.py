@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tflite_bench.calibration.networks import networks
 from tflite_bench.errors import ConfigError, RunnerError, RuntimeMissingError
 from tflite_bench.measurement.timing import Plan
 from tflite_bench.model.reader import read_model
@@ -23,8 +24,9 @@ def replay(**settings: object) -> BinaryRunner:
     return local_runner("benchmark_model", binary=str(REPLAY), settings=Settings(**settings), profile=profile)
 
 
-def test_litert_benchmark_measures_a_real_model(model_bytes: Callable[[str], bytes]) -> None:
-    result = local_runner("litert-benchmark").benchmark(model_bytes("residual_int8"), Plan(num_runs=40))
+def test_litert_benchmark_measures_a_real_model() -> None:
+    large = dict(networks("int8"))["residual 5: 48x48x3"]
+    result = local_runner("litert-benchmark").benchmark(large, Plan(num_runs=40))
     assert (result.runner, result.kind, result.num_runs, result.num_warmup_runs) == (
         "litert-benchmark", "wall time", 40, 5,
     )  # fmt: skip
@@ -32,6 +34,26 @@ def test_litert_benchmark_measures_a_real_model(model_bytes: Callable[[str], byt
     assert result.latency is not None
     assert result.latency.init_ms is not None
     assert "latency.ci95_low_ms" in result.unavailable_reason
+
+
+def test_a_median_that_litert_benchmark_rounds_to_nothing_is_said(
+    model_bytes: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    figures = dict.fromkeys((f"{part}_ms" for part in _LATENCY), 0.0) | {"num_runs": 50, "num_warmup_runs": 5}
+    script = (
+        "import json, sys",
+        "flags = dict(flag.split('=', 1) for flag in sys.argv[1:])",
+        f"latency = {figures!r} | {{'max_ms': 0.01 if flags['--num_runs'] == '50' else 0.0}}",
+        "json.dump({'latency': latency}, open(flags['--result_json'], 'w'))",
+    )
+    program = tmp_path / "program"
+    program.write_text("\n".join((f"#!{sys.executable}", *script)))
+    program.chmod(0o755)
+    runner = BinaryRunner(LiteRTBenchmark(), (str(program),))
+    note = runner.benchmark(model_bytes("residual_int8"), Plan()).note
+    assert "; times of 0 ms are below its resolution of 0.01 ms" in note
+    with pytest.raises(RunnerError, match=r"told 0 ms for every inference: .* below its resolution of 0\.01 ms"):
+        runner.benchmark(model_bytes("residual_int8"), Plan(num_runs=7))
 
 
 def test_litert_benchmark_refuses_what_it_cannot_do(model_bytes: Callable[[str], bytes]) -> None:
@@ -104,6 +126,14 @@ def test_benchmark_model_is_run_and_read(model_bytes: Callable[[str], bytes]) ->
     names = [op.name for op in read_model(model_bytes("residual_int8")).ops]
     assert [op.op for op in result.ops] == names
     assert "--profile" in result.unavailable_reason["ops.latency_ms"]
+
+
+def test_another_number_of_runs_than_was_asked_for_is_said(model_bytes: Callable[[str], bytes]) -> None:
+    short, exact, free = (
+        replay().benchmark(model_bytes("residual_int8"), Plan(num_runs=number)).note for number in (1000, 134, None)
+    )
+    assert short.endswith("; 134 runs instead of the 1,000 that were asked for")
+    assert "runs" not in exact + free
 
 
 def test_every_operator_is_measured_on_request(model_bytes: Callable[[str], bytes]) -> None:

@@ -45,8 +45,8 @@ def recording(name: str) -> str:
     return (RECORDINGS / name).read_text()
 
 
-def second_line(figures: str) -> str:
-    return re.sub(r"count=64 [^\n]*", figures, recording("basic.out"))
+def second_line(figures: str, avg_us: str = "3156.38") -> str:
+    return re.sub(r"count=64 [^\n]*", figures, recording("basic.out")).replace("avg): 3156.38", f"avg): {avg_us}")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_release_without_percentiles_says_that_it_has_no_median() -> None:
     [("count=1 curr=87", 1, 0.087, 0.0), ("count=5 curr=3(all same)", 5, 0.003, 0.0)],
 )
 def test_a_single_run_and_equal_runs_are_abbreviated(line: str, runs: int, median_ms: float, std_ms: float) -> None:
-    printout = read_printout(re.sub(r"count=64 [^\n]*", line, recording("basic.out")))
+    printout = read_printout(second_line(line, avg_us=f"{median_ms * 1e3:g}"))
     latency = printout.latency
     assert (printout.num_runs, latency.median_ms, latency.min_ms, latency.std_ms) == (
         runs,
@@ -101,8 +101,7 @@ def test_a_single_run_and_equal_runs_are_abbreviated(line: str, runs: int, media
 
 def test_large_times_in_scientific_notation_are_read() -> None:
     line = "count=2 first=1.2e+06 curr=1.4e+06 min=1.2e+06 max=1.4e+06 avg=1.3e+06 std=1e+05"
-    text = re.sub(r"count=64 [^\n]*", line, recording("basic.out"))
-    assert read_printout(text).latency.avg_ms == 1300
+    assert read_printout(second_line(line, avg_us="1.3e+06")).latency.avg_ms == 1300
 
 
 def test_the_other_dialect_is_read_in_milliseconds() -> None:
@@ -114,7 +113,13 @@ def test_the_other_dialect_is_read_in_milliseconds() -> None:
 
 
 @pytest.mark.parametrize(
-    "foreign", ["VERBOSE: Replacing 3 out of 5 node(s) with delegate (XNN) node\n", "\nWARNING: linker: flags\n\n"]
+    "foreign",
+    [
+        "VERBOSE: Replacing 3 out of 5 node(s) with delegate (XNN) node\n",
+        "\nWARNING: linker: flags\n\n",
+        "INFO: node_count=3 something\nI/tflite: count=3 blah\n",
+        "node_count=3\ncount=3 nodes\n",
+    ],
 )
 def test_lines_of_others_between_title_and_figures_change_nothing(foreign: str) -> None:
     whole = recording("basic.out")
@@ -162,11 +167,40 @@ def test_no_cut_off_output_is_taken_for_a_result(text: str) -> None:
         (recording("basic.out").replace("Init: 2754", "Init: -2754"), "impossible figure for init_ms"),
         (LITERT.replace("(50 runs)", "(0 runs)"), "measured no inference: expected 1 or more, received 0"),
         (LITERT.replace("2.01 ms", "-2.01 ms"), "impossible figure for min_ms"),
+        (2 * LITERT, "expected the figures of one model, received 2 blocks of results"),
+        (second_line("count=3 min=1 max=3 avg=2 std=1 avg=2"), r"the line 'count=3 .*' tells a figure twice"),
+        (recording("basic.out").replace("avg): 3156.38", "avg): 99.5"), "runs tells avg=3156.38, its timings 99.5"),
+        # Half of 64 times are 1,000 us and half 3,000: their sample deviation is 1,000 x sqrt(64 / 63) = 1,008 us.
+        (
+            second_line("count=64 min=1000 max=3000 avg=2000 std=1010"),
+            "for std_ms: expected 1.01 ms or less of times from 1 to 3 ms, received 1.01;",
+        ),
+        (second_line("count=64 min=1000 max=3000 avg=2000 std=1e9"), "impossible figure for std_ms"),
+        (LITERT.replace("0.10 ms", "0.53 ms"), "impossible figure for std_ms: expected 0.5 ms or less"),
+        (
+            second_line("count=64 min=1 max=9 avg=5 std=1 p5=8 median=5 p95=9"),
+            "for median_ms: expected 0.008 ms or more, which p5_ms is, received 0.005",
+        ),
+        (second_line("count=64 min=1 max=9 avg=5 std=1 p5=8 p95=2"), "for p95_ms: expected 0.008 ms or more, which p5"),
+        (
+            second_line("count=64 curr=0 (all same)"),
+            "below its resolution of 0.001 ms; on this machine use --on litert",
+        ),
+        (re.sub(r"\d\.\d\d ms", "0.00 ms", LITERT), "told 0 ms for every inference: .* resolution of 0.01 ms"),
     ],
 )
 def test_output_of_another_form_is_refused(text: str, message: str) -> None:
     with pytest.raises(RunnerError, match=message):
         read_printout(text)
+
+
+def test_a_deviation_as_large_as_the_times_allow_is_no_mistake() -> None:
+    # One of two inferences took 1,000 us, the other 3,000: their sample deviation is sqrt(2) x 1,000 us.
+    line = "count=2 first=1000 curr=3000 min=1000 max=3000 avg=2000 std=1414"
+    assert read_printout(second_line(line, avg_us="2000")).latency.std_ms == 1.414
+    # Of 2.005 and 2.995 ms: LiteRT rounds them apart, and the deviation of a half of each up.
+    text = LITERT.replace("0.10 ms", "0.50 ms").replace("2.80 ms", "3.00 ms")
+    assert read_printout(text).latency.std_ms == 0.5
 
 
 def test_flags_that_the_program_ignored_are_found() -> None:
