@@ -217,6 +217,19 @@ def test_another_budget_is_added_and_nothing_is_trained_again(finished, folder, 
     assert cells(found)["nrf52840-60ms"].accuracy == cells(finished)["nrf52840-60ms"].accuracy
 
 
+def test_a_search_whose_candidates_have_lost_their_files_trains_them_again_to_the_same_students(
+    finished, folder, flat_npz, tmp_path
+):
+    own = shutil.copytree(folder, tmp_path / "sweep")
+    shutil.rmtree(own / "students")
+    (own / "stages" / "sweep.json").unlink()
+    for weights in own.glob("search/*/trials/trial_*/student.npz"):
+        weights.unlink()
+    again = run_sweep(small_config(flat_npz), WANTED, own)
+    assert timeless(to_plain(again.cells)) == timeless(to_plain(finished.cells))
+    assert again.boards == finished.boards
+
+
 def test_a_network_that_was_searched_with_another_teacher_or_is_damaged_is_taken_from_the_search_again(
     finished, folder, flat_npz, tmp_path
 ):
