@@ -217,6 +217,14 @@ def test_another_budget_is_added_and_nothing_is_trained_again(finished, folder, 
     assert cells(found)["nrf52840-60ms"].accuracy == cells(finished)["nrf52840-60ms"].accuracy
 
 
+def test_a_sweep_tells_the_combinations_that_were_asked_for_last(finished, folder, flat_npz, tmp_path):
+    own = shutil.copytree(folder, tmp_path / "sweep")
+    for latency in ("60ms,0.06s", "60ms"):
+        found = run_sweep(small_config(flat_npz), SweepConfig("nrf52840", latency=latency), own)
+        assert found.cells[0].asked == tuple(f"latency {text}" for text in latency.split(","))
+    assert "0.06s" not in (own / "summary.txt").read_text()
+
+
 def test_a_search_whose_candidates_have_lost_their_files_trains_them_again_to_the_same_students(
     finished, folder, flat_npz, tmp_path
 ):
