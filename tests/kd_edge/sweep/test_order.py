@@ -325,6 +325,16 @@ def test_the_tables_keep_to_80_columns_and_the_page_is_whole(finished, folder):
         assert page.count(f'id="plot-{name}"') == 1
 
 
+@pytest.mark.parametrize(("count", "title"), [(1, "1 board and its budgets"), (2, "2 boards and their budgets")])
+def test_the_title_of_a_page_counts_the_boards(count, title, finished, folder, tmp_path):
+    document = json.loads((folder / "sweep.json").read_text())
+    result = document["result"]
+    result["boards"] = result["boards"][:count]
+    result["cells"] = [c for c in result["cells"] if c["device"] in [board["name"] for board in result["boards"]]]
+    page = write_sweep_page(document, tmp_path / "sweep.html").read_text()
+    assert f"<h1>waves: {title}</h1>" in page
+
+
 def test_boards_whose_names_are_much_alike_or_words_of_the_page_have_places_of_their_own(finished, folder, tmp_path):
     document = json.loads((folder / "sweep.json").read_text())
     names = {"nrf52840": "my.networks", "rp2040": "my-networks"}
