@@ -60,6 +60,16 @@ def load_tensorflow() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def load_for_data(source: str) -> None:
+    """Do as `load_tensorflow` before samples are read from a folder, whose images Keras may read.
+
+    Args:
+        source: As for `load_data`.
+    """
+    if os.path.isdir(source):
+        load_tensorflow()
+
+
 def check_backend(backend: str) -> None:
     """Refuse another backend of Keras than TensorFlow.
 

@@ -8,7 +8,7 @@ import click
 
 from kd_edge.cli.options import SEED, json_option, print_document
 from kd_edge.config.choices import STUDENTS
-from kd_edge.silence import load_tensorflow
+from kd_edge.silence import load_for_data, load_tensorflow
 
 
 @click.command()
@@ -31,6 +31,7 @@ def run(config: Path, output: Path | None, seed: int | None, student: str | None
     wanted = load_config(config)
     wanted = wanted if seed is None else replace(wanted, seed=seed)
     wanted = wanted if student is None else replace(wanted, distill=replace(wanted.distill, student=student))
+    load_for_data(wanted.data.source)
     with StageDisplay() as display:
         folder = output or Path("runs") / config.stem
         result = run_pipeline(wanted, folder, progress=display, on_start=load_tensorflow)

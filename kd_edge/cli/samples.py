@@ -9,7 +9,7 @@ import click
 from kd_edge.cli.options import data_option, json_option, print_document, seed_option
 from kd_edge.files import refuse_inside
 from kd_edge.reporting.documents import make_document
-from kd_edge.silence import load_tensorflow
+from kd_edge.silence import load_for_data
 
 if TYPE_CHECKING:
     from kd_edge.data.options import SourceOptions
@@ -31,10 +31,9 @@ def samples(
     """
     from kd_edge.data.options import WATCH
 
-    if os.path.isdir(source):
-        if source != WATCH:
-            refuse_inside(output, source, "data")
-        load_tensorflow()  # Keras reads images
+    if os.path.isdir(source) and source != WATCH:
+        refuse_inside(output, source, "data")
+    load_for_data(source)
     from kd_edge.data.loading import load_data
     from kd_edge.distillation.targets.samples_to_answer import write_samples
 

@@ -7,7 +7,7 @@ import click
 
 from kd_edge.cli.options import json_option, print_document, workers_option
 from kd_edge.search.local_workers import workers_beside
-from kd_edge.silence import load_tensorflow
+from kd_edge.silence import load_for_data, load_tensorflow
 
 
 @click.command()
@@ -42,6 +42,7 @@ def sweep(
 
     limits = {"device": device, "latency": latency, "ram": ram, "flash": flash}
     wanted = load_sweep(config, limits)
+    load_for_data(wanted[0].data.source)
     folder = output or Path("sweeps") / config.stem
     with StageDisplay() as display:
         result = run_sweep(

@@ -1,11 +1,12 @@
 """Private names of keras-tuner 1.4: how an oracle draws candidates, and where it keeps the state of a search."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
+from keras_tuner.engine.trial import Trial
 
 
 def _handed_on(name: str) -> Callable[..., Any]:
@@ -69,10 +70,29 @@ class OracleWrapper(keras_tuner.Oracle):  # type: ignore[misc]
         self.wrapped.max_trials = value
 
     def reload(self) -> None:
-        """Read the state of the search; grid search, whose state does not say it, goes on after its latest trial."""
-        self.wrapped.reload()
+        """Read the state of the search; grid search, whose state does not say it, goes on after its latest trial.
+
+        Trials are in the order in which they started. One that the state does not know was being proposed when the
+        process was killed: it is proposed again.
+        """
+        other = self.wrapped
+        other.reload()
+        other.trials = {trial_id: other.trials[trial_id] for trial_id in other.start_order}
+        self.train_again(())
         if self.enumerates:
-            self.wrapped._populate_next = self.wrapped.start_order[-1:]
+            other._populate_next = other.start_order[-1:]
+
+    def train_again(self, lost: Container[str]) -> None:
+        """Propose the trials that have started and not ended, in that order, before any new one.
+
+        Args:
+            lost: Trials that count as not ended.
+        """
+        other = self.wrapped
+        other.end_order = [trial_id for trial_id in other.end_order if trial_id not in lost]
+        waiting = [trial_id for trial_id in other.start_order if trial_id not in other.end_order]
+        other.trials |= {trial_id: Trial(other.trials[trial_id].hyperparameters, trial_id) for trial_id in waiting}
+        other._retry_queue = waiting[::-1]  # its end comes first
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return the other's proposal: its `status`, and the `values` if that is `"RUNNING"`."""
@@ -133,9 +153,14 @@ def num_hyperband_trials(oracle: keras_tuner.oracles.HyperbandOracle) -> int:
     return sum(oracle._get_size(bracket, done) for bracket in brackets for done in range(bracket + 1))
 
 
-def tuner_state_path(tuner: keras_tuner.Tuner) -> Path:
-    """Return the file that the state of a tuner is read from."""
-    return Path(tuner._get_tuner_fname())
+class StatelessTuner(keras_tuner.Tuner):  # type: ignore[misc]
+    """A tuner that has no state beside its oracle's: it resumes where that has one, alone or with other processes.
+
+    keras-tuner resumes where a tuner of the same name has left a file, and a chief has another name.
+    """
+
+    def _get_tuner_fname(self) -> str:
+        return str(self.oracle._get_oracle_fname())
 
 
 def asks_a_chief(tuner: keras_tuner.Tuner) -> bool:

@@ -15,7 +15,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import HaltingReport, Recipe
 from kd_edge.distillation.targets.fingerprints import hash_of
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.errors import ConfigError
+from kd_edge.errors import UNREADABLE, ConfigError
 from kd_edge.files import read_object, write_file, write_json
 from kd_edge.search.results import STUDENT, CandidateTraining
 from kd_edge.search.space.student_space import StudentSpace
@@ -99,7 +99,7 @@ def save_trial(folder: str | Path, weights: Sequence[np.ndarray], training: Cand
 
 def load_weights(folder: str | Path) -> list[np.ndarray]:
     """Return the weights that a trial left in its folder."""
-    with np.load(Path(folder) / _WEIGHTS) as weights:
+    with (Path(folder) / _WEIGHTS).open("rb") as file, np.load(file) as weights:
         return list(weights.values())
 
 
@@ -108,6 +108,16 @@ def load_training(folder: str | Path) -> CandidateTraining:
     saved = json.loads((Path(folder) / _TRAINING).read_text())
     reports = tuple(HaltingReport(**report) for report in saved["halting"])
     return CandidateTraining(**saved | {"recipe": Recipe(**saved["recipe"]), "halting": reports})
+
+
+def is_whole(folder: str | Path) -> bool:
+    """Return whether what a finished trial left in its folder is there and can be read."""
+    try:
+        load_weights(folder)
+        load_training(folder)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def finite_history(history: Mapping[str, Sequence[float]]) -> dict[str, list[float | None]]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kd_edge.compat.keras_tuner import OracleWrapper
-from kd_edge.files import write_bytes
+from kd_edge.errors import UNREADABLE, ConfigError
+from kd_edge.files import read_object, write_bytes
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -129,6 +130,25 @@ class BudgetOracle(OracleWrapper):
         super().end_trial(trial)
         self.save()
         self._on_end(len(self.end_order))
+
+    def reload(self) -> None:
+        """Read the state of the search.
+
+        Raises:
+            ConfigError: That of the search or of a trial is gone or damaged: what the trial was of is not known.
+        """
+        instead = f"remove {self.state_path.parent}, and the same call trains its candidates again"
+        try:
+            for trial_id in read_object(self.state_path, instead=instead)["start_order"]:
+                read_object(self.trial_path(trial_id), instead=instead)
+            super().reload()
+        except ConfigError:
+            raise
+        except (*UNREADABLE, AttributeError) as error:
+            raise ConfigError(
+                f"cannot read the search in {self.state_path.parent}: expected what keras-tuner writes, received other "
+                f"content; {instead}"
+            ) from error
 
     def save(self) -> None:
         """Write the state of the search, whole or not at all."""

@@ -16,7 +16,7 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe
 from kd_edge.distillation.targets.recipe_targets import check_views, store_targets
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.errors import ConfigError
+from kd_edge.errors import ConfigError, DataError
 from kd_edge.files import write_model
 from kd_edge.ir.lowering import macs_of
 from kd_edge.search.checkpoint import PROJECT, TARGETS, claim_folder, identify_search
@@ -199,7 +199,9 @@ def macs_limit(teacher: keras.Model | SoftTargets, teacher_ratio: float | None) 
 
 
 def stored_targets(teacher: keras.Model | SoftTargets, data: Dataset, recipe: Recipe, path: Path) -> SoftTargets:
-    """Return what all candidates of a search learn from: the teacher's outputs, made once and kept in a file.
+    """Return what all candidates of a search learn from: the teacher's outputs, kept in a file that is made once.
+
+    A file that is damaged is made again.
 
     Args:
         teacher: The trained teacher, or its outputs.
@@ -213,7 +215,13 @@ def stored_targets(teacher: keras.Model | SoftTargets, data: Dataset, recipe: Re
     if isinstance(teacher, SoftTargets):
         check_views(teacher, recipe)
         return teacher
-    targets = store_targets(teacher, data, recipe, path=path)
+    try:
+        targets = store_targets(teacher, data, recipe, path=path)
+    except DataError:
+        if not path.is_file():
+            raise
+        path.unlink()
+        targets = store_targets(teacher, data, recipe, path=path)
     if targets is None:
         raise ConfigError(
             f"the teacher runs once for the whole search: expected an augmentation by name, received {recipe.augment!r}"

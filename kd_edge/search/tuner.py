@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,22 @@ import keras
 import keras_tuner
 import tensorflow as tf
 
-from kd_edge.compat.keras_tuner import asks_a_chief, tuner_state_path
+from kd_edge.compat.keras_tuner import StatelessTuner, asks_a_chief
 from kd_edge.config.choices import STUDENT_LOSS_WEIGHT, TEMPERATURE
 from kd_edge.data.dataset import Dataset
 from kd_edge.distillation.results import Recipe, kept_accuracy
 from kd_edge.distillation.targets.stored import SoftTargets
 from kd_edge.distillation.training import distill
 from kd_edge.errors import ConfigError, KdEdgeError
-from kd_edge.files import write_bytes
-from kd_edge.search.checkpoint import finite_history, load_training, load_weights, save_trial
+from kd_edge.search.checkpoint import finite_history, is_whole, load_training, load_weights, save_trial
 from kd_edge.search.results import CandidateTraining
 from kd_edge.search.scores import validation_score
 from kd_edge.search.space.student_space import StudentSpace, Values
 from kd_edge.search.weight_inheritance import WeightInheritance
+from kd_edge.silence import say
 
 
-class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
+class SizingTuner(StatelessTuner):
     """Trains candidates of a space briefly with the teacher's soft targets and scores them on validation samples.
 
     Args:
@@ -115,10 +114,20 @@ class SizingTuner(keras_tuner.Tuner):  # type: ignore[misc]
         return load_training(self.get_trial_dir(trial_id))
 
     def save(self) -> None:
-        """Write the state of the search, each file whole or not at all."""
+        """Write the state of the search, whole or not at all."""
         if not asks_a_chief(self):
             self.oracle.save()
-        write_bytes(tuner_state_path(self), json.dumps(self.get_state()).encode())
+
+    def reload(self) -> None:
+        """Read the state of the search; a finished candidate of which a file is gone or damaged is trained again."""
+        if asks_a_chief(self):
+            return
+        self.oracle.reload()
+        finished = self.oracle.end_order
+        lost = [trial_id for trial_id in finished if not is_whole(self.get_trial_dir(trial_id))]
+        if lost:
+            self.oracle.train_again(lost)
+            say(f"files of {len(lost)} of {len(finished)} candidates are gone or damaged: these are trained again")
 
 
 def search_trials(tuner: SizingTuner, data: Dataset, directory: str | Path) -> None:
@@ -133,8 +142,6 @@ def search_trials(tuner: SizingTuner, data: Dataset, directory: str | Path) -> N
         ConfigError: The folder cannot be written to.
     """
     try:
-        if not asks_a_chief(tuner):
-            tuner.save()  # without this file a search that stops in its first candidate would begin anew
         tuner.search(data)
     except keras_tuner.errors.FatalError as error:
         if isinstance(error.__cause__, KdEdgeError):

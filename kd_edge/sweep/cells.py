@@ -105,7 +105,12 @@ def _budget(limits: BudgetConfig, device: DeviceProfile) -> tuple[Budget, dict[s
         latency_at=limits.latency_at,
         energy_mj=None if limits.energy is None else parse_mj(limits.energy),
     )
-    return budget, kept
+    return budget, {key: _in_one_line(value) for key, value in kept.items()}
+
+
+def _in_one_line(value: str | int | float) -> str | int | float:
+    """Return a limit without the tabs and line breaks that may stand before its unit."""
+    return " ".join(value.split()) if isinstance(value, str) else value
 
 
 def _part(key: str, value: str | int | float) -> str:

@@ -1,6 +1,6 @@
 """The oracle of a sweep: proposes networks until each cell has enough candidates."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kd_edge.search.oracles import BudgetOracle, proposal_of
@@ -49,7 +49,7 @@ class SweepOracle(BudgetOracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return what is trained next; nothing once each cell has enough."""
-        counts = self._counts()
+        counts = self._counts(self.trials)
         self._lacking = [cell for cell, count in zip(self._cells, counts, strict=True) if count < self._num_trials]
         if not self._lacking:
             return {"status": "STOPPED", "values": None}
@@ -66,10 +66,10 @@ class SweepOracle(BudgetOracle):
     def _is_lacking(self, values: Values) -> bool:
         return any(cell.wants(values) for cell in self._lacking)
 
-    def _counts(self) -> list[int]:
-        tried = [trial.hyperparameters.values for trial in self.trials.values()]
+    def _counts(self, trial_ids: Iterable[str]) -> list[int]:
+        tried = [self.trials[trial_id].hyperparameters.values for trial_id in trial_ids]
         return [sum(cell.wants(values) for values in tried) for cell in self._cells]
 
     def _share(self) -> float:
-        enough = sum(min(count, self._num_trials) for count in self._counts())
+        enough = sum(min(count, self._num_trials) for count in self._counts(self.end_order))
         return enough / (self._num_trials * len(self._cells))

@@ -73,7 +73,10 @@ def run_sweep(
 
 def _run(context: SweepContext, workers: Workers, on_start: Callable[[], None]) -> SweepResult | None:
     claim_sweep(context)
-    shaped_by = [without_paths(context.config), *((cell.name, cell.device, cell.budget) for cell in context.cells)]
+    shaped_by = [
+        without_paths(context.config),
+        *((cell.name, cell.device, cell.budget, cell.asked) for cell in context.cells),
+    ]
     key = stage_key(context.data.sha256, _RESULT, *shaped_by, *context.teacher_shape)
     kept = context.store.load(_RESULT, key, SweepResult)
     if kept is not None:

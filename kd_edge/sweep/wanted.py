@@ -1,17 +1,23 @@
 """What a sweep is asked for: the table `[sweep]` of a configuration, or the options in its place."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kd_edge.config.paths import located
 from kd_edge.config.run import RunConfig
+from kd_edge.cost.budget import parse_bytes, parse_ms
+from kd_edge.cost.devices import load_device
 from kd_edge.errors import ConfigError
 from kd_edge.toml import from_table, read_toml
 
 # A search that hands on the better candidates trains those that fit small budgets least.
 _HALVING = "hyperband"
+_MEANINGS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {"device": lambda text: load_device(str(text)), "latency": parse_ms, "ram": parse_bytes, "flash": parse_bytes}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,10 @@ def load_sweep(path: str | Path, options: Mapping[str, str | None] | None = None
     devices = wanted.values("device")
     budget = table.get("budget", {})
     if devices is not None and isinstance(budget, Mapping):
-        table["budget"] = {**budget, "device": str(devices[0])}
+        table["budget"] = {"device": str(devices[0]), **budget}
     config = from_table(RunConfig, table, str(path))
+    if devices is not None:
+        config = replace(config, budget=replace(config.budget, device=str(devices[0])))
     if config.design.search == _HALVING:
         raise ConfigError(
             "bad value for key 'search' in [design]: expected 'random', 'bayesian' or 'grid' for a sweep, whose "
@@ -85,13 +93,18 @@ def load_sweep(path: str | Path, options: Mapping[str, str | None] | None = None
 def _with_options(wanted: SweepConfig, options: Mapping[str, str | None]) -> SweepConfig:
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     for key, value in given.items():
-        before, now = wanted.values(key), SweepConfig(**{key: value}).values(key)
-        if before is not None and [str(v) for v in before] != [str(v) for v in now or ()]:
+        before, now = _meant(wanted, key), _meant(SweepConfig(**{key: value}), key)
+        if before and not (all(each in now for each in before) and all(each in before for each in now)):
             raise ConfigError(
                 f"--{key} and the key {key!r} in [sweep] differ: expected one of them, received {value!r} and "
                 f"{getattr(wanted, key)!r}; leave one out"
             )
     return replace(wanted, **given)
+
+
+def _meant(wanted: SweepConfig, key: str) -> list[Any]:
+    """Return the boards that a sweep names, or its limits in bytes or milliseconds; the order says nothing."""
+    return [_MEANINGS[key](value) for value in wanted.values(key) or ()]
 
 
 def _located(wanted: SweepConfig, folder: Path) -> SweepConfig:

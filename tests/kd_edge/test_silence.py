@@ -47,6 +47,20 @@ def test_a_command_that_needs_keras_ends_with_one_line_and_others_do_not_care(ke
     assert CliRunner().invoke(main, ["devices"]).exit_code == 0
 
 
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_what_reads_a_folder_of_images_looks_at_the_backend_and_silences_its_greeting_before(
+    command, keras_home, tmp_path
+):
+    for name in ("a", "b"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        (tmp_path / "images" / name / "x.png").write_bytes(b"no image")
+    config = tmp_path / "config.toml"
+    config.write_text('[data]\nsource = "images"\n[budget]\ndevice = "rp2040"\n')
+    failed = CliRunner().invoke(main, [command, str(config), "-o", str(tmp_path / "out")])
+    assert (failed.exit_code, len(failed.output.splitlines())) == (2, 1)
+    assert "expected 'tensorflow', received 'torch'" in failed.output
+
+
 def test_a_student_has_float32_and_its_channels_last_whatever_the_file_says():
     import keras
 

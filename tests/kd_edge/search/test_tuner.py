@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import keras
 import keras_tuner
@@ -82,6 +83,61 @@ def test_an_oracle_whose_proposals_never_fit_ends_the_search(tmp_path):
     oracle = BudgetOracle(oracles(StudentSpace.family("mlp", (20,), 4))["random"], lambda values: False, max_draws=50)
     oracle._set_project_dir(tmp_path, "none")
     assert oracle.create_trial("tuner0").status == "STOPPED"
+
+
+def in_folder(oracle, folder):
+    """Return an oracle that goes on in a folder if that holds the state of a search."""
+    oracle.verbose = 0
+    oracle._set_project_dir(folder, "search")
+    if oracle.state_path.is_file():
+        oracle.reload()
+    return oracle
+
+
+def try_one(oracle):
+    """Have an oracle propose a candidate, and tell it that this was trained."""
+    trial = oracle.create_trial("tuner0")
+    oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+    return trial.trial_id, trial.hyperparameters.values
+
+
+@pytest.mark.parametrize("kind", ["random", "bayesian", "grid", "hyperband"])
+def test_a_trial_that_was_being_proposed_or_ended_when_the_process_was_killed_is_there_once(kind, tmp_path):
+    space = StudentSpace.family("mlp", (20,), 4)
+
+    def oracle():
+        return in_folder(BudgetOracle(oracles(space)[kind], lambda values: True, identify=space.graph), tmp_path)
+
+    first = oracle()
+    ended = try_one(first)[0]
+    state = json.loads(first.state_path.read_text())
+    proposed = first.create_trial("tuner0")
+    # As if the process had been killed before it wrote what is proposed, and what was under way.
+    first.state_path.write_text(json.dumps(state | {"ongoing_trials": {"tuner0": ended}}))
+    again = oracle()
+    assert try_one(again) == (proposed.trial_id, proposed.hyperparameters.values)
+    assert again.end_order == [ended, proposed.trial_id]
+
+
+def test_the_trials_of_a_search_that_goes_on_are_in_their_order_and_not_in_that_of_the_file_system(tmp_path):
+    space = StudentSpace.family("mlp", (20,), 4)
+
+    def oracle(folder):
+        plain = keras_tuner.oracles.RandomSearchOracle(
+            "val_accuracy", max_trials=30, seed=1, hyperparameters=oracles(space)["random"].hyperparameters
+        )
+        return in_folder(BudgetOracle(plain, lambda values: True), folder)
+
+    first = oracle(tmp_path / "first")
+    tried = [try_one(first)[0] for _ in range(30)]
+    (tmp_path / "again" / "search").mkdir(parents=True)
+    shutil.copy(first.state_path, tmp_path / "again" / "search")
+    for trial_id in reversed(tried):
+        name = f"trial_{trial_id}"
+        shutil.copytree(tmp_path / "first" / "search" / name, tmp_path / "again" / "search" / name)
+    assert list(oracle(tmp_path / "again").trials) == tried
 
 
 def test_a_grid_search_that_was_interrupted_goes_on_after_its_latest_trial(tmp_path):
@@ -346,6 +402,77 @@ def test_a_finished_search_trains_no_more_unless_more_trials_are_asked_for(data,
     found = search(teacher, data, folder, num_trials=2, on_trial=lambda done, planned: ended.append((done, planned)))
     assert ended == [(2, 2)]
     assert len(found.candidates) == 2
+
+
+def halve(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("name", ["student.npz", "training.json"])
+@pytest.mark.parametrize("damage", [Path.unlink, halve])
+def test_a_finished_candidate_whose_files_are_gone_or_damaged_is_trained_again_to_the_same_student(
+    name, damage, data, teacher, finished, folder, capsys
+):
+    before, ended = folder / PROJECT / "trial_0" / name, []
+    damage(before)
+    found = search(teacher, data, folder, on_trial=lambda done, planned: ended.append((done, planned)))
+    assert ended == [(1, 1)]
+    assert "note: files of 1 of 1 candidates are gone or damaged: these are trained again\n" in capsys.readouterr().err
+    assert found.candidates == finished[1].candidates
+    one, other = (keras.models.load_model(at / "student.keras", compile=False) for at in (folder, finished[0]))
+    for weight, same in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+
+
+def test_a_candidate_that_is_trained_again_is_so_too_where_that_was_interrupted(data, teacher, finished, folder):
+    (folder / PROJECT / "trial_0" / "student.npz").unlink()
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SizingTuner, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            search(teacher, data, folder)
+    assert search(teacher, data, folder).candidates == finished[1].candidates
+    assert (folder / PROJECT / "trial_0" / "student.npz").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("trial_0", shutil.rmtree),
+        ("trial_0/trial.json", halve),
+        ("trial_0/trial.json", lambda path: path.write_text("")),
+        ("trial_0/trial.json", lambda path: path.write_text("{}")),
+        ("oracle.json", halve),
+        ("oracle.json", lambda path: path.write_text("{}")),
+    ],
+)
+def test_a_search_that_has_lost_what_its_candidates_are_says_which_folder_is_in_the_way(
+    name, damage, data, teacher, finished, folder
+):
+    damage(folder / PROJECT / name)
+    with pytest.raises(ConfigError, match=r"cannot read .*; remove .*/trials, and the same call trains") as caught:
+        search(teacher, data, folder)
+    assert "\n" not in str(caught.value)
+    shutil.rmtree(folder / PROJECT)
+    assert search(teacher, data, folder).candidates == finished[1].candidates
+
+
+def test_what_the_teacher_said_is_asked_again_where_its_file_is_damaged(data, teacher, folder):
+    content = (folder / "targets.npy").read_bytes()
+    halve(folder / "targets.npy")
+    search(teacher, data, folder)
+    assert (folder / "targets.npy").read_bytes() == content
+
+
+def test_a_search_goes_on_under_whichever_name_keras_tuner_has_for_the_process(data, teacher, folder, monkeypatch):
+    """A search with workers is that of a tuner called chief."""
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+    ended = []
+    search(teacher, data, folder, on_trial=lambda done, planned: ended.append((done, planned)))
+    assert ended == []
 
 
 def test_a_full_disk_is_one_line_and_the_search_goes_on_afterwards(data, teacher, tmp_path):

@@ -88,12 +88,44 @@ def test_the_name_of_a_cell_has_no_power_of_ten(latency, name):
     assert names(SweepConfig("rp2040", latency=[latency])) == [f"rp2040-{name}"]
 
 
+@pytest.mark.parametrize("latency", ["2 ms", "2\tms", " 2\n ms\n"])
+def test_a_limit_is_told_in_one_line_and_named_without_blanks(latency):
+    (cell,) = cells_of(SweepConfig("rp2040", latency=[latency]), COMMON)
+    assert (cell.name, cell.asked) == ("rp2040-2ms", ("latency 2 ms",))
+    (cell,) = cells_of(SweepConfig("rp2040"), BudgetConfig("rp2040", latency=latency))
+    assert (cell.name, cell.asked) == ("rp2040-2ms", ("latency 2 ms",))
+
+
 def test_a_table_and_an_option_that_differ_are_refused_and_equal_ones_are_not(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text('[data]\nsource = "watch"\n[sweep]\ndevice = ["rp2040"]\nlatency = ["2ms", "5ms"]\n')
     assert load_sweep(path, {"latency": "2ms,5ms", "ram": "8k"})[1].values("ram") == ("8k",)
     with pytest.raises(ConfigError, match=r"--device and the key 'device' in .sweep. differ.*leave one out"):
         load_sweep(path, {"device": "nrf52840"})
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "option", "other"),
+    [
+        ('latency = "2 ms"', "latency", "2ms", "2us"),
+        ("latency = 2", "latency", "2000us", "3ms"),
+        ('latency = ["2ms", "5ms"]', "latency", "5ms,2ms,0.005s", "5ms"),
+        ('ram = "64k"', "ram", "65536", "64k,65537"),
+        ('flash = ["1M", 4096]', "flash", "4k,1024k", "1M"),
+        ('device = "own.toml"', "device", "./boards/own.toml", "rp2040"),
+    ],
+)
+def test_a_table_and_an_option_are_compared_by_what_they_mean(table, key, option, other, tmp_path, monkeypatch):
+    path = tmp_path / "boards" / "run.toml"
+    path.parent.mkdir()
+    (tmp_path / "boards" / "own.toml").write_text(to_toml(load_device("rp2040")))
+    device = "" if key == "device" else 'device = "rp2040"'
+    path.write_text(f'[data]\nsource = "watch"\n[sweep]\n{device}\n{table}\n')
+    monkeypatch.chdir(tmp_path)
+    wanted = load_sweep(path, {key: option})[1]
+    assert wanted.values(key) == SweepConfig(**{key: option}).values(key)
+    with pytest.raises(ConfigError, match=f"--{key} and the key '{key}' in .sweep. differ: expected one of them"):
+        load_sweep(path, {key: other})
 
 
 def test_a_sweep_needs_no_budget_where_it_names_boards_and_says_which_key_is_unknown(tmp_path):
@@ -113,6 +145,16 @@ def test_a_budget_that_is_no_table_is_refused_beside_the_boards_of_a_sweep(budge
     path.write_text(f'{budget}\n[data]\nsource = "watch"\n[sweep]\ndevice = "rp2040"\n')
     with pytest.raises(ConfigError, match=f"key 'budget': expected a table, received {received}"):
         load_sweep(path)
+
+
+def test_a_board_of_the_budget_that_is_no_text_is_refused_beside_the_boards_of_a_sweep(tmp_path):
+    path = tmp_path / "run.toml"
+    text = '[budget]\ndevice = {}\n[data]\nsource = "watch"\n[sweep]\ndevice = "rp2040"\n'
+    path.write_text(text.format("3"))
+    with pytest.raises(ConfigError, match=r"key 'budget', key 'device': expected str, received 3"):
+        load_sweep(path)
+    path.write_text(text.format('"nrf52840"'))
+    assert load_sweep(path)[0].budget.device == "rp2040"
 
 
 def test_a_search_that_starves_small_budgets_is_refused(tmp_path):

@@ -33,6 +33,11 @@ def trials_of(oracle, folder):
     oracle._set_project_dir(folder, "search")
     if oracle.state_path.is_file():
         oracle.reload()
+    return rest_of(oracle)
+
+
+def rest_of(oracle):
+    """Return the values of each trial that an oracle has yet."""
     found = []
     while (trial := oracle.create_trial("tuner0")).status == "RUNNING":
         found.append(dict(trial.hyperparameters.values))
@@ -57,6 +62,16 @@ def test_budgets_that_were_exchanged_get_as_many_candidates_of_their_own(search,
     assert len({tuple(values.items()) for values in known}) == len(known)
     assert tried(search, cells(now), tmp_path) == []
     assert tried(search, cells(f"{before},{now}"), tmp_path) == []
+
+
+def test_the_share_that_is_done_is_of_what_has_ended(tmp_path):
+    own, shares = cells("100k"), []
+    plain = make_oracle("random", SPACE, num_trials=NUM_TRIALS, epochs=1, seed=0)
+    oracle = SweepOracle(plain, own, num_trials=NUM_TRIALS, on_end=lambda share, done: shares.append(share))
+    found = trials_of(oracle, tmp_path)
+    oracle.train_again(list(oracle.trials))
+    assert rest_of(oracle) == found
+    assert shares == [0.5, 1.0, 0.5, 1.0]
 
 
 RARE = {name: options[0] for name, options in WIDE.choices.items()}

@@ -217,6 +217,27 @@ def test_another_budget_is_added_and_nothing_is_trained_again(finished, folder, 
     assert cells(found)["nrf52840-60ms"].accuracy == cells(finished)["nrf52840-60ms"].accuracy
 
 
+def test_a_sweep_tells_the_combinations_that_were_asked_for_last(finished, folder, flat_npz, tmp_path):
+    own = shutil.copytree(folder, tmp_path / "sweep")
+    for latency in ("60ms,0.06s", "60ms"):
+        found = run_sweep(small_config(flat_npz), SweepConfig("nrf52840", latency=latency), own)
+        assert found.cells[0].asked == tuple(f"latency {text}" for text in latency.split(","))
+    assert "0.06s" not in (own / "summary.txt").read_text()
+
+
+def test_a_search_whose_candidates_have_lost_their_files_trains_them_again_to_the_same_students(
+    finished, folder, flat_npz, tmp_path
+):
+    own = shutil.copytree(folder, tmp_path / "sweep")
+    shutil.rmtree(own / "students")
+    (own / "stages" / "sweep.json").unlink()
+    for weights in own.glob("search/*/trials/trial_*/student.npz"):
+        weights.unlink()
+    again = run_sweep(small_config(flat_npz), WANTED, own)
+    assert timeless(to_plain(again.cells)) == timeless(to_plain(finished.cells))
+    assert again.boards == finished.boards
+
+
 def test_a_network_that_was_searched_with_another_teacher_or_is_damaged_is_taken_from_the_search_again(
     finished, folder, flat_npz, tmp_path
 ):
@@ -302,6 +323,16 @@ def test_the_tables_keep_to_80_columns_and_the_page_is_whole(finished, folder):
     assert list(charts) == panels
     for name in panels:
         assert page.count(f'id="plot-{name}"') == 1
+
+
+@pytest.mark.parametrize(("count", "title"), [(1, "1 board and its budgets"), (2, "2 boards and their budgets")])
+def test_the_title_of_a_page_counts_the_boards(count, title, finished, folder, tmp_path):
+    document = json.loads((folder / "sweep.json").read_text())
+    result = document["result"]
+    result["boards"] = result["boards"][:count]
+    result["cells"] = [c for c in result["cells"] if c["device"] in [board["name"] for board in result["boards"]]]
+    page = write_sweep_page(document, tmp_path / "sweep.html").read_text()
+    assert f"<h1>waves: {title}</h1>" in page
 
 
 def test_boards_whose_names_are_much_alike_or_words_of_the_page_have_places_of_their_own(finished, folder, tmp_path):
