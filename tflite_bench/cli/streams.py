@@ -38,9 +38,7 @@ def prepare_streams() -> None:
     if sys.stdout is None:
         raise ConfigError("cannot print the result: expected a stdout that is open, received a closed one; open it")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # as it is, Python would fail for a letter that stdout's encoding lacks
+        sys.stdout.reconfigure(errors="replace")  # else a letter that its encoding lacks ends the command
 
 
 @contextlib.contextmanager
