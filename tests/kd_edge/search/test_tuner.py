@@ -516,6 +516,9 @@ def test_hyperband_trains_the_better_candidates_longer(data, teacher, tmp_path):
     first = [t["trial_id"] for t in trials if t["hyperparameters"]["values"]["tuner/epochs"] == 1]
     assert scores[values["tuner/trial_id"]] == max(scores[trial_id] for trial_id in first)
     assert len(found.candidates) == 5
+    for weights in (tmp_path / PROJECT).glob("trial_*/student.npz"):
+        weights.unlink()
+    assert search(teacher, data, tmp_path, search="hyperband", recipe=Recipe(3, 32)).candidates == found.candidates
 
 
 def test_an_unknown_search_is_named():
