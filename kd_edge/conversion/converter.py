@@ -84,9 +84,9 @@ def convert(
     _check_weights(model)
     clone = batch_of_one(model, unroll=calibrates)
     arrays = _arrays(model, data) if calibrates else arrays_or_drawn(model, data)
+    check_clone(model, clone, arrays)
     if calibrates:
         _check_indices(model, clone, arrays)
-    check_clone(model, clone, arrays)
     chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
     alone = len(arrays) == 1
     pairs = zip(clone.inputs, arrays, strict=True)
