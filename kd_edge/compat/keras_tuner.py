@@ -30,6 +30,7 @@ class OracleWrapper(keras_tuner.Oracle):  # type: ignore[misc]
     def __init__(self, oracle: keras_tuner.Oracle) -> None:
         # Without `Oracle.__init__`: the state is the other's.
         self.wrapped = oracle
+        self._waiting: list[str] = []
         self.enumerates = hasattr(oracle, "_get_next_combination")
         self.trains_longer = isinstance(oracle, keras_tuner.oracles.HyperbandOracle)
         self._steps = {name: getattr(oracle, name) for name in ("populate_space", "_random_values", "save")}
@@ -44,7 +45,6 @@ class OracleWrapper(keras_tuner.Oracle):  # type: ignore[misc]
 
     create_trial = _handed_on("create_trial")
     update_trial = _handed_on("update_trial")
-    end_trial = _handed_on("end_trial")
     score_trial = _handed_on("score_trial")
     get_trial = _handed_on("get_trial")
     get_best_trials = _handed_on("get_best_trials")
@@ -85,17 +85,36 @@ class OracleWrapper(keras_tuner.Oracle):  # type: ignore[misc]
     def train_again(self, lost: Container[str]) -> None:
         """Propose the trials that have started and not ended, in that order, before any new one.
 
+        One that goes on from another, as in Hyperband, waits until that has ended.
+
         Args:
             lost: Trials that count as not ended.
         """
         other = self.wrapped
         other.end_order = [trial_id for trial_id in other.end_order if trial_id not in lost]
-        waiting = [trial_id for trial_id in other.start_order if trial_id not in other.end_order]
-        other.trials |= {trial_id: Trial(other.trials[trial_id].hyperparameters, trial_id) for trial_id in waiting}
-        other._retry_queue = waiting[::-1]  # its end comes first
+        self._waiting = [trial_id for trial_id in other.start_order if trial_id not in other.end_order]
+        other.trials |= {
+            trial_id: Trial(other.trials[trial_id].hyperparameters, trial_id) for trial_id in self._waiting
+        }
+        other._retry_queue = []
+        self._queue_ready()
+
+    def end_trial(self, trial: Trial) -> None:
+        """Record a finished trial; those that waited for it are proposed next."""
+        self.wrapped.end_trial(trial)
+        self._queue_ready()
+
+    def _queue_ready(self) -> None:
+        other = self.wrapped
+        before = {i: other.trials[i].hyperparameters.values.get("tuner/trial_id") for i in self._waiting}
+        ready = [trial_id for trial_id in self._waiting if before[trial_id] in (None, *other.end_order)]
+        self._waiting = [trial_id for trial_id in self._waiting if trial_id not in ready]
+        other._retry_queue[:0] = ready[::-1]  # its end comes first
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return the other's proposal: its `status`, and the `values` if that is `"RUNNING"`."""
+        if self._waiting:
+            return {"status": "IDLE"}
         if self.enumerates:
             self._order_trials()
         proposal: dict[str, Any] = self._steps["populate_space"](trial_id)

@@ -86,7 +86,8 @@ def convert(
     arrays = _arrays(model, data) if calibrates else arrays_or_drawn(model, data)
     check_clone(model, clone, arrays)
     if calibrates:
-        _check_indices(model, clone, arrays)
+        for source, known, array in zip(model.inputs, clone.inputs, arrays, strict=True):
+            _check_held(source, known.dtype, array)
     chosen = _choose(len(arrays[0]), num_calibration_samples, calibration, seed)
     alone = len(arrays) == 1
     pairs = zip(clone.inputs, arrays, strict=True)
@@ -184,13 +185,12 @@ def _check_weights(model: keras.Model) -> None:
             )
 
 
-def _check_indices(model: keras.Model, clone: keras.Model, arrays: Sequence[np.ndarray]) -> None:
-    for source, known, array in zip(model.inputs, clone.inputs, arrays, strict=True):
-        if (strange := unlike_integers(array, known.dtype)) is not None:
-            raise DataError(
-                f"bad calibration data for input {source.name!r}: expected {integers_text(known.dtype)}, as indices, "
-                f"received {strange:g}"
-            )
+def _check_held(source: Any, dtype: str, array: np.ndarray) -> None:
+    """Refuse samples that the integers of an input do not hold."""
+    if (strange := unlike_integers(array, dtype)) is not None:
+        raise DataError(
+            f"bad calibration data for input {source.name!r}: expected {integers_text(dtype)}, received {strange:g}"
+        )
 
 
 def _read(samples: np.ndarray, source: Any, *, whole_range: bool) -> np.ndarray:
@@ -229,6 +229,7 @@ def _arrays(model: keras.Model, data: Samples | None) -> list[np.ndarray]:
             raise DataError("no calibration data: expected one or more samples, received none")
         if not np.isfinite(array).all():
             raise DataError("bad calibration data: expected finite numbers, received NaN or infinity")
+        _check_held(source, source.dtype, array)
     if len(lengths := {len(array) for array in arrays}) > 1:
         raise DataError(f"bad calibration data: expected as many samples for each input, received {sorted(lengths)}")
     return arrays
@@ -251,6 +252,7 @@ def _one_per_input(model: keras.Model, data: Samples) -> list[np.ndarray]:
 
 def _numbers(values: Any) -> np.ndarray:
     array = as_array(values, "samples", "the calibration data")
+    array = array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     if array.dtype.kind not in "biuf":
         raise DataError(f"bad calibration data: expected numbers, received {array.dtype}")
     return array

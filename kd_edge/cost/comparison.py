@@ -100,7 +100,7 @@ def compare_boards(
         cost, lean, unknown = _estimate(graph, device, sizes)
         cost = cost if file_bytes is None else replace(cost, flash_bytes=file_bytes)
         cost = cost if refusals is None else replace(cost, refusals=refusals[device.runs_tflm])
-        ends = flash_ends(cost.flash_bytes) if file_bytes is None else None
+        ends = flash_ends(graph, cost.flash_bytes) if file_bytes is None else None
         budget, unbounded = budget_of(device), why_unbounded(graph, device)
         gates = cost_gates(
             cost, budget, device, least_ram_bytes=lean, flash_ends=ends, unbounded=unbounded, unknown=unknown

@@ -259,13 +259,14 @@ class CostModel:
         pointer_bytes = self.device.pointer_bytes
         return arena_bytes(graph, pointer_bytes=pointer_bytes, kernels=self._least_kernels).needed_bytes
 
-    def flash_ends(self, flash_bytes: int) -> tuple[int, int]:
+    def flash_ends(self, graph: Graph, flash_bytes: int) -> tuple[int, int]:
         """Return the least and the most bytes that the file of a network may have; see `file_size.flash_ends`.
 
         Args:
+            graph: The network.
             flash_bytes: What `estimate` computed.
         """
-        return flash_ends(flash_bytes, beside_bytes=self._beside_bytes)
+        return flash_ends(graph, flash_bytes, beside_bytes=self._beside_bytes)
 
     def least_ram_bytes(self, graph: Graph) -> int:
         """Return what no plan of the arena can go below, not even that of a network with more channels.

@@ -122,7 +122,7 @@ def report_cost(
     runtime = None if uncounted else runtime_flash(kinds)
     lean = cost.ram_bytes if cost_model.kernels_known else cost_model.ram_of_leanest_kernels(graph)
     unbounded = why_unbounded(graph, device)
-    ends = cost_model.flash_ends(cost.flash_bytes) if file_bytes is None else None
+    ends = cost_model.flash_ends(graph, cost.flash_bytes) if file_bytes is None else None
     gates = cost_gates(
         cost, budget, device, least_ram_bytes=lean, flash_ends=ends, unbounded=unbounded, unknown=unknown
     )

@@ -30,7 +30,7 @@ def keys_in_order(structure: Mapping[str, Any]) -> list[str]:
 
 def _ending(model: Any) -> Any:
     """Return a model, or the one in which a sequential model of several outputs ends."""
-    while not _is_functional(model) and len(model.outputs) > 1:
+    while not _is_functional(model) and len(model.outputs) > 1 and hasattr(model.layers[-1], "outputs"):
         model = model.layers[-1]
     return model
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -113,6 +114,9 @@ def load_training(folder: str | Path) -> CandidateTraining:
 def is_whole(folder: str | Path) -> bool:
     """Return whether what a finished trial left in its folder is there and can be read."""
     try:
+        with zipfile.ZipFile(Path(folder) / _WEIGHTS) as weights:
+            if weights.testzip() is not None:
+                return False
         load_weights(folder)
         load_training(folder)
     except UNREADABLE:

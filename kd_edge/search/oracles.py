@@ -135,7 +135,8 @@ class BudgetOracle(OracleWrapper):
         """Read the state of the search.
 
         Raises:
-            ConfigError: That of the search or of a trial is gone or damaged: what the trial was of is not known.
+            ConfigError: That of the search is damaged, or that of a trial gone or damaged: what the trial was of is not
+                known.
         """
         instead = f"remove {self.state_path.parent}, and the same call trains its candidates again"
         try:

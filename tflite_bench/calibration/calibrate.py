@@ -1,7 +1,6 @@
 """Measures generated networks on a target and fits the device profile that `kd-edge --device` takes."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -134,19 +133,11 @@ def calibrate(
                 entries[name] = content, min(entries[name][1], time_ms) if number else time_ms
     progress("fitting the costs")
     enough = measured if complete else _enough(measured)
-    with _forgotten_when_refused(store):
-        return fit_calibration(runner.name, device, enough)
-
-
-@contextlib.contextmanager
-def _forgotten_when_refused(store: MeasurementStore | None) -> Iterator[None]:
-    """Remove what was measured where it makes no profile: the next attempt would end in the same way."""
     try:
-        yield
-    except RunnerError:
-        if store is not None:
-            store.remove()
-        raise
+        return fit_calibration(runner.name, device, enough)
+    except RunnerError as error:
+        kept = "" if store is None else f"; what was measured is kept in {store.path}: remove it to measure anew"
+        raise RunnerError(f"{error}{kept}") from error
 
 
 def _enough(measured: Mapping[str, dict[str, tuple[bytes, float]]]) -> Mapping[str, dict[str, tuple[bytes, float]]]:

@@ -26,6 +26,5 @@ def drawn(table: Table) -> str:
 
 
 def _width() -> int:
-    stdout = Console()
-    known = stdout.is_terminal or os.environ.get("COLUMNS", "").isdigit()
-    return stdout.width if known and stdout.width else _WIDTH
+    known = (sys.stdout is not None and sys.stdout.isatty()) or os.environ.get("COLUMNS", "").isdigit()
+    return (Console().width if known else 0) or _WIDTH

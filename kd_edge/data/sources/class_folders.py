@@ -118,7 +118,8 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
                 f"bad data in {part}: expected each file in the folder of its class, received {loose[0].name} beside "
                 f"the folders ({len(loose)} such files)"
             )
-        _tell_folders_inside(classes, part)
+        if options.group_pattern is None:
+            _tell_folders_inside(classes, part)
     paths, labels, splits = zip(*rows, strict=True)
     given = None if parts.keys() == {""} else np.array(splits)
     groups = _groups(paths, options.group_pattern, folder)

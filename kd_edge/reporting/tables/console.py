@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,7 +18,7 @@ WIDTH = 110
 def show(parts: Iterable[Any]) -> None:
     """Print tables and lines on stdout: as wide as the terminal or as `COLUMNS` says, else 110 columns."""
     console = plain_console()
-    known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     _print_parts(console if known and console.width else plain_console(width=WIDTH), parts)
 
 

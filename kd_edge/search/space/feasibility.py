@@ -206,8 +206,9 @@ def _proved(problem: FeasibilityProblem, result: FeasibilityResult) -> Feasibili
             if problem.worst_ratio(problem.cost(values)) <= 1:
                 return replace(result, values=values)
         costed, leanest = f"each of its {size:,} networks was costed", problem.cost_model.ram_of_leanest_kernels
-        if any(_may_fit(problem, values, leanest) for values in _combinations(problem.choices)):
-            return replace(result, proof=f"not proved: {costed}, but {_doubt(problem, result)}")
+        for values in _combinations(problem.choices):
+            if _may_fit(problem, values, leanest):
+                return replace(result, proof=f"not proved: {costed}, but {_doubt(problem, values)}")
         return replace(result, proof=f"proved: {costed}")
     narrowest = {
         name: options[:1] if name in problem.channel_choices else options for name, options in problem.choices.items()
@@ -223,17 +224,17 @@ def _proved(problem: FeasibilityProblem, result: FeasibilityResult) -> Feasibili
 
 def _may_fit(problem: FeasibilityProblem, values: Values, least_ram: Callable[[Graph], int]) -> bool:
     """Return whether a network fits by the least that its file and its arena may take."""
-    graph = problem.render(values)
-    cost = problem.cost_model.estimate(graph)
+    graph, cost = problem.render(values), problem.cost(values)
     least = {name: problem.figure(cost, name) for name in problem.limits}
-    least["flash_bytes"] = problem.cost_model.flash_ends(cost.flash_bytes)[0]
+    least["flash_bytes"] = problem.cost_model.flash_ends(graph, cost.flash_bytes)[0]
     least["ram_bytes"] = least_ram(graph)
     return all(least[name] <= limit for name, limit in problem.limits.items())
 
 
-def _doubt(problem: FeasibilityProblem, result: FeasibilityResult) -> str:
-    """Return which of the figures that break a limit are not known to the byte."""
-    broken = {name for name, need in result.smallest.items() if need > result.limits[name]} | result.together.keys()
+def _doubt(problem: FeasibilityProblem, values: Values) -> str:
+    """Return which of the figures by which a network breaks limits are not known to the byte."""
+    cost = problem.cost(values)
+    broken = {name for name, limit in problem.limits.items() if problem.figure(cost, name) > limit}
     doubts = [SIZE_ERROR] if "flash_bytes" in broken else []
     if "ram_bytes" in broken and not problem.cost_model.kernels_known:
         doubts.append(why_between(problem.cost_model.device))

@@ -390,6 +390,22 @@ def test_bytes_beside_another_input_do_not_set_the_scale_of_both():
     assert convert(model, given | {"flags": given["flags"].astype("uint8")}) == convert(model, given)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_numbers_that_an_input_of_integers_does_not_hold_are_refused(dtype):
+    source = keras.Input((6,), dtype=dtype, name="pixels")
+    model = keras.Model(source, keras.layers.Dense(2)(keras.layers.Rescaling(1 / 255)(source)))
+    samples = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
+    with pytest.raises(DataError, match=r"for input 'pixels': expected whole numbers from"):
+        convert(model, samples)
+    assert convert(model, np.round(samples**2), quantize="none")
+
+
+def test_half_precision_of_tensorflow_calibrates():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+    samples = tf.cast(np.random.default_rng(0).integers(-8, 9, (8, 6)), tf.bfloat16)
+    assert convert(model, samples) == convert(model, np.asarray(samples).astype("float32"))
+
+
 @pytest.mark.parametrize("value", [0.5, 9.75])
 def test_indices_that_are_none_are_refused(value):
     words = keras.Input((6,), dtype="int32", name="words")

@@ -408,8 +408,47 @@ def halve(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x80
+    path.write_bytes(content)
+
+
+def test_a_candidate_that_goes_on_from_a_lost_one_waits_for_it_whoever_asks(tmp_path):
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters.Choice("width", list(range(1, 40)))
+    objective = keras_tuner.Objective("val_accuracy", "max")
+
+    def begun():
+        wrapped = keras_tuner.oracles.HyperbandOracle(
+            objective, max_epochs=9, factor=3, hyperparameters=hyperparameters, seed=1
+        )
+        oracle = BudgetOracle(wrapped, lambda values: True)
+        oracle._set_project_dir(tmp_path, "search")
+        oracle.verbose = 0
+        return oracle
+
+    def end(oracle, trial):
+        oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+    oracle = begun()
+    while "tuner/trial_id" not in (child := oracle.create_trial("one")).hyperparameters.values:
+        end(oracle, child)
+    end(oracle, child)
+    parent = child.hyperparameters.values["tuner/trial_id"]
+    resumed = begun()
+    resumed.reload()
+    resumed.train_again([parent, child.trial_id])
+    first, other = resumed.create_trial("one"), resumed.create_trial("two")
+    assert (first.trial_id, other.status) == (parent, "IDLE")
+    end(resumed, first)
+    assert resumed.create_trial("two").trial_id == child.trial_id
+
+
 @pytest.mark.parametrize("name", ["student.npz", "training.json"])
-@pytest.mark.parametrize("damage", [Path.unlink, halve])
+@pytest.mark.parametrize("damage", [Path.unlink, halve, flip])
 def test_a_finished_candidate_whose_files_are_gone_or_damaged_is_trained_again_to_the_same_student(
     name, damage, data, teacher, finished, folder, capsys
 ):

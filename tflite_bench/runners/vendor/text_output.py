@@ -13,11 +13,11 @@ from tflite_bench.runners.vendor.printout import Printout, agree, without_sample
 _UNCONSUMED = re.compile(r"Unconsumed cmdline flags: (.*)")
 _RUNNING = "Running benchmark for at least"
 # Nothing but figures up to the end of the line.
-_COUNTS = r"(?<!\w)(count=[^\s(]+(?: *\(all same\)| +\w+=[^\s(]+)*) *\n"
+_COUNTS = r"(?<!\w)count=[^\s(]+(?: *\(all same\)| +\w+=[^\s(]+)*(?= *\n)"
 # Between title and figures may be lines of others: delegates tell what they replace, phones mix their log in.
 _RUNS = re.compile(
-    rf"{_RUNNING} [^\n]*\n(?:(?![^\n]*{_RUNNING})(?![^\n]*{_COUNTS.replace('(count', '(?:count')})[^\n]*\n)*"
-    rf"[^\n]*?{_COUNTS}"
+    rf"{_RUNNING} [^\n]*\n(?:(?![^\n]*{_RUNNING})(?![^\n]*{_COUNTS})[^\n]*\n)*"
+    rf"[^\n]*?({_COUNTS})"
 )
 _TIMINGS = re.compile(
     r"Inference timings in us: Init: (\S+), First inference: (\S+), Warmup \(avg\): (\S+), Inference \(avg\): (\S+)\n"

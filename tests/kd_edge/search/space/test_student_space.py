@@ -8,7 +8,7 @@ import pytest
 
 from kd_edge.cost.budget import Budget
 from kd_edge.cost.devices import load_device
-from kd_edge.cost.file_size import BESIDE_ERROR_BYTES, SIZE_ERROR
+from kd_edge.cost.file_size import SIZE_ERROR
 from kd_edge.cost.model import CostModel
 from kd_edge.errors import BudgetError, ConfigError
 from kd_edge.ir import Blueprint, Layer
@@ -144,10 +144,10 @@ def test_what_a_file_may_fall_short_of_its_computed_size_proves_nothing(beside_b
     space = StudentSpace.family("mlp", (20,), 4)
     model = CostModel(BOARD, beside_bytes=beside_bytes)
     least = space.screen(model, ROOMY, num_samples=space.size).feasible_values
-    need = min(model.estimate(space.graph(values)).flash_bytes for values in least)
-    error = 128 + (BESIDE_ERROR_BYTES if beside_bytes else 0)
+    graphs = [space.graph(values) for values in least]
+    need = min(model.flash_ends(graph, model.estimate(graph).flash_bytes)[0] for graph in graphs)
     costed = f"proved: each of its {space.size} networks was costed"
-    for flash_bytes, said in ((need - error, f"(not {costed}, but {SIZE_ERROR})"), (need - error - 1, f"({costed})")):
+    for flash_bytes, said in ((need, f"(not {costed}, but {SIZE_ERROR})"), (need - 1, f"({costed})")):
         with pytest.raises(NothingFitsError, match=re.escape(said)):
             space.screen(model, Budget(flash_bytes, 500_000), num_samples=20)
 
