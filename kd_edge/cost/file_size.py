@@ -24,11 +24,11 @@ _OP_BYTES = 10
 _OP_CODE_BYTES = 26
 # How far a computed size was from the file at most: this share of it or these bytes for all networks of the zoo; these
 # bytes a tensor where there are very many small ones, as in unrolled recurrent layers.
-_ERROR_SHARE, _ERROR_BYTES, _TENSOR_ERROR_BYTES = 0.01, 128, 5
+_ERROR_SHARE, _ERROR_BYTES, _TENSOR_ERROR_BYTES = 0.01, 128, 8
 BESIDE_ERROR_BYTES = 250
 """How much less than it says the bytes that a file holds beside its network may be; see `metadata_bytes`."""
 SIZE_ERROR = (
-    "before there is a file its size is known within 1 %, 128 B or 5 B a tensor, and less by the biases, of which the "
+    "before there is a file its size is known within 1 %, 128 B or 8 B a tensor, and less by the biases, of which the "
     "converter leaves out those that are zero"
 )
 
