@@ -10,7 +10,7 @@ import numpy as np
 from kd_edge.data.dataset import Dataset, check_counts, checked, standardized
 from kd_edge.data.given_arrays import as_arrays
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.splits.drawing import VALIDATION_SHARE, class_of_groups, drawn_samples, lacking, listed
+from kd_edge.data.splits.drawing import VALIDATION_SHARE, class_of_groups, drawn_samples, first_few, lacking
 from kd_edge.data.splits.groups import GROUPS, check_groups, numbered_groups
 from kd_edge.data.storage import taken
 from kd_edge.data.targets import counted, standardized_values, targets_of
@@ -171,7 +171,7 @@ def _lack(chosen: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) ->
     """Return which classes have no sample to validate, as the end of a sentence."""
     split = np.where(chosen, "val", "train")
     absent = lacking(split, ("train", "val"), labels, class_names=class_names).get("val")
-    return f", none of them of {listed(absent)}" if absent else ""
+    return f", none of them of {first_few(absent)}" if absent else ""
 
 
 def _drawn_for_validation(

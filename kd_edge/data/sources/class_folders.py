@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kd_edge.data.options import SourceOptions
-from kd_edge.data.splits.drawing import SPLITS
+from kd_edge.data.splits.drawing import SPLITS, first_few
 from kd_edge.errors import ConfigError, DataError, DataWarning, nearest
 
 _NUM_NAMED = 5
@@ -57,7 +57,7 @@ class ClassFiles:
         if not bad:
             return self
         names = sorted(str(path.relative_to(self.folder)) for path in bad)
-        named = ", ".join(names[:_NUM_NAMED]) + (f" and {len(names) - _NUM_NAMED} more" * (len(names) > _NUM_NAMED))
+        named = first_few(names)
         if not skip_bad:
             raise DataError(
                 f"bad data in {self.folder}: {why}, received {len(names)} of {len(self.paths)} files that are not: "
@@ -128,7 +128,7 @@ def files_by_class(folder: Path, endings: Collection[str], options: SourceOption
     if strange := [_shown(path.relative_to(folder)) for path in paths if _shown(path) != str(path)]:
         raise DataError(
             f"bad data in {folder}: expected names in UTF-8, received {len(strange)} of {len(paths)} that are not: "
-            f"{', '.join(strange[:_NUM_NAMED])}; rename them"
+            f"{first_few(strange)}; rename them"
         )
     return _without_others(listed, others, endings, skip_bad=options.skip_bad)
 
@@ -137,10 +137,9 @@ def _tell_folders_inside(classes: Sequence[Path], part: Path) -> None:
     """Warn where all classes have the same folders, which may be the classes themselves."""
     inside = {tuple(place.name for place in _folders(place)) for place in classes}
     if len(classes) > 1 and len(inside) == 1 and len(names := inside.pop()) > 1:
-        taken = ", ".join(place.name for place in classes[:_NUM_NAMED])
         warnings.warn(
-            f"{part}: {taken} are taken for the classes, and each has the folders "
-            f"{', '.join(names[:_NUM_NAMED])}; if these are the classes, move them one level up",
+            f"{part}: {first_few([place.name for place in classes])} are taken for the classes, and each has the "
+            f"folders {first_few(names)}; if these are the classes, move them one level up",
             DataWarning,
             stacklevel=2,
         )

@@ -8,9 +8,9 @@ from kd_edge.data.dataset import Dataset
 from kd_edge.data.options import SourceOptions
 from kd_edge.data.sources.labelled import labelled_dataset
 from kd_edge.data.sources.registry import DataSource
-from kd_edge.data.sources.table import Table, read_table, without_missing
+from kd_edge.data.sources.table import read_table, without_missing
 from kd_edge.data.sources.windows import windows_of
-from kd_edge.data.splits.drawing import SPLITS, splits_of
+from kd_edge.data.splits.drawing import SPLITS, first_few, splits_of
 from kd_edge.errors import DataError
 
 _OPTIONS = (
@@ -40,18 +40,13 @@ def _load(text: str, normalize: bool | None, seed: int, options: SourceOptions) 
         labels,
         splits,
         groups=groups,
-        description=f"columns {_listed(table)}; {note}{left_out}; {how}",
+        description=f"columns {first_few(table.columns, 12)}; {note}{left_out}; {how}",
         source=text,
         normalize=normalize,
         seed=seed,
         options=options,
         by_number=True,
     )
-
-
-def _listed(table: Table) -> str:
-    most = 12
-    return ", ".join(table.columns[:most]) + (f" and {len(table.columns) - most} more" * (len(table.columns) > most))
 
 
 def _check_no_windows(options: SourceOptions, path: Path) -> None:

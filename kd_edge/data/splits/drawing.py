@@ -16,7 +16,6 @@ _WAYS_OUT = (
     "(a column group, the option group_pattern)"
 )
 _MORE_SAMPLES = "add samples of it, or give a split"
-_NUM_NAMED = 5
 _TESTS_DRAWN = "drawn to test"
 # Tasks whose labels are no classes that every split should have.
 _NO_CLASSES = ("regression", "reconstruction")
@@ -163,16 +162,16 @@ def _lack_told(
         )
     if not absent:
         return ""
-    said = [f"none of {listed(names)} in {split}" for split, names in absent.items()]
+    said = [f"none of {first_few(names)} in {split}" for split, names in absent.items()]
     what, way_out = ("samples", _MORE_SAMPLES) if groups is None else ("groups", f"{_WAYS_OUT}, or take another seed")
     warnings.warn(f"{source}: the {what} that were drawn leave {'; '.join(said)}; {way_out}", DataWarning, stacklevel=3)
     return f", which leaves {', '.join(said)}"
 
 
-def listed(names: Sequence[object]) -> str:
+def first_few(names: Sequence[object], most: int = 5) -> str:
     """Return the first names of a list, and how many more there are."""
-    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
-    return ", ".join(map(str, names[:_NUM_NAMED])) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
 
 
 def _refuse(given: np.ndarray, source: str) -> np.ndarray:

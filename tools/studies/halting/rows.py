@@ -64,7 +64,8 @@ class Rows:
             return known
         row = {**identity, **{name: _short(value) for name, value in make().items()}}
         with self.locked("rows"):
-            document = {**self.document, **{name: self._new()[name] for name in ("created", "versions", "machine")}}
+            new = self._new()
+            document = self.document | {name: new[name] for name in ("created", "versions", "machine")}
             document["result"]["rows"].append(row)
             document.setdefault("made", {})[f"{row.get('part')}, {row.get('set')}"] = _here()
             self._write(document)
