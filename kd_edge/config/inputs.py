@@ -19,6 +19,9 @@ class DataConfig:
     """Which samples, see `load_data`; how much those of each class count in a training, see `with_class_weight`.
 
     `options` say how the source is read.
+
+    Raises:
+        ConfigError: A class' weight is no finite number above 0.
     """
 
     source: str
@@ -66,7 +69,11 @@ class BudgetConfig:
         )
 
     def budget_within(self, device: DeviceProfile) -> Budget:
-        """Return the limits, of sizes that the device does not have what it leaves: boards are compared."""
+        """Return the limits, of sizes that the device does not have what it leaves: boards are compared.
+
+        Raises:
+            ConfigError: There is a limit of the energy, or a size or time is none.
+        """
         if self.energy is not None:
             raise ConfigError("bad --energy: expected one --device, and its power; leave it out to compare boards")
         flash, ram = _optional(parse_bytes, self.flash), _optional(parse_bytes, self.ram)
@@ -85,6 +92,9 @@ class TeacherConfig:
     `outputs` instead names a file of the outputs of a teacher that lives elsewhere, see `read_outputs`.
     With `folds`, each sample's targets come from a teacher that has not seen it; see `cross_fitted_targets`. Those
     teachers are trained here, for which a file's network needs `epochs` and `learning_rate`.
+
+    Raises:
+        ConfigError: A value is out of its range, or two of them exclude one another.
     """
 
     path: str | None = None

@@ -14,7 +14,11 @@ from kd_edge.toml import from_table, read_toml
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """Everything that `kd-edge run` needs; one table of the file per attribute."""
+    """Everything that `kd-edge run` needs; one table of the file per attribute.
+
+    Raises:
+        ConfigError: `seed` is out of its range, an augmentation is not known, or the tables do not fit together.
+    """
 
     data: DataConfig
     budget: BudgetConfig

@@ -32,6 +32,9 @@ class DesignConfig:
     None has more than the teacher's MACs divided by `teacher_ratio`. `search` names the strategy, see
     `register_strategy`; `importance` the teacher's channels that derived networks start from, see `inherit`;
     `objective` what they are ranked by on the validation samples, see `objective_for`.
+
+    Raises:
+        ConfigError: A value is out of its range, or a name not known.
     """
 
     family: str = "ds_cnn"
@@ -57,6 +60,9 @@ class DistillConfig:
     `rule` names the rule by which the trainee is halted, see `register_rule`; without `patience` it has its own.
     `start_from_epoch` is how many epochs pass before its first check. `student` says which one is handed on:
     `"distilled"`, the `"baseline"` without guides, or the `"best"` of the two on the validation samples.
+
+    Raises:
+        ConfigError: A value is out of its range, or a name not known.
     """
 
     trainee: str = "like_teacher"
@@ -97,6 +103,9 @@ class ConvertConfig:
     """The quantization; see `convert`, for `calibration` see `choose_samples`, for the rest `convert_for`.
 
     With `stream` the file reads so many frames at a time, not a window.
+
+    Raises:
+        ConfigError: A value is out of its range, a name not known, or `qat` is `"always"` where nothing is fine-tuned.
     """
 
     quantize: str = "int8"
@@ -128,7 +137,11 @@ class ConvertConfig:
 
 @dataclass(frozen=True, slots=True)
 class VerifyConfig:
-    """Shares of the test samples: how many int8 may lose against float, and the file against the teacher if given."""
+    """Shares of the test samples: how many int8 may lose against float, and the file against the teacher if given.
+
+    Raises:
+        ConfigError: One is no share.
+    """
 
     max_accuracy_loss: float = MAX_ACCURACY_LOSS
     max_teacher_loss: float | None = None

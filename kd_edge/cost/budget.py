@@ -99,6 +99,9 @@ class Budget:
         energy_mj: Largest energy of one inference, in millijoules.
         energy_time_ms: Longest time in which the board surely takes no more, or is expected to (`latency_at`), in
             milliseconds: a search holds it against the same figure as the limit of the latency.
+
+    Raises:
+        ConfigError: A limit is not above 0 and finite, or `latency_at` is neither.
     """
 
     flash_bytes: Given[int]

@@ -42,6 +42,9 @@ class SourceOptions:
         task: What a network is asked for, one of `TASKS`; of several outputs `"NAME:TASK,NAME:TASK"`, where those that
             are left out are found. Defaults to what the labels say; see `targets_of`.
         units: Of the measured values of a regression, one each.
+
+    Raises:
+        ConfigError: An option is of another type or out of its range, or `units` are those of another task.
     """
 
     label: str = "label"

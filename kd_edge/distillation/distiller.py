@@ -191,6 +191,9 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
                 network, so where it is `optimizer` itself, it is a copy, too.
             **kwargs: As for `keras.Model.compile`. Without `steps_per_execution`, `fit` runs several steps in one call
                 where no callback looks at single batches.
+
+        Raises:
+            ConfigError: There is no loss, or a loss of a guide does not fit it.
         """
         if loss is None:
             raise ConfigError("no loss for the labels: expected a Keras loss, received None; pass compile(..., loss=)")

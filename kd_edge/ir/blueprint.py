@@ -172,6 +172,9 @@ def execution_order(inputs: Sequence[Sequence[int]], keys: Sequence[Any]) -> lis
 class Sketch:
     """Builds a blueprint layer by layer.
 
+    Args:
+        input_shape: Shape of one sample, without the batch.
+
     >>> sketch = Sketch((8, 8, 1))
     >>> x = sketch.add(layers.Conv2D(4, (3, 3), activation="relu"))
     >>> sketch.blueprint(sketch.add(layers.Flatten())).to_graph().ops[0].kind

@@ -69,6 +69,9 @@ class SizingTuner(StatelessTuner):
 
         Every network of a space can be trained: a failure is an error of this package or of the machine, and ends the
         search instead of being counted as a failed trial.
+
+        Raises:
+            keras_tuner.errors.FatalRuntimeError: It failed; the cause is behind it.
         """
         values = trial.hyperparameters.values
         try:

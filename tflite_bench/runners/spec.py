@@ -68,6 +68,9 @@ class RunnerSpec:
         plan: The fields of `Plan` that it goes by; all by default.
         choices: All that may follow the colon; empty for anything.
 
+    Raises:
+        ConfigError: `options` or `plan` name what `Wishes` or `Plan` does not have.
+
     Example:
 
     ```python

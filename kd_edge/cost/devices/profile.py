@@ -78,6 +78,10 @@ class Power:
         idle_mw: Power between inferences, in mW; 0 where nobody knows.
         active_low_mw: The least that a network took there, in mW. Defaults to `active_mw`.
         active_high_mw: The most that a network took there, in mW. Defaults to `active_mw`.
+
+    Raises:
+        ConfigError: `idle_mw` is below 0 or not below the others, `active_mw` not between the least and the most, or
+            `source` empty.
     """
 
     active_mw: Given[float]
@@ -151,6 +155,9 @@ class DeviceProfile:
         float32_ops: The same for float ops.
         power: What the board takes from its supply; `None`: unknown.
         path: The file that it was read from where that was named by its path; else its name is enough.
+
+    Raises:
+        ConfigError: A value is out of its range, or the name is no device's.
     """
 
     name: str

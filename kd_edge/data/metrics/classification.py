@@ -58,6 +58,9 @@ def classification_of(named: np.ndarray, labels: np.ndarray, class_names: Sequen
         named: Classes from 0, shape `(samples,)`; from `named_classes`.
         labels: The true ones.
         class_names: One name per class.
+
+    Returns:
+        Shares from 0 to 1; of a class without samples, or that is never named, `None` where there is none.
     """
     table = confusion_matrix(named, labels, len(class_names))
     support, answers = table.sum(axis=1), table.sum(axis=0)

@@ -24,6 +24,10 @@ class SampleHalting(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         guide: `"trainee"` or `"teacher"`, as a network: stored targets cost nothing to ask.
 
+    Raises:
+        ConfigError: There is no guide of that name; from `fit`, the distiller has none, or it cannot be asked by
+            sample.
+
     Example:
 
     ```python

@@ -32,6 +32,9 @@ def build_teacher(
         reconstructs: Whether it answers with the sample. Defaults to `False`.
         heads: `Dataset.heads`: of several outputs how many of the numbers each has, by its name. Defaults to one
             output.
+
+    Returns:
+        The network, named `"teacher"`, with fresh weights from Keras' global generator.
     """
     if reconstructs:
         drawn = _autoencoder(input_shape, num_classes, width)

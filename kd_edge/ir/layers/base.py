@@ -72,6 +72,10 @@ class Layer:
 
         Returns:
             The index of the output tensor.
+
+        Raises:
+            ModelError: The layer cannot be lowered with these inputs.
+            NotImplementedError: The class has not written it.
         """
         raise NotImplementedError(type(self).__name__)
 
@@ -94,7 +98,15 @@ class Layer:
         return None
 
     def resized(self, size: Shape, strides: Shape) -> "Layer":
-        """Return the layer with a window of another size and other strides."""
+        """Return the layer with a window of another size and other strides.
+
+        Args:
+            size: Of the window, a number per axis that it slides over.
+            strides: The same of its steps.
+
+        Raises:
+            NotImplementedError: The class has no window, or has not written it.
+        """
         raise NotImplementedError(type(self).__name__)
 
     def with_channels(self, count: int) -> "Layer":
@@ -126,6 +138,9 @@ class Layer:
 
         Args:
             inputs: The tensors that it reads.
+
+        Raises:
+            NotImplementedError: The class is a layer of Keras, or has not written it.
         """
         raise NotImplementedError(type(self).__name__)
 
