@@ -201,8 +201,12 @@ def read_object(path: str | Path, *, instead: str) -> dict[str, Any]:
 
 
 def write_model(path: str | Path, model: "keras.Model") -> Path:
-    """Write a Keras model in Keras' own format; see `write_file`."""
-    return write_file(path, model.save)
+    """Write a Keras model in Keras' own format, not compiled, so that Keras alone reads it; see `write_file`."""
+    compiled, model.compiled = model.compiled, False
+    try:
+        return write_file(path, model.save)
+    finally:
+        model.compiled = compiled
 
 
 def content_digest(path: str | Path) -> str:

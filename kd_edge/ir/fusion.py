@@ -82,7 +82,7 @@ def scale(
         if wanted:
             constant = to.shared_constant((), "int8", values[position]) if values else to.constant(shape[-1:])
             output = to.op(kind, (output, constant), shape)
-    to.scalings[output] = Scaling(tensor, values is not None, add)
+    to.scalings[output] = Scaling(tensor, values is not None or shape[-1] == 1, add)
     return output
 
 
@@ -94,6 +94,7 @@ def _give_bias(to: GraphBuilder, tensor: int, op: Op) -> None:
     bias = to.constant((channels,), "int32", channels)
     to.replace_producer(tensor, op._replace(inputs=(*op.inputs[:position], bias)))
     to.has_dead_ops = True
+    mark_linear_chain(to, op.inputs[0], tensor)
 
 
 def before_scaling(to: GraphBuilder, tensor: int, *, takes: Callable[[Scaling], bool]) -> int:
@@ -145,12 +146,18 @@ def activate(to: GraphBuilder, tensor: int, activation: str) -> int:
     kind = _ACTIVATION_OPS[activation]
     op = to.producer(tensor)
     if op is not None and not to.is_shared(tensor):
-        if activation in _FUSED_ACTIVATIONS and op.kind in _TAKES_ACTIVATION and op.activation == "NONE":
+        if activation in _FUSED_ACTIVATIONS and _takes_activation(op):
             to.replace_producer(tensor, op._replace(activation=_FUSED_ACTIVATIONS[activation]))
             return tensor
         if op.kind == "RESHAPE" and kind in _MOVED_BEFORE_RESHAPE:
             return reshape(to, activate(to, to.bypass(tensor), activation), to.shape(tensor))
     return to.op(kind, (tensor,), to.shape(tensor))
+
+
+def _takes_activation(op: Op) -> bool:
+    """Return whether the converter puts an activation into an op; into a transposed convolution only beside a bias."""
+    without_bias = op.kind == "TRANSPOSE_CONV" and len(op.inputs) <= BIAS_POSITION[op.kind]
+    return op.kind in _TAKES_ACTIVATION and op.activation == "NONE" and not without_bias
 
 
 def _composed(to: GraphBuilder, tensor: int, activation: str) -> int:
@@ -196,10 +203,16 @@ def flat_source(to: GraphBuilder, tensor: int) -> int:
     return to.bypass(tensor)
 
 
-def mark_linear_chain(to: GraphBuilder, tensor: int) -> None:
-    """Note that a dense layer with a bias and without an activation reads a tensor; see `passes.move_biases_on`."""
-    op = to.producer(tensor)
-    to.has_linear_chain |= op is not None and is_linear_dense(op)
+def mark_linear_chain(to: GraphBuilder, tensor: int, output: int) -> None:
+    """Note two dense layers in a row with biases and without an activation inside; see `passes.move_biases_on`.
+
+    Args:
+        to: The builder.
+        tensor: What the second reads.
+        output: What it returns, before an activation that is an op.
+    """
+    ops = map(to.producer, (tensor, output))
+    to.has_linear_chain |= all(op is not None and is_linear_dense(op) for op in ops)
 
 
 def is_linear_dense(op: Op) -> bool:

@@ -170,7 +170,8 @@ class ChoiceResult:
 
     Attributes:
         shipped: `"distilled"` or `"alone"`.
-        distilled_accuracy: On the validation samples.
+        distilled_accuracy: On the validation samples; where none was distilled (`DistillResult.guided`) that of the
+            student without guides, like `distilled_score`.
         alone_accuracy: The same of the student without guides.
         metric: What the two are: `"accuracy"`, `"label_accuracy"` or `"skill"`.
         asked: What was asked for: `"best"`, `"distilled"` or `"baseline"`.

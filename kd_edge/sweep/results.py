@@ -20,11 +20,11 @@ from kd_edge.stages.results import (
 )
 from kd_edge.sweep.screening import Infeasible
 from kd_edge.verification.intervals.interval import Interval
+from kd_edge.verification.results import GATES
 from tflite_bench.provenance import Calibrated, Computed, Given, Measured, Provenance
 
 INFEASIBLE = "infeasible"
 # Whether a file is as good as the teacher: proven, proven not to be, or neither.
-_COMPUTED = tuple((name, "computed") for name in ("ram_bytes", "low", "high"))
 REACHED, BELOW, NOT_SHOWN = "reached", "below", "not_shown"
 
 
@@ -109,7 +109,7 @@ class CellResult:
         ram_bytes: What the firmware reserves.
         flash_bytes: Size of the file.
         macs: Multiply-accumulates.
-        energy: Of one inference; `None` where the board's power is not known.
+        energy: Of one inference; `None` where its time or the board's power is not known.
         shares: The part of each limit that the file uses.
         binds: The limits that decide: of a student the one of which it uses the largest part, of an infeasible cell
             those that no network keeps.
@@ -132,7 +132,7 @@ class CellResult:
     metric: str = "accuracy"
     accuracy: Measured[float | None] = None
     accuracy_ci95: Interval | None = None
-    teacher_loss: Measured[Gate | None] = None
+    teacher_loss: Annotated[Gate | None, GATES] = None
     teacher: str | None = None
     latency_ms: Calibrated[float | None] = None
     latency_low_ms: Calibrated[float | None] = None
@@ -143,10 +143,7 @@ class CellResult:
     energy: Energy | None = None
     shares: Annotated[Mapping[str, float] | None, Provenance("computed", (("latency_ms", "calibrated"),))] = None
     binds: tuple[str, ...] = ()
-    gates: Annotated[
-        Mapping[str, Gate],
-        Provenance("measured", (("latency_ms", "calibrated"), *_COMPUTED)),
-    ] = field(default_factory=dict)
+    gates: Annotated[Mapping[str, Gate], GATES] = field(default_factory=dict)
     num_costed: Computed[int | None] = None
     num_feasible: Computed[int] = 0
     num_over: Computed[Mapping[str, int] | None] = None

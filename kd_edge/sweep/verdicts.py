@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from kd_edge.cost.energy import energy_of, no_power
 from kd_edge.cost.gate import BROKEN, HOLDS, Gate, at_most
 from kd_edge.reporting.documents import measured_by
 from kd_edge.search.results import Candidate, budget_shares, pareto_front
@@ -65,13 +64,10 @@ def cell_result(
         limit: Largest accepted loss against the teacher; `None` is held against 0.
     """
     cell, cost = own.cell, found.predicted
-    energy = energy_of(cost, cell.device)
     used = replace(cost, flash_bytes=found.measured.flash_bytes, ram_bytes=found.ram_bytes)
     shares = budget_shares(used, cell.budget)
     reasons = {name: why for name, why in found.unavailable_reason.items() if name in _FIGURES}
     loss = _teacher_loss(found, limit)
-    if energy is None:
-        reasons["energy"] = no_power(cell.device)
     if loss is None:
         reasons["teacher_loss"] = "the teacher is no network: its answers for the test samples are not known"
     return CellResult(
@@ -92,7 +88,7 @@ def cell_result(
         ram_bytes=found.ram_bytes,
         flash_bytes=found.measured.flash_bytes,
         macs=cost.macs,
-        energy=energy,
+        energy=found.energy,
         shares=shares,
         binds=(max(shares, key=lambda name: shares[name]),),
         gates=found.gates,

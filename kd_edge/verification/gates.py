@@ -47,7 +47,7 @@ def gates_of(
     asked = bool(micro.missing_ops) or micro.refusals is not None
     refusals = micro.refusals if runs_tflm else refusals_of(info, runs_tflm=False)
     agreement = None if parity is None else parity.agreement
-    disagreement = None if agreement is None else 1 - agreement
+    disagreement = None if parity is None or agreement is None else _share_apart(parity.num_samples, agreement)
     none_allowed = 0 if runs_tflm else None
     return {
         "flash_bytes": at_most(micro.measured.flash_bytes, budget.flash_bytes),
@@ -58,6 +58,11 @@ def gates_of(
         "tflm_missing_ops": at_most(len(micro.missing_ops) if asked else None, none_allowed),
         "tflm_refusals": _refusal_gate(refusals, micro, limited=runs_tflm or bool(refusals), unknown=unknown_runtime),
     }
+
+
+def _share_apart(num_samples: int, agreement: float) -> float:
+    """Return the share of the samples that do not agree: of a count, since `1 - 0.99` is more than 0.01."""
+    return round((1 - agreement) * num_samples) / num_samples
 
 
 def _max_steps(info: ModelInfo) -> int:

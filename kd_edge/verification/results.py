@@ -16,13 +16,17 @@ from kd_edge.verification.task_metrics import TaskMetrics
 from kd_edge.verification.tflm_run import MeasuredSizes
 from tflite_bench.provenance import Computed, Measured, Provenance
 
-_NOT_MEASURED: tuple[tuple[str, str], ...] = (
-    ("latency_ms", "calibrated"),
-    ("ram_bytes", "computed"),
-    ("energy_mj", "computed"),
-    ("low", "computed"),
-    ("high", "computed"),
+GATES = Provenance(
+    "measured",
+    (
+        ("latency_ms", "calibrated"),
+        ("ram_bytes", "computed"),
+        ("energy_mj", "computed"),
+        ("low", "computed"),
+        ("high", "computed"),
+    ),
 )
+"""How the figures of checks were had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Verification:
 
     verdict: str
     passed: bool
-    gates: Annotated[Mapping[str, Gate], Provenance("measured", _NOT_MEASURED)]
+    gates: Annotated[Mapping[str, Gate], GATES]
     accuracy: Accuracy
     accuracy_ci95: Mapping[str, Interval]
     classification: Classification | None

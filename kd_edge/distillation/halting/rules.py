@@ -97,4 +97,4 @@ class FixedEpoch:
     def reason(self, value: float, epoch: int) -> str | None:
         """Compare the epoch with the fixed one."""
         del value
-        return f"fixed after {self._epochs} epochs" if epoch >= self._epochs else None
+        return f"fixed after {max(self._epochs, 1)} epochs" if epoch >= self._epochs else None

@@ -8,7 +8,7 @@ import numpy as np
 
 from kd_edge.errors import ModelError
 from kd_edge.ir import fusion
-from kd_edge.ir.graph_builder import GraphBuilder
+from kd_edge.ir.graph_builder import GraphBuilder, Scaling
 from kd_edge.ir.layers.base import Layer, Simulation, register_layer
 from kd_edge.ir.shape_inference import Shape
 
@@ -35,7 +35,9 @@ class Normalization(Layer):
         constant = (*[1] * (len(shape) - 1), shape[-1])
         for kind, wanted in (("SUB", subtracts), ("MUL", divides)):
             if wanted:
-                output = to.op(kind, (output, to.constant(constant)), shape)
+                source, output = output, to.op(kind, (output, to.constant(constant)), shape)
+                if shape[-1] == 1:
+                    to.scalings[output] = Scaling(source, scalar=True, adds=kind == "SUB")
         return output
 
     @property

@@ -12,7 +12,7 @@ from kd_edge.ir.graph_builder import GraphBuilder
 from kd_edge.ir.layers.base import Channels, Layer, register_layer
 from kd_edge.ir.layers.convolution_base import Conv, DepthwiseConv, Pair, SeparableConv
 from kd_edge.ir.layers.reshaping import ZeroPadding2D
-from kd_edge.ir.layers.sequences import DepthwiseSequenceLayer, SequenceLayer, as_image, as_sequence
+from kd_edge.ir.layers.sequences import DepthwiseSequenceLayer, SequenceLayer, as_image, convolved
 from kd_edge.ir.shape_inference import Shape
 
 
@@ -109,7 +109,7 @@ class Conv1D(Conv, SequenceLayer):
         weights = (self.filters, 1, *self.kernel_size, to.shape(source)[2] // self.groups)
         image = as_image(to, source)
         output = self._convolve(to, image, weights, (1, *self.strides), padding, (1, *self.dilation_rate))
-        return fusion.activate(to, as_sequence(to, output), self.activation)
+        return convolved(to, output, use_bias=self.use_bias, activation=self.activation)
 
     def as_image_layers(self) -> tuple[Layer, ...]:
         values = self.image_arguments()
@@ -138,7 +138,7 @@ class DepthwiseConv1D(DepthwiseConv, DepthwiseSequenceLayer):
         image = as_image(to, inputs[0])
         strides = (self.strides[0], self.strides[0])
         output = self._convolve(to, image, weights, strides, self.padding, (1, *self.dilation_rate))
-        return fusion.activate(to, as_sequence(to, output), self.activation)
+        return convolved(to, output, use_bias=self.use_bias, activation=self.activation)
 
 
 @register_layer

@@ -27,12 +27,12 @@ class Dense(Layer):
         shape = to.shape(inputs[0])
         source = fusion.before_scaling(to, inputs[0], takes=lambda scaling: self.use_bias or not scaling.adds)
         source = fusion.flat_source(to, source)
-        if self.use_bias and self.activation == "linear":
-            fusion.mark_linear_chain(to, source)
         weights = to.constant((self.units, shape[-1]), num_scales=self.units)
         bias = to.constant((self.units,), "int32", self.units) if self.use_bias else -1
         output = to.op("FULLY_CONNECTED", (source, weights, bias), (*shape[:-1], self.units))
-        return fusion.activate(to, output, self.activation)
+        activated = fusion.activate(to, output, self.activation)
+        fusion.mark_linear_chain(to, source, output)
+        return activated
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return (*inputs[0][:-1], self.units)

@@ -22,11 +22,10 @@ class LayerNormalization(Layer):
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
         shape = to.shape(inputs[0])
         per_position, per_channel = (*shape[:-1], 1), (*[1] * (len(shape) - 1), shape[-1])
-        last = to.numbers(-1)
-        mean = to.op("MEAN", (inputs[0], last), per_position)
+        mean = self._mean(to, inputs[0])
         negative = self._negated(to, mean)
         squares = to.op("SQUARED_DIFFERENCE", (inputs[0], mean), shape)
-        variance = to.op("MEAN", (squares, last), per_position)
+        variance = self._mean(to, squares)
         positive = to.op("ADD", (variance, to.shared_constant((), "int8", self.epsilon)), per_position)
         factor = to.op("RSQRT", (positive,), per_position)
         if self.scale:
@@ -35,6 +34,12 @@ class LayerNormalization(Layer):
         if self.center:
             summand = to.op("ADD", (summand, to.constant(per_channel)), shape)
         return to.op("ADD", (to.op("MUL", (inputs[0], factor), shape), summand), shape)
+
+    @staticmethod
+    def _mean(to: GraphBuilder, tensor: int) -> int:
+        """Return the mean over the last axis; the converter leaves out that of a single channel."""
+        *positions, channels = to.shape(tensor)
+        return tensor if channels == 1 else to.op("MEAN", (tensor, to.numbers(-1)), (*positions, 1))
 
     @staticmethod
     def _negated(to: GraphBuilder, tensor: int) -> int:

@@ -54,12 +54,16 @@ class Flatten(Layer):
 @register_layer
 @dataclass(frozen=True, slots=True)
 class Permute(Layer):
-    """`keras.layers.Permute`, with dimensions counted from 1."""
+    """`keras.layers.Permute`, with dimensions counted from 1; one that moves only axes of size 1 is a RESHAPE."""
 
     dims: tuple[int, ...]
 
     def emit(self, to: GraphBuilder, inputs: Sequence[int]) -> int:
-        shape = (1, *self.output_shape([to.shape(inputs[0])[1:]]))
+        before = to.shape(inputs[0])
+        shape = (1, *self.output_shape([before[1:]]))
+        longer = [dimension for dimension in self.dims if before[dimension] > 1]
+        if longer == sorted(longer):
+            return fusion.reshape(to, inputs[0], shape)
         return to.op("TRANSPOSE", (inputs[0], to.numbers(0, *self.dims)), shape)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

@@ -51,6 +51,15 @@ def as_sequence(to: GraphBuilder, tensor: int) -> int:
     return fusion.reshape(to, tensor, (1, steps, channels))
 
 
+def convolved(to: GraphBuilder, image: int, *, use_bias: bool, activation: str) -> int:
+    """Return what a convolution over time made as a sequence, activated; the bias of a single filter is an ADD."""
+    sequence = as_sequence(to, image)
+    _, steps, channels = shape = to.shape(sequence)
+    if use_bias and channels == 1 < steps:
+        sequence = to.op("ADD", (sequence, to.constant((1,))), shape)
+    return fusion.activate(to, sequence, activation)
+
+
 def _pair(value: Any) -> tuple[int, int]:
     return (value[0] if isinstance(value, tuple) else value, 1)
 

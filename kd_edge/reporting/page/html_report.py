@@ -23,6 +23,7 @@ from kd_edge.reporting.rows.tasks import task_rows
 from kd_edge.reporting.run_files import read_run, read_run_model, understood
 from kd_edge.reporting.sentences.answers import answers_text, asked_for
 from kd_edge.reporting.sentences.conversion import convert_lines
+from kd_edge.reporting.sentences.energy import energy_lines
 from kd_edge.reporting.sentences.halting import halting_lines
 from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
 from kd_edge.reporting.sentences.parity import parity_lines
@@ -93,6 +94,7 @@ def _sections(results: Mapping[str, Any], config: Mapping[str, Any], device: Dev
         "verdict": verdict_text(verify),
         "asked": _asked(run, config, device),
         "fit": fit_rows(verify, run["design"]["budget"]),
+        "energy": list(energy_lines(verify.get("energy"))),
         "accuracy": run_accuracy_rows(run),
         "metric": metric_word(metric_of(verify["accuracy"])).capitalize(),
         "classes": [*_answer_rows(verify), *output_rows(verify)],

@@ -45,16 +45,17 @@ def fit_rows(verify: Result, budget: Result) -> Rows:
     arenas = (measured_bytes(verify["predicted_host_arena_bytes"]), measured_bytes(measured["arena_bytes"]))
     smallest = measured_bytes(measured["arena_minimum_bytes"])
     reserved = measured_bytes(verify["ram_bytes"])
+    latency = latency_text(predicted, unit=" ms", limit=budget["latency_ms"])
     rows = [
         ("flash (.tflite file)", marks["flash_bytes"], flash, *files, _percent(off.get("flash_bytes"))),
         ("RAM (arena to reserve)", marks["ram_bytes"], ram, reserved, "needs the board", ""),
         ("arena on the board", "", "", measured_bytes(predicted["arena_bytes"]), "needs the board", ""),
         ("arena on a PC", "", "", *arenas, _percent(off.get("arena_bytes"))),
         ("smallest arena on a PC", "", "", "", smallest, ""),
-        ("latency", marks["latency_ms"], limit, latency_text(predicted, unit=" ms"), "needs the board", ""),
+        ("latency", marks["latency_ms"], limit, latency, "needs the board", ""),
     ]
     if energy := verify.get("energy"):
-        ends = energy_text(energy)
+        ends = energy_text(energy, limit=budget.get("energy_mj"))
         limit = "none" if budget.get("energy_mj") is None else f"{budget['energy_mj']:g} mJ"
         rows.append(("energy", marks.get("energy_mj", WORDS[None]), limit, ends, "needs the board", ""))
     header = ("", "", "limit", "predicted", "measured", "off by")

@@ -2,6 +2,7 @@
 
 from kd_edge.reporting.documents import Result
 from kd_edge.reporting.rows.checks import Rows
+from kd_edge.reporting.sentences.energy import energy_text
 from kd_edge.reporting.sentences.formatting import interval_text, short_size
 from kd_edge.reporting.sentences.sweep import TEACHER, binds_text, budget_text, verdict_word
 
@@ -20,7 +21,7 @@ def cell_rows(board: Result, cells: list[Result]) -> Rows:
 def energy_rows(result: Result) -> Rows | None:
     """Return the energy of one inference in each cell of the boards whose power is known; `None` without one."""
     rows = [
-        (cell["device"], budget_text(cell), _energy(cell["energy"]), cell["energy"]["source"])
+        (cell["device"], budget_text(cell), _energy(cell), cell["energy"]["source"])
         for cell in result["cells"]
         if cell["energy"] is not None
     ]
@@ -56,8 +57,7 @@ def _row(cell: Result) -> tuple[str, ...]:
         "" if interval is None else "-".join(map(_end, (interval["ci95_low"], interval["ci95_high"]))),
         TEACHER[cell["teacher"]],
         _latency(cell),
-        short_size(cell["ram_bytes"]),
-        short_size(cell["flash_bytes"]),
+        *(short_size(cell[name], limit=cell.get("budget", {}).get(name)) for name in ("ram_bytes", "flash_bytes")),
         *ends[1:],
     )
 
@@ -69,8 +69,9 @@ def _end(value: float | None) -> str:
 def _latency(cell: Result) -> str:
     if cell["latency_ms"] is None:
         return "unknown"
-    return interval_text(cell["latency_ms"], cell["latency_low_ms"], cell["latency_high_ms"])
+    ends = (cell[f"latency{end}_ms"] for end in ("", "_low", "_high"))
+    return interval_text(*ends, limit=cell.get("budget", {}).get("latency_ms"))
 
 
-def _energy(energy: Result) -> str:
-    return interval_text(energy["energy_mj"], energy["energy_low_mj"], energy["energy_high_mj"])
+def _energy(cell: Result) -> str:
+    return energy_text(cell["energy"], unit="", limit=cell.get("budget", {}).get("energy_mj"))

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 
 from kd_edge.reporting.documents import Result
 from kd_edge.reporting.sentences.formatting import counted
-from kd_edge.reporting.sentences.metric_words import metric_of, metric_word
+from kd_edge.reporting.sentences.metric_words import metric_of, metric_word, points_word
 from tflite_bench.model.runtime_support import Refusal
 
 
 def convert_lines(result: Result) -> Iterator[str]:
     """Yield what a conversion warned of."""
-    yield from _tuning_lines(result["qat"])
+    yield from _tuning_lines(result["qat"], points_word(metric_of(result)))
     if gain := result.get("compression"):
         yield (
             f"{gain['how']}: {gain['gzip_bytes']:,} B zipped without metadata, "
@@ -40,20 +40,20 @@ def refusal_lines(refusals: Iterable[Result]) -> Iterator[str]:
         yield f"refused: {found}"
 
 
-def _tuning_lines(tuning: Result) -> Iterator[str]:
+def _tuning_lines(tuning: Result, points: str) -> Iterator[str]:
     if tuning["float_accuracy"] is None:
         return
-    line = f"int8 {_gained(tuning['int8_accuracy'] - tuning['float_accuracy'])} on the validation samples"
+    line = f"int8 {_gained(tuning['int8_accuracy'] - tuning['float_accuracy'], points)} on the validation samples"
     if tuning["tuned_accuracy"] is not None:
-        after = _gained(tuning["tuned_accuracy"] - tuning["float_accuracy"])
+        after = _gained(tuning["tuned_accuracy"] - tuning["float_accuracy"], points)
         taken = "taken" if tuning["used"] else "not taken"
         line += f"; after quantization-aware training it {after} ({taken}, {tuning['seconds']:.0f} s)"
     yield line
 
 
-def _gained(share: float) -> str:
-    """Return by how much an accuracy has grown or fallen."""
-    points = round(100 * share, 1)
-    if not points:
+def _gained(share: float, points: str) -> str:
+    """Return by how much an accuracy has grown or fallen, in `points`."""
+    gained = round(100 * share, 1)
+    if not gained:
         return "costs nothing"
-    return f"{'gains' if points > 0 else 'costs'} {counted(abs(points), 'point', 'points')}"
+    return f"{'gains' if gained > 0 else 'costs'} {counted(abs(gained), points.replace('points', 'point'), points)}"

@@ -6,10 +6,10 @@ from typing import Any
 from kd_edge.reporting.sentences.formatting import interval_text
 
 
-def energy_text(energy: Mapping[str, Any]) -> str:
-    """Return the energy of an inference with its interval."""
+def energy_text(energy: Mapping[str, Any], *, unit: str = "mJ", limit: float | None = None) -> str:
+    """Return the energy of an inference with its interval; see `interval_text`."""
     ends = (energy[f"energy{end}_mj"] for end in ("", "_low", "_high"))
-    return interval_text(*ends, unit="mJ")
+    return interval_text(*ends, unit=unit, limit=limit)
 
 
 def energy_lines(energy: Mapping[str, Any] | None) -> Iterator[str]:

@@ -34,13 +34,21 @@ def race_line(race: Result) -> str:
     """Return what a short training with and without guides has shown, and what follows."""
     if race["verdict"] == "not_raced":
         return "no short race of training with and without guides: the long training is short itself, or was done"
-    points = {name: 100 * value for name, value in race["difference"].items()}
+    gained, low, high = (100 * race["difference"][name] for name in ("difference", "ci95_low", "ci95_high"))
+    decimals = _decimals(low, high)
     seen = (
         f"{race['epochs']} epochs with and without guides, {race['seconds']:.0f} s in all: "
-        f"{points['difference']:+z.1f} {points_word(metric_of(race))} on the validation samples (95 % interval "
-        f"{points['ci95_low']:+z.1f} to {points['ci95_high']:+z.1f})"
+        f"{gained:+z.{decimals}f} {points_word(metric_of(race))} on the validation samples (95 % interval "
+        f"{low:+z.{decimals}f} to {high:+z.{decimals}f})"
     )
     return f"{seen}; {_RACE_VERDICTS[race['verdict']]}"
+
+
+def _decimals(low: float, high: float) -> int:
+    """Return how many decimals it takes to see that an interval does not hold 0, at least one."""
+    if low * high <= 0:
+        return 1
+    return next((decimals for decimals in range(1, 9) if round(low, decimals) and round(high, decimals)), 1)
 
 
 def choice_line(choice: Result) -> str:

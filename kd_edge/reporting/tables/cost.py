@@ -71,7 +71,8 @@ def _op_table(result: Result) -> Table:
 def _limit_table(result: Result) -> Table:
     budget, flash = result["budget"], _flash_text(result)
     had = "calibrated" if known_speed(result["quality"]) else "computed"
-    latency = "unknown" if result["latency_ms"] is None else f"{latency_text(result)}, {had}"
+    latency = latency_text(result, limit=budget["latency_ms"])
+    latency += "" if result["latency_ms"] is None else f", {had}"
     low, high = result["ram_low_bytes"], result["ram_bytes"]
     ram = f"{high:,} B, computed" if low == high else f"{low:,} to {high:,} B, computed"
     table = titled_table("does it fit?", "", "needs", "limit", "")

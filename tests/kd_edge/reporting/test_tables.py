@@ -259,6 +259,38 @@ def test_what_is_rounded_to_nothing_has_no_minus():
     assert "distillation gave +0.0 points on the validation samples (95 % interval +0.0 to +0.0)" in choice_line(choice)
 
 
+@pytest.mark.parametrize(
+    ("ends", "limit", "text"),
+    [
+        ((0.706, 0.469, 1.062), None, "0.71 ms (0.47 to 1.1)"),
+        ((0.706, 0.469, 1.062), 1.08, "0.706 ms (0.469 to 1.06)"),
+        ((3.3, 1.65, 6.604), 6.6, "3.300 ms (1.650 to 6.604)"),
+        ((3.3, 1.65, 6.6), 6.6, "3.3 ms (1.6 to 6.6)"),
+    ],
+)
+def test_a_figure_is_written_on_the_side_of_its_limit_that_it_is_on(ends, limit, text):
+    cost = dict(zip(("latency_ms", "latency_low_ms", "latency_high_ms"), ends, strict=True))
+    assert latency_text(cost, limit=limit) == text
+    assert latency_text(dict.fromkeys(cost), limit=limit) == "unknown"
+
+
+def test_a_size_is_written_on_the_side_of_its_limit_that_it_is_on():
+    assert (short_size(20_352), short_size(20_352, limit=20_377)) == ("20k", "19.88k")
+    assert (short_size(65_536, limit=65_536), short_size(65_537, limit=65_536)) == ("64k", "64.001k")
+    cell = {"accuracy": 0.9, "accuracy_ci95": None, "flash_bytes": 20_352}
+    budget = {"flash_bytes": 20_377, "ram_bytes": 5000, "latency_ms": None}
+    assert (sweep_row(**cell)[6], sweep_row(**cell, budget=budget)[6]) == ("20k", "19.88k")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"), [(0.0002, 0.0206, "+0.02 to +2.06"), (-0.0002, 0.0206, "+0.0 to +2.1")]
+)
+def test_an_interval_that_proves_something_does_not_read_as_if_it_held_zero(low, high, text):
+    difference = {"difference": 0.0104, "ci95_low": low, "ci95_high": high}
+    race = {"verdict": "helps", "difference": difference, "epochs": 2, "seconds": 1.0}
+    assert f"(95 % interval {text})" in race_line(race)
+
+
 def sweep_row(**changes):
     """The line of a cell that has a student."""
     board = {"quality": "measured", "name": "n", "core": "c", "error_percent": 5}

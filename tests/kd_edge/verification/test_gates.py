@@ -9,9 +9,9 @@ import pytest
 from kd_edge.conversion.converter import convert
 from kd_edge.conversion.file_outputs import micro_outputs, reference_outputs
 from kd_edge.cost.budget import Budget
-from kd_edge.cost.gate import HOLDS, at_most
+from kd_edge.cost.gate import BROKEN, HOLDS, at_most
 from kd_edge.verification.gates import gates_of
-from kd_edge.verification.parity import compare
+from kd_edge.verification.parity import Parity, compare
 from kd_edge.verification.tflm_run import MeasuredSizes, Micro
 from tflite_bench.model.quantized_values import quantize
 from tflite_bench.model.reader import read_model
@@ -41,6 +41,16 @@ def output_steps(content, x=X):
     unknown = Micro(MeasuredSizes(len(content), None, None, None, None))
     limits = {"latency": at_most(None, None), "micro": unknown, "runs_tflm": True, "ram": at_most(0, 1)}
     return gates_of(info, Budget(10**6, 10**6), parity=parity, **limits)["output_steps"]
+
+
+@pytest.mark.parametrize(("agreement", "verdict"), [(0.99, HOLDS), (0.98, BROKEN)])
+def test_one_sample_of_a_hundred_may_be_answered_otherwise(agreement, verdict):
+    parity = Parity("diverged", 100, 90, 0, 10, 2.0, agreement)
+    unknown = Micro(MeasuredSizes(1, None, None, None, None))
+    limits = {"latency": at_most(None, None), "micro": unknown, "runs_tflm": True, "ram": at_most(0, 1)}
+    gates = gates_of(read_model(convert(network(None), X)), Budget(10**6, 10**6), parity=parity, **limits)
+    assert gates["runtime_disagreement"].verdict == verdict
+    assert gates["runtime_disagreement"].measured == pytest.approx(1 - agreement)
 
 
 def step_of(content, kind):

@@ -7,6 +7,7 @@ import pytest
 from kd_edge.data.arrays import dataset_of
 from kd_edge.distillation.models.model_files import load_model, load_teacher
 from kd_edge.errors import ModelError
+from kd_edge.files import write_model
 
 L = keras.layers
 
@@ -22,6 +23,19 @@ def teacher(shape):
     base = keras.Sequential([keras.Input(shape), L.Conv2D(4, 3), L.BatchNormalization(), L.ReLU()], name="base")
     source = keras.Input(shape)
     return keras.Model(source, L.Dense(2)(L.GlobalAveragePooling2D()(base(L.Rescaling(2.0)(source)))))
+
+
+def unknown_to_keras(y_true, y_pred):
+    return y_true - y_pred
+
+
+def test_a_written_model_is_read_by_keras_alone_whatever_it_was_compiled_with(tmp_path):
+    made = keras.Sequential([keras.Input((2,)), L.Dense(1)])
+    made.compile("sgd", "mse", metrics=[keras.metrics.MeanMetricWrapper(unknown_to_keras)])
+    write_model(tmp_path / "student.keras", made)
+    assert made.compiled
+    found = keras.models.load_model(tmp_path / "student.keras")
+    np.testing.assert_array_equal(found(np.ones((1, 2))), made(np.ones((1, 2))))
 
 
 @pytest.mark.parametrize("form", ["functional", "sequential"])
