@@ -59,7 +59,8 @@ def cost_chart(verify: Stages, budget: Stages) -> Chart:
         bars += [Bar(row, "measured", real / limit, f"{real:,} B")] if real is not None else []
     if (limit := budget["latency_ms"]) is not None and predicted["latency_ms"] is not None:
         low, high = (predicted[f"latency_{end}_ms"] / limit for end in ("low", "high"))
-        bars.append(Bar("latency", "predicted", predicted["latency_ms"] / limit, latency_text(predicted), low, high))
+        text = latency_text(predicted, limit=limit)
+        bars.append(Bar("latency", "predicted", predicted["latency_ms"] / limit, text, low, high))
     spec = bar_chart(bars, title="share of the budget", top=_top(bars), limits=rule_of_limit(1.0, "")[:1])
     table = Rows(
         "shares of the budget", ("", "", "share", ""), [(b.row, b.kind, f"{b.value:.1%}", b.text) for b in bars]
