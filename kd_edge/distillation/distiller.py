@@ -375,7 +375,7 @@ class Distiller(DistillerFiles, TrainerExtension, keras.distillation.Distiller):
         )
         label_weight = label_weight_of(x, sample_weight)
         x, all_labelled = inputs_of(x), label_weight is sample_weight
-        penalty = tf.nn.scale_regularization_loss(sum(self.losses)) if self.losses else 0.0
+        penalty = tf.nn.scale_regularization_loss(sum(map(tf.reduce_sum, self.losses))) if self.losses else 0.0
         labels = 0.0
         if y is not None and (self.student_loss_weight > 0 or not shown):
             weighed = keras.Model.compute_loss(self, x, y, features[FINAL], label_weight, training=True)

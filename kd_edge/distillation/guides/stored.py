@@ -10,7 +10,7 @@ from kd_edge.distillation.outputs.logits import changed_where
 from kd_edge.distillation.outputs.names import places_of
 from kd_edge.distillation.samples import Samples, inputs_of
 from kd_edge.distillation.targets.stored import SoftTargets
-from kd_edge.errors import ModelError
+from kd_edge.errors import ConfigError, ModelError
 from kd_edge.ir.output_names import output_names
 
 
@@ -59,8 +59,17 @@ class StoredTeacher(Guide):
             )
 
     def answer(self, x: Any) -> dict[str, Any]:
-        """Return the outputs that belong to samples."""
+        """Return the outputs that belong to samples.
+
+        Raises:
+            ConfigError: They are of views of the samples, and nobody says of which.
+        """
         stored = x.targets if isinstance(x, Samples) else None
+        if stored is None and self.targets.views is not None:
+            raise ConfigError(
+                "stored outputs of views belong to those that Distiller.fit makes of samples in memory: expected its "
+                "batches, received one that does not say its views; use fit, or targets without views"
+            )
         logits = self.targets.lookup(inputs_of(x)) if stored is None else stored
         answers = changed_where(self.targets.sigmoid, keras.ops.sigmoid, logits)
         if self._shapes != self.targets.shapes or self._places != sorted(self._places):

@@ -76,6 +76,16 @@ def test_a_sample_goes_through_its_views_in_turn():
     np.testing.assert_array_equal(epochs[0], epochs[3])
 
 
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_a_batch_that_does_not_know_its_views_is_refused(size):
+    teacher = image_teacher()
+    targets = soft_targets(teacher, IMAGES, views=2, augment="image")
+    distiller = Distiller(targets, image_teacher(), LogitsDistillation(2.0))
+    distiller.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ConfigError, match=r"stored outputs of views .* expected its batches, .* use fit"):
+        distiller.train_on_batch(IMAGES[:size], np.zeros(size, int))
+
+
 def test_views_of_mixup_mix_the_labels_like_the_samples():
     plan = Batches(x=np.eye(6, dtype="float32"), y=np.arange(6), batch_size=6, augmentation=make_augmentation("mixup"))
     ((inputs, labels),) = read(plan, 1)

@@ -189,6 +189,21 @@ def test_penalties_of_the_student_count_whole(task):
     assert difference == pytest.approx(extra, rel=1e-3)
 
 
+class PenaltyOfEachSample(keras.layers.Layer):
+    def call(self, inputs):
+        self.add_loss(keras.ops.mean(inputs**2, axis=1))
+        self.add_loss(keras.ops.convert_to_tensor(2.0))
+        return inputs
+
+
+def test_a_penalty_of_each_sample_counts_once_beside_one_of_all(task):
+    teacher, student, plain = task.network(16), task.network(extra=PenaltyOfEachSample()), task.network()
+    plain.set_weights(student.get_weights())
+    hidden = keras.Model(student.inputs, student.get_layer("hidden").output).predict(task.x, verbose=0)
+    losses = [first_loss(compiled(task, teacher, network), task) for network in (student, plain)]
+    assert losses[0] - losses[1] == pytest.approx((hidden**2).mean(axis=1).sum() + 2.0, rel=1e-3)
+
+
 def two_headed(width):
     inputs = {"a": keras.Input((5,), name="a"), "b": keras.Input((3,), name="b")}
     h = keras.layers.Dense(width, activation="relu", name="hidden")(keras.layers.Concatenate()(list(inputs.values())))
